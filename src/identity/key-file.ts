@@ -1,0 +1,80 @@
+import { chmod, mkdir, open, readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import bs58 from 'bs58'
+import sodium from 'sodium-native'
+import { KeyFileError } from './errors.ts'
+
+/** An Ed25519 key pair as the Solana CLI writes it: 64 bytes, the seed and then the public key. */
+export interface KeyPair {
+  publicKey: Uint8Array
+  secretKey: Uint8Array
+  /** The public key in base58. */
+  address: string
+}
+
+export function keyPairFromSeed(seed: Uint8Array): KeyPair {
+  const publicKey = Buffer.alloc(sodium.crypto_sign_PUBLICKEYBYTES)
+  const secretKey = Buffer.alloc(sodium.crypto_sign_SECRETKEYBYTES)
+  sodium.crypto_sign_seed_keypair(publicKey, secretKey, Buffer.from(seed))
+  return { publicKey, secretKey, address: bs58.encode(publicKey) }
+}
+
+export function generateKeyPair(): KeyPair {
+  const seed = Buffer.alloc(32)
+  sodium.randombytes_buf(seed)
+  return keyPairFromSeed(seed)
+}
+
+/**
+ * Reads a key file: a JSON array of 64 byte values.
+ *
+ * @throws KeyFileError naming the file, what is wrong with it and what to do
+ */
+export async function readKeyFile(path: string): Promise<KeyPair> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (err) {
+    const code = (err as NodeJS.ErrnoException).code
+    const next = code === 'ENOENT' ? `make one with: koii-mesh keygen --out ${path}` : 'check the path and its permissions'
+    throw new KeyFileError(`cannot read the key file ${path} (${code}): ${next}`)
+  }
+  const wrong = (what: string) =>
+    new KeyFileError(`${path} is not a key file (${what}): it should hold a JSON array of 64 numbers, as the Solana and Koii CLIs write it`)
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw wrong('not JSON')
+  }
+  if (!Array.isArray(value) || value.length !== 64 || !value.every((byte) => Number.isInteger(byte) && byte >= 0 && byte <= 255)) {
+    throw wrong(Array.isArray(value) ? `an array of ${value.length} values` : 'not an array')
+  }
+  const bytes = Uint8Array.from(value as number[])
+  const pair = keyPairFromSeed(bytes.subarray(0, 32))
+  if (!Buffer.from(pair.publicKey).equals(bytes.subarray(32))) {
+    throw wrong('the public half does not belong to the secret half')
+  }
+  return pair
+}
+
+/** Writes a key file that only its owner can read; never over an existing one. */
+export async function writeKeyFile(path: string, pair: KeyPair): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  let file: Awaited<ReturnType<typeof open>>
+  try {
+    file = await open(path, 'wx', 0o600)
+  } catch (err) {
+    if ((err as NodeJS.ErrnoException).code === 'EEXIST') {
+      throw new KeyFileError(`${path} exists already and is not overwritten: choose another file, or move it away first`)
+    }
+    throw new KeyFileError(`cannot write the key file ${path} (${(err as NodeJS.ErrnoException).code}): choose another place with --out`)
+  }
+  try {
+    await file.writeFile(`${JSON.stringify([...pair.secretKey])}\n`)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await chmod(path, 0o600)
+}

@@ -1,0 +1,53 @@
+import type { DatabaseSync } from 'node:sqlite'
+
+export class QuotaExceededError extends Error {
+  override name = 'QuotaExceededError'
+}
+
+/** A small durable map from text to bytes. Every write is on disk when its promise resolves. */
+export interface KeyValue {
+  get(key: string): Promise<Uint8Array | undefined>
+  /** @throws QuotaExceededError */
+  put(key: string, value: Uint8Array): Promise<void>
+  delete(key: string): Promise<void>
+  /** The keys that begin with `prefix`, ascending. */
+  list(prefix?: string): Promise<string[]>
+}
+
+export function keyValueIn(db: DatabaseSync, space: string, quotaBytes = Number.POSITIVE_INFINITY): KeyValue {
+  const get = db.prepare('SELECT value FROM kv WHERE space = ? AND key = ?')
+  const put = db.prepare('INSERT INTO kv (space, key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value')
+  const remove = db.prepare('DELETE FROM kv WHERE space = ? AND key = ?')
+  const list = db.prepare('SELECT key FROM kv WHERE space = ? AND substr(key, 1, length(?)) = ? ORDER BY key')
+  const sizeOf = (key: string, value: Uint8Array) => Buffer.byteLength(key) + value.length
+  const sum = db.prepare('SELECT coalesce(sum(length(CAST(key AS BLOB)) + length(value)), 0) AS bytes FROM kv WHERE space = ?')
+  let usedBytes = (sum.get(space) as { bytes: number }).bytes
+  const stored = (key: string) => (get.get(space, key) as { value: Uint8Array } | undefined)?.value
+
+  return {
+    async get(key) {
+      return stored(key)
+    },
+    async put(key, value) {
+      const before = stored(key)
+      const after = usedBytes + sizeOf(key, value) - (before == null ? 0 : sizeOf(key, before))
+      if (after > quotaBytes) {
+        throw new QuotaExceededError(
+          `'${key}' of ${value.length} bytes does not fit: ${usedBytes} of ${quotaBytes} bytes are in use. Delete keys first`
+        )
+      }
+      put.run(space, key, value)
+      usedBytes = after
+    },
+    async delete(key) {
+      const before = stored(key)
+      if (before != null) {
+        remove.run(space, key)
+        usedBytes -= sizeOf(key, before)
+      }
+    },
+    async list(prefix = '') {
+      return (list.all(space, prefix, prefix) as Array<{ key: string }>).map((row) => row.key)
+    }
+  }
+}

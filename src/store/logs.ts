@@ -1,0 +1,76 @@
+import type { DatabaseSync } from 'node:sqlite'
+import type { SignerLog } from '../identity/index.ts'
+
+export interface StoredMessage {
+  id: string
+  cycle: number
+  /** The slot in which this node first had it. */
+  slot: number
+  /** The envelope. */
+  bytes: Uint8Array
+}
+
+/** The accepted messages of the live cycles, so that a restarted node takes its rounds up where it was. */
+export interface MessageLog {
+  put(task: string, message: StoredMessage): void
+  load(task: string, fromCycle: number): StoredMessage[]
+  /** Forgets the cycles before `cycle`. */
+  prune(task: string, cycle: number): void
+}
+
+/** What became of a cycle, as the operator is told and as a restart needs it: JSON, bigint as text. */
+export type CycleEntry = Record<string, unknown>
+
+export interface CycleLog {
+  /** Merges `entry` into what is known of the cycle. */
+  merge(task: string, cycle: number, entry: CycleEntry): void
+  get(task: string, cycle: number): CycleEntry | undefined
+  list(task: string, limit: number): Array<{ cycle: number; entry: CycleEntry }>
+}
+
+export function signerLogIn(db: DatabaseSync): SignerLog {
+  const get = db.prepare('SELECT hash FROM signed WHERE task = ? AND cycle = ? AND key = ?')
+  const put = db.prepare('INSERT INTO signed (task, cycle, key, hash) VALUES (?, ?, ?, ?)')
+  return {
+    get: (task, cycle, key) => (get.get(task, cycle, key) as { hash: string } | undefined)?.hash,
+    put: (task, cycle, key, hash) => {
+      put.run(task, cycle, key, hash)
+    }
+  }
+}
+
+export function messageLogIn(db: DatabaseSync): MessageLog {
+  const put = db.prepare('INSERT OR IGNORE INTO message (task, cycle, id, bytes, slot) VALUES (?, ?, ?, ?, ?)')
+  const load = db.prepare('SELECT id, cycle, slot, bytes FROM message WHERE task = ? AND cycle >= ? ORDER BY slot, id')
+  const prune = db.prepare('DELETE FROM message WHERE task = ? AND cycle < ?')
+  return {
+    put: (task, { id, cycle, bytes, slot }) => {
+      put.run(task, cycle, id, bytes, slot)
+    },
+    load: (task, fromCycle) => load.all(task, fromCycle) as unknown as StoredMessage[],
+    prune: (task, cycle) => {
+      prune.run(task, cycle)
+    }
+  }
+}
+
+export function cycleLogIn(db: DatabaseSync): CycleLog {
+  const get = db.prepare('SELECT entry FROM cycle WHERE task = ? AND cycle = ?')
+  const put = db.prepare('INSERT INTO cycle (task, cycle, entry) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET entry = excluded.entry')
+  const list = db.prepare('SELECT cycle, entry FROM cycle WHERE task = ? ORDER BY cycle DESC LIMIT ?')
+  const read = (task: string, cycle: number) => {
+    const row = get.get(task, cycle) as { entry: string } | undefined
+    return row == null ? undefined : (JSON.parse(row.entry) as CycleEntry)
+  }
+  return {
+    merge: (task, cycle, entry) => {
+      put.run(task, cycle, JSON.stringify({ ...read(task, cycle), ...entry }))
+    },
+    get: read,
+    list: (task, limit) =>
+      (list.all(task, limit) as Array<{ cycle: number; entry: string }>).map((row) => ({
+        cycle: row.cycle,
+        entry: JSON.parse(row.entry) as CycleEntry
+      }))
+  }
+}
