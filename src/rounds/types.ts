@@ -1,0 +1,96 @@
+import type { Timing } from '../clock/index.ts'
+import type { Body, Finding, Message, Network } from '../wire/index.ts'
+
+/** The stake of every staker as it was at the start of a cycle: fixed, whoever reads it when (TARGETS E2). */
+export interface StakeSet {
+  weights: ReadonlyMap<string, bigint>
+  total: bigint
+}
+
+/** What a cycle's record builds on: known once the cycle before has been finalized or skipped. */
+export interface Base {
+  /** The last finalized record, as K2 has it. */
+  previous: { cid: string; cycle: number } | null
+  /** The most that the cycle may pay, in ROE. */
+  bounty: bigint
+}
+
+/** A record as its checkers know it. */
+export interface RecordFacts {
+  cid: string
+  root: Uint8Array
+  totalRewards: bigint
+}
+
+export interface SubmissionDraft {
+  /** UTF-8, at most 512 bytes. */
+  value: Uint8Array
+  proofs: Array<{ cid: Uint8Array; size: number; blocks: number }>
+}
+
+export type RoundsEvent =
+  | { type: 'slot'; slot: number }
+  /** The stake set of `cycle`, from K2. */
+  | { type: 'stakes'; cycle: number; stakes: StakeSet }
+  /** What the record of `cycle` builds on, from K2, read inside its distribution window. */
+  | { type: 'base'; cycle: number; base: Base }
+  /** A verified message: shape, signer's stake, window, quota and signature were checked (src/gossip). */
+  | { type: 'message'; message: Message; slot: number }
+  | { type: 'worked'; cycle: number; outcome: { ok: true; draft: SubmissionDraft } | { ok: false; reason: string } }
+  /** `abstained`: the audit could not be done through our own fault; it says nothing about the submission. */
+  | { type: 'audited'; cycle: number; submission: string; finding: Finding | 'abstained'; reason: string }
+  | { type: 'built'; cycle: number; key: string; result: { ok: true; record: RecordFacts } | { ok: false; reason: string } }
+  /**
+   * `wrong`: it does not recompute, and nothing makes us vote for it. `incomplete`: it lacks a message that we had in
+   * time, which others may not have had.
+   */
+  | {
+      type: 'checked'
+      cycle: number
+      cid: string
+      result:
+        | { verdict: 'right' | 'incomplete'; record: RecordFacts; reason?: string }
+        | { verdict: 'wrong' | 'unreadable'; reason: string }
+    }
+
+export type AuditPurpose = 'sample' | 'challenge'
+
+export type RoundsEffect =
+  | { type: 'need-stakes'; cycle: number }
+  | { type: 'need-base'; cycle: number }
+  | { type: 'work'; cycle: number; deadlineSlot: number }
+  /** Sign, persist and gossip; what cannot be signed is dropped. */
+  | { type: 'publish'; body: Body }
+  | { type: 'audit'; cycle: number; submission: Message; response: Message | null; purpose: AuditPurpose; deadlineSlot: number }
+  /** Answer a challenge to our own submission: provide the proof again and say where it is. */
+  | { type: 'respond'; cycle: number; submission: string }
+  | { type: 'build'; cycle: number; key: string; messages: Message[]; stakes: StakeSet; base: Base }
+  | { type: 'check'; cycle: number; proposal: Message; mustHave: ReadonlySet<string>; stakes: StakeSet; base: Base; deadlineSlot: number }
+  | { type: 'vote'; cycle: number; record: RecordFacts }
+  /** What became of something, for the operator: one event a line. */
+  | { type: 'note'; cycle: number; note: Note }
+  /** The cycle's last window has passed. */
+  | { type: 'closed'; cycle: number }
+
+export type Note =
+  | { event: 'submitted'; value: string }
+  | { event: 'missed'; stage: 'work' | 'submission'; reason: string }
+  | { event: 'audited'; subject: string; finding: Finding | 'abstained'; reason: string; purpose: AuditPurpose }
+  | { event: 'challenged'; subject: string; by: string; finding: Finding; reason: string }
+  | { event: 'equivocated'; staker: string; key: string }
+  | { event: 'proposed'; cid: string; attempt: number; by: string }
+  | { event: 'refused'; cid: string; attempt: number; reason: string }
+  | { event: 'approved'; cid: string; attempt: number }
+  | { event: 'agreed'; cid: string; approvals: number }
+  | { event: 'build-failed'; reason: string }
+
+export interface RoundsInit {
+  /** Our staking key, base58. */
+  self: string
+  network: Network
+  timing: Timing
+  /** Private and unpredictable: a submitter that could foresee who audits it could serve only them. */
+  random: () => number
+  /** Who proposes the record of (cycle, attempt); src/record has the rule. */
+  proposer: (facts: { stakes: StakeSet; base: Base; cycle: number; attempt: number }) => string | null
+}
