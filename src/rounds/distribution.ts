@@ -156,12 +156,8 @@ export function onBuilt(state: CycleState, event: Extract<RoundsEvent, { type: '
 }
 
 export function onChecked(state: CycleState, { cid, result }: Extract<RoundsEvent, { type: 'checked' }>): void {
-  state.checks.set(
-    cid,
-    result.verdict === 'right' || result.verdict === 'incomplete'
-      ? { state: result.verdict, record: result.record, reason: result.reason }
-      : { state: result.verdict, reason: result.reason }
-  )
+  const { verdict, ...rest } = result
+  state.checks.set(cid, { state: verdict, ...rest } as Check)
 }
 
 function sameClaim(claim: { root: Uint8Array; totalRewards: bigint }, record: { root: Uint8Array; totalRewards: bigint }): boolean {

@@ -40,18 +40,16 @@ export type RoundsEvent =
   /** `abstained`: the audit could not be done through our own fault; it says nothing about the submission. */
   | { type: 'audited'; cycle: number; submission: string; finding: Finding | 'abstained'; reason: string }
   | { type: 'built'; cycle: number; key: string; result: { ok: true; record: RecordFacts } | { ok: false; reason: string } }
-  /**
-   * `wrong`: it does not recompute, and nothing makes us vote for it. `incomplete`: it lacks a message that we had in
-   * time, which others may not have had.
-   */
-  | {
-      type: 'checked'
-      cycle: number
-      cid: string
-      result:
-        | { verdict: 'right' | 'incomplete'; record: RecordFacts; reason?: string }
-        | { verdict: 'wrong' | 'unreadable'; reason: string }
-    }
+  | { type: 'checked'; cycle: number; cid: string; result: CheckResult }
+
+/**
+ * `wrong`: it does not recompute, and nothing makes us vote for it. `incomplete`: it lacks a message that we had in
+ * time, which others may not have had.
+ */
+export type CheckResult =
+  | { verdict: 'right'; record: RecordFacts }
+  | { verdict: 'incomplete'; record: RecordFacts; reason: string }
+  | { verdict: 'wrong' | 'unreadable'; reason: string }
 
 export type AuditPurpose = 'sample' | 'challenge'
 
