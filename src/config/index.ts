@@ -1,0 +1,195 @@
+/**
+ * # config
+ *
+ * One validated configuration for a node. Sources, each overriding the one before: the defaults below, a JSON file,
+ * `KOII_MESH_*` environment variables, flags.
+ *
+ * @example
+ * ```ts
+ * const config = loadConfig({ file: './koii-mesh.json', env: process.env, flags: { k2: 'http://127.0.0.1:8899', task } })
+ * ```
+ */
+import { readFileSync } from 'node:fs'
+import { isAbsolute, join, resolve } from 'node:path'
+import { multiaddr } from '@multiformats/multiaddr'
+import bs58 from 'bs58'
+import envPaths from 'env-paths'
+import { z } from 'zod'
+import { koiiToRoe } from './koii.ts'
+
+export { koiiToRoe, ROE_PER_KOII, roeToKoii } from './koii.ts'
+
+export class ConfigError extends Error {
+  override name = 'ConfigError'
+}
+
+const MIB = 1024 * 1024
+
+const address = z.string().refine((text) => {
+  try {
+    return bs58.decode(text).length === 32
+  } catch {
+    return false
+  }
+}, 'should be 32 bytes in base58')
+
+const maddr = z.string().refine((text) => {
+  try {
+    multiaddr(text)
+    return true
+  } catch {
+    return false
+  }
+}, 'should be a multiaddr such as /ip4/203.0.113.7/tcp/4001')
+
+const httpUrl = z
+  .string()
+  .refine((text) => /^https?:\/\/[^\s/]+/.test(text) && URL.canParse(text), 'should be an http(s) URL such as http://127.0.0.1:8899')
+
+/** Environment variables and flags come as text. */
+const flag = z.union([z.boolean(), z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1')])
+const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
+const list = <T extends z.ZodType>(item: T) =>
+  z.preprocess((value) => (typeof value === 'string' ? value.split(',').filter((part) => part !== '') : value), z.array(item))
+
+const schema = z.strictObject({
+  /** The K2 JSON-RPC endpoint: no default, as a node without a chosen chain is a mistake. */
+  k2: httpUrl,
+  /** The settlement program on that chain; the local K2 has the default one at genesis. */
+  program: address.optional(),
+  /** The task's address on K2. */
+  task: address,
+  /** State of this node: one folder per staking key. */
+  dataDir: z
+    .string()
+    .min(1)
+    .transform((path) => resolve(path))
+    .default(() => join(envPaths('koii-mesh', { suffix: '' }).data, 'node')),
+  /** The staking key's file, as the Solana CLI writes it; without it one is made in the data directory. */
+  key: z.string().min(1).optional(),
+  /** TCP and WebSocket on free ports: several nodes can share a machine, and the stake account tells peers the way. */
+  listen: list(maddr).default(['/ip4/0.0.0.0/tcp/0', '/ip4/0.0.0.0/tcp/0/ws']),
+  /** What to tell others instead of the listening addresses, for a node behind a forwarded port. */
+  announce: list(maddr).default([]),
+  /** Peers to try besides those that K2 names: none, as the stake accounts are the way in. */
+  bootstrap: list(maddr).default([]),
+  /** Dial and announce private and loopback addresses: off, as scans of private ranges make hosters cut nodes off. */
+  allowPrivate: flag.default(false),
+  /** Answer DHT queries for others: on, as a private DHT of few nodes needs every one of them; off on very small machines. */
+  dhtServer: flag.default(true),
+  /** Staked peers to hold connections to: gossipsub's mesh degree (8) plus some to graft from. */
+  minPeers: whole(1, 1000).default(12),
+  /** All connections together: a home router's table and a small machine's memory hold this many. */
+  maxConnections: whole(4, 10_000).default(100),
+  /** Cycles whose proofs are kept after finalization: Koii asks for three rounds at least. */
+  keepCycles: whole(3, 10_000).default(3),
+  /** The most that proofs may take on disk before the oldest unpinned ones go. */
+  quotaMiB: whole(16, 10_000_000).default(2048),
+  /** Memory of the task's process; more is killed, and costs the cycle. */
+  taskMemoryMiB: whole(32, 1_000_000).default(256),
+  /** The task's key-value store. */
+  taskStoreMiB: whole(1, 1_000_000).default(64),
+  /** Let a task whose manifest asks for it use the network: off until the operator has read the task. */
+  allowNetwork: flag.default(false),
+  /** A local copy of the task's bundle: only its author needs it, others fetch it by CID from their peers. */
+  bundle: z.string().min(1).optional(),
+  /** Settings of the task, as JSON: handed to its functions unread. */
+  params: z.preprocess((value) => (typeof value === 'string' ? JSON.parse(value) : value), z.record(z.string(), z.unknown())).default({}),
+  /** Port of the status API on 127.0.0.1: 0 takes a free one, and `koii-mesh status` finds it by the data directory. */
+  apiPort: whole(0, 65_535).default(0),
+  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info')
+})
+
+export type Config = z.output<typeof schema>
+export type ConfigSource = Partial<Record<keyof Config, unknown>>
+
+export const CONFIG_KEYS = Object.keys(schema.shape) as Array<keyof Config>
+
+/** `allowPrivate` is KOII_MESH_ALLOW_PRIVATE in the environment. */
+export function envName(key: string): string {
+  return `KOII_MESH_${key.replaceAll(/[A-Z]+/g, (letters) => `_${letters}`).toUpperCase()}`
+}
+
+export interface ConfigInit {
+  /** Path of a JSON file. */
+  file?: string | undefined
+  env?: Record<string, string | undefined>
+  flags?: ConfigSource
+}
+
+/**
+ * @throws ConfigError naming each setting that is wrong, where it came from and what it should be
+ */
+export function loadConfig({ file, env = {}, flags = {} }: ConfigInit): Config {
+  const origin = new Map<string, string>()
+  const merged: Record<string, unknown> = {}
+  const take = (source: Record<string, unknown>, describe: (key: string) => string) => {
+    for (const [key, value] of Object.entries(source)) {
+      if (value !== undefined) {
+        merged[key] = value
+        origin.set(key, describe(key))
+      }
+    }
+  }
+  if (file != null) {
+    take(readFile(file), (key) => `"${key}" in ${file}`)
+  }
+  take(Object.fromEntries(CONFIG_KEYS.map((key) => [key, env[envName(key)]])), (key) => envName(key))
+  take(flags, (key) => `--${key.replaceAll(/[A-Z]+/g, (letters) => `-${letters.toLowerCase()}`)}`)
+
+  let result: ReturnType<typeof schema.safeParse>
+  try {
+    result = schema.safeParse(merged)
+  } catch (err) {
+    throw new ConfigError(`${origin.get('params') ?? 'params'} is not JSON: ${err instanceof Error ? err.message : String(err)}`)
+  }
+  if (result.success) {
+    return result.data
+  }
+  const lines = result.error.issues.map((issue) => {
+    if (issue.code === 'unrecognized_keys') {
+      return `${issue.keys.map((key) => origin.get(key) ?? key).join(', ')}: no such setting; there are ${CONFIG_KEYS.join(', ')}`
+    }
+    const key = String(issue.path[0] ?? '')
+    const where = origin.get(key)
+    return where == null
+      ? `--${key} is missing: give it as a flag, as ${envName(key)} or as "${key}" in the configuration file`
+      : `${where} is ${JSON.stringify(merged[key])}: ${issue.message}`
+  })
+  throw new ConfigError([...new Set(lines)].join('\n'))
+}
+
+function readFile(file: string): Record<string, unknown> {
+  const path = isAbsolute(file) ? file : resolve(file)
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (err) {
+    throw new ConfigError(
+      `cannot read the configuration file ${file} (${(err as NodeJS.ErrnoException).code}): check the path given with --config`
+    )
+  }
+  try {
+    const value: unknown = JSON.parse(text)
+    if (value == null || typeof value !== 'object' || Array.isArray(value)) {
+      throw new Error('it should hold one object')
+    }
+    return value as Record<string, unknown>
+  } catch (err) {
+    throw new ConfigError(`the configuration file ${file} is not valid JSON: ${err instanceof Error ? err.message : String(err)}`)
+  }
+}
+
+/** The sizes that the rooms want in bytes. */
+export function bytesOf(config: Config): { quota: number; taskMemory: number; taskStore: number } {
+  return { quota: config.quotaMiB * MIB, taskMemory: config.taskMemoryMiB * MIB, taskStore: config.taskStoreMiB * MIB }
+}
+
+/** An amount on the command line, in KOII: "2.5". @throws ConfigError */
+export function amountOf(text: string, name: string): bigint {
+  try {
+    return koiiToRoe(text)
+  } catch (err) {
+    throw new ConfigError(`${name} is "${text}": ${err instanceof Error ? err.message : String(err)}`)
+  }
+}

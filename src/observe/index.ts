@@ -1,0 +1,62 @@
+/**
+ * # observe
+ *
+ * What a node tells: a log for people (pino), and typed events for machines, one JSON object a line.
+ *
+ * @example
+ * ```ts
+ * const events = createEvents({ slot: () => clock.slot(), node: staker })
+ * events.on((event) => process.stdout.write(`${toLine(event)}\n`))
+ * events.emit('finalized', { cycle: 3, root })
+ * ```
+ */
+import { type Logger, pino } from 'pino'
+
+export type { Logger } from 'pino'
+
+/** One thing that happened. Amounts are decimal strings of ROE. */
+export interface NodeEvent {
+  event: string
+  slot: number | null
+  cycle: number | null
+  /** The staking key of the node that tells. */
+  node: string
+  [detail: string]: unknown
+}
+
+export interface Events {
+  emit(event: string, detail?: Record<string, unknown> & { cycle?: number }): void
+  /** Returns the function that ends the subscription. */
+  on(listener: (event: NodeEvent) => void): () => void
+}
+
+export function createEvents({ slot, node }: { slot: () => number | undefined; node: string }): Events {
+  const listeners = new Set<(event: NodeEvent) => void>()
+  return {
+    emit(event, { cycle, ...detail } = {}) {
+      const full: NodeEvent = { event, slot: slot() ?? null, cycle: cycle ?? null, node, ...detail }
+      for (const listener of listeners) {
+        listener(full)
+      }
+    },
+    on(listener) {
+      listeners.add(listener)
+      return () => {
+        listeners.delete(listener)
+      }
+    }
+  }
+}
+
+/** JSON with bigint as decimal text. */
+export function toLine(value: unknown): string {
+  return JSON.stringify(value, (_key, inner) => (typeof inner === 'bigint' ? inner.toString() : inner))
+}
+
+/** The log for people, on standard error: standard output is for what a command answers. */
+export function createLog({ level, name }: { level: string; name?: string }): Logger {
+  return pino(
+    { level, base: name == null ? {} : { name }, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination({ dest: 2, sync: true })
+  )
+}
