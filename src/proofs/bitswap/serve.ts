@@ -1,0 +1,151 @@
+/**
+ * The serving half: wants come in, blocks and "don't have" go out, one frame in memory per peer whatever it asks for.
+ */
+import type { PeerId } from '@libp2p/interface'
+import { CID } from 'multiformats/cid'
+import { keyOf, profileFault } from '../cid-profile.ts'
+import { LIMITS } from '../limits.ts'
+import type { FrameWriter } from './frames.ts'
+import { BLOCK_OVERHEAD_BYTES, type BlockEntry, encodeMessage, type PresenceEntry, varintBytes, type WantEntry } from './message.ts'
+
+interface ServeComponents {
+  blocks: {
+    /** The verified bytes, or undefined when the block is not here. */
+    read(cid: CID): Promise<Uint8Array | undefined>
+    has(cid: CID): Promise<boolean>
+  }
+  log: (format: string, ...args: unknown[]) => void
+}
+
+interface Want {
+  cid: CID
+  have: boolean
+  sendDontHave: boolean
+}
+
+interface Queue {
+  wants: Map<string, Want>
+  serving: boolean
+}
+
+export class BlockServer {
+  readonly #components: ServeComponents
+  readonly #queues = new Map<string, Queue>()
+  readonly stats = { blocks: 0, bytes: 0, refused: 0 }
+
+  constructor(components: ServeComponents) {
+    this.#components = components
+  }
+
+  onWants(peerId: PeerId, entries: WantEntry[], writer: FrameWriter): void {
+    const peer = peerId.toString()
+    let queue = this.#queues.get(peer)
+    if (queue == null) {
+      this.#queues.set(peer, (queue = { wants: new Map(), serving: false }))
+    }
+    const refused: PresenceEntry[] = []
+    for (const entry of entries) {
+      const cid = decodeCid(entry.cid)
+      if (cid == null || queue.wants.size >= LIMITS.wantsKeptPerPeer) {
+        this.stats.refused++
+        if (entry.cancel !== true && entry.sendDontHave === true) {
+          refused.push({ cid: entry.cid, have: false })
+        }
+        continue
+      }
+      const key = keyOf(cid)
+      if (entry.cancel === true) {
+        queue.wants.delete(key)
+      } else {
+        const earlier = queue.wants.get(key)
+        queue.wants.set(key, {
+          cid,
+          have: entry.have === true && earlier?.have !== false,
+          sendDontHave: entry.sendDontHave === true
+        })
+      }
+    }
+    void this.#serve(peer, queue, writer, refused)
+  }
+
+  forget(peer: string): void {
+    this.#queues.delete(peer)
+  }
+
+  async #serve(peer: string, queue: Queue, writer: FrameWriter, presences: PresenceEntry[]): Promise<void> {
+    if (queue.serving) {
+      if (presences.length > 0) {
+        await writer.write(encodeMessage({ wants: [], blocks: [], presences })).catch(() => {})
+      }
+      return
+    }
+    queue.serving = true
+    let blocks: BlockEntry[] = []
+    let bytes = 0
+    const flush = async () => {
+      if (blocks.length + presences.length > 0) {
+        const frame = encodeMessage({ wants: [], blocks, presences })
+        const sent = blocks.length
+        presences = []
+        blocks = []
+        await writer.write(frame)
+        this.stats.blocks += sent
+        this.stats.bytes += bytes
+        bytes = 0
+      }
+    }
+    try {
+      while (queue.wants.size > 0) {
+        const batch = [...queue.wants].slice(0, LIMITS.serveReadAhead)
+        const found = await Promise.all(
+          batch.map(([, want]) => (want.have ? this.#components.blocks.has(want.cid) : this.#components.blocks.read(want.cid)))
+        )
+        for (const [index, [key, want]] of batch.entries()) {
+          if (queue.wants.get(key) !== want) {
+            continue // cancelled, or asked for in another way, while it was read
+          }
+          queue.wants.delete(key)
+          const block = found[index]
+          if (block instanceof Uint8Array) {
+            const size = block.length + BLOCK_OVERHEAD_BYTES
+            if (bytes + size + presences.length * 48 > LIMITS.frameBytes || blocks.length * 3 > LIMITS.frameElements / 2) {
+              await flush()
+            }
+            blocks.push({ prefix: prefixOf(want.cid), data: block })
+            bytes += size
+          } else if (block === true || want.sendDontHave) {
+            if (presences.length * 3 > LIMITS.frameElements / 4) {
+              await flush()
+            }
+            presences.push({ cid: want.cid.bytes, have: block === true })
+          }
+        }
+      }
+      await flush()
+    } catch (err) {
+      // a peer that left, or that takes nothing: what it wanted is forgotten, it asks again when it can
+      queue.wants.clear()
+      this.#components.log('stopped serving %s - %s', peer, (err as Error).message)
+    } finally {
+      queue.serving = false
+    }
+  }
+}
+
+function prefixOf(cid: CID): Uint8Array {
+  return Uint8Array.from([
+    ...varintBytes(cid.version),
+    ...varintBytes(cid.code),
+    ...varintBytes(cid.multihash.code),
+    ...varintBytes(cid.multihash.digest.length)
+  ])
+}
+
+function decodeCid(bytes: Uint8Array): CID | undefined {
+  try {
+    const cid = CID.decode(bytes)
+    return profileFault(cid) == null ? cid : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,217 @@
+/**
+ * The wanting half: asks a named peer for named blocks, a bounded number at a time, and hands on what hashes to something
+ * that was asked for. Who is asked next, and when, is the walk's affair (../fetch.ts).
+ */
+import { hash } from 'node:crypto'
+import type { PeerId } from '@libp2p/interface'
+import { CID } from 'multiformats/cid'
+import { keyOf } from '../cid-profile.ts'
+import { LIMITS } from '../limits.ts'
+import type { FrameWriter } from './frames.ts'
+import { type BitswapMessage, encodeMessage, type WantEntry } from './message.ts'
+
+/** Someone who waits for blocks. A block that two wait for is asked for once. */
+export interface BlockSink {
+  /** A block that was asked for, its hash checked. More is read from the peer when the promise settles. */
+  onBlock(key: string, bytes: Uint8Array, from: PeerId): Promise<void>
+  onDontHave(key: string, from: PeerId): void
+  /** The peer left, or could not be asked: these will not come from it. */
+  onLost(keys: string[], from: PeerId, reason: string): void
+  /** The peer may be asked for more. */
+  onRoom(): void
+}
+
+interface Peer {
+  peerId: PeerId
+  writer: FrameWriter
+  asked: Map<string, { cid: CID; sinks: Set<BlockSink> }>
+  outbox: WantEntry[]
+  flushing: boolean
+  fresh: boolean
+  /** Bytes that came from it, of any kind. */
+  bytes: number
+}
+
+export class BlockClient {
+  readonly #peers = new Map<string, Peer>()
+  readonly #sinks = new Map<string, Set<BlockSink>>()
+  readonly #writerFor: (peerId: PeerId) => FrameWriter
+  readonly stats = { blocks: 0, bytes: 0, unwanted: 0 }
+
+  constructor(writerFor: (peerId: PeerId) => FrameWriter) {
+    this.#writerFor = writerFor
+  }
+
+  /** How many more blocks `peerId` may be asked for. */
+  room(peerId: PeerId): number {
+    return LIMITS.wantsInFlightPerPeer - (this.#peers.get(peerId.toString())?.asked.size ?? 0)
+  }
+
+  bytesFrom(peerId: PeerId): number {
+    return this.#peers.get(peerId.toString())?.bytes ?? 0
+  }
+
+  countBytes(peerId: PeerId, count: number): void {
+    const peer = this.#peers.get(peerId.toString())
+    if (peer != null) {
+      peer.bytes += count
+    }
+  }
+
+  /** Asks; `again` repeats what may have been lost on the way, on a new stream. */
+  ask(peerId: PeerId, cid: CID, sink: BlockSink, { again = false } = {}): void {
+    const key = keyOf(cid)
+    const name = peerId.toString()
+    let peer = this.#peers.get(name)
+    if (peer == null) {
+      peer = { peerId, writer: this.#writerFor(peerId), asked: new Map(), outbox: [], flushing: false, fresh: false, bytes: 0 }
+      this.#peers.set(name, peer)
+    }
+    let sinks = this.#sinks.get(key)
+    if (sinks == null) {
+      this.#sinks.set(key, (sinks = new Set()))
+    }
+    sinks.add(sink)
+    const earlier = peer.asked.get(key)
+    if (earlier != null) {
+      earlier.sinks.add(sink)
+      if (!again) {
+        return
+      }
+    } else {
+      peer.asked.set(key, { cid, sinks: new Set([sink]) })
+    }
+    if (again) {
+      // Helia's server takes a repeated want for one that it has answered, unless it was cancelled in between
+      peer.outbox.push({ cid: cid.bytes, cancel: true })
+      peer.fresh = true
+    }
+    peer.outbox.push({ cid: cid.bytes, sendDontHave: true })
+    this.#flush(peer)
+  }
+
+  /** `sink` no longer waits for these: what nobody else waits for is cancelled. */
+  release(sink: BlockSink, keys: Iterable<string>): void {
+    for (const key of keys) {
+      const sinks = this.#sinks.get(key)
+      sinks?.delete(sink)
+      if (sinks?.size === 0) {
+        this.#sinks.delete(key)
+      }
+      for (const peer of this.#peers.values()) {
+        const asked = peer.asked.get(key)
+        asked?.sinks.delete(sink)
+        if (asked?.sinks.size === 0) {
+          peer.asked.delete(key)
+          peer.outbox.push({ cid: asked.cid.bytes, cancel: true })
+          this.#flush(peer)
+        }
+      }
+    }
+  }
+
+  async onMessage(from: PeerId, { blocks, presences }: BitswapMessage): Promise<void> {
+    const peer = this.#peers.get(from.toString())
+    if (peer == null || peer.asked.size === 0) {
+      // nothing is awaited from it, so its blocks are not worth hashing
+      this.stats.unwanted += blocks.length
+      return
+    }
+    const delivered: Promise<void>[] = []
+    for (const { data } of blocks) {
+      const key = hash('sha256', data, 'hex')
+      const sinks = this.#sinks.get(key)
+      if (sinks == null) {
+        this.stats.unwanted++
+        continue
+      }
+      this.stats.blocks++
+      this.stats.bytes += data.length
+      this.#sinks.delete(key)
+      for (const other of this.#peers.values()) {
+        const asked = other.asked.get(key)
+        if (asked != null) {
+          other.asked.delete(key)
+          if (other !== peer) {
+            other.outbox.push({ cid: asked.cid.bytes, cancel: true })
+            this.#flush(other)
+          }
+        }
+      }
+      for (const sink of sinks) {
+        delivered.push(sink.onBlock(key, data, from))
+      }
+    }
+    const told = new Set<BlockSink>()
+    for (const { cid: bytes, have } of presences) {
+      if (have) {
+        continue // a block was asked for, not a promise of one
+      }
+      let key: string
+      try {
+        key = keyOf(CID.decode(bytes))
+      } catch {
+        continue
+      }
+      const asked = peer.asked.get(key)
+      if (asked != null) {
+        peer.asked.delete(key)
+        for (const sink of asked.sinks) {
+          sink.onDontHave(key, from)
+          told.add(sink)
+        }
+      }
+    }
+    await Promise.all(delivered)
+    this.#makeRoom()
+  }
+
+  /** The peer is gone, or cannot be written to. */
+  lose(peerId: PeerId, reason: string): void {
+    const name = peerId.toString()
+    const peer = this.#peers.get(name)
+    if (peer == null) {
+      return
+    }
+    this.#peers.delete(name)
+    const lost = new Map<BlockSink, string[]>()
+    for (const [key, { sinks }] of peer.asked) {
+      for (const sink of sinks) {
+        const keys = lost.get(sink)
+        keys == null ? lost.set(sink, [key]) : keys.push(key)
+      }
+    }
+    for (const [sink, keys] of lost) {
+      sink.onLost(keys, peerId, reason)
+    }
+  }
+
+  #makeRoom(): void {
+    for (const sink of new Set([...this.#sinks.values()].flatMap((sinks) => [...sinks]))) {
+      sink.onRoom()
+    }
+  }
+
+  /** Collects what is asked for in one turn of the event loop into few messages. */
+  #flush(peer: Peer): void {
+    if (peer.flushing) {
+      return
+    }
+    peer.flushing = true
+    setImmediate(async () => {
+      try {
+        while (peer.outbox.length > 0) {
+          const wants = peer.outbox.splice(0, LIMITS.wantsInFlightPerPeer * 2)
+          const fresh = peer.fresh
+          peer.fresh = false
+          await peer.writer.write(encodeMessage({ wants, blocks: [], presences: [] }), { fresh })
+        }
+        peer.flushing = false
+      } catch (err) {
+        peer.flushing = false
+        peer.outbox = []
+        this.lose(peer.peerId, (err as Error).message)
+      }
+    })
+  }
+}
