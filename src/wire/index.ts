@@ -13,9 +13,10 @@
  */
 import { createHash } from 'node:crypto'
 import bs58 from 'bs58'
+import { CID } from 'multiformats/cid'
 import { MalformedMessageError } from './errors.ts'
 import { Body, Envelope } from './generated/envelope.js'
-import { findingOf, type Kind, kindOf } from './kinds.ts'
+import { FINDINGS, findingOf, type Kind, kindOf, onceKey } from './kinds.ts'
 import { LIMITS } from './limits.ts'
 
 export { MalformedMessageError } from './errors.ts'
@@ -115,6 +116,10 @@ export function open(bytes: Uint8Array, network: Network): Message {
     throw new MalformedMessageError(`message of ${bytes.length} bytes, at most ${LIMITS.envelopeBytes} are allowed`)
   }
   const envelope = decode(() => Envelope.decode(bytes), 'envelope')
+  // the id covers body and signer only: without this, anyone on the way could pad an envelope and keep its id
+  if (!Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).equals(Envelope.encode(envelope))) {
+    throw new MalformedMessageError('the envelope is not encoded the one canonical way (unknown, repeated or misordered fields)')
+  }
   return openEnvelope(envelope, bytes, network)
 }
 
@@ -143,6 +148,11 @@ function openEnvelope(envelope: Envelope, bytes: Uint8Array, network: Network): 
   checkSafe(body.cycle, 'cycle')
   checkSafe(body.slot, 'slot')
   checkFields(body)
+  if (onceKey(body) != null && bytes.length > LIMITS.onceBytes) {
+    throw new MalformedMessageError(
+      `${kind} of ${bytes.length} bytes, at most ${LIMITS.onceBytes} are allowed: two must fit in one as evidence`
+    )
+  }
   return { id: messageId(network, envelope.signer, envelope.body), kind, signer: bs58.encode(envelope.signer), body, envelope, bytes }
 }
 
@@ -182,6 +192,22 @@ function checkLength(bytes: Uint8Array, max: number, name: string, min = 0): voi
   }
 }
 
+/** CIDs are decoded far from the network's edge, where a throw would hurt: what is not one stops here. */
+function checkCid(bytes: Uint8Array, name: string): CID {
+  checkLength(bytes, LIMITS.cidBytes, name, 1)
+  return decode(() => CID.decode(bytes), name)
+}
+
+const DAG_CBOR = 0x71
+const SHA2_256 = 0x12
+
+function checkRecordCid(bytes: Uint8Array, name: string): void {
+  const cid = checkCid(bytes, name)
+  if (cid.version !== 1 || cid.code !== DAG_CBOR || cid.multihash.code !== SHA2_256 || cid.multihash.size !== 32) {
+    throw new MalformedMessageError(`${name} is not the CIDv1 of a dag-cbor block hashed with sha2-256`)
+  }
+}
+
 function checkAddresses(peerId: Uint8Array, multiaddrs: Uint8Array[], kind: string): void {
   checkLength(peerId, LIMITS.peerIdBytes, `${kind}.peerId`, 1)
   for (const multiaddr of multiaddrs) {
@@ -209,7 +235,7 @@ function checkFields(body: Body): void {
     checkLength(submission.value, LIMITS.valueBytes, 'submission.value')
     checkAddresses(submission.peerId, submission.multiaddrs, 'submission')
     for (const proof of submission.proofs) {
-      checkLength(proof.cid, LIMITS.cidBytes, 'submission.proofs.cid', 1)
+      checkCid(proof.cid, 'submission.proofs.cid')
       checkSafe(proof.size, 'submission.proofs.size')
     }
   }
@@ -217,6 +243,9 @@ function checkFields(body: Body): void {
     checkLength(challenge.subject, 32, 'challenge.subject', 32)
     checkLength(challenge.submission, 32, 'challenge.submission', 32)
     checkReason(challenge.finding, challenge.reason, 'challenge')
+    if (challenge.finding === FINDINGS.valid) {
+      throw new MalformedMessageError('a challenge never finds a submission valid')
+    }
   }
   if (response != null) {
     checkLength(response.submission, 32, 'response.submission', 32)
@@ -228,11 +257,11 @@ function checkFields(body: Body): void {
     checkReason(verdict.finding, verdict.reason, 'verdict')
   }
   if (record != null) {
-    checkLength(record.cid, LIMITS.cidBytes, 'record.cid', 1)
+    checkRecordCid(record.cid, 'record.cid')
     checkLength(record.root, 32, 'record.root', 32)
   }
   if (approval != null) {
-    checkLength(approval.cid, LIMITS.cidBytes, 'approval.cid', 1)
+    checkRecordCid(approval.cid, 'approval.cid')
     checkLength(approval.root, 32, 'approval.root', 32)
   }
   if (equivocation != null && (equivocation.first == null || equivocation.second == null)) {
