@@ -188,7 +188,7 @@ function checkSafe(value: number, name: string): void {
 
 function checkLength(bytes: Uint8Array, max: number, name: string, min = 0): void {
   if (bytes.length > max || bytes.length < min) {
-    throw new MalformedMessageError(`${name} of ${bytes.length} bytes, ${min === max ? `exactly ${min}` : `at most ${max}`} are allowed`)
+    throw new MalformedMessageError(`${name} of ${bytes.length} bytes, ${min === max ? `exactly ${min}` : `${min} to ${max}`} are allowed`)
   }
 }
 

@@ -1,0 +1,46 @@
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { type Command, InvalidArgumentError } from 'commander'
+import { toLine } from '../observe/index.ts'
+
+/** Where the Koii and Solana CLIs keep the wallet (KOII.md, Money). */
+export const DEFAULT_WALLET = join(homedir(), '.config', 'koii', 'id.json')
+export const DEFAULT_K2 = 'http://127.0.0.1:8899'
+
+export const collect = (value: string, before: string[] = []): string[] => [...before, value]
+
+/** Parses a whole number within bounds, for commander's option arguments. */
+export function whole(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (!/^\d+$/.test(text) || value < min || value > max) {
+      throw new InvalidArgumentError(`It should be a whole number from ${min} to ${max}.`)
+    }
+    return value
+  }
+}
+
+export function withJson(command: Command): Command {
+  return command.option('--json', 'print JSON, for machines')
+}
+
+export function example(...lines: string[]): string {
+  return `\nExample${lines.length > 1 ? 's' : ''}:\n${lines.map((line) => `  ${line}`).join('\n')}\n`
+}
+
+/** Prints one answer: JSON on request, else the lines for people. */
+export function answer(json: boolean | undefined, value: object, lines: string[]): void {
+  process.stdout.write(json === true ? `${toLine(value)}\n` : `${lines.join('\n')}\n`)
+}
+
+/** Resolves at the first Ctrl+C or SIGTERM; a second one ends the process at once. */
+export function untilStopped(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(signal, () => {
+        process.once(signal, () => process.exit(130))
+        resolve(signal)
+      })
+    }
+  })
+}

@@ -1,0 +1,45 @@
+import { Connection } from '@solana/web3.js'
+import { K2UnreachableError, messageOf } from './errors.ts'
+
+export interface ConnectionInit {
+  /** JSON-RPC endpoint. */
+  url: string
+  /** How long one request may take. */
+  timeoutMs?: number
+}
+
+/** web3.js asks without a deadline: an endpoint that hangs would hang the node. */
+const REQUEST_TIMEOUT_MS = 10_000
+
+/** A web3.js connection whose every request ends. 429 comes back as an error, for our own backoff to handle. */
+export function connect({ url, timeoutMs = REQUEST_TIMEOUT_MS }: ConnectionInit): Connection {
+  return new Connection(url, {
+    commitment: 'confirmed',
+    disableRetryOnRateLimit: true,
+    fetch: ((input: string, init?: RequestInit) => fetch(input, { ...init, signal: AbortSignal.timeout(timeoutMs) })) as never
+  })
+}
+
+/**
+ * Runs a request and turns a dead endpoint into one clear error; what the endpoint itself says is passed on.
+ *
+ * @throws K2UnreachableError
+ */
+export async function ask<T>(url: string, request: () => Promise<T>): Promise<T> {
+  try {
+    return await request()
+  } catch (err) {
+    const message = messageOf(err)
+    if (/fetch failed|ECONNREFUSED|ENOTFOUND|ECONNRESET|EAI_AGAIN|timed? ?out|aborted|socket|bad port/i.test(message)) {
+      throw new K2UnreachableError(
+        `K2 at ${url} does not answer (${message}): check the URL given with --k2, or start a local one with: koii-mesh k2`
+      )
+    }
+    if (/Unexpected token|not valid JSON|40[0-9]|50[0-9]/.test(message)) {
+      throw new K2UnreachableError(
+        `${url} answered, but not as a K2 JSON-RPC endpoint (${message.slice(0, 200)}): check the URL given with --k2`
+      )
+    }
+    throw err
+  }
+}

@@ -1,0 +1,22 @@
+/** No endpoint answered: which one, why, and what to do. */
+export class K2UnreachableError extends Error {
+  override name = 'K2UnreachableError'
+}
+
+/** The endpoint answered, but what was asked for is not there or not what it should be. */
+export class K2AccountError extends Error {
+  override name = 'K2AccountError'
+}
+
+/** K2 took a transaction and refused it. */
+export class K2TransactionError extends Error {
+  override name = 'K2TransactionError'
+}
+
+export function messageOf(err: unknown): string {
+  if (!(err instanceof Error)) {
+    return String(err)
+  }
+  const cause = err.cause instanceof Error && err.cause.message !== '' ? ` (${err.cause.message})` : ''
+  return `${err.message}${cause}`
+}
