@@ -1,0 +1,283 @@
+/**
+ * The settlement program's instructions as `@solana/web3.js` takes them. Layouts: protocols/settlement/README.md,
+ * "Instructions".
+ *
+ * @example
+ * const task = Keypair.generate()
+ * const lamports = await connection.getMinimumBalanceForRentExemption(TASK_BYTES)
+ * const transaction = new Transaction().add(
+ *   createTaskAccount({ payer, task: task.publicKey.toBase58(), lamports }),
+ *   createTask({ task: task.publicKey.toBase58(), manager, name: 'k2-index', ... })
+ * )
+ */
+import { PublicKey, SystemProgram, TransactionInstruction } from '@solana/web3.js'
+import { TASK_BYTES } from './accounts.ts'
+import { InstructionArgumentError } from './errors.ts'
+
+/** Where the program lives on the local K2: sha2-256 of "koii-mesh/settlement/1". */
+export const PROGRAM_ID = '79sPp44ozvk8YAMfbokbJctzEjDabGPd8JkSFb8NpmLZ'
+
+/** The first byte of each instruction's data. */
+export const TAGS = {
+  createTask: 0,
+  fundTask: 1,
+  updateTask: 2,
+  closeTask: 3,
+  stake: 4,
+  unstake: 5,
+  withdraw: 6,
+  replaceStakingKey: 7,
+  setAddressHint: 8,
+  vote: 9,
+  voteBatch: 10,
+  claim: 11,
+  applySlash: 12
+} as const
+
+/** An instruction of the program. */
+export type InstructionName = keyof typeof TAGS
+
+export const MAX_NAME_BYTES = 32
+export const MAX_BUNDLE_BYTES = 64
+/** of the address hint: a multiaddr's text */
+export const MAX_HINT_BYTES = 127
+export const MAX_PROOF_HASHES = 24
+const HASH_BYTES = 32
+const MAX_U64 = (1n << 64n) - 1n
+
+/** Keys are base58, amounts in ROE, times in slots. */
+export interface CreateTaskInit {
+  task: string
+  manager: string
+  /** at most 32 bytes of UTF-8 */
+  name: string
+  roundSlots: number
+  submissionWindow: number
+  auditWindow: number
+  /** default: the slot in which the transaction lands, as for any slot that is past by then */
+  startingSlot?: number
+  bountyPerRound: bigint
+  minStake: bigint
+  /** the CID of the bundle, as text of 1 to 64 bytes */
+  bundle: string
+  programId?: string
+}
+
+/** What an instruction does, or undefined for data that is none of ours. */
+export function instructionName(data: Uint8Array): InstructionName | undefined {
+  return (Object.keys(TAGS) as InstructionName[]).find((name) => TAGS[name] === data[0])
+}
+
+/** The address of a staker's stake in a task. Slow (hashes until it finds one): keep the result. */
+export function stakeAddress({ task, staker, programId = PROGRAM_ID }: { task: string; staker: string; programId?: string }): string {
+  const seeds = [Buffer.from('stake'), new PublicKey(task).toBuffer(), new PublicKey(staker).toBuffer()]
+  return PublicKey.findProgramAddressSync(seeds, new PublicKey(programId))[0].toBase58()
+}
+
+/** Makes the account that `createTask` fills, in the same transaction. Payer and task sign; `lamports` is the rent exemption of TASK_BYTES. */
+export function createTaskAccount(init: { payer: string; task: string; lamports: number; programId?: string }): TransactionInstruction {
+  return SystemProgram.createAccount({
+    fromPubkey: new PublicKey(init.payer),
+    newAccountPubkey: new PublicKey(init.task),
+    lamports: init.lamports,
+    space: TASK_BYTES,
+    programId: new PublicKey(init.programId ?? PROGRAM_ID)
+  })
+}
+
+/** Task and manager sign. Throws InstructionArgumentError. */
+export function createTask(init: CreateTaskInit): TransactionInstruction {
+  const name = utf8('name', init.name, 0, MAX_NAME_BYTES)
+  const bundle = utf8('bundle', init.bundle, 1, MAX_BUNDLE_BYTES)
+  return instruction(
+    init.programId,
+    [writable(signer(init.task)), signer(init.manager)],
+    [
+      Uint8Array.of(TAGS.createTask),
+      name,
+      new Uint8Array(MAX_NAME_BYTES - name.length),
+      u64('roundSlots', init.roundSlots),
+      u64('submissionWindow', init.submissionWindow),
+      u64('auditWindow', init.auditWindow),
+      u64('startingSlot', init.startingSlot ?? 0),
+      u64('bountyPerRound', init.bountyPerRound),
+      u64('minStake', init.minStake),
+      Uint8Array.of(bundle.length),
+      bundle
+    ]
+  )
+}
+
+/** Puts `amount` into the pot; the payer signs. Throws InstructionArgumentError. */
+export function fundTask(init: { task: string; payer: string; amount: bigint; programId?: string }): TransactionInstruction {
+  return instruction(
+    init.programId,
+    [writable(readonly(init.task)), writable(signer(init.payer)), systemProgram()],
+    [Uint8Array.of(TAGS.fundTask), u64('amount', init.amount)]
+  )
+}
+
+/** Keys are base58, the amount in ROE. */
+export interface StakeInit {
+  task: string
+  /** who signs for the stake; for a first stake it becomes the staker */
+  stakingKey: string
+  /** who staked first, where its key was replaced since; default: the staking key */
+  staker?: string
+  /** whose money it is; may be the staking key */
+  payer: string
+  amount: bigint
+  /** where rewards and, one day, the stake go; for a top-up the one that the account names */
+  withdrawAuthority: string
+  /** a multiaddr at which newcomers find this node; left out: as it was */
+  addressHint?: string
+  /** false for a top-up by someone who has not got the staking key */
+  stakingKeySigns?: boolean
+  programId?: string
+}
+
+/** Stakes, or adds to a stake; payer and staking key sign. Throws InstructionArgumentError. */
+export function stake(init: StakeInit): TransactionInstruction {
+  const hint = utf8('addressHint', init.addressHint ?? '', 0, MAX_HINT_BYTES)
+  const address = stakeAddress({ ...definedProgram(init.programId), task: init.task, staker: init.staker ?? init.stakingKey })
+  return instruction(
+    init.programId,
+    [
+      writable(readonly(init.task)),
+      writable(readonly(address)),
+      init.stakingKeySigns === false ? readonly(init.stakingKey) : signer(init.stakingKey),
+      writable(signer(init.payer)),
+      systemProgram()
+    ],
+    [
+      Uint8Array.of(TAGS.stake),
+      u64('amount', init.amount),
+      new PublicKey(init.withdrawAuthority).toBytes(),
+      Uint8Array.of(hint.length),
+      hint
+    ]
+  )
+}
+
+/** Keys are base58, hashes 32 bytes, amounts in ROE. */
+export interface VoteInit {
+  task: string
+  stakingKey: string
+  /** default: the staking key */
+  staker?: string
+  cycle: number
+  /** of the ledger; zeros while it is empty */
+  root: Uint8Array
+  /** sha2-256 of the record's block */
+  recordDigest: Uint8Array
+  /** all rewards since the task began, this cycle's included */
+  totalRewards: bigint
+  programId?: string
+}
+
+/** The final vote; the staking key signs. Throws InstructionArgumentError. */
+export function vote(init: VoteInit): TransactionInstruction {
+  const address = stakeAddress({ ...definedProgram(init.programId), task: init.task, staker: init.staker ?? init.stakingKey })
+  return instruction(
+    init.programId,
+    [signer(init.stakingKey), writable(readonly(init.task)), writable(readonly(address))],
+    [
+      Uint8Array.of(TAGS.vote),
+      u64('cycle', init.cycle),
+      hash('root', init.root),
+      hash('recordDigest', init.recordDigest),
+      u64('totalRewards', init.totalRewards)
+    ]
+  )
+}
+
+/** Keys are base58, hashes 32 bytes, amounts in ROE. */
+export interface ClaimInit {
+  task: string
+  staker: string
+  /** the one that the stake account names: it is paid */
+  withdrawAuthority: string
+  /** as the ledger has them: since the task began */
+  reward: bigint
+  slash: bigint
+  /** from the leaf's sibling upward, at most 24 */
+  proof: readonly Uint8Array[]
+  programId?: string
+}
+
+/** Pays what is due; nobody but the fee payer signs. Throws InstructionArgumentError. */
+export function claim(init: ClaimInit): TransactionInstruction {
+  if (init.proof.length > MAX_PROOF_HASHES) {
+    throw new InstructionArgumentError('proof', `has ${init.proof.length} hashes, at most ${MAX_PROOF_HASHES} are taken`)
+  }
+  const address = stakeAddress({ ...definedProgram(init.programId), task: init.task, staker: init.staker })
+  return instruction(
+    init.programId,
+    [writable(readonly(init.task)), writable(readonly(address)), writable(readonly(init.withdrawAuthority))],
+    [
+      Uint8Array.of(TAGS.claim),
+      u64('reward', init.reward),
+      u64('slash', init.slash),
+      Uint8Array.of(init.proof.length),
+      ...init.proof.map((node, index) => hash(`proof[${index}]`, node))
+    ]
+  )
+}
+
+interface Meta {
+  pubkey: PublicKey
+  isSigner: boolean
+  isWritable: boolean
+}
+
+function readonly(key: string): Meta {
+  return { pubkey: new PublicKey(key), isSigner: false, isWritable: false }
+}
+
+function signer(key: string): Meta {
+  return { ...readonly(key), isSigner: true }
+}
+
+function writable(meta: Meta): Meta {
+  return { ...meta, isWritable: true }
+}
+
+function systemProgram(): Meta {
+  return { pubkey: SystemProgram.programId, isSigner: false, isWritable: false }
+}
+
+function definedProgram(programId: string | undefined): { programId?: string } {
+  return programId == null ? {} : { programId }
+}
+
+function instruction(programId: string | undefined, keys: Meta[], data: Uint8Array[]): TransactionInstruction {
+  return new TransactionInstruction({ programId: new PublicKey(programId ?? PROGRAM_ID), keys, data: Buffer.concat(data) })
+}
+
+function u64(argument: string, value: bigint | number): Uint8Array {
+  if (typeof value === 'number' && !Number.isSafeInteger(value)) {
+    throw new InstructionArgumentError(argument, `is ${value}, which is not a whole number`)
+  }
+  const whole = BigInt(value)
+  if (whole < 0n || whole > MAX_U64) {
+    throw new InstructionArgumentError(argument, `is ${value}, outside 0 to 2^64 - 1`)
+  }
+  const bytes = new Uint8Array(8)
+  new DataView(bytes.buffer).setBigUint64(0, whole, true)
+  return bytes
+}
+
+function hash(argument: string, value: Uint8Array): Uint8Array {
+  if (value.length !== HASH_BYTES) {
+    throw new InstructionArgumentError(argument, `has ${value.length} bytes, a hash has ${HASH_BYTES}`)
+  }
+  return value
+}
+
+function utf8(argument: string, text: string, min: number, max: number): Uint8Array {
+  const bytes = new TextEncoder().encode(text)
+  if (bytes.length < min || bytes.length > max) {
+    throw new InstructionArgumentError(argument, `has ${bytes.length} bytes, ${min} to ${max} are allowed`)
+  }
+  return bytes
+}

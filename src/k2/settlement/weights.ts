@@ -1,0 +1,119 @@
+/**
+ * What counts in which cycle: pure functions over decoded accounts.
+ *
+ * Stakes, the bounty and the pot are rings of their last values, each with the cycle from which it counts. A change made
+ * in round k counts from cycle k + 1, so everyone who reads the accounts in rounds c to c + 2 finds the same for cycle c.
+ * Source: protocols/settlement/README.md, "What counts when".
+ */
+import { RingHistoryError } from './errors.ts'
+
+/** How many values a ring keeps: a cycle is decided two rounds later, and each of those rounds and its own may add one. */
+export const RING_ENTRIES = 4
+
+/** A value and the cycle from which it counts. */
+export interface RingEntry {
+  value: bigint
+  from: number
+}
+
+/** The last four values, the newest first. */
+export type Ring = readonly RingEntry[]
+
+/** The part of a task that says when things happen, in slots. */
+export interface TaskTimes {
+  startingSlot: number
+  roundSlots: number
+}
+
+/** The part of a task that says what may be given out. Amounts are in ROE. */
+export interface TaskFunds {
+  bounty: Ring
+  funded: Ring
+  totalRewards: bigint
+  finalized?: { cycle: number } | undefined
+  tally?: { cycle: number; baseRewards: bigint } | undefined
+}
+
+/** A ring on which nothing has happened yet. */
+export const EMPTY_RING: Ring = Array.from({ length: RING_ENTRIES }, () => ({ value: 0n, from: 0 }))
+
+/**
+ * What counts in `cycle`.
+ *
+ * @throws RingHistoryError when the ring no longer reaches back so far (more than two rounds ago)
+ */
+export function ringAt(ring: Ring, cycle: number): bigint {
+  const entry = ring.find(({ from }) => from <= cycle)
+  if (entry == null) {
+    throw new RingHistoryError(cycle, ring.at(-1)?.from ?? 0)
+  }
+  return entry.value
+}
+
+/** The ring after `value` was set to count from cycle `from`, as the program does it. */
+export function ringPush(ring: Ring, from: number, value: bigint): Ring {
+  const older = ring[0]?.from === from ? ring.slice(1) : ring.slice(0, RING_ENTRIES - 1)
+  return [{ value, from }, ...older]
+}
+
+/** The stake, in ROE, with which a staker counts in `cycle`: 0 when it came later. Throws RingHistoryError. */
+export function stakeWeight(stake: { amount: Ring }, cycle: number): bigint {
+  return ringAt(stake.amount, cycle)
+}
+
+/** All stake, in ROE, that counts in `cycle`. Throws RingHistoryError. */
+export function totalStake(task: { stake: Ring }, cycle: number): bigint {
+  return ringAt(task.stake, cycle)
+}
+
+/** Whether `weight` of `total` finalizes a cycle: more than two thirds. */
+export function hasQuorum(weight: bigint, total: bigint): boolean {
+  return weight * 3n > total * 2n
+}
+
+/**
+ * All rewards, in ROE, finalized before `cycle`. Final from the first slot of the round in which `cycle` is voted on;
+ * before that, an earlier cycle may still be finalized.
+ *
+ * @throws RingHistoryError when a later cycle was voted on already
+ */
+export function baseRewards(task: TaskFunds, cycle: number): bigint {
+  if (task.tally?.cycle === cycle) {
+    return task.tally.baseRewards
+  }
+  const known = Math.max(task.tally?.cycle ?? -1, task.finalized?.cycle ?? -1)
+  if (known >= cycle) {
+    throw new RingHistoryError(cycle, known)
+  }
+  return task.totalRewards
+}
+
+/**
+ * The most that `cycle` may give out, in ROE: the bounty per round, or what is left in the pot.
+ *
+ * @throws RingHistoryError when the cycle lies too far back
+ */
+export function bountyFor(task: TaskFunds, cycle: number): bigint {
+  const left = ringAt(task.funded, cycle) - baseRewards(task, cycle)
+  const bounty = ringAt(task.bounty, cycle)
+  if (left < bounty) {
+    return left
+  }
+  return bounty
+}
+
+/** The cycle whose round `slot` is in; below 0 before the task has begun. */
+export function cycleAt(task: TaskTimes, slot: number): number {
+  return Math.floor((slot - task.startingSlot) / task.roundSlots)
+}
+
+/** The cycle from which a change made in `slot` counts. */
+export function effectiveCycle(task: TaskTimes, slot: number): number {
+  return Math.max(cycleAt(task, slot) + 1, 0)
+}
+
+/** The slots, both included, in which `cycle` is voted on. */
+export function voteWindow(task: TaskTimes, cycle: number): { firstSlot: number; lastSlot: number } {
+  const firstSlot = task.startingSlot + (cycle + 2) * task.roundSlots
+  return { firstSlot, lastSlot: firstSlot + task.roundSlots - 1 }
+}
