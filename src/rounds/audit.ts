@@ -1,7 +1,7 @@
+import { sampleSubmissions } from '../audit/index.ts'
 import { within } from '../clock/index.ts'
 import { AUDITS_PER_CYCLE, FINDINGS, findingOf, LIMITS, type Message } from '../wire/index.ts'
 import { type AuditState, type CycleState, staked, standing } from './cycle.ts'
-import { sampleSubmissions } from './sampling.ts'
 import type { AuditPurpose, RoundsEffect, RoundsEvent, RoundsInit } from './types.ts'
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')

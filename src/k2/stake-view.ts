@@ -1,0 +1,124 @@
+import { cycleAt, type Timing, windowOf } from '../clock/index.ts'
+import type { Logger } from '../observe/index.ts'
+import type { StakeSet } from '../rounds/index.ts'
+import type { K2Client } from './client.ts'
+import { messageOf } from './errors.ts'
+import { type StakeAccount, stakeWeight } from './settlement/index.ts'
+
+/**
+ * Who may speak: the stakes of a task as last read from K2. What counts in a cycle is fixed when the cycle begins, so a
+ * set that was read after that is final and kept; before that there is no answer.
+ */
+export interface StakeView {
+  weight(staker: string, cycle: number): bigint | undefined
+  isStaked(staker: string): boolean | undefined
+  /** All stake accounts as last read: address hints for discovery, last votes for the outbox. */
+  accounts(): readonly StakeAccount[]
+  /** The set of `cycle`, read from K2 if it was not yet. */
+  at(cycle: number): Promise<StakeSet>
+  /** Reads K2 again. */
+  refresh(minSlot?: number): Promise<void>
+  onRefresh(listener: () => void): () => void
+}
+
+export interface StakeViewInit {
+  k2: K2Client
+  task: string
+  timing: Timing
+  slot: () => number | undefined
+  log: Logger
+}
+
+/** A cycle is decided two rounds after its own; one more for messages that come late. */
+const KEPT_CYCLES = 5
+
+export function createStakeView({ k2, task, timing, slot, log }: StakeViewInit): StakeView {
+  let accounts: StakeAccount[] | undefined
+  const sets = new Map<number, StakeSet>()
+  const listeners = new Set<() => void>()
+  let reading: { promise: Promise<void>; minSlot: number } | undefined
+
+  const read = async (minSlot: number) => {
+    const from = Math.max(minSlot, 0)
+    accounts = await k2.stakes(task, from)
+    const current = cycleAt(timing, Math.max(from, slot() ?? 0))
+    // only cycles that had begun at the slot we asked for are fixed in what we got
+    const begun = cycleAt(timing, from)
+    for (let cycle = Math.max(0, current - KEPT_CYCLES + 1); cycle <= begun; cycle++) {
+      if (!sets.has(cycle)) {
+        const set = setOf(accounts, cycle)
+        if (set != null) {
+          sets.set(cycle, set)
+        }
+      }
+    }
+    for (const cycle of sets.keys()) {
+      if (cycle <= current - KEPT_CYCLES) {
+        sets.delete(cycle)
+      }
+    }
+    for (const listener of listeners) {
+      listener()
+    }
+  }
+
+  const refresh = async (minSlot?: number) => {
+    // the confirmed state is one slot behind the slot in progress
+    const wanted = minSlot ?? Math.max(0, (slot() ?? 1) - 1)
+    if (reading == null || reading.minSlot < wanted) {
+      const promise = read(wanted).finally(() => {
+        if (reading?.promise === promise) {
+          reading = undefined
+        }
+      })
+      reading = { promise, minSlot: wanted }
+    }
+    await reading.promise
+  }
+
+  return {
+    weight(staker, cycle) {
+      const set = sets.get(cycle)
+      return set == null ? undefined : (set.weights.get(staker) ?? 0n)
+    },
+    isStaked: (staker) =>
+      accounts == null ? undefined : accounts.some((account) => account.staker === staker && (account.amount[0]?.value ?? 0n) > 0n),
+    accounts: () => accounts ?? [],
+    async at(cycle) {
+      if (!sets.has(cycle)) {
+        await refresh(windowOf(timing, cycle, 'work').from)
+      }
+      const set = sets.get(cycle)
+      if (set == null) {
+        log.warn({ cycle }, 'the stake accounts no longer tell the stakes of this cycle')
+        return { weights: new Map(), total: 0n }
+      }
+      return set
+    },
+    refresh,
+    onRefresh(listener) {
+      listeners.add(listener)
+      return () => {
+        listeners.delete(listener)
+      }
+    }
+  }
+
+  function setOf(all: readonly StakeAccount[], cycle: number): StakeSet | undefined {
+    const weights = new Map<string, bigint>()
+    let total = 0n
+    for (const account of all) {
+      try {
+        const weight = stakeWeight(account, cycle)
+        if (weight > 0n) {
+          weights.set(account.staker, weight)
+          total += weight
+        }
+      } catch (err) {
+        log.debug({ cycle, staker: account.staker, reason: messageOf(err) }, 'no stake known for the cycle')
+        return undefined
+      }
+    }
+    return { weights, total }
+  }
+}
