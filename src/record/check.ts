@@ -1,0 +1,175 @@
+/**
+ * Whether a proposed record is one to approve: every message in it stands, and it recomputes to the byte.
+ * Spec: protocols/record/README.md "Checking".
+ */
+import type { CID } from 'multiformats/cid'
+import { type Timing, windowOf, within } from '../clock/index.ts'
+import { KINDS, type Message, type Network, networkOf, open, type Verify, verifySignature } from '../wire/index.ts'
+import { type DistributionEntry, type DistributionInput, distributionInput } from './distribution-input.ts'
+import { DistributionError } from './errors.ts'
+import { buildRecord, encodeRecord, type RecordContent } from './record.ts'
+import { type CycleInputs, evidenceOf, type Tally, tally } from './tally.ts'
+
+export interface CheckTools {
+  timing: Timing
+  /** Native Ed25519. */
+  verify: Verify
+  /** The task's distribution function; what it throws is not the record's fault and is passed on. */
+  distribution: (input: DistributionInput) => Promise<readonly DistributionEntry[]>
+}
+
+/**
+ * `incomplete`: it is right as far as it goes, but lacks a message that we had in time and that would count; others may
+ * not have had it, so who sees the others agree can still vote for it.
+ */
+export type RecordCheck =
+  | { ok: true; cid: CID; root: Uint8Array; totalRewards: bigint; totalSlashed: bigint; tally: Tally }
+  | { ok: false; verdict: 'wrong'; reason: string }
+  | { ok: false; verdict: 'incomplete'; reason: string; cid: CID; root: Uint8Array; totalRewards: bigint; totalSlashed: bigint }
+
+/**
+ * @param content - as `readRecord` gives it
+ * @param own - what we know of the cycle. `messages` are our own; `mustHave` are the ids of those that we had early
+ *   enough for the record to need them
+ */
+export async function checkRecord(
+  content: RecordContent,
+  own: CycleInputs & { mustHave: ReadonlySet<string> },
+  tools: CheckTools
+): Promise<RecordCheck> {
+  const wrong = (reason: string): RecordCheck => ({ ok: false, verdict: 'wrong', reason })
+  const basis = compareBasis(content, own)
+  if (basis != null) {
+    return wrong(basis)
+  }
+  const network = networkOf(own.genesisHash, own.taskId)
+  const messages: Message[] = []
+  for (const [i, bytes] of content.messages.entries()) {
+    const message = openMessage(bytes, network)
+    const reason = typeof message === 'string' ? message : judgeMessage(message, own, network, tools)
+    if (typeof message === 'string' || reason != null) {
+      return wrong(`message ${i}: ${reason}`)
+    }
+    messages.push(message)
+  }
+  const theirs = { ...own, messages }
+  const result = tally(theirs)
+  const distribution = await tools.distribution(distributionInput(theirs, result))
+  let recomputed: ReturnType<typeof buildRecord>
+  try {
+    recomputed = buildRecord(theirs, result, distribution)
+  } catch (err) {
+    if (err instanceof DistributionError) {
+      return wrong(err.message)
+    }
+    throw err
+  }
+  const cid = encodeRecord(content)[0]!.cid
+  if (!recomputed.cid.equals(cid)) {
+    return wrong(`it does not recompute: ${firstDifference(content, recomputed.content)}`)
+  }
+  const { root, totalRewards, totalSlashed } = recomputed
+  const missing = missingMessage(messages, result, own, network)
+  if (missing != null) {
+    return { ok: false, verdict: 'incomplete', reason: missing, cid, root, totalRewards, totalSlashed }
+  }
+  return { ok: true, cid, root, totalRewards, totalSlashed, tally: result }
+}
+
+/** Whether the record is about the cycle that we are about, and builds on what we know. */
+function compareBasis(content: RecordContent, own: CycleInputs): string | null {
+  if (content.network !== own.genesisHash) {
+    return `it is of the network ${content.network}, not ${own.genesisHash}`
+  }
+  if (content.task !== own.taskId) {
+    return `it is of the task ${content.task}, not ${own.taskId}`
+  }
+  if (content.cycle !== own.cycle) {
+    return `it is of cycle ${content.cycle}, not ${own.cycle}`
+  }
+  const previous = own.previous?.cid
+  if (previous == null ? content.previous != null : !previous.equals(content.previous)) {
+    return `it follows ${content.previous ?? 'nothing'}, the last finalized record is ${previous ?? 'none'}`
+  }
+  if (content.bounty !== own.bounty) {
+    return `it names a bounty of ${content.bounty}, K2 says ${own.bounty}`
+  }
+  return null
+}
+
+function openMessage(bytes: Uint8Array, network: Network): Message | string {
+  try {
+    return open(bytes, network)
+  } catch (err) {
+    return err instanceof Error ? err.message : String(err)
+  }
+}
+
+/** Why a message has no place in the record; the cheap conditions first, the signature last. */
+function judgeMessage(message: Message, own: CycleInputs, network: Network, { timing, verify }: CheckTools): string | null {
+  const { kind, signer, body } = message
+  if (body.cycle !== own.cycle) {
+    return `a ${kind} of cycle ${body.cycle}`
+  }
+  if ((own.stakes.get(signer) ?? 0n) <= 0n) {
+    return `a ${kind} by ${signer}, who had no stake`
+  }
+  const { window } = KINDS[kind]
+  if (window !== 'any' && !within(windowOf(timing, own.cycle, window), body.slot)) {
+    return `a ${kind} of slot ${body.slot}, outside the ${window} window`
+  }
+  if (!verifySignature(message, network, verify)) {
+    return `a ${kind} that ${signer} did not sign`
+  }
+  if (kind === 'equivocation') {
+    const evidence = evidenceOf(message, network)
+    if (evidence == null) {
+      return 'evidence that does not hold'
+    }
+    if (!evidence.halves.every((half) => verifySignature(half, network, verify))) {
+      return `evidence that ${evidence.offender} did not sign`
+    }
+  }
+  return null
+}
+
+/**
+ * The first message that the record had to hold and does not. It need not hold what would count for nothing: more of
+ * a staker whose equivocation it proves, or words about a submission that does not stand.
+ */
+function missingMessage(
+  messages: Message[],
+  theirs: Tally,
+  own: CycleInputs & { mustHave: ReadonlySet<string> },
+  network: Network
+): string | null {
+  const held = new Set(messages.map(({ id }) => id))
+  const missingIds = [...own.mustHave].filter((id) => !held.has(id)).sort()
+  if (missingIds.length === 0) {
+    return null
+  }
+  const known = new Map(own.messages.map((message) => [message.id, message]))
+  const missing = missingIds.flatMap((id) => known.get(id) ?? [])
+  const counting = new Set(tally({ ...own, messages: [...messages, ...missing] }).messages.map(({ id }) => id))
+  const convicted = new Set(theirs.rejected.filter(({ reason }) => reason === 'equivocated').map(({ staker }) => staker))
+  for (const id of missingIds) {
+    const message = known.get(id)
+    if (message == null) {
+      return `it lacks the message ${id}`
+    }
+    const about = message.kind === 'equivocation' ? evidenceOf(message, network)?.offender : message.signer
+    if (counting.has(id) && !(about != null && convicted.has(about))) {
+      return `it lacks the ${message.kind} ${id} of ${message.signer}`
+    }
+  }
+  return null
+}
+
+/** Names the field in which two contents differ, for the log. */
+function firstDifference(theirs: RecordContent, ours: RecordContent): string {
+  const text = (value: unknown) =>
+    JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? v.toString() : v instanceof Uint8Array ? Buffer.from(v).toString('hex') : v))
+  const names = Object.keys(ours) as Array<keyof RecordContent>
+  const differing = names.find((name) => text(theirs[name]) !== text(ours[name]))
+  return differing == null ? 'another encoding' : `another ${differing}`
+}

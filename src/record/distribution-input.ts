@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto'
+import { lengthPrefixed } from '../wire/index.ts'
+import { byStaker, keyBytes } from './stakers.ts'
+import type { CycleInputs, RejectionReason, Tally } from './tally.ts'
+
+/**
+ * What a task's distribution function gets: plain JSON, amounts in ROE as decimal strings, lists sorted by the
+ * bytes of the staking key. The same for every node that has the same record.
+ */
+export interface DistributionInput {
+  taskId: string
+  cycle: number
+  /** The most that may be paid. */
+  bounty: string
+  /** 64 hex digits, a hash over everything that the record is made from: the seed of the function's randomness. */
+  seed: string
+  /** The accepted ones. `value` is what the task submitted, as text. */
+  submissions: Array<{ staker: string; value: string; stake: string }>
+  rejected: Array<{ staker: string; reason: RejectionReason; stake: string }>
+  /** Everyone who had stake in the cycle. */
+  stakes: Array<{ staker: string; stake: string }>
+}
+
+/** One line of a distribution list: a reward, or a slash when negative. In ROE. */
+export interface DistributionEntry {
+  staker: string
+  amount: bigint
+}
+
+const SEED_TAG = Buffer.from('koii-mesh/distribution-seed/1')
+
+export function distributionInput(inputs: CycleInputs, tally: Tally): DistributionInput {
+  const { taskId, cycle, bounty, stakes } = inputs
+  const stakeOf = (staker: string) => (stakes.get(staker) ?? 0n).toString()
+  return {
+    taskId,
+    cycle,
+    bounty: bounty.toString(),
+    seed: seedOf(inputs, tally),
+    submissions: tally.accepted.map(({ signer, body }) => ({
+      staker: signer,
+      value: Buffer.from(body.submission!.value).toString('utf8'),
+      stake: stakeOf(signer)
+    })),
+    rejected: tally.rejected.map(({ staker, reason }) => ({ staker, reason, stake: stakeOf(staker) })),
+    stakes: byStaker(stakes, ([staker]) => staker).map(([staker, stake]) => ({ staker, stake: stake.toString() }))
+  }
+}
+
+function seedOf({ genesisHash, taskId, cycle, previous, bounty, stakes }: CycleInputs, tally: Tally): string {
+  const numbers = Buffer.alloc(16)
+  numbers.writeBigUInt64BE(BigInt(cycle), 0)
+  numbers.writeBigUInt64BE(bounty, 8)
+  const staked = byStaker(stakes, ([staker]) => staker).map(([staker, stake]) => {
+    const entry = Buffer.alloc(40)
+    entry.set(keyBytes(staker)!, 0)
+    entry.writeBigUInt64BE(stake, 32)
+    return entry
+  })
+  const parts = [
+    SEED_TAG,
+    keyBytes(genesisHash)!,
+    keyBytes(taskId)!,
+    numbers,
+    previous?.cid.multihash.digest ?? new Uint8Array(),
+    Buffer.concat(tally.messages.map(({ id }) => Buffer.from(id, 'hex'))),
+    Buffer.concat(staked)
+  ]
+  return createHash('sha256')
+    .update(lengthPrefixed(...parts))
+    .digest('hex')
+}

@@ -1,0 +1,44 @@
+/**
+ * # record
+ *
+ * What a cycle comes to: tally, distribution, record, cumulative ledger, proposers. All pure: no clock, no I/O, no
+ * randomness; the same inputs give the same bytes. Spec: protocols/record/README.md.
+ *
+ *     messages ──> tally ──> distributionInput ──> (the task's function) ──> buildRecord ──> blocks, root, ledger
+ *     CID ──> readRecord ──> checkRecord ──> approve, or not
+ *
+ * @example
+ * ```ts
+ * const result = tally(inputs)
+ * const list = await distribution(distributionInput(inputs, result))
+ * const { cid, blocks, ledger } = buildRecord(inputs, result, list)
+ * ```
+ */
+export { type Block, CHUNK_BYTES, isRecordCid } from './blocks.ts'
+export { type CheckTools, checkRecord, type RecordCheck } from './check.ts'
+export { type DistributionEntry, type DistributionInput, distributionInput } from './distribution-input.ts'
+export { DistributionError, RecordMalformedError } from './errors.ts'
+export {
+  type Ledger,
+  type LedgerEntry,
+  ledgerLeaf,
+  MAX_AMOUNT,
+  MAX_PROOF_HASHES,
+  merkleProof,
+  merkleRoot,
+  totalsOf,
+  verifyProof
+} from './ledger.ts'
+export { proposerFor } from './proposer.ts'
+export { type GetBlock, RECORD_LIMITS, type RecordLimits, readLedger, readRecord } from './read.ts'
+export { type BuiltRecord, buildRecord, encodeLedger, encodeRecord, nextLedger, RECORD_VERSION, type RecordContent } from './record.ts'
+export {
+  type CycleInputs,
+  EQUIVOCATION_SLASH,
+  evidenceOf,
+  RECORDED_KINDS,
+  type Rejection,
+  type RejectionReason,
+  type Tally,
+  tally
+} from './tally.ts'
