@@ -204,7 +204,18 @@ function write({ code, constants, textOffset, rodataOffset, syscalls, calls, ent
   const headersOffset = align(namesOffset + names.bytes.length)
 
   const header = (name: string, type: number, flags: number, offset: number, size: number, link = 0, info = 0, entry = 0): Uint8Array =>
-    pack([4, names.at(name)], [4, type], [8, flags], [8, flags === 0 ? 0 : offset], [8, offset], [8, size], [4, link], [4, info], [8, 8], [8, entry])
+    pack(
+      [4, names.at(name)],
+      [4, type],
+      [8, flags],
+      [8, flags === 0 ? 0 : offset],
+      [8, offset],
+      [8, size],
+      [4, link],
+      [4, info],
+      [8, 8],
+      [8, entry]
+    )
   const sectionHeaders = [
     new Uint8Array(64),
     header('.text', 1, SHF_ALLOC | SHF_EXECINSTR, textOffset, code.length),
@@ -241,7 +252,9 @@ function write({ code, constants, textOffset, rodataOffset, syscalls, calls, ent
 
 /** A number of 1, 2, 4 or 8 bytes for each [width, value], little-endian, without gaps. */
 function pack(...fields: Array<[width: number, value: number]>): Uint8Array {
-  return Uint8Array.from(fields.flatMap(([width, value]) => Array.from({ length: width }, (_, i) => Number((BigInt(value) >> BigInt(8 * i)) & 255n))))
+  return Uint8Array.from(
+    fields.flatMap(([width, value]) => Array.from({ length: width }, (_, i) => Number((BigInt(value) >> BigInt(8 * i)) & 255n)))
+  )
 }
 
 function stringTable(strings: string[]): { bytes: Uint8Array; at: (name: string) => number } {

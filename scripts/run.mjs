@@ -7,19 +7,21 @@
  * Depends on nothing but Node 20, because it is what a fresh clone starts with. The stamp beside the installed
  * packages is the lockfile's hash: a changed lockfile installs again, an unchanged one costs one small read.
  */
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { launch } from './launch.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const node = join(root, 'node_modules', '.bin', process.platform === 'win32' ? 'node.cmd' : 'node')
 const stamp = join(root, 'node_modules', '.lockfile-hash')
 
-function install () {
-  const hash = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex')
+function install() {
+  const hash = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex')
   if (existsSync(node) && existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) {
     return
   }
@@ -32,8 +34,10 @@ function install () {
     shell: process.platform === 'win32'
   })
   if (error != null || status !== 0) {
-    process.stderr.write(`koii-mesh: npm ci failed${error == null ? ` with exit status ${status}` : `: ${error.message}`}. ` +
-      'Check the network and the npm registry setting, then run the same command again.\n')
+    process.stderr.write(
+      `koii-mesh: npm ci failed${error == null ? ` with exit status ${status}` : `: ${error.message}`}. ` +
+        'Check the network and the npm registry setting, then run the same command again.\n'
+    )
     process.exit(1)
   }
   writeFileSync(stamp, hash)
@@ -48,13 +52,4 @@ install()
 if (entry === 'install') {
   process.exit(0)
 }
-const child = spawn(node, [join(root, entry), ...args], { stdio: 'inherit' })
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  // a terminal sends Ctrl+C to the child as well; a service manager only to us
-  process.on(signal, () => { if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal) })
-}
-child.on('error', (error) => {
-  process.stderr.write(`koii-mesh: cannot run ${node}: ${error.message}. Delete node_modules and run the same command again.\n`)
-  process.exit(1)
-})
-child.on('exit', (code, signal) => { process.exit(code ?? 128 + (constants.signals[signal] ?? 0)) })
+launch(node, [join(root, entry), ...args], 'Delete node_modules and run the same command again.')

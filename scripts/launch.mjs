@@ -1,0 +1,22 @@
+/**
+ * Runs a file under another Node and is as good as that process: its signals, its exit status. Needs nothing but Node 20.
+ */
+import { spawn } from 'node:child_process'
+import { constants } from 'node:os'
+
+export function launch(node, args, help) {
+  const child = spawn(node, args, { stdio: 'inherit' })
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    // a terminal sends Ctrl+C to the child as well; a service manager only to us
+    process.on(signal, () => {
+      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
+    })
+  }
+  child.on('error', (error) => {
+    process.stderr.write(`koii-mesh: cannot run ${node}: ${error.message}. ${help}\n`)
+    process.exit(1)
+  })
+  child.on('exit', (code, signal) => {
+    process.exit(code ?? 128 + (constants.signals[signal] ?? 0))
+  })
+}

@@ -1,0 +1,55 @@
+import type { Fault } from './faults.ts'
+
+/** What a testnet run has seen: plain facts, so that the checks over them are pure. */
+export interface RunFacts {
+  nodes: NodeFacts[]
+  /** Every transaction of K2 that was not of the traffic stream, in order. */
+  transactions: TransactionFacts[]
+  /** The finalized cycles, ascending. */
+  records: RecordFacts[]
+  /** First slot of cycle 0. */
+  startingSlot: number
+  roundSlots: number
+  /** Money on K2 in ROE: what genesis made, what is there now, and the fees that were burned between. */
+  money: { genesis: bigint; now: bigint; fees: bigint }
+  pot: { funded: bigint; claimed: bigint; lamports: bigint; rentReserve: bigint; slashed: bigint } | null
+}
+
+export interface NodeFacts {
+  name: string
+  staker: string
+  fault: Fault | null
+  /** CID of the record that the node holds for each finalized cycle. */
+  records: ReadonlyMap<number, string>
+  /** Set when the process was killed or stopped on purpose during the run. */
+  interrupted: boolean
+  /** The first cycle for which it had stake. */
+  firstCycle: number
+  /** The process ended on its own. */
+  crashed: string | null
+}
+
+export interface TransactionFacts {
+  slot: number
+  signature: string
+  feePayer: string
+  bytes: number
+  failed: boolean
+  /** Instruction names of the settlement program, or the program's name. */
+  kinds: string[]
+  /** Of a vote. */
+  vote: { staker: string; cycle: number } | null
+}
+
+export interface RecordFacts {
+  cycle: number
+  cid: string
+  root: string
+  /** Whether content, tally, distribution, ledger and root were recomputed from the fetched record and found right. */
+  recomputed: { ok: true } | { ok: false; reason: string }
+  accepted: string[]
+  rejected: Array<{ staker: string; reason: string }>
+  /** Cumulative, ROE. */
+  rewards: ReadonlyMap<string, bigint>
+  totalRewards: bigint
+}

@@ -1,0 +1,90 @@
+import type { RunFacts } from './facts.ts'
+
+export interface Invariant {
+  name: string
+  /** Null when it holds, else what was found. */
+  broken: string | null
+}
+
+/** Everything that a run must have kept. Pure. */
+export function checkInvariants(facts: RunFacts, wantedCycles: number | null): Invariant[] {
+  return [
+    { name: 'enough cycles are finalized', broken: enoughCycles(facts, wantedCycles) },
+    { name: 'all nodes agree on every record', broken: agreement(facts) },
+    { name: 'every record and its ledger recompute', broken: recompute(facts) },
+    { name: 'one final vote from each node for each cycle', broken: votes(facts) },
+    { name: 'nodes wrote nothing but final votes during rounds', broken: writes(facts) },
+    { name: 'balances on K2 add up to the last lamport', broken: money(facts) },
+    { name: 'no node crashed', broken: crashes(facts) }
+  ]
+}
+
+function enoughCycles({ records }: RunFacts, wanted: number | null): string | null {
+  return wanted != null && records.length < wanted ? `${records.length} of ${wanted} cycles are finalized` : null
+}
+
+function agreement({ nodes, records }: RunFacts): string | null {
+  for (const { cycle, cid } of records) {
+    for (const node of nodes) {
+      const held = node.records.get(cycle)
+      if (held != null && held !== cid) {
+        return `${node.name} holds ${held} for cycle ${cycle}, K2 has ${cid}`
+      }
+      if (held == null && node.fault == null && !node.interrupted && node.firstCycle <= cycle) {
+        return `${node.name} holds no record of cycle ${cycle}`
+      }
+    }
+  }
+  return null
+}
+
+function recompute({ records }: RunFacts): string | null {
+  let before = 0n
+  for (const { cycle, recomputed, rewards, totalRewards } of records) {
+    if (!recomputed.ok) {
+      return `cycle ${cycle}: ${recomputed.reason}`
+    }
+    const sum = [...rewards.values()].reduce((all, reward) => all + reward, 0n)
+    if (sum !== totalRewards || totalRewards < before) {
+      return `cycle ${cycle}: the ledger's rewards come to ${sum}, the record says ${totalRewards}, the one before ${before}`
+    }
+    before = totalRewards
+  }
+  return null
+}
+
+function votes({ nodes, records, transactions }: RunFacts): string | null {
+  for (const { cycle } of records) {
+    for (const node of nodes) {
+      const cast = transactions.filter(({ vote, failed }) => !failed && vote?.staker === node.staker && vote.cycle === cycle).length
+      if (cast > 1) {
+        return `${node.name} voted ${cast} times for cycle ${cycle}`
+      }
+      if (cast === 0 && node.fault == null && !node.interrupted && node.firstCycle <= cycle) {
+        return `${node.name} did not vote for cycle ${cycle}`
+      }
+    }
+  }
+  return null
+}
+
+function writes({ nodes, transactions, startingSlot }: RunFacts): string | null {
+  const stakers = new Map(nodes.map((node) => [node.staker, node.name]))
+  const other = transactions.find(({ feePayer, slot, kinds }) => slot >= startingSlot && stakers.has(feePayer) && (kinds.length !== 1 || kinds[0] !== 'vote'))
+  return other == null ? null : `${stakers.get(other.feePayer)} wrote ${other.kinds.join(', ')} in slot ${other.slot}`
+}
+
+function money({ money: { genesis, now, fees }, pot }: RunFacts): string | null {
+  if (now + fees !== genesis) {
+    return `genesis made ${genesis} ROE, there are ${now} and ${fees} went to fees: ${genesis - now - fees} are missing`
+  }
+  if (pot != null && pot.lamports - pot.rentReserve !== pot.funded - pot.claimed + pot.slashed) {
+    return `the pot holds ${pot.lamports - pot.rentReserve} ROE, ${pot.funded} were put in and ${pot.claimed} taken out`
+  }
+  return null
+}
+
+function crashes({ nodes }: RunFacts): string | null {
+  const crashed = nodes.find((node) => node.crashed != null)
+  return crashed == null ? null : `${crashed.name}: ${crashed.crashed}`
+}

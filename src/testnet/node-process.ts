@@ -1,0 +1,90 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createWriteStream, mkdirSync } from 'node:fs'
+import { extname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { NodeEvent } from '../observe/index.ts'
+import type { Fault } from './faults.ts'
+
+export interface NodeProcessInit {
+  name: string
+  dir: string
+  /** Flags of `koii-mesh start`. */
+  args: string[]
+  fault: Fault | null
+  onEvent: (event: NodeEvent) => void
+  /** The process ended and nobody had asked it to. */
+  onCrash: (reason: string) => void
+}
+
+/** One node of a testnet: a real process, told what to do by flags and heard by its JSON lines. */
+export interface NodeProcess {
+  name: string
+  pid(): number | undefined
+  start(): void
+  /** Asks it to stop, and ends it when it does not. */
+  stop(): Promise<void>
+  /** kill -9. */
+  kill(): Promise<void>
+}
+
+/** A node finishes its writes within this; then it is ended. */
+const STOP_TIMEOUT_MS = 10_000
+/** What is kept of standard error for the reason of a crash; all of it is in the log file. */
+const TAIL_BYTES = 2000
+
+export function createNodeProcess({ name, dir, args, fault, onEvent, onCrash }: NodeProcessInit): NodeProcess {
+  let child: ChildProcess | undefined
+  let exited: Promise<void> = Promise.resolve()
+  let expected = false
+  // the same file names in src and in dist
+  const ending = extname(import.meta.filename)
+  const entry = fault == null ? [join(import.meta.dirname, '..', 'cli', `main${ending}`), 'start'] : [join(import.meta.dirname, `faulty-node${ending}`), fault]
+
+  const end = async (signal: NodeJS.Signals) => {
+    expected = true
+    const current = child
+    if (current == null || current.exitCode != null || current.signalCode != null) {
+      return
+    }
+    current.kill(signal)
+    const timer = setTimeout(() => current.kill('SIGKILL'), STOP_TIMEOUT_MS)
+    await exited
+    clearTimeout(timer)
+  }
+
+  return {
+    name,
+    pid: () => child?.pid,
+    start() {
+      mkdirSync(dir, { recursive: true })
+      expected = false
+      let tail = ''
+      const started = spawn(process.execPath, [...entry, ...args, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] })
+      child = started
+      const log = createWriteStream(join(dir, 'node.log'), { flags: 'a' })
+      started.stderr!.on('data', (chunk: Buffer) => {
+        log.write(chunk)
+        tail = (tail + chunk.toString()).slice(-TAIL_BYTES)
+      })
+      createInterface({ input: started.stdout! }).on('line', (line) => {
+        try {
+          onEvent(JSON.parse(line) as NodeEvent)
+        } catch {
+          log.write(`${line}\n`)
+        }
+      })
+      exited = new Promise((resolve) => {
+        started.once('exit', (code, signal) => {
+          log.end()
+          if (!expected) {
+            const last = tail.trim().split('\n').at(-1) ?? ''
+            onCrash(`ended with ${signal ?? `exit status ${code}`}${last === '' ? '' : `: ${last}`} (log: ${join(dir, 'node.log')})`)
+          }
+          resolve()
+        })
+      })
+    },
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL')
+  }
+}

@@ -1,0 +1,102 @@
+import cliProgress from 'cli-progress'
+import Table from 'cli-table3'
+import { createLogUpdate } from 'log-update'
+import { roeToKoii } from '../config/index.ts'
+import type { Fault } from './faults.ts'
+
+/** One row of the live table. */
+export interface NodeRow {
+  name: string
+  staker: string
+  fault: Fault | null
+  state: string
+  peers: number
+  /** The cycle whose work runs now, what was submitted last, and so on: short texts. */
+  work: string
+  submitted: string
+  audits: string
+  challenged: string
+  voted: string
+  rewards: bigint
+}
+
+export interface ViewState {
+  url: string
+  task: string
+  taskName: string
+  slot: number
+  cycle: number
+  /** Slots into the round, and its length. */
+  at: number
+  roundSlots: number
+  phase: string
+  finalized: number
+  wanted: number | null
+  rows: NodeRow[]
+  messages: string[]
+}
+
+export interface View {
+  show(state: ViewState): void
+  /** Leaves the last picture on the screen. */
+  done(): void
+}
+
+/** Redrawn in place on a terminal; one line a cycle elsewhere. */
+export function createView(stream: NodeJS.WriteStream): View {
+  if (stream.isTTY !== true) {
+    let last = ''
+    return {
+      show({ phase, cycle, finalized, wanted, messages }) {
+        const line = `cycle ${cycle}, ${phase}: ${finalized}${wanted == null ? '' : ` of ${wanted}`} finalized${messages.length > 0 ? ` - ${messages.at(-1)}` : ''}`
+        if (line !== last) {
+          last = line
+          stream.write(`${line}\n`)
+        }
+      },
+      done() {}
+    }
+  }
+  const update = createLogUpdate(stream, { showCursor: false })
+  return {
+    show: (state) => update(picture(state, stream.columns ?? 120)),
+    done: () => update.done()
+  }
+}
+
+export function picture(state: ViewState, columns: number): string {
+  const table = new Table({
+    head: ['node', 'staker', 'state', 'peers', 'work', 'submitted', 'audited', 'challenged', 'voted', 'rewards'],
+    style: { head: ['cyan'], border: ['grey'], compact: true }
+  })
+  for (const row of state.rows) {
+    table.push([
+      row.fault == null ? row.name : `${row.name} (${row.fault})`,
+      `${row.staker.slice(0, 4)}..${row.staker.slice(-4)}`,
+      row.state,
+      row.peers,
+      row.work,
+      row.submitted,
+      row.audits,
+      row.challenged,
+      row.voted,
+      row.rewards === 0n ? '-' : `${roeToKoii(row.rewards)} KOII`
+    ])
+  }
+  const bar = cliProgress.Format.BarFormat(state.roundSlots === 0 ? 0 : Math.max(0, Math.min(1, state.at / state.roundSlots)), {
+    barsize: Math.max(10, Math.min(40, columns - 60)),
+    barCompleteString: '█'.repeat(40),
+    barIncompleteString: '░'.repeat(40)
+  } as never)
+  const goal = state.wanted == null ? `${state.finalized} finalized` : `${state.finalized} of ${state.wanted} finalized`
+  return [
+    `koii-mesh testnet  task ${state.taskName} ${state.task}`,
+    `K2 ${state.url}  slot ${state.slot}`,
+    `cycle ${Math.max(0, state.cycle)}  ${bar}  slot ${Math.max(0, state.at)} of ${state.roundSlots}  ${state.phase}  ${goal}`,
+    table.toString(),
+    ...state.messages.slice(-6),
+    'Join it from another terminal:',
+    `  koii-mesh start --k2 ${state.url} --task ${state.task} --allow-private --stake 10 --airdrop`,
+    'Ctrl+C stops everything.'
+  ].join('\n')
+}
