@@ -48,7 +48,7 @@ export interface Sent {
 
 /** A VM with the program in it, and the few verbs that tests need. */
 export class Vm {
-  readonly svm: LiteSVM
+  svm: LiteSVM
   readonly programId: string
 
   /** @param programId - where to put the program; the same code runs at any address */
@@ -57,6 +57,15 @@ export class Vm {
     // no history: a test may send the same transaction twice
     this.svm = new LiteSVM().withBlockhashCheck(false).withTransactionHistory(0n)
     this.svm.addProgram(address(programId), readFileSync(PROGRAM_FILE))
+  }
+
+  /** Everything in the VM, for `restore`. */
+  save(): Uint8Array {
+    return this.svm.toBytes()
+  }
+
+  restore(saved: Uint8Array): void {
+    this.svm = LiteSVM.fromBytes(saved).withBlockhashCheck(false).withTransactionHistory(0n)
   }
 
   /** A new key with money on it, 10 KOII if not told. */

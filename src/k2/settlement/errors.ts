@@ -4,18 +4,18 @@
  * The numbers are those of protocols/settlement/errors.h; a test holds this table, that file and the spec together.
  */
 
-/** A refusal of the settlement program. `message` names the cause and the next step. */
+/** A refusal of the settlement program. `message` names the reason and the next step. */
 export class SettlementError extends Error {
   /** as in errors.h */
   readonly code: number
-  override readonly cause: string
+  readonly reason: string
   readonly nextStep: string
 
-  constructor(name: string, code: number, cause: string, nextStep: string) {
-    super(`the settlement program refused: ${cause}. ${nextStep} (error ${code})`)
+  constructor(name: string, code: number, reason: string, nextStep: string) {
+    super(`the settlement program refused: ${reason}. ${nextStep} (error ${code})`)
     this.name = name
     this.code = code
-    this.cause = cause
+    this.reason = reason
     this.nextStep = nextStep
   }
 }
@@ -26,12 +26,12 @@ export interface Refusal {
   readonly code: number
 }
 
-function refusal(name: string, code: number, cause: string, nextStep: string): Refusal {
+function refusal(name: string, code: number, reason: string, nextStep: string): Refusal {
   const Named = class extends SettlementError {
     static readonly code = code
 
     constructor() {
-      super(name, code, cause, nextStep)
+      super(name, code, reason, nextStep)
     }
   }
   Object.defineProperty(Named, 'name', { value: name })
