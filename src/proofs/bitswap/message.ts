@@ -160,9 +160,8 @@ export function encodeMessage(message: BitswapMessage): Uint8ArrayList {
     const entry = [0x0a, ...varintBytes(cid.length), ...cid, 0x10, have ? 0 : 1]
     body.append(Uint8Array.from([0x22, ...varintBytes(entry.length), ...entry]))
   }
-  const frame = new Uint8ArrayList(Uint8Array.from(varintBytes(body.byteLength)))
-  frame.append(body)
-  return frame
+  body.prepend(Uint8Array.from(varintBytes(body.byteLength)))
+  return body
 }
 
 export function varintBytes(value: number): number[] {

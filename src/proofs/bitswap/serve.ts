@@ -85,18 +85,23 @@ export class BlockServer {
     const flush = async () => {
       if (blocks.length + presences.length > 0) {
         const frame = encodeMessage({ wants: [], blocks, presences })
-        const sent = blocks.length
+        const sent = blocks
         presences = []
         blocks = []
-        await writer.write(frame)
-        this.stats.blocks += sent
-        this.stats.bytes += bytes
         bytes = 0
+        await writer.write(frame)
+        this.stats.blocks += sent.length
+        this.stats.bytes += sent.reduce((sum, { data }) => sum + data.length, 0)
       }
     }
     try {
       while (queue.wants.size > 0) {
-        const batch = [...queue.wants].slice(0, LIMITS.serveReadAhead)
+        const batch: Array<[string, Want]> = []
+        for (const entry of queue.wants) {
+          if (batch.push(entry) === LIMITS.serveReadAhead) {
+            break
+          }
+        }
         const found = await Promise.all(
           batch.map(([, want]) => (want.have ? this.#components.blocks.has(want.cid) : this.#components.blocks.read(want.cid)))
         )

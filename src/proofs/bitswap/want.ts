@@ -17,7 +17,7 @@ export interface BlockSink {
   onDontHave(key: string, from: PeerId): void
   /** The peer left, or could not be asked: these will not come from it. */
   onLost(keys: string[], from: PeerId, reason: string): void
-  /** The peer may be asked for more. */
+  /** Blocks came, so that a peer may be asked for more; once for each whenRoom. */
   onRoom(): void
 }
 
@@ -35,6 +35,7 @@ interface Peer {
 export class BlockClient {
   readonly #peers = new Map<string, Peer>()
   readonly #sinks = new Map<string, Set<BlockSink>>()
+  readonly #waiting = new Set<BlockSink>()
   readonly #writerFor: (peerId: PeerId) => FrameWriter
   readonly stats = { blocks: 0, bytes: 0, unwanted: 0 }
 
@@ -45,6 +46,15 @@ export class BlockClient {
   /** How many more blocks `peerId` may be asked for. */
   room(peerId: PeerId): number {
     return LIMITS.wantsInFlightPerPeer - (this.#peers.get(peerId.toString())?.asked.size ?? 0)
+  }
+
+  /** Calls the sink when there may be room again. */
+  whenRoom(sink: BlockSink): void {
+    this.#waiting.add(sink)
+  }
+
+  isAsked(peerId: PeerId, key: string): boolean {
+    return this.#peers.get(peerId.toString())?.asked.has(key) === true
   }
 
   bytesFrom(peerId: PeerId): number {
@@ -92,6 +102,7 @@ export class BlockClient {
 
   /** `sink` no longer waits for these: what nobody else waits for is cancelled. */
   release(sink: BlockSink, keys: Iterable<string>): void {
+    this.#waiting.delete(sink)
     for (const key of keys) {
       const sinks = this.#sinks.get(key)
       sinks?.delete(sink)
@@ -108,6 +119,7 @@ export class BlockClient {
         }
       }
     }
+    this.#makeRoom()
   }
 
   async onMessage(from: PeerId, { blocks, presences }: BitswapMessage): Promise<void> {
@@ -142,7 +154,6 @@ export class BlockClient {
         delivered.push(sink.onBlock(key, data, from))
       }
     }
-    const told = new Set<BlockSink>()
     for (const { cid: bytes, have } of presences) {
       if (have) {
         continue // a block was asked for, not a promise of one
@@ -158,12 +169,11 @@ export class BlockClient {
         peer.asked.delete(key)
         for (const sink of asked.sinks) {
           sink.onDontHave(key, from)
-          told.add(sink)
         }
       }
     }
-    await Promise.all(delivered)
     this.#makeRoom()
+    await Promise.all(delivered)
   }
 
   /** The peer is gone, or cannot be written to. */
@@ -187,7 +197,9 @@ export class BlockClient {
   }
 
   #makeRoom(): void {
-    for (const sink of new Set([...this.#sinks.values()].flatMap((sinks) => [...sinks]))) {
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    for (const sink of waiting) {
       sink.onRoom()
     }
   }

@@ -1,0 +1,229 @@
+/**
+ * The shelf of blocks: a Blockstore made safe to write, read and clear at the same time.
+ *
+ * - What is read is hashed again; a block that rotted is dropped and never served.
+ * - A write session protects its blocks from the moment it mentions them, before it looks whether they are there; the
+ *   collector looks at that protection and starts a deletion in one step, and a writer waits for a deletion under way. So
+ *   no lock is held while a proof is fetched, and no interleaving loses a block that somebody is writing.
+ */
+import { hash } from 'node:crypto'
+import type { Blockstore } from 'interface-blockstore'
+import type { CID } from 'multiformats/cid'
+import { keyOf } from './cid-profile.ts'
+import { BlockStoreError, PackError } from './errors.ts'
+import { LIMITS } from './limits.ts'
+import type { Timers } from './timers.ts'
+
+/** The part of a Blockstore that is used; blockstore-fs in a node. */
+export type BlockFiles = Pick<Blockstore, 'put' | 'get' | 'has' | 'delete' | 'getAll'>
+
+interface BlocksComponents {
+  files: BlockFiles
+  timers: Timers
+  log: (format: string, ...args: unknown[]) => void
+}
+
+export class Blocks {
+  readonly #files: BlockFiles
+  readonly #timers: Timers
+  readonly #log: BlocksComponents['log']
+  readonly #deleting = new Map<string, Promise<void>>()
+  readonly #writing = new Map<string, Promise<void>>()
+  /** How many sessions and holds protect a block. */
+  readonly #protected = new Map<string, number>()
+  readonly #holds = new Set<{ keys: Set<string>; expiresAtMs: number }>()
+  /** Counts the writes that ended. */
+  #writes = 0
+  readonly stats = { written: 0, corrupt: 0 }
+
+  constructor({ files, timers, log }: BlocksComponents) {
+    this.#files = files
+    this.#timers = timers
+    this.#log = log
+  }
+
+  /** The verified bytes, or undefined when the block is not here (or was corrupt, and now is not). */
+  async read(cid: CID): Promise<Uint8Array | undefined> {
+    const key = keyOf(cid)
+    for (;;) {
+      await this.#deleting.get(key)
+      const writes = this.#writes
+      let bytes: Uint8Array
+      try {
+        bytes = await joined(this.#files.get(cid))
+      } catch (err) {
+        if ((err as Error).name === 'NotFoundError') {
+          return undefined
+        }
+        throw new BlockStoreError(`cannot read block ${cid}: ${(err as Error).message}`)
+      }
+      if (hash('sha256', bytes, 'hex') === key) {
+        return bytes
+      }
+      if (this.#writing.has(key) || this.#writes !== writes) {
+        await this.#writing.get(key)?.catch(() => {})
+        continue // it may have been put right since: only what is known to be bad is dropped
+      }
+      this.stats.corrupt++
+      this.#log('block %s was corrupt on disk: dropped, to be fetched again', cid)
+      await this.#delete(cid, key)
+      return undefined
+    }
+  }
+
+  /** Whether a file is there, right or not. */
+  async has(cid: CID): Promise<boolean> {
+    return this.#files.has(cid)
+  }
+
+  open(): WriteSession {
+    return new WriteSession(this)
+  }
+
+  /** @throws BlockStoreError, PackError */
+  async write(cid: CID, bytes: Uint8Array): Promise<void> {
+    if (bytes.length > LIMITS.blockBytes) {
+      throw new PackError(
+        `block ${cid} has ${bytes.length} bytes; ${LIMITS.blockBytes} fit one message to a peer. Split the value over several linked nodes`
+      )
+    }
+    const key = keyOf(cid)
+    await this.#deleting.get(key)
+    // two writers of one block would share blockstore-fs's temporary file
+    let writing = this.#writing.get(key)
+    if (writing == null) {
+      writing = this.#write(cid, bytes).finally(() => {
+        this.#writes++
+        this.#writing.delete(key)
+      })
+      this.#writing.set(key, writing)
+    }
+    await writing
+  }
+
+  async #write(cid: CID, bytes: Uint8Array): Promise<void> {
+    try {
+      if (await this.#files.has(cid)) {
+        const there = await joined(this.#files.get(cid))
+        if (Buffer.compare(there, bytes) === 0) {
+          return
+        }
+        this.stats.corrupt++
+      }
+      await this.#files.put(cid, bytes)
+      this.stats.written++
+    } catch (err) {
+      throw new BlockStoreError(`cannot write block ${cid}: ${(err as Error).message}. Check the disk's free space and the data directory`)
+    }
+  }
+
+  protect(key: string): void {
+    this.#protected.set(key, (this.#protected.get(key) ?? 0) + 1)
+  }
+
+  unprotect(key: string): void {
+    const left = (this.#protected.get(key) ?? 0) - 1
+    left > 0 ? this.#protected.set(key, left) : this.#protected.delete(key)
+  }
+
+  /** Takes over a closed session's protection, until its owner had time to pin. */
+  hold(keys: Set<string>): void {
+    this.#holds.add({ keys, expiresAtMs: this.#timers.now() + LIMITS.holdMs })
+  }
+
+  /** Ends the holds that a pin of `keys` has made needless. */
+  releaseHolds(keys: ReadonlySet<string>): void {
+    this.#release((held) => held.keys.size <= keys.size && [...held.keys].every((key) => keys.has(key)))
+  }
+
+  #release(isOver: (held: { keys: Set<string>; expiresAtMs: number }) => boolean): void {
+    for (const held of this.#holds) {
+      if (isOver(held)) {
+        this.#holds.delete(held)
+        for (const key of held.keys) {
+          this.unprotect(key)
+        }
+      }
+    }
+  }
+
+  /**
+   * Deletes every block that is neither kept nor protected.
+   *
+   * @param isKept asked for each block with its key
+   */
+  async sweep(isKept: (key: string) => boolean, signal?: AbortSignal): Promise<{ blocks: number }> {
+    const nowMs = this.#timers.now()
+    this.#release(({ expiresAtMs }) => expiresAtMs <= nowMs)
+    let blocks = 0
+    for await (const { cid } of this.#files.getAll()) {
+      signal?.throwIfAborted()
+      const key = keyOf(cid)
+      if (!isKept(key) && !this.#protected.has(key) && !this.#writing.has(key)) {
+        await this.#delete(cid, key)
+        blocks++
+      }
+    }
+    return { blocks }
+  }
+
+  async #delete(cid: CID, key: string): Promise<void> {
+    const deleting = Promise.resolve(this.#files.delete(cid)).finally(() => this.#deleting.delete(key))
+    this.#deleting.set(key, deleting)
+    await deleting
+  }
+}
+
+/** A write that is under way: its blocks cannot be collected until it is closed, nor for LIMITS.holdMs after. */
+export class WriteSession {
+  readonly #blocks: Blocks
+  readonly #keys = new Set<string>()
+  #open = true
+
+  constructor(blocks: Blocks) {
+    this.#blocks = blocks
+  }
+
+  /** Protects a block whether or not it is there yet. */
+  keep(cid: CID): void {
+    const key = keyOf(cid)
+    if (this.#open && !this.#keys.has(key)) {
+      this.#keys.add(key)
+      this.#blocks.protect(key)
+    }
+  }
+
+  async put(cid: CID, bytes: Uint8Array): Promise<void> {
+    this.keep(cid)
+    await this.#blocks.write(cid, bytes)
+  }
+
+  /** The block, from now on protected. */
+  async read(cid: CID): Promise<Uint8Array | undefined> {
+    this.keep(cid)
+    return this.#blocks.read(cid)
+  }
+
+  /** Ends the session; with `hold`, its blocks wait for their pin, else they are fair game. */
+  close({ hold }: { hold: boolean }): void {
+    if (!this.#open) {
+      return
+    }
+    this.#open = false
+    if (hold) {
+      this.#blocks.hold(this.#keys)
+      return
+    }
+    for (const key of this.#keys) {
+      this.#blocks.unprotect(key)
+    }
+  }
+}
+
+async function joined(chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  for await (const chunk of chunks) {
+    parts.push(chunk)
+  }
+  return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
+}

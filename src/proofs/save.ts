@@ -1,0 +1,103 @@
+/**
+ * Writes a proof that is here to the disk: a UnixFS file as a file, a UnixFS directory as a directory, a dag-cbor DAG as
+ * one JSON text with all of its nodes. Nothing is overwritten, and nothing is written outside `path`.
+ */
+import { mkdir, open } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import * as dagCbor from '@ipld/dag-cbor'
+import { CID } from 'multiformats/cid'
+import type { Blocks } from './blocks.ts'
+import { DAG_CBOR } from './cid-profile.ts'
+import { ProofTooLargeError, SaveError } from './errors.ts'
+import { DEFAULT_DAG_LIMITS, LIMITS } from './limits.ts'
+import { pathFault } from './pack.ts'
+import type { ProofReader } from './reader.ts'
+import { walkLocal } from './walk.ts'
+
+export interface Saved {
+  path: string
+  kind: 'file' | 'directory' | 'json'
+  files: number
+  /** Bytes written. */
+  bytes: number
+}
+
+export async function saveProof(blocks: Blocks, reader: ProofReader, path: string): Promise<Saved> {
+  const { root } = reader
+  const saved: Saved = { path, kind: 'file', files: 0, bytes: 0 }
+  const count = (bytes: number) => {
+    saved.bytes += bytes
+    if (saved.bytes > LIMITS.outputBytes) {
+      throw new ProofTooLargeError(root, `proof ${root} unfolds to more than ${LIMITS.outputBytes} bytes`, { max: LIMITS.outputBytes })
+    }
+  }
+
+  if (root.code === DAG_CBOR) {
+    saved.kind = 'json'
+    saved.files = 1
+    await write(path, jsonOf(blocks, root), count)
+    return saved
+  }
+  for await (const file of reader.listFiles()) {
+    if (file.path !== '') {
+      const fault = pathFault(file.path)
+      if (fault != null) {
+        throw new SaveError(`proof ${root} has a file whose path '${file.path}' ${fault}: it is not written`)
+      }
+      saved.kind = 'directory'
+    }
+    saved.files++
+    await write(file.path === '' ? path : join(path, file.path), reader.readFile(file.path), count)
+  }
+  if (saved.files === 0) {
+    saved.kind = 'directory'
+    await mkdir(path, { recursive: true })
+  }
+  return saved
+}
+
+async function write(path: string, chunks: AsyncIterable<Uint8Array>, count: (bytes: number) => void): Promise<void> {
+  await mkdir(dirname(path), { recursive: true })
+  const file = await open(path, 'wx').catch((err) => {
+    throw new SaveError(
+      err.code === 'EEXIST' ? `${path} exists already: move it away, or name another place` : `cannot write ${path}: ${err.message}`
+    )
+  })
+  try {
+    for await (const chunk of chunks) {
+      count(chunk.length)
+      await file.writeFile(chunk)
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+/** `{ "root": cid, "blocks": { cid: value } }`, the values in the style of dag-json: links `{"/": cid}`, bytes `{"/": {"bytes": base64}}`. */
+async function* jsonOf(blocks: Blocks, root: CID): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(`{\n"root": ${JSON.stringify(root)},\n"blocks": {\n`)
+  let separator = ''
+  for await (const { cid, bytes } of walkLocal(blocks, root, { limits: { ...DEFAULT_DAG_LIMITS, maxBytes: Number.POSITIVE_INFINITY } })) {
+    const value = cid.code === DAG_CBOR ? dagCbor.decode(bytes!) : bytes
+    yield Buffer.from(`${separator}${JSON.stringify(cid.toString())}: ${JSON.stringify(plain(value), null, 2)}`)
+    separator = ',\n'
+  }
+  yield Buffer.from('\n}\n}\n')
+}
+
+function plain(value: unknown): unknown {
+  if (typeof value === 'bigint') {
+    return (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(value.toString())
+  }
+  if (value == null || typeof value !== 'object') {
+    return value
+  }
+  if (value instanceof Uint8Array) {
+    return { '/': { bytes: Buffer.from(value).toString('base64').replace(/=+$/, '') } }
+  }
+  const cid = CID.asCID(value)
+  if (cid != null) {
+    return { '/': cid.toString() }
+  }
+  return Array.isArray(value) ? value.map(plain) : Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]))
+}

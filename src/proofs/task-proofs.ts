@@ -1,0 +1,109 @@
+/** Proofs as the runner of tasks wants them (src/tasks/api.ts, TaskProofs). */
+import { CID } from 'multiformats/cid'
+import { toCid } from './cid-profile.ts'
+import { ProofMalformedError } from './errors.ts'
+import type { Proofs } from './index.ts'
+import type { ProofReader } from './reader.ts'
+
+export interface TaskProofsInit {
+  /** What is made is pinned for this cycle, without being provided: it may not be submitted in the end. */
+  keep?: () => { task: string; cycle: number }
+  /** Only the DAGs of these roots, and of what the task itself makes, can be read. Without it, all that is here. */
+  roots?: () => Array<CID | string>
+}
+
+interface Options {
+  signal: AbortSignal
+}
+
+/**
+ * @example
+ * ```ts
+ * const runner = createTaskRunner({ proofs: createTaskProofs(proofs, { keep: () => ({ task, cycle }) }), ... })
+ * ```
+ */
+export function createTaskProofs(proofs: Proofs, { keep, roots }: TaskProofsInit = {}) {
+  const made = new Set<string>()
+  const readers = new Map<string, ProofReader>()
+  const readerOf = (root: CID | string): ProofReader => {
+    const name = root.toString()
+    let reader = readers.get(name)
+    if (reader == null) {
+      if (readers.size >= 64) {
+        readers.clear()
+      }
+      readers.set(name, (reader = proofs.reader(root)))
+    }
+    return reader
+  }
+  const kept = async (cid: CID, shallow: boolean): Promise<string> => {
+    made.add(cid.toString())
+    if (keep != null) {
+      await proofs.pin(cid, { ...keep(), shallow, provide: false })
+    }
+    return cid.toString()
+  }
+  /** A reader of `cid` as a root, once it is known to be within reach. */
+  const reach = async (cid: string): Promise<ProofReader> => {
+    if (roots == null) {
+      return readerOf(cid)
+    }
+    for (const root of [...roots(), ...made]) {
+      if (await readerOf(root).holds(cid)) {
+        return readerOf(cid)
+      }
+    }
+    throw new ProofMalformedError(cid, `block ${cid} is not part of the proofs that this call is about`, {})
+  }
+
+  return {
+    async putNode(value: unknown, { signal }: Options): Promise<string> {
+      signal.throwIfAborted()
+      return kept((await proofs.packNode(linked(value))).cid, true)
+    },
+    async putFiles(files: Array<{ path: string; content: Uint8Array }>, { signal }: Options): Promise<string> {
+      signal.throwIfAborted()
+      return kept((await proofs.packFiles(files)).cid, false)
+    },
+    async getNode(cid: string, { signal }: Options): Promise<unknown> {
+      signal.throwIfAborted()
+      return (await reach(cid)).getNode()
+    },
+    async listFiles(cid: string, { signal }: Options): Promise<Array<{ path: string; cid: string; size: number }>> {
+      const files = []
+      for await (const { path, cid: file, sizeBytes } of (await reach(cid)).listFiles()) {
+        signal.throwIfAborted()
+        files.push({ path, cid: file.toString(), size: sizeBytes })
+      }
+      return files.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0))
+    },
+    async readFile(
+      cid: string,
+      path: string,
+      { offset, length, signal }: { offset: number; length: number } & Options
+    ): Promise<Uint8Array> {
+      const chunks: Uint8Array[] = []
+      for await (const chunk of (await reach(cid)).readFile(path, { offset, length })) {
+        signal.throwIfAborted()
+        chunks.push(chunk)
+      }
+      return new Uint8Array(Buffer.concat(chunks))
+    }
+  }
+}
+
+/** Links written as `{ '/': cid }`, the way text carries them, become CIDs. */
+function linked(value: unknown): unknown {
+  if (Array.isArray(value)) {
+    return value.map(linked)
+  }
+  if (value == null || typeof value !== 'object' || value instanceof Uint8Array || CID.asCID(value) != null) {
+    return value
+  }
+  const entries = Object.entries(value)
+  const [first] = entries
+  if (entries.length === 1 && first?.[0] === '/' && typeof first[1] === 'string') {
+    return toCid(first[1])
+  }
+  return Object.fromEntries(entries.map(([key, inner]) => [key, linked(inner)]))
+}
