@@ -1,0 +1,78 @@
+/** A port that the local K2 wants is taken by another program. */
+export class PortInUseError extends Error {
+  override name = 'PortInUseError'
+  readonly port: number
+
+  constructor(port: number, host: string, what: 'HTTP' | 'WebSocket') {
+    const why = what === 'HTTP' ? '' : ' (clients look for WebSocket on the HTTP port plus one)'
+    super(
+      `port ${port} on ${host} is in use, and the local K2 needs it for ${what}${why}: stop the program that uses it, ` +
+        'perhaps another local K2, or choose another port with --port'
+    )
+    this.port = port
+  }
+}
+
+/** The data directory was written by a version with another format. */
+export class DataDirVersionError extends Error {
+  override name = 'DataDirVersionError'
+
+  constructor(path: string, found: number, wanted: number) {
+    super(
+      `${path} was written in format ${found} and this version reads format ${wanted}: ` +
+        'open it with the version that wrote it, or give another --data-dir to begin a new chain'
+    )
+  }
+}
+
+/** The data directory does not hold a readable chain. */
+export class DataDirCorruptError extends Error {
+  override name = 'DataDirCorruptError'
+
+  constructor(path: string, what: string, options?: ErrorOptions) {
+    super(
+      `${path} is damaged or is not a local K2's (${what}): restore it from a copy, or move it away, or give another --data-dir to begin a new chain`,
+      options
+    )
+  }
+}
+
+/** Another process has the data directory open. */
+export class DataDirLockedError extends Error {
+  override name = 'DataDirLockedError'
+
+  constructor(path: string) {
+    super(`${path} is in use by another local K2: stop that one, or give another --data-dir`)
+  }
+}
+
+/** The data directory cannot be made or opened at all. */
+export class DataDirUnusableError extends Error {
+  override name = 'DataDirUnusableError'
+
+  constructor(path: string, options: { cause: Error }) {
+    super(
+      `cannot use ${path} (${options.cause.message}): check that the path is right, that it may be written and that the disk is not full`,
+      options
+    )
+  }
+}
+
+/** A program or an address of the genesis is wrong, or is not what the chain in the data directory began with. */
+export class GenesisError extends Error {
+  override name = 'GenesisError'
+}
+
+/** Bytes that are not a transaction. */
+export class MalformedTransactionError extends Error {
+  override name = 'MalformedTransactionError'
+}
+
+/** The local K2 was stopped and takes nothing more. */
+export class StoppedError extends Error {
+  override name = 'StoppedError'
+
+  constructor() {
+    super('this local K2 is stopped: make a new one with createLocalK2')
+  }
+}

@@ -1,0 +1,409 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite'
+import { decodeBase58, encodeBase58 } from './base58.ts'
+import { DataDirCorruptError, DataDirLockedError, DataDirUnusableError, DataDirVersionError } from './errors.ts'
+import { parseJson, stringifyJson } from './json.ts'
+import { decodeTransaction, type WireTransaction } from './transaction.ts'
+import type { TransactionError } from './transaction-error.ts'
+import type { AccountState, Execution } from './vm.ts'
+
+/** The format of the file, kept in its header beside the application id "K2LC". */
+const FORMAT = 1
+const APPLICATION_ID = 0x4b324c43
+/** A transaction's number is its slot times this plus its place in the block: in order, unique, and exact in a double. */
+const PLACES_PER_SLOT = 2 ** 20
+/** How many old blocks one commit removes at most, so that a smaller limit after a restart does not stop the slots. */
+const PRUNE_BLOCKS_PER_COMMIT = 16
+
+const SCHEMA = `
+  CREATE TABLE facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+  CREATE TABLE blocks (
+    height INTEGER PRIMARY KEY, slot INTEGER UNIQUE NOT NULL, parent INTEGER NOT NULL, blockhash BLOB NOT NULL, previous BLOB NOT NULL,
+    time INTEGER NOT NULL, transactions INTEGER NOT NULL, total INTEGER NOT NULL, supply TEXT NOT NULL
+  );
+  CREATE TABLE transactions (id INTEGER PRIMARY KEY, signature BLOB UNIQUE NOT NULL, err TEXT, bytes BLOB NOT NULL, meta TEXT NOT NULL);
+  CREATE TABLE mentions (address BLOB NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (address, id)) WITHOUT ROWID;
+  CREATE TABLE accounts (
+    address BLOB PRIMARY KEY, lamports INTEGER NOT NULL, owner BLOB NOT NULL, executable INTEGER NOT NULL, rent INTEGER NOT NULL,
+    data BLOB NOT NULL
+  );
+`
+
+/** A finished slot. */
+export interface Block {
+  slot: number
+  /** How many blocks came before it. */
+  height: number
+  parentSlot: number
+  blockhash: string
+  previousBlockhash: string
+  /** Unix time in seconds. */
+  blockTimeS: number
+  transactions: number
+  /** Transactions since genesis, with this block's. */
+  totalTransactions: number
+  /** Lamports in being after this block. */
+  supply: bigint
+}
+
+/** What a transaction did, beside its bytes. */
+export interface TransactionMeta extends Omit<Execution, 'logs' | 'unitsConsumed'> {
+  fee: bigint
+  /** Of each key, in lamports: first the message's, then those from lookup tables. */
+  preBalances: bigint[]
+  postBalances: bigint[]
+  logMessages: string[]
+  computeUnitsConsumed: number
+  loadedAddresses: { writable: string[]; readonly: string[] }
+}
+
+/** A transaction that is in a block. */
+export interface TransactionRecord {
+  slot: number
+  /** Its place in the block. */
+  index: number
+  wire: WireTransaction
+  /** All its keys: the message's, then the writable and the read-only ones from lookup tables. */
+  keys: string[]
+  meta: TransactionMeta
+}
+
+/** One transaction that mentions an address, without its contents. */
+export interface Mention {
+  signature: string
+  slot: number
+  blockTimeS: number
+  err: TransactionError | null
+}
+
+/** An account that a block changed; without a state, it is no more. */
+export interface AccountChange {
+  key: Uint8Array
+  state: AccountState | undefined
+}
+
+type Row = Record<string, SQLOutputValue>
+
+/**
+ * Blocks, transactions and the last state of every account, in one SQLite file or in memory.
+ *
+ * A block, its transactions and the accounts that it changed are written in one transaction of the database, so what a kill leaves
+ * behind is always the state after some whole block, and opening needs no replay: the accounts are read as they are.
+ * `synchronous = NORMAL` with a write-ahead log keeps every commit through a kill of the process; a loss of power may take the last ones.
+ */
+export class History {
+  readonly #db: DatabaseSync
+  readonly #keepsAccounts: boolean
+  readonly #keepBlocks: number
+  readonly #keepTransactions: number
+  readonly #statements = new Map<string, StatementSync>()
+  #kept = 0
+
+  /**
+   * Opens the chain in `dataDir`, or an empty one there or in memory.
+   *
+   * @throws DataDirLockedError, DataDirVersionError, DataDirCorruptError, DataDirUnusableError
+   */
+  constructor(init: { dataDir?: string | undefined; keepBlocks: number; keepTransactions: number }) {
+    this.#keepBlocks = init.keepBlocks
+    this.#keepTransactions = init.keepTransactions
+    this.#keepsAccounts = init.dataDir !== undefined
+    this.#db = open(init.dataDir)
+    this.#kept = Number(this.#get('SELECT coalesce(sum(transactions), 0) AS n FROM blocks')?.n)
+  }
+
+  fact(name: string): string | undefined {
+    return this.#get('SELECT value FROM facts WHERE name = ?', name)?.value?.toString()
+  }
+
+  /** Writes a finished block with what belongs to it, as a whole or not at all, and drops the oldest blocks past the limits. */
+  commit(
+    block: Block,
+    transactions: readonly TransactionRecord[],
+    accounts: Iterable<AccountChange>,
+    facts: Record<string, string> = {}
+  ): void {
+    let pruned = 0
+    this.#atomically(() => {
+      for (const [name, value] of Object.entries(facts)) {
+        this.#run('INSERT OR REPLACE INTO facts VALUES (?, ?)', name, value)
+      }
+      this.#run(
+        'INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+        block.height,
+        block.slot,
+        block.parentSlot,
+        decodeBase58(block.blockhash),
+        decodeBase58(block.previousBlockhash),
+        block.blockTimeS,
+        block.transactions,
+        block.totalTransactions,
+        block.supply.toString()
+      )
+      for (const { slot, index, wire, meta, keys } of transactions) {
+        const id = slot * PLACES_PER_SLOT + index
+        const err = meta.err === null ? null : stringifyJson(meta.err)
+        this.#run('INSERT INTO transactions VALUES (?, ?, ?, ?, ?)', id, wire.signatures[0]!, err, wire.bytes, stringifyJson(meta))
+        // a key may come twice when a lookup table repeats one of the message's
+        for (const key of new Set(keys)) {
+          this.#run('INSERT INTO mentions VALUES (?, ?)', decodeBase58(key), id)
+        }
+      }
+      this.#setAccounts(accounts)
+      pruned = this.#prune(block.height, this.#kept + transactions.length)
+    })
+    this.#kept += transactions.length - pruned
+  }
+
+  /** Every account, those that are not programs first. */
+  *accounts(): Generator<{ key: Uint8Array; state: AccountState }> {
+    const statement = this.#db.prepare('SELECT * FROM accounts WHERE executable = ?')
+    statement.setReadBigInts(true)
+    for (const executable of [0, 1]) {
+      for (const row of statement.iterate(executable)) {
+        const state: AccountState = {
+          lamports: BigInt.asUintN(64, row.lamports as bigint),
+          owner: row.owner as Uint8Array,
+          data: row.data as Uint8Array,
+          executable: executable === 1,
+          rentEpoch: BigInt.asUintN(64, row.rent as bigint)
+        }
+        yield { key: row.address as Uint8Array, state }
+      }
+    }
+  }
+
+  /** The last `count` blocks, newest first. */
+  lastBlocks(count: number): Block[] {
+    return this.#all('SELECT * FROM blocks ORDER BY height DESC LIMIT ?', count).map(toBlock)
+  }
+
+  block(slot: number): Block | undefined {
+    const row = this.#get('SELECT * FROM blocks WHERE slot = ?', slot)
+    return row === undefined ? undefined : toBlock(row)
+  }
+
+  firstSlot(): number {
+    return Number(this.#get('SELECT slot FROM blocks ORDER BY height LIMIT 1')?.slot ?? 0)
+  }
+
+  /** The slots that have a block, from `from` to `to`, both included. */
+  slots(from: number, to: number): number[] {
+    return this.#all('SELECT slot FROM blocks WHERE slot BETWEEN ? AND ? ORDER BY slot', from, to).map((row) => Number(row.slot))
+  }
+
+  /** The transactions of the block at `slot`, in order. */
+  transactionsOf(slot: number): TransactionRecord[] {
+    const from = slot * PLACES_PER_SLOT
+    return this.#all('SELECT id, bytes, meta FROM transactions WHERE id BETWEEN ? AND ? ORDER BY id', from, from + PLACES_PER_SLOT - 1).map(
+      toRecord
+    )
+  }
+
+  transaction(signature: Uint8Array): TransactionRecord | undefined {
+    const row = this.#get('SELECT id, bytes, meta FROM transactions WHERE signature = ?', signature)
+    return row === undefined ? undefined : toRecord(row)
+  }
+
+  /** Where a transaction is and whether it failed, without reading it. */
+  status(signature: Uint8Array): { slot: number; err: TransactionError | null } | undefined {
+    const row = this.#get('SELECT id, err FROM transactions WHERE signature = ?', signature)
+    return row === undefined ? undefined : { slot: slotOf(row), err: toError(row) }
+  }
+
+  /**
+   * Transactions that mention `address`, newest first: those before the transaction `before` and after the transaction `until`.
+   * A `before` that is not known has nothing before it; an `until` that is not known ends nothing.
+   */
+  mentions(address: Uint8Array, range: { before?: Uint8Array | undefined; until?: Uint8Array | undefined; limit: number }): Mention[] {
+    const id = (signature: Uint8Array | undefined) =>
+      signature === undefined ? undefined : this.#get('SELECT id FROM transactions WHERE signature = ?', signature)?.id
+    const before = range.before === undefined ? Number.MAX_SAFE_INTEGER : (id(range.before) ?? 0)
+    const rows = this.#all(
+      `SELECT t.id, t.signature, t.err, b.time FROM mentions m JOIN transactions t ON t.id = m.id
+       JOIN blocks b ON b.slot = t.id / ${PLACES_PER_SLOT}
+       WHERE m.address = ? AND m.id < ? AND m.id > ? ORDER BY m.id DESC LIMIT ?`,
+      address,
+      before,
+      id(range.until) ?? 0,
+      range.limit
+    )
+    return rows.map((row) => ({
+      signature: encodeBase58(row.signature as Uint8Array),
+      slot: slotOf(row),
+      blockTimeS: Number(row.time),
+      err: toError(row)
+    }))
+  }
+
+  close(): void {
+    this.#db.close()
+  }
+
+  #atomically(work: () => void): void {
+    this.#db.exec('BEGIN IMMEDIATE')
+    try {
+      work()
+      this.#db.exec('COMMIT')
+    } catch (err) {
+      // after some errors (a full disk) SQLite has rolled back by itself
+      if (this.#db.isTransaction) {
+        this.#db.exec('ROLLBACK')
+      }
+      throw err
+    }
+  }
+
+  #setAccounts(accounts: Iterable<AccountChange>): void {
+    if (!this.#keepsAccounts) {
+      return
+    }
+    for (const { key, state } of accounts) {
+      if (state === undefined) {
+        this.#run('DELETE FROM accounts WHERE address = ?', key)
+      } else {
+        const { lamports, owner, executable, rentEpoch, data } = state
+        // SQLite's integers are signed: u64 goes in as its two's complement
+        const [signedLamports, signedRent] = [BigInt.asIntN(64, lamports), BigInt.asIntN(64, rentEpoch)]
+        this.#run(
+          'INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?, ?, ?)',
+          key,
+          signedLamports,
+          owner,
+          executable ? 1 : 0,
+          signedRent,
+          data
+        )
+      }
+    }
+  }
+
+  /** @returns how many transactions went */
+  #prune(height: number, kept: number): number {
+    let pruned = 0
+    for (const block of this.#all('SELECT * FROM blocks ORDER BY height LIMIT ?', PRUNE_BLOCKS_PER_COMMIT).map(toBlock)) {
+      if (
+        block.height > height - this.#keepBlocks &&
+        (kept - pruned <= this.#keepTransactions || block.height > height - MIN_KEEP_BLOCKS)
+      ) {
+        break
+      }
+      for (const { slot, index, keys } of block.transactions === 0 ? [] : this.transactionsOf(block.slot)) {
+        const id = slot * PLACES_PER_SLOT + index
+        for (const key of new Set(keys)) {
+          this.#run('DELETE FROM mentions WHERE address = ? AND id = ?', decodeBase58(key), id)
+        }
+        this.#run('DELETE FROM transactions WHERE id = ?', id)
+        pruned++
+      }
+      this.#run('DELETE FROM blocks WHERE height = ?', block.height)
+    }
+    return pruned
+  }
+
+  #statement(sql: string): StatementSync {
+    let statement = this.#statements.get(sql)
+    if (statement === undefined) {
+      this.#statements.set(sql, (statement = this.#db.prepare(sql)))
+    }
+    return statement
+  }
+
+  #run(sql: string, ...values: Array<string | number | bigint | Uint8Array | null>): void {
+    this.#statement(sql).run(...values)
+  }
+
+  #get(sql: string, ...values: Array<string | number | Uint8Array>): Row | undefined {
+    return this.#statement(sql).get(...values)
+  }
+
+  #all(sql: string, ...values: Array<string | number | Uint8Array | SQLOutputValue>): Row[] {
+    return this.#statement(sql).all(...values)
+  }
+}
+
+/** Blocks that are kept whatever the limits: twice as many as a blockhash lives, so that no transaction can come twice. */
+export const MIN_KEEP_BLOCKS = 300
+
+function open(dataDir: string | undefined): DatabaseSync {
+  if (dataDir === undefined) {
+    const db = new DatabaseSync(':memory:')
+    db.exec(SCHEMA)
+    return db
+  }
+  const path = join(dataDir, 'k2.sqlite')
+  let db: DatabaseSync | undefined
+  try {
+    mkdirSync(dataDir, { recursive: true })
+    db = new DatabaseSync(path)
+    // the exclusive lock is the operating system's: it ends with the process, however that ends
+    db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16000')
+    const number = (pragma: string) => Number(Object.values(db!.prepare(`PRAGMA ${pragma}`).get()!)[0])
+    const [application, format, tables] = [number('application_id'), number('user_version'), number('schema_version')]
+    if (application === 0 && tables === 0) {
+      db.exec(`BEGIN EXCLUSIVE; ${SCHEMA} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}; COMMIT`)
+    } else if (application !== APPLICATION_ID) {
+      throw new DataDirCorruptError(path, 'it is the database of another program')
+    } else if (format !== FORMAT) {
+      throw new DataDirVersionError(path, format, FORMAT)
+    } else {
+      // takes the lock now rather than at the first block
+      db.exec('BEGIN EXCLUSIVE; COMMIT')
+    }
+    return db
+  } catch (err) {
+    db?.close()
+    throw toOpenError(err as Error & { errcode?: number }, path)
+  }
+}
+
+/** The named error for what SQLite says of the file at `path`. Codes: https://www.sqlite.org/rescode.html */
+export function toOpenError(err: Error & { errcode?: number }, path: string): Error {
+  switch ((err.errcode ?? -1) & 0xff) {
+    case 5:
+    case 6:
+      return new DataDirLockedError(path)
+    case 11:
+    case 26:
+      return new DataDirCorruptError(path, err.message, { cause: err })
+    default:
+      return err instanceof DataDirCorruptError || err instanceof DataDirVersionError ? err : new DataDirUnusableError(path, { cause: err })
+  }
+}
+
+function toBlock(row: Row): Block {
+  return {
+    slot: Number(row.slot),
+    height: Number(row.height),
+    parentSlot: Number(row.parent),
+    blockhash: encodeBase58(row.blockhash as Uint8Array),
+    previousBlockhash: encodeBase58(row.previous as Uint8Array),
+    blockTimeS: Number(row.time),
+    transactions: Number(row.transactions),
+    totalTransactions: Number(row.total),
+    supply: BigInt(row.supply as string)
+  }
+}
+
+function toRecord(row: Row): TransactionRecord {
+  const wire = decodeTransaction(row.bytes as Uint8Array)
+  const stored = parseJson(row.meta as string) as TransactionMeta
+  const meta = {
+    ...stored,
+    fee: BigInt(stored.fee),
+    preBalances: stored.preBalances.map(BigInt),
+    postBalances: stored.postBalances.map(BigInt)
+  }
+  const { writable, readonly } = meta.loadedAddresses
+  const index = Number(row.id) % PLACES_PER_SLOT
+  return { slot: slotOf(row), index, wire, keys: [...wire.keys.map(encodeBase58), ...writable, ...readonly], meta }
+}
+
+function slotOf(row: Row): number {
+  return Math.floor(Number(row.id) / PLACES_PER_SLOT)
+}
+
+function toError(row: Row): TransactionError | null {
+  return row.err === null ? null : (JSON.parse(row.err as string) as TransactionError)
+}

@@ -1,0 +1,338 @@
+import { createHash } from 'node:crypto'
+import { EventEmitter } from 'node:events'
+import { decodeBase58, encodeBase58 } from './base58.ts'
+import { BLOCKHASH_LIFE_BLOCKS, BlockhashQueue } from './blockhash-queue.ts'
+import type { AccountChange, Block, History, TransactionRecord } from './history.ts'
+import { isWritable, type WireTransaction } from './transaction.ts'
+import type { TransactionError } from './transaction-error.ts'
+import {
+  type AccountState,
+  CLOCK_SYSVAR,
+  type Execution,
+  MAX_SLOT_HASHES,
+  type Simulation,
+  SLOT_HASHES_SYSVAR,
+  SLOTS_PER_EPOCH,
+  type Vm
+} from './vm.ts'
+
+/**
+ * How settled a view of the chain is. There is one validator and no fork here, so a block is final as soon as it is complete:
+ * `processed` sees the slot in progress, `confirmed` and `finalized` both see the last completed one.
+ */
+export type Commitment = 'processed' | 'confirmed' | 'finalized'
+
+export interface LedgerEvents {
+  /** A transaction is in the slot in progress; `changed` are the addresses that it wrote. */
+  transaction: [record: TransactionRecord, changed: readonly string[]]
+  /** A block is complete and stored; `changed` are the addresses that its transactions wrote. */
+  block: [block: Block, changed: readonly string[]]
+  /** The next slot began. */
+  slot: [info: { slot: number; parent: number; root: number }]
+}
+
+/** A transaction either is in the slot in progress now, with or without success, or was refused and left no trace. */
+export type Submission = { included: true; record: TransactionRecord } | { included: false; err: TransactionError; logs: string[] }
+
+/** What is known of a transaction. */
+export interface Status {
+  slot: number
+  err: TransactionError | null
+  /** Whether its block is complete. */
+  completed: boolean
+}
+
+interface SlotInProgress {
+  slot: number
+  height: number
+  parent: Block
+  blockTimeS: number
+  transactions: TransactionRecord[]
+  bySignature: Map<string, TransactionRecord>
+  /** What each account that may have changed in this slot was when it began: the view of `confirmed`. */
+  before: Map<string, AccountChange>
+  /** Those that did change, to be written with the block. */
+  changed: Map<string, Uint8Array>
+  burntLamports: bigint
+}
+
+/**
+ * The chain: runs transactions into the slot in progress, closes slots into blocks, and tells what each commitment sees.
+ * Everything happens at once within a call, so a reader never sees half a transaction.
+ */
+export class Ledger {
+  readonly events = new EventEmitter<LedgerEvents>()
+  readonly #vm: Vm
+  readonly #history: History
+  readonly #nowMs: () => number
+  readonly #blockhashes = new BlockhashQueue()
+  /** The last blocks, newest first, for the sysvar. */
+  #slotHashes: Array<{ slot: number; blockhash: Uint8Array }> = []
+  #epochStartS: number
+  #current: SlotInProgress
+
+  /** @param init.history with a chain in it, whose accounts are in `vm` */
+  constructor(init: { vm: Vm; history: History; nowMs: () => number }) {
+    this.#vm = init.vm
+    this.#history = init.history
+    this.#nowMs = init.nowMs
+    // a slot's listeners are the subscriptions' rooms and the traffic, not one for each client
+    this.events.setMaxListeners(50)
+    const last = this.#history.lastBlocks(MAX_SLOT_HASHES)
+    for (const block of last.toReversed()) {
+      this.#blockhashes.push(block.blockhash, block.height)
+    }
+    this.#slotHashes = last.map(({ slot, blockhash }) => ({ slot, blockhash: decodeBase58(blockhash) }))
+    const [tip] = last as [Block]
+    this.#epochStartS = Number(this.#history.fact('epochStart') ?? tip.blockTimeS)
+    // the sysvars as they were in the last block, before the next slot moves them on
+    this.#vm.setClock({ slot: tip.slot, epochStartS: this.#epochStartS, unixTimeS: tip.blockTimeS })
+    this.#vm.setSlotHashes(this.#slotHashes.slice(1))
+    this.#current = this.#begin(tip.slot + 1, tip)
+  }
+
+  /** The slot that `commitment` sees. */
+  slot(commitment: Commitment): number {
+    return commitment === 'processed' ? this.#current.slot : this.#current.parent.slot
+  }
+
+  blockHeight(commitment: Commitment): number {
+    return commitment === 'processed' ? this.#current.height : this.#current.parent.height
+  }
+
+  /** The last completed block. */
+  get tip(): Block {
+    return this.#current.parent
+  }
+
+  /** Transactions since genesis that `commitment` sees. */
+  transactionCount(commitment: Commitment): number {
+    return this.tip.totalTransactions + (commitment === 'processed' ? this.#current.transactions.length : 0)
+  }
+
+  /** Lamports in being. Fees are burnt: there is no validator to be paid. */
+  supply(commitment: Commitment): bigint {
+    return this.tip.supply - (commitment === 'processed' ? this.#current.burntLamports : 0n)
+  }
+
+  /** The newest blockhash and the last block height at which a transaction may use it. */
+  latestBlockhash(): { blockhash: string; lastValidBlockHeight: number } {
+    return { blockhash: this.tip.blockhash, lastValidBlockHeight: this.tip.height + BLOCKHASH_LIFE_BLOCKS }
+  }
+
+  isBlockhashValid(blockhash: string, commitment: Commitment): boolean {
+    return this.#blockhashes.has(blockhash, this.blockHeight(commitment))
+  }
+
+  rentExemptLamports(size: number): bigint {
+    return this.#vm.rentExemptLamports(size)
+  }
+
+  accountByName(address: string, commitment: Commitment): AccountState | undefined {
+    return this.account(decodeBase58(address), commitment, address)
+  }
+
+  account(key: Uint8Array, commitment: Commitment, name?: string): AccountState | undefined {
+    if (commitment !== 'processed') {
+      const before = this.#current.before.get(name ?? encodeBase58(key))
+      if (before !== undefined) {
+        return before.state
+      }
+    }
+    return this.#vm.account(key)
+  }
+
+  programAccounts(owner: Uint8Array, commitment: Commitment): Array<{ key: Uint8Array; state: AccountState }> {
+    const now = this.#vm.programAccounts(owner)
+    const { before } = this.#current
+    if (commitment === 'processed' || before.size === 0) {
+      return now
+    }
+    const untouched = now.filter(({ key }) => !before.has(encodeBase58(key)))
+    for (const { key, state } of before.values()) {
+      if (state !== undefined && Buffer.compare(state.owner, owner) === 0) {
+        untouched.push({ key, state })
+      }
+    }
+    return untouched
+  }
+
+  /** Why the chain would not run a transaction at all, or null. */
+  refusal(wire: Pick<WireTransaction, 'blockhash' | 'signature' | 'signatures'>): TransactionError | null {
+    if (!this.isBlockhashValid(wire.blockhash, 'processed')) {
+      return 'BlockhashNotFound'
+    }
+    return this.status(wire.signatures[0]!, wire.signature) === undefined ? null : 'AlreadyProcessed'
+  }
+
+  /** Runs a transaction into the slot in progress. With `verified`, its signatures have been checked already. */
+  submit(wire: WireTransaction, { verified = false } = {}): Submission {
+    const err = this.refusal(wire)
+    if (err !== null) {
+      return { included: false, err, logs: [] }
+    }
+    const loaded = this.#loadedAddresses(wire)
+    const keyBytes = [...wire.keys, ...loaded.writable, ...loaded.readonly]
+    const keys = keyBytes.map(encodeBase58)
+    const mayWrite = (position: number) =>
+      position < wire.keys.length ? isWritable(wire, position) : position < wire.keys.length + loaded.writable.length
+    const writable = [...keyBytes.keys()].filter(mayWrite)
+    for (const position of writable) {
+      this.#remember(keys[position]!, keyBytes[position]!)
+    }
+    const preBalances = keyBytes.map((key) => this.#vm.balance(key))
+    const execution = this.#vm.execute(wire.bytes, wire.version, !verified)
+    const postBalances = keyBytes.map((key) => this.#vm.balance(key))
+    // the VM keeps lamports whole, so what went missing is the fee; without one, the transaction did not get as far as a block
+    const fee = sum(preBalances) - sum(postBalances)
+    if (execution.err !== null && fee === 0n) {
+      return { included: false, err: execution.err, logs: execution.logs }
+    }
+    const record: TransactionRecord = {
+      slot: this.#current.slot,
+      index: this.#current.transactions.length,
+      wire,
+      keys,
+      meta: {
+        ...toMeta(execution),
+        fee,
+        preBalances,
+        postBalances,
+        loadedAddresses: { writable: loaded.writable.map(encodeBase58), readonly: loaded.readonly.map(encodeBase58) }
+      }
+    }
+    // a transaction that failed has changed nothing but its payer
+    const changed = execution.err === null ? writable : [0]
+    for (const position of changed) {
+      this.#current.changed.set(keys[position]!, keyBytes[position]!)
+    }
+    this.#current.burntLamports += fee
+    this.#current.transactions.push(record)
+    this.#current.bySignature.set(wire.signature, record)
+    this.events.emit(
+      'transaction',
+      record,
+      changed.map((position) => keys[position]!)
+    )
+    return { included: true, record }
+  }
+
+  /** Runs a transaction as if, on the slot in progress. With `anyBlockhash`, its blockhash is not looked at. */
+  simulate(wire: WireTransaction, options: { verifySignatures: boolean; anyBlockhash: boolean }): Simulation {
+    const err = options.anyBlockhash ? null : this.refusal(wire)
+    if (err !== null) {
+      return { err, logs: [], unitsConsumed: 0, innerInstructions: [], returnData: null, accountsAfter: new Map() }
+    }
+    return this.#vm.simulate(wire.bytes, wire.version, options.verifySignatures)
+  }
+
+  status(signature: Uint8Array, name = encodeBase58(signature)): Status | undefined {
+    const record = this.#current.bySignature.get(name)
+    if (record !== undefined) {
+      return { slot: record.slot, err: record.meta.err, completed: false }
+    }
+    const stored = this.#history.status(signature)
+    return stored && { ...stored, completed: true }
+  }
+
+  /** All addresses that a transaction names, with those from lookup tables, as the tables are now. */
+  addressesOf(wire: WireTransaction): string[] {
+    const { writable, readonly } = this.#loadedAddresses(wire)
+    return [...wire.keys, ...writable, ...readonly].map(encodeBase58)
+  }
+
+  /**
+   * Closes the slot in progress into a block, stores it, and begins `nextSlot`; the slots between them count as skipped.
+   *
+   * @throws Error when the block cannot be stored (a full disk): the slot stays in progress and nothing is lost
+   */
+  completeSlot(nextSlot = this.#current.slot + 1): Block {
+    const { slot, height, parent, blockTimeS, transactions, changed, burntLamports } = this.#current
+    if (!Number.isSafeInteger(nextSlot) || nextSlot <= slot) {
+      throw new RangeError(`the next slot must be after ${slot}, and ${nextSlot} is not`)
+    }
+    const number = Buffer.alloc(8)
+    number.writeBigUInt64LE(BigInt(slot))
+    const hash = createHash('sha256').update(decodeBase58(parent.blockhash)).update(number)
+    for (const { wire } of transactions) {
+      hash.update(wire.signatures[0]!)
+    }
+    const block: Block = {
+      slot,
+      height,
+      parentSlot: parent.slot,
+      blockhash: encodeBase58(hash.digest()),
+      previousBlockhash: parent.blockhash,
+      blockTimeS,
+      transactions: transactions.length,
+      totalTransactions: parent.totalTransactions + transactions.length,
+      supply: parent.supply - burntLamports
+    }
+    const accounts = [...changed.values()].map((key) => ({ key, state: this.#vm.account(key) }))
+    const facts: Record<string, string> = epochOf(slot) === epochOf(parent.slot) ? {} : { epochStart: `${this.#epochStartS}` }
+    this.#history.commit(block, transactions, accounts, facts)
+    this.#blockhashes.push(block.blockhash, height)
+    this.#slotHashes = [{ slot, blockhash: decodeBase58(block.blockhash) }, ...this.#slotHashes.slice(0, MAX_SLOT_HASHES - 1)]
+    this.#current = this.#begin(nextSlot, block)
+    this.events.emit('block', block, [...changed.keys()])
+    this.events.emit('slot', { slot: nextSlot, parent: slot, root: slot })
+    return block
+  }
+
+  #begin(slot: number, parent: Block): SlotInProgress {
+    const blockTimeS = Math.max(parent.blockTimeS, Math.floor(this.#nowMs() / 1000))
+    if (epochOf(slot) !== epochOf(parent.slot)) {
+      this.#epochStartS = blockTimeS
+    }
+    const before = new Map<string, AccountChange>()
+    for (const name of [CLOCK_SYSVAR, SLOT_HASHES_SYSVAR]) {
+      const key = decodeBase58(name)
+      before.set(name, { key, state: this.#vm.account(key) })
+    }
+    this.#vm.setClock({ slot, epochStartS: this.#epochStartS, unixTimeS: blockTimeS })
+    this.#vm.setSlotHashes(this.#slotHashes)
+    return {
+      slot,
+      height: parent.height + 1,
+      parent,
+      blockTimeS,
+      transactions: [],
+      bySignature: new Map(),
+      before,
+      changed: new Map(),
+      burntLamports: 0n
+    }
+  }
+
+  #remember(name: string, key: Uint8Array): void {
+    if (!this.#current.before.has(name)) {
+      this.#current.before.set(name, { key, state: this.#vm.account(key) })
+    }
+  }
+
+  /** The keys that a message takes from lookup tables. One that does not exist is left out; the VM then refuses the transaction. */
+  #loadedAddresses(wire: WireTransaction): { writable: Uint8Array[]; readonly: Uint8Array[] } {
+    const loaded: { writable: Uint8Array[]; readonly: Uint8Array[] } = { writable: [], readonly: [] }
+    for (const { table, writable, readonly } of wire.lookups) {
+      // a table is 56 bytes about itself, then its addresses
+      const data = this.#vm.account(table)?.data ?? new Uint8Array()
+      const at = (position: number) => data.slice(56 + position * 32, 88 + position * 32)
+      const exists = (key: Uint8Array) => key.length === 32
+      loaded.writable.push(...writable.map(at).filter(exists))
+      loaded.readonly.push(...readonly.map(at).filter(exists))
+    }
+    return loaded
+  }
+}
+
+function toMeta({ err, logs, unitsConsumed, innerInstructions, returnData }: Execution) {
+  return { err, logMessages: logs, computeUnitsConsumed: unitsConsumed, innerInstructions, returnData }
+}
+
+function sum(values: readonly bigint[]): bigint {
+  return values.reduce((total, value) => total + value, 0n)
+}
+
+function epochOf(slot: number): number {
+  return Math.floor(slot / SLOTS_PER_EPOCH)
+}

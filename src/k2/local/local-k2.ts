@@ -1,0 +1,293 @@
+import { randomBytes } from 'node:crypto'
+import { EventEmitter } from 'node:events'
+import { encodeBase58 } from './base58.ts'
+import { type Count, Counters, type Counts } from './counters.ts'
+import { StoppedError } from './errors.ts'
+import { type Genesis, openChain } from './genesis.ts'
+import { History, MIN_KEEP_BLOCKS, type TransactionRecord } from './history.ts'
+import { Ledger, type Submission } from './ledger.ts'
+import { type LocalK2Log, silentLog } from './log.ts'
+import type { RpcContext } from './rpc/context.ts'
+import { checkParams, methodNotFound } from './rpc/dispatch.ts'
+import { type MethodName, methods } from './rpc/methods.ts'
+import { Subscriptions } from './rpc/subscriptions.ts'
+import { RpcServer } from './server.ts'
+import { type LocalK2Clock, SlotTicker, systemClock } from './slot-ticker.ts'
+import { decodeTransaction } from './transaction.ts'
+import type { TransactionError } from './transaction-error.ts'
+import { signTransfer } from './transfer.ts'
+import { Vm } from './vm.ts'
+
+/** How a local K2 is made. */
+export interface LocalK2Init {
+  /** Length of a slot in milliseconds; default 400. */
+  slotMs?: number
+  /** Address to listen on; default 127.0.0.1. */
+  host?: string
+  /** HTTP port; WebSocket is on the next one, and on this one too. 0 takes a free pair; default 8899. */
+  port?: number
+  /** Folder that the chain is kept in. Without one it lives in memory and ends with the process. */
+  dataDir?: string
+  genesis?: Genesis
+  /** How many blocks are kept, at least 300; default 50,000, five and a half hours of 400 ms. */
+  keepSlots?: number
+  /** How many transactions are kept; older blocks go sooner when there are more. About 1 KiB each; default 100,000. */
+  keepTransactions?: number
+  clock?: LocalK2Clock
+  /** Random bytes, for the keys of a new chain. */
+  random?: (length: number) => Uint8Array
+  log?: LocalK2Log
+}
+
+/** A transaction as watchers of the chain see it, at the moment when it ran. */
+export interface LocalTransaction {
+  slot: number
+  signature: string
+  /** Its size on the wire. */
+  bytes: number
+  err: TransactionError | null
+  /** The instructions of the transaction itself, not those that programs called. */
+  instructions: Array<{ programId: string; data: Uint8Array; accounts: string[] }>
+  feePayer: string
+}
+
+export interface LocalK2Events {
+  /** A transaction ran into the slot in progress, with or without success. */
+  transaction: [transaction: LocalTransaction]
+  /** A slot began. */
+  slot: [slot: number]
+}
+
+/** A chain of one validator in this process: the Solana VM, with slots, blocks, a history, and the JSON-RPC of a Solana node. */
+export class LocalK2 {
+  readonly events = new EventEmitter<LocalK2Events>()
+  readonly #history: History
+  readonly #ledger: Ledger
+  readonly #ticker: SlotTicker
+  readonly #server: RpcServer
+  readonly #counters = new Counters()
+  readonly #host: string
+  readonly #log: LocalK2Log
+  readonly #context: RpcContext
+  #state: 'new' | 'started' | 'stopped' = 'new'
+  #healthy = true
+  #airdrops = 0
+
+  constructor(init: LocalK2Init) {
+    const clock = init.clock ?? systemClock()
+    this.#log = init.log ?? silentLog()
+    this.#host = init.host ?? '127.0.0.1'
+    // blocks, transactions and accounts on disk; opening it takes the folder's lock
+    this.#history = new History({
+      dataDir: init.dataDir,
+      keepBlocks: Math.max(MIN_KEEP_BLOCKS, init.keepSlots ?? 50_000),
+      keepTransactions: init.keepTransactions ?? 100_000
+    })
+    try {
+      // the VM, filled from the history or from the genesis
+      const vm = new Vm()
+      const chain = openChain({
+        history: this.#history,
+        vm,
+        genesis: init.genesis ?? {},
+        place: init.dataDir ?? 'memory',
+        random: init.random ?? randomBytes,
+        nowMs: clock.nowMs()
+      })
+      // the chain itself: runs transactions, closes slots
+      this.#ledger = new Ledger({ vm, history: this.#history, nowMs: () => clock.nowMs() })
+      // what the methods may touch
+      this.#context = {
+        ledger: this.#ledger,
+        history: this.#history,
+        chain,
+        healthy: () => this.#healthy,
+        submit: (wire, options) => this.#ledger.submit(wire, options),
+        airdrop: (to, lamports) => this.#airdrop(to, lamports)
+      }
+    } catch (err) {
+      this.#history.close()
+      throw err
+    }
+    this.#ledger.events.on('transaction', (record) => this.#onTransaction(record))
+    this.#ledger.events.on('slot', ({ slot }) => {
+      // the last block is closed by stop, and no slot begins after it
+      if (this.#state !== 'stopped') {
+        this.#emit('slot', slot)
+      }
+    })
+    // time: one call per slot
+    this.#ticker = new SlotTicker({ clock, slotMs: init.slotMs ?? 400, tick: () => this.#tick() })
+    // the outside
+    this.#server = new RpcServer({
+      host: this.#host,
+      port: init.port ?? 8899,
+      handler: (name, params) => this.#call(name, params),
+      subscriptions: new Subscriptions(this.#ledger),
+      log: this.#log
+    })
+  }
+
+  /**
+   * Listens, and lets slots tick unless held.
+   *
+   * @throws PortInUseError
+   */
+  async start(): Promise<void> {
+    if (this.#state !== 'new') {
+      throw new StoppedError()
+    }
+    await this.#server.listen()
+    this.#state = 'started'
+    this.#ticker.start()
+    this.#log.info({ url: this.url, wsUrl: this.wsUrl, slot: this.slot() }, 'the local K2 is up')
+  }
+
+  /** Closes the slot in progress into a block, so that nothing is lost, and ends everything. */
+  async stop(): Promise<void> {
+    if (this.#state === 'stopped') {
+      return
+    }
+    this.#state = 'stopped'
+    this.#ticker.stop()
+    await this.#server.close()
+    try {
+      this.#ledger.completeSlot()
+    } finally {
+      this.#history.close()
+    }
+  }
+
+  /** For JSON-RPC; the port is known once started. */
+  get url(): string {
+    return `http://${this.#authority(this.#server.port)}`
+  }
+
+  /** For subscriptions. */
+  get wsUrl(): string {
+    return `ws://${this.#authority(this.#server.port + 1)}`
+  }
+
+  /** The slot in progress. */
+  slot(): number {
+    return this.#ledger.slot('processed')
+  }
+
+  /** base58 */
+  get genesisHash(): string {
+    return this.#context.chain.genesisHash
+  }
+
+  /** The address that pays airdrops. */
+  get faucetAddress(): string {
+    return this.#context.chain.faucet.address
+  }
+
+  /** Closes the slot in progress and goes on at `slot`; those between count as skipped. @throws RangeError when it is not ahead */
+  warpTo(slot: number): void {
+    this.#running()
+    this.#ledger.completeSlot(slot)
+  }
+
+  /** Stops the slots; transactions still run into the one in progress. May be called before start. */
+  hold(): void {
+    this.#ticker.hold()
+  }
+
+  /** Lets slots tick again after hold. */
+  release(): void {
+    this.#ticker.release()
+  }
+
+  /** The newest blockhash. */
+  latestBlockhash(): string {
+    return this.#ledger.latestBlockhash().blockhash
+  }
+
+  /**
+   * Runs a signed transaction without preflight, as `sendTransaction` does with `skipPreflight`, and says what came of it.
+   *
+   * @throws MalformedTransactionError
+   */
+  send(transaction: Uint8Array): { signature: string; included: boolean; err: TransactionError | null } {
+    this.#running()
+    const wire = decodeTransaction(transaction)
+    const result = this.#ledger.submit(wire)
+    return { signature: wire.signature, included: result.included, err: result.included ? result.record.meta.err : result.err }
+  }
+
+  /** What ran since the process started. */
+  counters(): Counts {
+    return this.#counters.counts()
+  }
+
+  /** The instructions of one program that ran since the process started, by the first byte of their data. */
+  countersByKind(programId: string): Record<number, Count> {
+    return this.#counters.byKind(programId)
+  }
+
+  #running(): void {
+    if (this.#state === 'stopped') {
+      throw new StoppedError()
+    }
+  }
+
+  #authority(port: number): string {
+    const host = this.#host === '0.0.0.0' || this.#host === '::' ? '127.0.0.1' : this.#host
+    return `${host.includes(':') ? `[${host}]` : host}:${port}`
+  }
+
+  #call(name: string, params: unknown[]): unknown {
+    if (!Object.hasOwn(methods, name)) {
+      throw methodNotFound()
+    }
+    const { params: schema, call } = methods[name as MethodName]
+    return call(this.#context, checkParams(schema, params) as never)
+  }
+
+  #tick(): void {
+    try {
+      this.#ledger.completeSlot()
+      this.#healthy = true
+    } catch (err) {
+      // nothing is lost: the slot stays in progress and is tried again at the next tick
+      this.#healthy = false
+      this.#log.error({ err, slot: this.slot() }, 'a block could not be stored: make room on the disk; the slot waits')
+    }
+  }
+
+  #airdrop(to: Uint8Array, lamports: bigint): Submission {
+    // a limit of its own makes two like airdrops within a slot two transactions
+    const unitLimit = 10_000 + (this.#airdrops++ % 1_000_000)
+    const bytes = signTransfer({ from: this.#context.chain.faucet, to, lamports, blockhash: this.latestBlockhash(), unitLimit })
+    return this.#ledger.submit(decodeTransaction(bytes))
+  }
+
+  #onTransaction(record: TransactionRecord): void {
+    this.#counters.add(record)
+    if (this.events.listenerCount('transaction') > 0) {
+      const { wire, keys, meta, slot } = record
+      this.#emit('transaction', {
+        slot,
+        signature: encodeBase58(wire.signatures[0]!),
+        bytes: wire.bytes.length,
+        err: meta.err,
+        instructions: wire.instructions.map(({ program, data, accounts }) => ({
+          programId: keys[program]!,
+          data,
+          accounts: accounts.map((account) => keys[account]!)
+        })),
+        feePayer: keys[0]!
+      })
+    }
+  }
+
+  #emit<E extends keyof LocalK2Events>(event: E, ...args: LocalK2Events[E]): void {
+    try {
+      ;(this.events.emit as (event: E, ...args: LocalK2Events[E]) => boolean).call(this.events, event, ...args)
+    } catch (err) {
+      // a watcher's fault must not stop the chain
+      this.#log.error({ err, event }, 'a listener failed')
+    }
+  }
+}

@@ -1,0 +1,145 @@
+import { z } from 'zod'
+import { encodeBase58 } from '../base58.ts'
+import type { Block } from '../history.ts'
+import { SLOTS_PER_EPOCH } from '../vm.ts'
+import { API_VERSION, method, type RpcContext, slotFor, withContext } from './context.ts'
+import { blockCleanedUp, blockNotAvailable, invalidParams, nodeUnhealthy, slotSkipped } from './errors.ts'
+import * as p from './params.ts'
+import { viewTransaction, viewTransactionAccounts } from './transaction-view.ts'
+
+/** The widest range of slots that getBlocks answers, by Solana's rules. */
+const MAX_BLOCKS_RANGE = 500_000
+
+const none = z.tuple([])
+const view = z.tuple([p.viewConfig.optional()])
+const blockConfig = z
+  .object({
+    ...p.commitment,
+    encoding: p.transactionEncoding,
+    transactionDetails: z.enum(['full', 'accounts', 'signatures', 'none']).nullish(),
+    rewards: z.boolean().nullish(),
+    maxSupportedTransactionVersion: z.number().int().min(0).max(255).nullish()
+  })
+  .nullish()
+const commitmentConfig = z.object(p.commitment).nullish()
+
+/** The node, its slots, blockhashes and blocks. */
+export const chainMethods = {
+  getHealth: method(none, ({ healthy }) => {
+    if (!healthy()) {
+      throw nodeUnhealthy()
+    }
+    return 'ok'
+  }),
+  getVersion: method(none, () => ({ 'solana-core': API_VERSION, 'feature-set': 0 })),
+  getGenesisHash: method(none, ({ chain }) => chain.genesisHash),
+  getIdentity: method(none, ({ chain }) => ({ identity: chain.identity })),
+  getSlot: method(view, (context, [config]) => slotFor(context, config)),
+  getBlockHeight: method(view, (context, [config]) => {
+    slotFor(context, config)
+    return context.ledger.blockHeight(config?.commitment ?? 'finalized')
+  }),
+  getTransactionCount: method(view, (context, [config]) => {
+    slotFor(context, config)
+    return context.ledger.transactionCount(config?.commitment ?? 'finalized')
+  }),
+  getLatestBlockhash: method(view, (context, [config]) => withContext(slotFor(context, config), context.ledger.latestBlockhash())),
+  isBlockhashValid: method(z.tuple([p.pubkey, p.viewConfig.optional()]), (context, [{ text }, config]) =>
+    withContext(slotFor(context, config), context.ledger.isBlockhashValid(text, config?.commitment ?? 'finalized'))
+  ),
+  getEpochInfo: method(view, (context, [config]) => {
+    const absoluteSlot = slotFor(context, config)
+    const commitment = config?.commitment ?? 'finalized'
+    return {
+      absoluteSlot,
+      blockHeight: context.ledger.blockHeight(commitment),
+      epoch: Math.floor(absoluteSlot / SLOTS_PER_EPOCH),
+      slotIndex: absoluteSlot % SLOTS_PER_EPOCH,
+      slotsInEpoch: SLOTS_PER_EPOCH,
+      transactionCount: context.ledger.transactionCount(commitment)
+    }
+  }),
+  getSupply: method(
+    z.tuple([
+      z
+        .object({ ...p.commitment, excludeNonCirculatingAccountsList: z.boolean().nullish() })
+        .nullish()
+        .optional()
+    ]),
+    (context, [config]) => {
+      const total = context.ledger.supply(config?.commitment ?? 'finalized')
+      return withContext(slotFor(context, config), { total, circulating: total, nonCirculating: 0, nonCirculatingAccounts: [] })
+    }
+  ),
+  getFirstAvailableBlock: method(none, ({ history }) => history.firstSlot()),
+  getBlockTime: method(z.tuple([p.slot]), (context, [slot]) => blockAt(context, slot).blockTimeS),
+  getBlocks: method(
+    z.union([
+      z.tuple([p.slot, p.slot.nullable(), commitmentConfig.optional()]),
+      // the end may be left out with the configuration in its place
+      z.tuple([p.slot, commitmentConfig.optional()])
+    ]),
+    (context, params) => {
+      const config = params[2] ?? (typeof params[1] === 'object' ? params[1] : undefined)
+      refuseProcessed(config)
+      const from = params[0]
+      const to = Math.min(typeof params[1] === 'number' ? params[1] : Number.MAX_SAFE_INTEGER, context.ledger.slot('finalized'))
+      if (to - from > MAX_BLOCKS_RANGE) {
+        throw invalidParams(`Slot range too large; max ${MAX_BLOCKS_RANGE}`)
+      }
+      return from > to ? [] : context.history.slots(from, to)
+    }
+  ),
+  getBlock: method(z.tuple([p.slot, z.union([blockConfig, p.transactionEncoding]).optional()]), (context, [slot, given]) => {
+    const config = typeof given === 'string' ? { encoding: given } : given
+    refuseProcessed(config)
+    const block = blockAt(context, slot)
+    const { blockhash, previousBlockhash, parentSlot, height, blockTimeS } = block
+    return {
+      blockHeight: height,
+      blockTime: blockTimeS,
+      blockhash,
+      parentSlot,
+      previousBlockhash,
+      ...(config?.rewards === false ? {} : { rewards: [] }),
+      ...viewTransactions(context, block, config)
+    }
+  })
+}
+
+function viewTransactions({ history }: RpcContext, block: Block, config: z.output<typeof blockConfig>) {
+  const details = config?.transactionDetails ?? 'full'
+  if (details === 'none') {
+    return {}
+  }
+  const records = block.transactions === 0 ? [] : history.transactionsOf(block.slot)
+  const maxSupported = config?.maxSupportedTransactionVersion
+  switch (details) {
+    case 'signatures':
+      return { signatures: records.map(({ wire }) => encodeBase58(wire.signatures[0]!)) }
+    case 'accounts':
+      return { transactions: records.map((record) => viewTransactionAccounts(record, maxSupported)) }
+    case 'full':
+      return { transactions: records.map((record) => viewTransaction(record, config?.encoding ?? 'json', maxSupported)) }
+  }
+}
+
+/** @throws RpcError saying why there is no such block */
+function blockAt({ ledger, history }: RpcContext, slot: number): Block {
+  if (slot > ledger.slot('finalized')) {
+    throw blockNotAvailable(slot)
+  }
+  const block = history.block(slot)
+  if (block === undefined) {
+    const first = history.firstSlot()
+    throw slot < first ? blockCleanedUp(slot, first) : slotSkipped(slot)
+  }
+  return block
+}
+
+/** Blocks are read once they are complete. @throws RpcError */
+export function refuseProcessed(config: { commitment?: string | null | undefined } | null | undefined): void {
+  if (config?.commitment === 'processed') {
+    throw invalidParams('Method does not support commitment below `confirmed`')
+  }
+}

@@ -1,0 +1,51 @@
+import type { z } from 'zod'
+import type { KeyPair } from '../../../identity/index.ts'
+import type { ChainFacts } from '../genesis.ts'
+import type { History } from '../history.ts'
+import type { Commitment, Ledger, Submission } from '../ledger.ts'
+import type { WireTransaction } from '../transaction.ts'
+import { minContextSlotNotReached } from './errors.ts'
+
+/** What the methods touch. */
+export interface RpcContext {
+  ledger: Ledger
+  history: History
+  chain: ChainFacts
+  /** False while blocks cannot be stored. */
+  healthy: () => boolean
+  /** Runs a transaction into the slot in progress. */
+  submit: (wire: WireTransaction, options: { verified: boolean }) => Submission
+  /** Pays from the faucet; returns the signature. */
+  airdrop: (to: Uint8Array, lamports: bigint, faucet: KeyPair) => Submission
+}
+
+/** One method: what it takes, checked by `params`, and what it gives. */
+export interface RpcMethod {
+  params: z.ZodType
+  call: (context: RpcContext, params: never) => unknown
+}
+
+/** Types a method by its parameters. */
+export function method<P extends z.ZodType>(params: P, call: (context: RpcContext, params: z.output<P>) => unknown): RpcMethod {
+  return { params, call }
+}
+
+/** A value with the slot that it was true at. */
+export function withContext<T>(slot: number, value: T): { context: { apiVersion: string; slot: number }; value: T } {
+  return { context: { apiVersion: API_VERSION, slot }, value }
+}
+
+/** The Solana version whose JSON-RPC this is; clients read it from getVersion and from contexts. */
+export const API_VERSION = '2.3.0'
+
+/** The slot that a request is answered at. @throws RpcError when it asks for a later one */
+export function slotFor(
+  context: RpcContext,
+  config: { commitment?: Commitment | null | undefined; minContextSlot?: number | null | undefined } | null | undefined
+): number {
+  const slot = context.ledger.slot(config?.commitment ?? 'finalized')
+  if (config?.minContextSlot != null && slot < config.minContextSlot) {
+    throw minContextSlotNotReached(slot)
+  }
+  return slot
+}

@@ -1,0 +1,48 @@
+/**
+ * An error that a client gets as JSON-RPC. Codes and words are those of Solana's nodes, because clients tell them apart by both.
+ * Source of the codes: SolanaJSONRPCErrorCode in `@solana/web3.js` (src/errors.ts).
+ */
+export class RpcError extends Error {
+  override name = 'RpcError'
+  readonly code: number
+  readonly data: unknown
+
+  constructor(code: number, message: string, data?: unknown) {
+    super(message)
+    this.code = code
+    this.data = data
+  }
+}
+
+export const PARSE_ERROR = -32700
+export const INVALID_REQUEST = -32600
+export const METHOD_NOT_FOUND = -32601
+export const INVALID_PARAMS = -32602
+export const INTERNAL_ERROR = -32603
+
+export const invalidParams = (what: string) => new RpcError(INVALID_PARAMS, what)
+
+export const blockCleanedUp = (slot: number, first: number) =>
+  new RpcError(-32001, `Block ${slot} cleaned up, does not exist on node. First available block: ${first}`)
+
+export const preflightFailure = (message: string, data: unknown) => new RpcError(-32002, `Transaction simulation failed: ${message}`, data)
+
+export const signatureFailure = () => new RpcError(-32003, 'Transaction signature verification failure')
+
+export const blockNotAvailable = (slot: number) => new RpcError(-32004, `Block not available for slot ${slot}`)
+
+export const nodeUnhealthy = () => new RpcError(-32005, 'Node is unhealthy', { numSlotsBehind: null })
+
+export const slotSkipped = (slot: number) =>
+  new RpcError(-32007, `Slot ${slot} was skipped, or missing due to ledger jump to recent snapshot`)
+
+export const unsupportedVersion = (version: number) =>
+  new RpcError(
+    -32015,
+    `Transaction version (${version}) is not supported by the requesting client. ` +
+      'Please try the request again with the following configuration parameter: "maxSupportedTransactionVersion": ' +
+      version
+  )
+
+export const minContextSlotNotReached = (slot: number) =>
+  new RpcError(-32016, 'Minimum context slot has not been reached', { contextSlot: slot })

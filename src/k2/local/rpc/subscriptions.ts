@@ -1,0 +1,265 @@
+import { z } from 'zod'
+import type { TransactionRecord } from '../history.ts'
+import { stringifyJson } from '../json.ts'
+import type { Commitment, Ledger } from '../ledger.ts'
+import type { AccountState } from '../vm.ts'
+import { accountMatcher, viewAccount } from './account-view.ts'
+import { withContext } from './context.ts'
+import { checkParams, methodNotFound } from './dispatch.ts'
+import { INTERNAL_ERROR, invalidParams, RpcError } from './errors.ts'
+import * as p from './params.ts'
+
+/** How many subscriptions one connection may hold: a wallet has a handful, and each costs work in every slot. */
+const MAX_SUBSCRIPTIONS = 1000
+
+/** Sends a text to the client of a connection. */
+export type Send = (text: string) => void
+
+interface Subscription {
+  id: number
+  /** The method without "Subscribe": its notifications and its unsubscription are named by it. */
+  kind: Kind
+  session: Session
+  commitment: Commitment
+  /** Set for the kinds that are told of transactions. */
+  onTransaction?: (record: TransactionRecord) => void
+  /** Set for the kinds that are told of accounts; `key` is one that changed. */
+  onAccount?: (name: string, state: AccountState | undefined, slot: number) => void
+  /** Set for the kinds that are told of slots. */
+  onSlot?: (info: { slot: number; parent: number; root: number }) => void
+}
+
+const view = z.object(p.commitment).nullish().optional()
+const logsFilter = z.union([z.enum(['all', 'allWithVotes']), z.object({ mentions: z.array(p.pubkey).length(1) })])
+const programConfig = z
+  .object({ ...p.commitment, encoding: p.accountEncoding, dataSlice: p.dataSlice, filters: p.accountFilters })
+  .nullish()
+  .optional()
+
+/** Each kind says what it takes, and how a subscription to it is told. */
+const kinds = {
+  slot: kind(z.tuple([]), ({ notify }) => ({ onSlot: (info) => notify(info) })),
+  root: kind(z.tuple([]), ({ notify }) => ({ onSlot: ({ root }) => notify(root) })),
+  signature: kind(
+    z.tuple([
+      p.signature,
+      z
+        .object({ ...p.commitment, enableReceivedNotification: z.boolean().nullish() })
+        .nullish()
+        .optional()
+    ]),
+    ({ notify, end, ledger, later, commitment }, [{ text, bytes }, config]) => {
+      const tell = (slot: number, err: unknown) => {
+        notify(withContext(slot, { err }))
+        end()
+      }
+      const status = ledger.status(bytes, text)
+      if (status !== undefined && config?.enableReceivedNotification === true) {
+        later(() => notify(withContext(status.slot, 'receivedSignature')))
+      }
+      if (status !== undefined && (status.completed || commitment === 'processed')) {
+        later(() => tell(status.slot, status.err))
+      }
+      return {
+        onTransaction: (record) => {
+          if (record.wire.signature === text) {
+            tell(record.slot, record.meta.err)
+          }
+        }
+      }
+    }
+  ),
+  logs: kind(z.tuple([logsFilter, view]), ({ notify }, [filter]) => {
+    const mentioned = typeof filter === 'string' ? undefined : filter.mentions[0]!.text
+    return {
+      onTransaction: ({ wire, meta, keys, slot }) => {
+        if (mentioned === undefined || keys.includes(mentioned)) {
+          notify(withContext(slot, { signature: wire.signature, err: meta.err, logs: meta.logMessages }))
+        }
+      }
+    }
+  }),
+  account: kind(
+    z.tuple([
+      p.pubkey,
+      z
+        .object({ ...p.commitment, encoding: p.accountEncoding, dataSlice: p.dataSlice })
+        .nullish()
+        .optional()
+    ]),
+    ({ notify }, [{ text }, config]) => ({
+      onAccount: (name, state, slot) => {
+        if (name === text) {
+          notify(withContext(slot, viewAccount(state ?? CLOSED, config)))
+        }
+      }
+    })
+  ),
+  program: kind(z.tuple([p.pubkey, programConfig]), ({ notify }, [{ bytes }, config]) => {
+    const matches = accountMatcher(config?.filters)
+    return {
+      onAccount: (name, state, slot) => {
+        if (state !== undefined && Buffer.compare(state.owner, bytes) === 0 && matches(state)) {
+          notify(withContext(slot, { pubkey: name, account: viewAccount(state, config) }))
+        }
+      }
+    }
+  })
+}
+
+type Kind = keyof typeof kinds
+
+/** An account that is no more, as Solana's nodes tell it. */
+const CLOSED: AccountState = { lamports: 0n, owner: new Uint8Array(32), data: new Uint8Array(), executable: false, rentEpoch: 0n }
+
+interface KindTools {
+  ledger: Ledger
+  commitment: Commitment
+  /** Tells the subscriber. */
+  notify: (result: unknown) => void
+  /** Does it after the subscriber knows the subscription's number. */
+  later: (work: () => void) => void
+  /** Ends the subscription. */
+  end: () => void
+}
+
+type Told = Pick<Subscription, 'onTransaction' | 'onAccount' | 'onSlot'>
+
+function kind<P extends z.ZodType<unknown[]>>(params: P, open: (tools: KindTools, params: z.output<P>) => Told) {
+  return { params, open: open as (tools: KindTools, params: unknown[]) => Told }
+}
+
+/** The subscriptions of all connections, and their feeding from the ledger. */
+export class Subscriptions {
+  readonly #ledger: Ledger
+  readonly #all = new Map<number, Subscription>()
+  /** The block's transactions, told to those who wait for it to be complete. */
+  #pending: TransactionRecord[] = []
+  #nextId = 0
+
+  constructor(ledger: Ledger) {
+    this.#ledger = ledger
+    ledger.events.on('transaction', (record, changed) => {
+      this.#pending.push(record)
+      this.#tell((commitment) => commitment === 'processed', [record], changed, record.slot)
+    })
+    ledger.events.on('block', (block, changed) => {
+      const records = this.#pending
+      this.#pending = []
+      this.#tell((commitment) => commitment !== 'processed', records, changed, block.slot)
+    })
+    ledger.events.on('slot', (info) => {
+      for (const subscription of this.#all.values()) {
+        subscription.onSlot?.(info)
+      }
+    })
+  }
+
+  /** How many there are, over all connections. */
+  get size(): number {
+    return this.#all.size
+  }
+
+  /** A new connection's. */
+  session(send: Send): Session {
+    return new Session(this, send)
+  }
+
+  /** @throws RpcError */
+  subscribe(session: Session, name: Kind, params: unknown[]): number {
+    if (session.ids.size >= MAX_SUBSCRIPTIONS) {
+      throw new RpcError(INTERNAL_ERROR, `Internal Error: Subscription refused. This connection holds ${MAX_SUBSCRIPTIONS} already`)
+    }
+    const { params: schema, open } = kinds[name]
+    const checked = checkParams(schema, params) as unknown[]
+    const commitment = (checked[1] as { commitment?: Commitment | null } | null | undefined)?.commitment ?? 'finalized'
+    const id = this.#nextId++
+    const live = () => this.#all.has(id)
+    const told = open(
+      {
+        ledger: this.#ledger,
+        commitment,
+        notify: (result) => {
+          if (live()) {
+            session.send(stringifyJson({ jsonrpc: '2.0', method: `${name}Notification`, params: { result, subscription: id } }))
+          }
+        },
+        later: (work) => queueMicrotask(() => live() && work()),
+        end: () => this.#end(id)
+      },
+      checked
+    )
+    this.#all.set(id, { id, kind: name, session, commitment, ...told })
+    session.ids.add(id)
+    return id
+  }
+
+  /** @throws RpcError when `id` is not a subscription of this kind and connection */
+  unsubscribe(session: Session, name: Kind, params: unknown[]): boolean {
+    const [id] = checkParams(z.tuple([z.number().int()]), params)
+    if (!session.ids.has(id) || this.#all.get(id)?.kind !== name) {
+      throw invalidParams('Invalid subscription id.')
+    }
+    this.#end(id)
+    return true
+  }
+
+  close(session: Session): void {
+    for (const id of session.ids) {
+      this.#all.delete(id)
+    }
+    session.ids.clear()
+  }
+
+  #end(id: number): void {
+    this.#all.get(id)?.session.ids.delete(id)
+    this.#all.delete(id)
+  }
+
+  #tell(sees: (commitment: Commitment) => boolean, records: readonly TransactionRecord[], changed: readonly string[], slot: number): void {
+    const told = [...this.#all.values()].filter(({ commitment }) => sees(commitment))
+    for (const { onTransaction } of told) {
+      if (onTransaction !== undefined) {
+        records.forEach(onTransaction)
+      }
+    }
+    const watching = told.filter(({ onAccount }) => onAccount !== undefined)
+    if (watching.length === 0) {
+      return
+    }
+    for (const name of changed) {
+      // the block event comes when the next slot has begun and changed nothing yet: this is the block's state
+      const state = this.#ledger.accountByName(name, 'processed')
+      for (const { onAccount } of watching) {
+        onAccount!(name, state, slot)
+      }
+    }
+  }
+}
+
+/** One connection's side of the subscriptions. */
+export class Session {
+  readonly send: Send
+  readonly ids = new Set<number>()
+  readonly #subscriptions: Subscriptions
+
+  constructor(subscriptions: Subscriptions, send: Send) {
+    this.#subscriptions = subscriptions
+    this.send = send
+  }
+
+  /** Answers one of the connection's requests. @throws RpcError */
+  handle(method: string, params: unknown[]): unknown {
+    const [, name, verb] = method.match(/^(\w+?)(Subscribe|Unsubscribe)$/) ?? []
+    if (name === undefined || !Object.hasOwn(kinds, name)) {
+      throw methodNotFound()
+    }
+    return verb === 'Subscribe'
+      ? this.#subscriptions.subscribe(this, name as Kind, params)
+      : this.#subscriptions.unsubscribe(this, name as Kind, params)
+  }
+
+  close(): void {
+    this.#subscriptions.close(this)
+  }
+}

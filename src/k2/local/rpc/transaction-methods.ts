@@ -1,0 +1,239 @@
+import { z } from 'zod'
+import { decodeBase58, encodeBase58 } from '../base58.ts'
+import { MalformedTransactionError } from '../errors.ts'
+import { feeOf } from '../fees.ts'
+import { decodeBareMessage, decodeTransaction, MAX_TRANSACTION_BYTES, type WireTransaction } from '../transaction.ts'
+import { describeTransactionError } from '../transaction-error.ts'
+import type { Simulation } from '../vm.ts'
+import { viewAccount } from './account-view.ts'
+import { refuseProcessed } from './chain-methods.ts'
+import { method, type RpcContext, slotFor, withContext } from './context.ts'
+import { INTERNAL_ERROR, INVALID_PARAMS, invalidParams, preflightFailure, RpcError, signatureFailure } from './errors.ts'
+import * as p from './params.ts'
+import { viewInner, viewTransaction } from './transaction-view.ts'
+
+/** The most signatures that one getSignatureStatuses asks for, by Solana's rules. */
+const MAX_STATUSES = 256
+/** The most signatures that one getSignaturesForAddress gives, by Solana's rules. */
+const MAX_SIGNATURES = 1000
+/** How far back statuses are told without a search of the history, in slots: as far as Solana's nodes keep them at hand. */
+const RECENT_STATUS_SLOTS = 300
+
+const wireEncoding = { encoding: z.enum(['base58', 'base64']).nullish() }
+const sendConfig = z
+  .object({
+    ...wireEncoding,
+    ...p.minContextSlot,
+    skipPreflight: z.boolean().nullish(),
+    preflightCommitment: p.commitment.commitment,
+    maxRetries: z.number().int().nonnegative().nullish()
+  })
+  .nullish()
+const simulateConfig = z
+  .object({
+    ...wireEncoding,
+    ...p.commitment,
+    ...p.minContextSlot,
+    sigVerify: z.boolean().nullish(),
+    replaceRecentBlockhash: z.boolean().nullish(),
+    innerInstructions: z.boolean().nullish(),
+    accounts: z.object({ encoding: p.accountEncoding, addresses: z.array(p.pubkey) }).nullish()
+  })
+  .nullish()
+const transactionConfig = z.object({
+  ...p.commitment,
+  encoding: p.transactionEncoding,
+  maxSupportedTransactionVersion: z.number().int().min(0).max(255).nullish()
+})
+
+/** Transactions: sending them, trying them, and what became of them. */
+export const transactionMethods = {
+  sendTransaction: method(z.tuple([z.string(), sendConfig.optional()]), (context, [text, config]) => {
+    const wire = readTransaction(text, config?.encoding ?? 'base58')
+    slotFor(context, { commitment: config?.preflightCommitment, minContextSlot: config?.minContextSlot })
+    if (config?.skipPreflight !== true) {
+      preflight(context, wire)
+      context.submit(wire, { verified: true })
+    } else {
+      // without preflight a node forwards what it gets: whoever sends a bad transaction hears its signature and never sees it land
+      context.submit(wire, { verified: false })
+    }
+    return wire.signature
+  }),
+  simulateTransaction: method(z.tuple([z.string(), simulateConfig.optional()]), (context, [text, config]) => {
+    let wire = readTransaction(text, config?.encoding ?? 'base58')
+    const slot = slotFor(context, config)
+    const replaces = config?.replaceRecentBlockhash === true
+    if (replaces && config.sigVerify === true) {
+      throw invalidParams('sigVerify may not be used with replaceRecentBlockhash')
+    }
+    const latest = context.ledger.latestBlockhash()
+    if (replaces) {
+      wire = withBlockhash(wire, latest.blockhash)
+    }
+    const simulation = context.ledger.simulate(wire, { verifySignatures: config?.sigVerify === true, anyBlockhash: replaces })
+    if (simulation.err === 'SignatureFailure') {
+      throw signatureFailure()
+    }
+    const accounts = config?.accounts?.addresses.map(({ text: address, bytes }) => {
+      const account = simulation.accountsAfter.get(address) ?? context.ledger.account(bytes, 'processed')
+      return account === undefined || account.lamports === 0n
+        ? null
+        : viewAccount(account, { encoding: config.accounts?.encoding ?? 'base64' })
+    })
+    return withContext(slot, {
+      ...viewSimulation(context, wire, simulation, config?.innerInstructions === true),
+      accounts: simulation.err === null ? (accounts ?? null) : accounts === undefined ? null : accounts.map(() => null),
+      ...(replaces ? { replacementBlockhash: latest } : {})
+    })
+  }),
+  requestAirdrop: method(
+    z.tuple([p.pubkey, z.union([z.number().int().nonnegative(), z.bigint()]), z.object(p.commitment).nullish().optional()]),
+    (context, [to, lamports]) => {
+      const result = context.airdrop(to.bytes, BigInt(lamports), context.chain.faucet)
+      if (!result.included) {
+        throw new RpcError(INTERNAL_ERROR, `airdrop request failed: ${describeTransactionError(result.err, result.logs)}`)
+      }
+      if (result.record.meta.err !== null) {
+        const { err, logMessages } = result.record.meta
+        throw new RpcError(INTERNAL_ERROR, `airdrop request failed: ${describeTransactionError(err, logMessages)}`)
+      }
+      return result.record.wire.signature
+    }
+  ),
+  getFeeForMessage: method(z.tuple([z.string(), p.viewConfig.optional()]), (context, [text, config]) => {
+    const message = orInvalidParams('VersionedMessage', () => decodeBareMessage(Buffer.from(text, 'base64')))
+    const valid = context.ledger.isBlockhashValid(message.blockhash, 'processed')
+    return withContext(slotFor(context, config), valid ? feeOf(message) : null)
+  }),
+  getTransaction: method(
+    z.tuple([p.signature, z.union([transactionConfig, p.transactionEncoding]).nullish().optional()]),
+    (context, [{ bytes }, given]) => {
+      const config: z.output<typeof transactionConfig> = typeof given === 'string' ? { encoding: given } : (given ?? {})
+      refuseProcessed(config)
+      const record = context.history.transaction(bytes)
+      if (record === undefined) {
+        return null
+      }
+      const viewed = viewTransaction(record, config.encoding ?? 'json', config.maxSupportedTransactionVersion)
+      return { slot: record.slot, ...viewed, blockTime: context.history.block(record.slot)?.blockTimeS ?? null }
+    }
+  ),
+  getSignatureStatuses: method(
+    z.tuple([
+      z.array(p.signature).max(MAX_STATUSES, `Too many inputs provided; max ${MAX_STATUSES}`),
+      z.object({ searchTransactionHistory: z.boolean().nullish() }).nullish().optional()
+    ]),
+    ({ ledger }, [signatures, config]) => {
+      const oldest = config?.searchTransactionHistory === true ? 0 : ledger.slot('processed') - RECENT_STATUS_SLOTS
+      const statuses = signatures.map(({ text, bytes }) => {
+        const status = ledger.status(bytes, text)
+        if (status === undefined || status.slot < oldest) {
+          return null
+        }
+        const { slot, err, completed } = status
+        return {
+          slot,
+          // null is Solana's way to say final
+          confirmations: completed ? null : 0,
+          err,
+          status: err === null ? { Ok: null } : { Err: err },
+          confirmationStatus: completed ? 'finalized' : 'processed'
+        }
+      })
+      return withContext(ledger.slot('processed'), statuses)
+    }
+  ),
+  getSignaturesForAddress: method(
+    z.tuple([
+      p.pubkey,
+      z
+        .object({
+          ...p.commitment,
+          ...p.minContextSlot,
+          before: p.signature.nullish(),
+          until: p.signature.nullish(),
+          limit: z
+            .number()
+            .int()
+            .min(1, `Invalid limit; max ${MAX_SIGNATURES}`)
+            .max(MAX_SIGNATURES, `Invalid limit; max ${MAX_SIGNATURES}`)
+            .nullish()
+        })
+        .nullish()
+        .optional()
+    ]),
+    (context, [{ bytes }, config]) => {
+      refuseProcessed(config)
+      slotFor(context, config)
+      const range = { before: config?.before?.bytes, until: config?.until?.bytes, limit: config?.limit ?? MAX_SIGNATURES }
+      return context.history.mentions(bytes, range).map(({ signature, slot, err, blockTimeS }) => ({
+        signature,
+        slot,
+        err,
+        memo: null,
+        blockTime: blockTimeS,
+        confirmationStatus: 'finalized'
+      }))
+    }
+  )
+}
+
+/** Tries a transaction before it is sent. @throws RpcError with the log when it would fail */
+function preflight(context: RpcContext, wire: WireTransaction): void {
+  const simulation = context.ledger.simulate(wire, { verifySignatures: true, anyBlockhash: false })
+  if (simulation.err === 'SignatureFailure') {
+    throw signatureFailure()
+  }
+  if (simulation.err !== null) {
+    const data = {
+      ...viewSimulation(context, wire, simulation, false),
+      accounts: null,
+      innerInstructions: null,
+      replacementBlockhash: null
+    }
+    throw preflightFailure(describeTransactionError(simulation.err, simulation.logs), data)
+  }
+}
+
+function viewSimulation(context: RpcContext, wire: WireTransaction, simulation: Simulation, withInner: boolean) {
+  const { err, logs, unitsConsumed, returnData } = simulation
+  return {
+    err,
+    logs,
+    unitsConsumed,
+    returnData,
+    ...(withInner ? { innerInstructions: viewInner(simulation, context.ledger.addressesOf(wire)) } : {})
+  }
+}
+
+/** @throws RpcError when the text is no transaction */
+function readTransaction(text: string, encoding: 'base58' | 'base64'): WireTransaction {
+  // base58 takes quadratic time: what cannot fit a transaction is not decoded
+  const longest = Math.ceil(MAX_TRANSACTION_BYTES * (encoding === 'base64' ? 4 / 3 : 1.37)) + 4
+  if (text.length > longest) {
+    throw invalidParams(
+      `${encoding} encoded VersionedTransaction too large: ${text.length} bytes (max: encoded/raw ${longest}/${MAX_TRANSACTION_BYTES})`
+    )
+  }
+  return orInvalidParams('VersionedTransaction', () => {
+    if (encoding === 'base64' && !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) {
+      throw new MalformedTransactionError('invalid base64 encoding')
+    }
+    return decodeTransaction(encoding === 'base64' ? Buffer.from(text, 'base64') : decodeBase58(text))
+  })
+}
+
+function orInvalidParams<T>(what: string, read: () => T): T {
+  try {
+    return read()
+  } catch (err) {
+    throw new RpcError(INVALID_PARAMS, `failed to deserialize ${what}: ${(err as Error).message}`)
+  }
+}
+
+function withBlockhash(wire: WireTransaction, blockhash: string): WireTransaction {
+  const bytes = Uint8Array.from(wire.bytes)
+  bytes.set(decodeBase58(blockhash), wire.blockhashOffset)
+  return { ...wire, bytes, blockhash, signature: encodeBase58(wire.signatures[0]!) }
+}
