@@ -1,0 +1,199 @@
+import { type GossipSub, type GossipsubMessage, TopicValidatorResult } from '@libp2p/gossipsub'
+import { type Log, type Peers, silentLog, type Traffic, topicOf } from '../network/index.ts'
+import { KIND_NAMES, type Kind, type Message, type Verify } from '../wire/index.ts'
+import { PublishRefusedError } from './errors.ts'
+import { createJudge, type JudgeInit, takenCycles, type Verdict } from './judge.ts'
+import { REASON_NAMES, REASONS, type Reason } from './reasons.ts'
+
+export type Via = 'gossip' | 'sync' | 'own'
+
+export interface GossipCounters {
+  /** Messages of others that were accepted, however they came. */
+  delivered: number
+  /** Of those, the ones that came by sync. */
+  synced: number
+  published: number
+  /** Copies that gossipsub received, first ones included. */
+  copies: number
+  /** Copies of a message that the router had already. */
+  duplicates: number
+  signatureChecks: number
+  byKind: Record<Kind, number>
+  refused: Record<Reason, number>
+}
+
+export interface GossipInit extends Omit<JudgeInit, 'peers'> {
+  pubsub: GossipSub
+  peers: Peers
+  traffic: Traffic
+  verify: Verify
+  /**
+   * Gets every accepted message once: others' and our own. What it throws counts as our own fault: the message is forgotten
+   * again, and sync brings it back.
+   */
+  onMessage: (message: Message, how: { via: Via; from: string | undefined }) => void
+  onRefusal?: (refusal: { reason: Reason; via: Via; from: string | undefined; message?: Message; detail?: string }) => void
+  log?: Log
+}
+
+export interface Gossip {
+  start(): void
+  stop(): void
+  /**
+   * Takes a message of our own through the same door as everybody's, and sends it. Again is harmless.
+   *
+   * @throws PublishRefusedError when others would refuse it
+   */
+  publish(message: Message): Promise<{ recipients: number }>
+  /** The door for bytes that a peer brought by other ways than gossip: sync. */
+  receive(bytes: Uint8Array, from: string, via: Via): Verdict
+  counters(): GossipCounters
+  /** PeerIds that we forward to. */
+  meshPeers(): string[]
+  /** PeerIds that gossip the topic with us. */
+  topicPeers(): string[]
+  scoreOf(peerId: string): number
+}
+
+/** What gossipsub's class has and its interface leaves out. */
+interface Router {
+  reportMessageValidationResult(msgId: string, propagationSource: string, acceptance: TopicValidatorResult): void
+  getMeshPeers(topic: string): string[]
+  getScore(peerId: string): number
+}
+
+/** Refusals that no honest peer causes, whatever its clock and its view of K2: enough of them cut it. */
+const DISHONEST = new Set<Reason>(['too-large', 'malformed', 'bad-signature', 'meaningless'])
+
+/** The one table between our verdicts and gossipsub's. */
+const TO_ROUTER = { accept: TopicValidatorResult.Accept, ignore: TopicValidatorResult.Ignore, reject: TopicValidatorResult.Reject } as const
+
+/** The gossip of one task: a topic, a judge at its door, and counters. */
+export function createGossip(init: GossipInit): Gossip {
+  const { pubsub, network, timing, slot, peers, pool, traffic, onMessage, onRefusal, log = silentLog } = init
+  const router = pubsub as unknown as Router
+  const topic = topicOf(network)
+  const counts = {
+    delivered: 0,
+    synced: 0,
+    published: 0,
+    unique: 0,
+    signatureChecks: 0,
+    byKind: Object.fromEntries(KIND_NAMES.map((kind) => [kind, 0])) as Record<Kind, number>,
+    refused: Object.fromEntries(REASON_NAMES.map((reason) => [reason, 0])) as Record<Reason, number>
+  }
+  const judge = createJudge({
+    ...init,
+    verify: (signature, bytes, publicKey) => {
+      counts.signatureChecks++
+      return init.verify(signature, bytes, publicKey)
+    }
+  })
+  let started = false
+
+  const keep = (message: Message, via: Via, from: string | undefined) => {
+    onMessage(message, { via, from })
+    pool.add(message)
+    if (message.body.announcement != null) {
+      peers.claim(message)
+    }
+  }
+
+  const receive = (bytes: Uint8Array, from: string, via: Via): Verdict => {
+    let verdict: Verdict
+    try {
+      verdict = judge.fromPeer(bytes, from)
+      if (verdict.result === 'accept') {
+        keep(verdict.message, via, from)
+      }
+    } catch (err) {
+      log.warn({ err, from, via }, 'a message could not be taken in through our own fault')
+      verdict = { result: REASONS['own-fault'], reason: 'own-fault', detail: err instanceof Error ? err.message : String(err) }
+    }
+    if (verdict.result === 'accept') {
+      counts.delivered++
+      counts.synced += via === 'sync' ? 1 : 0
+      counts.byKind[verdict.message.kind]++
+      return verdict
+    }
+    const { reason, message, detail } = verdict
+    counts.refused[reason]++
+    if (message != null && reason === 'over-quota') {
+      pool.refuse(message.body.cycle, message.id)
+    }
+    if (DISHONEST.has(reason)) {
+      peers.strike(from)
+    }
+    log.debug({ reason, from, via, kind: message?.kind, signer: message?.signer, detail }, 'message refused')
+    onRefusal?.({ reason, via, from, ...(message == null ? {} : { message }), ...(detail == null ? {} : { detail }) })
+    return verdict
+  }
+
+  const onRouted = ({ detail: { propagationSource, msgId, msg } }: CustomEvent<GossipsubMessage>) => {
+    if (msg.topic !== topic) {
+      return
+    }
+    counts.unique++
+    const from = propagationSource.toString()
+    const { result } = receive(msg.data, from, 'gossip')
+    router.reportMessageValidationResult(msgId, from, TO_ROUTER[result])
+  }
+
+  const onHeartbeat = () => {
+    peers.refresh()
+    const at = slot()
+    if (at != null) {
+      pool.prune(takenCycles(timing, at).from)
+    }
+  }
+
+  return {
+    start() {
+      if (started) {
+        return
+      }
+      started = true
+      pubsub.addEventListener('gossipsub:message', onRouted)
+      pubsub.addEventListener('gossipsub:heartbeat', onHeartbeat)
+      pubsub.subscribe(topic)
+    },
+    stop() {
+      if (!started) {
+        return
+      }
+      started = false
+      pubsub.removeEventListener('gossipsub:message', onRouted)
+      pubsub.removeEventListener('gossipsub:heartbeat', onHeartbeat)
+      try {
+        pubsub.unsubscribe(topic)
+      } catch {
+        // libp2p was stopped before: its subscriptions are gone with it
+      }
+    },
+    async publish(message) {
+      const verdict = judge.own(message)
+      if (verdict.result === 'accept') {
+        keep(message, 'own', undefined)
+        counts.published++
+      } else if (verdict.reason !== 'seen') {
+        throw new PublishRefusedError(verdict.reason, `a ${message.kind} of cycle ${message.body.cycle} at slot ${message.body.slot}`)
+      }
+      const { recipients } = await pubsub.publish(topic, message.bytes)
+      return { recipients: recipients.length }
+    },
+    receive,
+    counters: () => ({
+      delivered: counts.delivered,
+      synced: counts.synced,
+      published: counts.published,
+      copies: traffic.copies,
+      duplicates: Math.max(0, traffic.copies - counts.unique),
+      signatureChecks: counts.signatureChecks,
+      byKind: { ...counts.byKind },
+      refused: { ...counts.refused }
+    }),
+    meshPeers: () => router.getMeshPeers(topic),
+    topicPeers: () => pubsub.getSubscribers(topic).map(String),
+    scoreOf: (peerId) => router.getScore(peerId)
+  }
+}

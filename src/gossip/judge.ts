@@ -1,0 +1,245 @@
+import { multiaddr } from '@multiformats/multiaddr'
+import { CID } from 'multiformats/cid'
+import { cycleAt, type Timing, windowOf, within } from '../clock/index.ts'
+import { type Peers, peerIdText, type StakeView } from '../network/index.ts'
+import {
+  KINDS,
+  LIMITS,
+  MalformedMessageError,
+  type Message,
+  type Network,
+  onceKey,
+  open,
+  openEvidence,
+  type Verify,
+  verifySignature
+} from '../wire/index.ts'
+import type { Pool } from './pool.ts'
+import { REASONS, type Reason } from './reasons.ts'
+
+export type Verdict =
+  | { result: 'accept'; message: Message }
+  | { result: 'ignore' | 'reject'; reason: Reason; message?: Message; detail?: string }
+
+export interface JudgeInit {
+  network: Network
+  timing: Timing
+  /** The slot of K2 now; undefined while it is not known. */
+  slot: () => number | undefined
+  stakes: StakeView
+  pool: Pool
+  /** The one native signature check. */
+  verify: Verify
+  /** Whether the peer that brings a message may speak. */
+  peers: Pick<Peers, 'isStaked' | 'isBanned'>
+  /** How far ahead of ours another's slot may be: clocks and K2 nodes differ by about half a second. */
+  toleranceSlots?: number
+}
+
+export interface Judge {
+  /** Judges bytes that a peer brought, by gossip or by sync. Changes nothing. */
+  fromPeer(bytes: Uint8Array, peerId: string): Verdict
+  /** Judges a message of our own, which we have just signed: everything but the signature. */
+  own(message: Message): Verdict
+}
+
+/** At 400 ms a slot this is 0.8 s: beyond +-500 ms nothing of an honest clock is left (TARGETS B4). */
+export const TOLERANCE_SLOTS = 2
+
+/** Cycles before the present one whose messages are live: one submits and audits, one distributes (DESIGN, Time). */
+export const LIVE_CYCLES = 2
+
+/** The cycles whose messages are taken at `slot`: the present one too, as announcements and evidence belong to it. */
+export function takenCycles(timing: Timing, slot: number): { from: number; to: number } {
+  const to = Math.max(0, cycleAt(timing, slot))
+  return { from: Math.max(0, to - LIVE_CYCLES), to }
+}
+
+export function createJudge(init: JudgeInit): Judge {
+  const { network, peers } = init
+  return {
+    fromPeer(bytes, peerId) {
+      if (peers.isBanned(peerId) || !peers.isStaked(peerId)) {
+        return refuse('not-admitted')
+      }
+      if (bytes.length > LIMITS.envelopeBytes) {
+        return refuse('too-large')
+      }
+      let message: Message
+      try {
+        message = open(bytes, network)
+      } catch (err) {
+        if (err instanceof MalformedMessageError) {
+          return refuse('malformed', undefined, err.message)
+        }
+        throw err
+      }
+      return judge(message, init, true)
+    },
+    own: (message) => judge(message, init, false)
+  }
+}
+
+/** The ladder of the spec from the cycle window down, cheapest first. */
+function judge(message: Message, init: JudgeInit, checkSignature: boolean): Verdict {
+  const { network, timing, slot, stakes, pool, verify, toleranceSlots = TOLERANCE_SLOTS } = init
+  const { body, kind, signer } = message
+
+  const now = slot()
+  if (now == null) {
+    return refuse('no-slot', message)
+  }
+  if (body.slot > now + toleranceSlots) {
+    return refuse('future', message, `slot ${body.slot}, ours is ${now}`)
+  }
+  if (body.cycle < takenCycles(timing, now).from) {
+    return refuse('old', message, `cycle ${body.cycle}`)
+  }
+  if (!inWindow(message, timing)) {
+    return refuse('wrong-window', message, `slot ${body.slot} is not in the ${KINDS[kind].window} window of cycle ${body.cycle}`)
+  }
+
+  const weight = stakeOf(message, stakes)
+  if (weight == null) {
+    return refuse('stake-unknown', message)
+  }
+  if (weight <= 0n) {
+    return refuse('unstaked', message, signer)
+  }
+
+  if (pool.has(message.id)) {
+    return refuse('seen', message)
+  }
+  if (pool.said(body.cycle, signer, kind) >= KINDS[kind].perCycle) {
+    return refuse('over-quota', message)
+  }
+  if (pool.isFull) {
+    return refuse('pool-full', message)
+  }
+  if (checkSignature && !verifySignature(message, network, verify)) {
+    return refuse('bad-signature', message)
+  }
+
+  const nonsense = meaningOf(message, init)
+  if (nonsense != null) {
+    return refuse('meaningless', message, nonsense)
+  }
+  return { result: 'accept', message }
+}
+
+/**
+ * Whether the signed slot fits the signed cycle. A kind with a window lies inside it; the others are about the cycle that
+ * the slot is in, or one that was live in it. The slot counts, not the time of arrival: who joins late takes what was in time.
+ */
+function inWindow({ body, kind }: Message, timing: Timing): boolean {
+  const stage = KINDS[kind].window
+  if (stage !== 'any') {
+    return within(windowOf(timing, body.cycle, stage), body.slot)
+  }
+  const { from, to } = takenCycles(timing, body.slot)
+  return body.cycle >= from && body.cycle <= to
+}
+
+/** An announcement says that a node is there, which it may as soon as its stake will count. */
+function stakeOf({ kind, signer, body }: Message, stakes: StakeView): bigint | undefined {
+  const weight = stakes.weight(signer, body.cycle)
+  if (kind !== 'announcement' || (weight != null && weight > 0n)) {
+    return weight
+  }
+  const later = stakes.weight(signer, body.cycle + 1)
+  if (later != null && later > 0n) {
+    return later
+  }
+  const staked = stakes.isStaked?.(signer)
+  return staked === true ? 1n : weight == null || (later == null && staked == null) ? undefined : weight
+}
+
+/** What only a look inside tells: undefined, or what is wrong. */
+function meaningOf(message: Message, init: JudgeInit): string | undefined {
+  const { announcement, submission, challenge, response, record, approval, equivocation, slot } = message.body
+  if (announcement != null) {
+    return addressesOf(announcement) ?? (announcement.expirySlot < slot ? 'expires before it is said' : undefined)
+  }
+  if (submission != null) {
+    return (
+      addressesOf(submission) ??
+      submission.proofs.map(({ cid }) => cidOf(cid)).find((fault) => fault != null) ??
+      (isUtf8(submission.value) ? undefined : 'the value is not UTF-8')
+    )
+  }
+  if (challenge != null) {
+    return challenge.finding === 1 ? 'a challenge that finds the submission valid' : undefined
+  }
+  if (response != null) {
+    return addressesOf(response)
+  }
+  if (record != null) {
+    return cidOf(record.cid)
+  }
+  if (approval != null) {
+    return cidOf(approval.cid)
+  }
+  return equivocation == null ? undefined : evidenceOf(message, init)
+}
+
+/** Two bodies by one signer about one thing that may be said once. Halves that the pool holds were checked when they came. */
+function evidenceOf({ body }: Message, { network, verify, pool }: JudgeInit): string | undefined {
+  let halves: [Message, Message]
+  try {
+    halves = openEvidence(body.equivocation ?? {}, network)
+  } catch (err) {
+    return err instanceof Error ? err.message : String(err)
+  }
+  const [first, second] = halves
+  const key = onceKey(first.body)
+  if (first.signer !== second.signer || first.body.cycle !== second.body.cycle || first.body.cycle !== body.cycle) {
+    return 'the halves are not by one signer about the cycle'
+  }
+  if (key == null || key !== onceKey(second.body) || first.id === second.id) {
+    return 'the halves do not contradict each other'
+  }
+  const checked = ({ id, envelope }: Message) => {
+    const known = pool.get(id)
+    return known != null && equal(known.envelope.signature, envelope.signature)
+  }
+  return halves.every((half) => checked(half) || verifySignature(half, network, verify)) ? undefined : 'a half is not signed by its signer'
+}
+
+function addressesOf({ peerId, multiaddrs }: { peerId: Uint8Array; multiaddrs: Uint8Array[] }): string | undefined {
+  if (peerIdText(peerId) == null) {
+    return 'the PeerId does not parse'
+  }
+  try {
+    multiaddrs.forEach((bytes) => {
+      multiaddr(bytes)
+    })
+    return undefined
+  } catch {
+    return 'an address does not parse'
+  }
+}
+
+function cidOf(bytes: Uint8Array): string | undefined {
+  try {
+    return CID.decode(bytes).version === 1 ? undefined : 'a CID is not of version 1'
+  } catch {
+    return 'a CID does not parse'
+  }
+}
+
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && Buffer.compare(a, b) === 0
+}
+
+function refuse(reason: Reason, message?: Message, detail?: string): Verdict {
+  return { result: REASONS[reason], reason, ...(message == null ? {} : { message }), ...(detail == null ? {} : { detail }) }
+}

@@ -1,0 +1,114 @@
+import type { Kind, Message } from '../wire/index.ts'
+
+/** The verified messages of the live cycles: what was seen, what sync compares and hands out, what quotas count. */
+export interface Pool {
+  has(id: string): boolean
+  get(id: string): Message | undefined
+  /** Whether asking a peer for it again is of no use: it is here, or was refused for good. */
+  isSettled(id: string): boolean
+  /** Adds a verified message. False when it is here already or the pool is full. */
+  add(message: Message): boolean
+  /** Remembers the id of a well-signed message that is not wanted, as one over its quota, so that sync does not fetch it for ever. */
+  refuse(cycle: number, id: string): void
+  /** How many messages of the kind by the signer in the cycle are here. */
+  said(cycle: number, signer: string, kind: Kind): number
+  /** The cycles that it holds anything of, ascending. */
+  cycles(): number[]
+  /** Message ids of a cycle, ascending: 64 hex digits each. */
+  ids(cycle: number): string[]
+  /** XOR of the message ids of a cycle, 32 bytes; zeros when there are none. Order plays no part, and one id more or less always shows. */
+  digest(cycle: number): Uint8Array
+  count(cycle: number): number
+  messages(cycle: number): Message[]
+  /** Forgets the cycles before `cycle`. */
+  prune(cycle: number): void
+  readonly size: number
+  readonly isFull: boolean
+}
+
+export interface PoolInit {
+  /** Messages held in all. 4 KiB each at most, so the default keeps the pool under 256 MiB whatever stakers send; 100 nodes need about 1,000. */
+  maxMessages?: number
+}
+
+interface Cycle {
+  messages: Map<string, Message>
+  refused: Set<string>
+  said: Map<string, number>
+  digest: Buffer
+}
+
+/** Refused ids remembered per cycle. */
+const MAX_REFUSED = 4_096
+
+export function createPool({ maxMessages = 65_536 }: PoolInit = {}): Pool {
+  const cycles = new Map<number, Cycle>()
+  const byId = new Map<string, Message>()
+
+  const cycleOf = (number: number): Cycle => {
+    let cycle = cycles.get(number)
+    if (cycle == null) {
+      cycle = { messages: new Map(), refused: new Set(), said: new Map(), digest: Buffer.alloc(32) }
+      cycles.set(number, cycle)
+    }
+    return cycle
+  }
+  const key = (signer: string, kind: Kind) => `${kind}/${signer}`
+
+  return {
+    has: (id) => byId.has(id),
+    get: (id) => byId.get(id),
+    isSettled: (id) => byId.has(id) || [...cycles.values()].some((cycle) => cycle.refused.has(id)),
+    add(message) {
+      if (byId.has(message.id) || byId.size >= maxMessages) {
+        return false
+      }
+      const cycle = cycleOf(message.body.cycle)
+      byId.set(message.id, message)
+      cycle.messages.set(message.id, message)
+      const who = key(message.signer, message.kind)
+      cycle.said.set(who, (cycle.said.get(who) ?? 0) + 1)
+      xorInto(cycle.digest, Buffer.from(message.id, 'hex'))
+      return true
+    },
+    refuse(number, id) {
+      const { refused } = cycleOf(number)
+      refused.add(id)
+      if (refused.size > MAX_REFUSED) {
+        refused.delete(refused.keys().next().value as string)
+      }
+    },
+    said: (number, signer, kind) => cycles.get(number)?.said.get(key(signer, kind)) ?? 0,
+    cycles: () =>
+      [...cycles.entries()]
+        .filter(([, cycle]) => cycle.messages.size > 0)
+        .map(([number]) => number)
+        .sort((a, b) => a - b),
+    ids: (number) => [...(cycles.get(number)?.messages.keys() ?? [])].sort(),
+    digest: (number) => Uint8Array.from(cycles.get(number)?.digest ?? Buffer.alloc(32)),
+    count: (number) => cycles.get(number)?.messages.size ?? 0,
+    messages: (number) => [...(cycles.get(number)?.messages.values() ?? [])],
+    prune(before) {
+      for (const [number, cycle] of cycles) {
+        if (number < before) {
+          for (const id of cycle.messages.keys()) {
+            byId.delete(id)
+          }
+          cycles.delete(number)
+        }
+      }
+    },
+    get size() {
+      return byId.size
+    },
+    get isFull() {
+      return byId.size >= maxMessages
+    }
+  }
+}
+
+function xorInto(digest: Buffer, id: Buffer): void {
+  for (let at = 0; at < digest.length; at++) {
+    digest[at] = (digest[at] as number) ^ (id[at] as number)
+  }
+}

@@ -1,0 +1,19 @@
+/** The node key file cannot be read or written: which file, why, and what to do. */
+export class NodeKeyError extends Error {
+  override name = 'NodeKeyError'
+}
+
+/** The libp2p host could not start: which address, why, and what to do. */
+export class HostError extends Error {
+  override name = 'HostError'
+}
+
+/** A peer sent more bytes, or took longer, than its protocol allows. */
+export class StreamLimitError extends Error {
+  override name = 'StreamLimitError'
+}
+
+/** No peer could be found for a staker. */
+export class PeerNotFoundError extends Error {
+  override name = 'PeerNotFoundError'
+}

@@ -1,0 +1,210 @@
+import type { Connection, Libp2p, Stream } from '@libp2p/interface'
+import { LIMITS, type Message, type Network, open, type Verify, verifySignature } from '../wire/index.ts'
+import { converse, next } from './frames.ts'
+import { HELLO_TIMEOUT_MS } from './limits.ts'
+import { type BindFault, type Peers, peerIdText } from './peers.ts'
+import { type Log, silentLog } from './seams.ts'
+import type { Slots } from './slots.ts'
+
+export const HELLO_PROTOCOL = '/koii-mesh/hello/1'
+
+/** Each hello may cost a signature check: a peer says hello when it connects, and when its addresses change. */
+const MAX_HELLOS_PER_CONNECTION = 16
+
+/** Faults that no honest peer shows: the connection is closed. */
+const DISHONEST = new Set<HelloFault>(['malformed', 'other-peer', 'bad-signature'])
+
+export type HelloFault = 'unbound' | 'malformed' | 'other-peer' | 'unstaked' | 'bad-signature' | BindFault
+export type HelloOutcome =
+  | { peerId: string; staker: string; admitted: boolean }
+  | { peerId: string; fault: HelloFault | 'failed' | 'too-many'; detail?: string }
+
+export interface HelloInit {
+  libp2p: Libp2p
+  network: Network
+  peers: Peers
+  slots: Slots
+  /** Our latest announcement, or undefined when there is none: a node without stake says so with an empty frame. */
+  announcement: () => Message | undefined
+  verify: Verify
+  timeoutMs?: number
+  log?: Log
+  onOutcome?: (outcome: HelloOutcome) => void
+}
+
+export interface Hello {
+  start(): Promise<void>
+  stop(): Promise<void>
+  /** Says hello over a connection, once; asked again, it tells how that went. */
+  greet(connection: Connection): Promise<HelloOutcome>
+  /** Says hello again to everybody: our announcement is new. */
+  greetAll(): Promise<HelloOutcome[]>
+}
+
+/**
+ * The hello protocol: two peers exchange their announcements, and so each knows whose stake the other speaks for.
+ * Whoever opened the connection opens the stream. Spec: protocols/hello/README.md.
+ */
+export function createHello(init: HelloInit): Hello {
+  const { libp2p, network, peers, slots, announcement, verify, timeoutMs = HELLO_TIMEOUT_MS, log = silentLog, onOutcome } = init
+  const greeted = new WeakMap<Connection, Promise<HelloOutcome>>()
+  const hellos = new WeakMap<Connection, number>()
+  let stopping = new AbortController()
+  let started = false
+
+  /** Reads down the page of the spec; the signature comes last, and only for stakers. */
+  const judge = (bytes: Uint8Array, remote: string): HelloFault | undefined => {
+    if (bytes.length === 0) return 'unbound'
+    let message: Message
+    try {
+      message = open(bytes, network)
+    } catch {
+      return 'malformed'
+    }
+    const said = message.body.announcement
+    if (said == null) return 'malformed'
+    if (peerIdText(said.peerId) !== remote) return 'other-peer'
+    if (peers.hasStake(message.signer) === false) return 'unstaked'
+    if (!verifySignature(message, network, verify)) return 'bad-signature'
+    return peers.confirm(message)
+  }
+
+  const conclude = (connection: Connection, bytes: Uint8Array): HelloOutcome => {
+    const peerId = connection.remotePeer.toString()
+    const fault = judge(bytes, peerId)
+    if (fault === 'bad-signature') {
+      peers.strike(peerId)
+    }
+    const admitted = peers.isStaked(peerId)
+    const crowded = !admitted && slots.isCrowded()
+    if ((fault != null && DISHONEST.has(fault)) || crowded) {
+      connection.abort(new Error(fault ?? 'no slot left'))
+    }
+    const staker = peers.stakerOf(peerId)
+    const outcome: HelloOutcome = fault == null && staker != null ? { peerId, staker, admitted } : { peerId, fault: fault ?? 'unbound' }
+    log.debug(outcome, 'hello')
+    onOutcome?.(outcome)
+    return outcome
+  }
+
+  const exchange = async (stream: Stream, connection: Connection): Promise<HelloOutcome> => {
+    const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), stopping.signal])
+    let outcome: HelloOutcome | undefined
+    await converse(
+      stream,
+      async function* (frames) {
+        yield announcement()?.bytes ?? new Uint8Array(0)
+        outcome = conclude(connection, await next(frames))
+      },
+      { frameBytes: LIMITS.envelopeBytes, totalBytes: LIMITS.envelopeBytes + 8 },
+      signal
+    )
+    return outcome as HelloOutcome
+  }
+
+  const failed = (connection: Connection, err: unknown): HelloOutcome => {
+    const outcome = {
+      peerId: connection.remotePeer.toString(),
+      fault: 'failed' as const,
+      detail: err instanceof Error ? err.message : String(err)
+    }
+    log.debug(outcome, 'hello failed')
+    onOutcome?.(outcome)
+    return outcome
+  }
+
+  const say = async (connection: Connection): Promise<HelloOutcome> => {
+    try {
+      const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), stopping.signal])
+      return await exchange(await connection.newStream(HELLO_PROTOCOL, { signal }), connection)
+    } catch (err) {
+      return failed(connection, err)
+    }
+  }
+
+  const greet = (connection: Connection): Promise<HelloOutcome> => {
+    let saying = greeted.get(connection)
+    if (saying == null) {
+      saying = say(connection)
+      greeted.set(connection, saying)
+    }
+    return saying
+  }
+
+  const handle = async (stream: Stream, connection: Connection) => {
+    const count = (hellos.get(connection) ?? 0) + 1
+    hellos.set(connection, count)
+    if (count > MAX_HELLOS_PER_CONNECTION) {
+      stream.abort(new Error('too many hellos'))
+      return
+    }
+    try {
+      await exchange(stream, connection)
+    } catch (err) {
+      failed(connection, err)
+    }
+  }
+
+  const onOpen = ({ detail: connection }: CustomEvent<Connection>) => {
+    slots.opened(connection)
+    if (connection.direction === 'outbound') {
+      void greet(connection)
+    }
+  }
+  const onClose = ({ detail: connection }: CustomEvent<Connection>) => slots.closed(connection)
+
+  let stopBans: (() => void) | undefined
+  let stopTags: (() => void) | undefined
+
+  return {
+    greet,
+    greetAll: () =>
+      Promise.all(
+        libp2p.getConnections().map((connection) => {
+          greeted.delete(connection)
+          return greet(connection)
+        })
+      ),
+    async start() {
+      if (started) {
+        return
+      }
+      started = true
+      stopping = new AbortController()
+      await libp2p.handle(HELLO_PROTOCOL, handle, { maxInboundStreams: 2, maxOutboundStreams: 2 })
+      libp2p.addEventListener('connection:open', onOpen)
+      libp2p.addEventListener('connection:close', onClose)
+      stopBans = peers.onBan((peerId, reason) => {
+        log.warn({ peerId, reason }, 'peer cut')
+        for (const connection of libp2p.getConnections()) {
+          if (connection.remotePeer.toString() === peerId) {
+            connection.abort(new Error(reason))
+          }
+        }
+      })
+      // libp2p closes the least valuable connections first when there are too many
+      stopTags = peers.onChange(({ peerId, admitted }) => {
+        const connection = libp2p.getConnections().find((one) => one.remotePeer.toString() === peerId)
+        if (connection != null) {
+          const tags = { 'koii-mesh-staked': admitted ? { value: 50 } : undefined }
+          libp2p.peerStore.merge(connection.remotePeer, { tags }).catch((err) => log.debug({ err }, 'tagging failed'))
+        }
+      })
+      for (const connection of libp2p.getConnections()) {
+        onOpen(new CustomEvent('connection:open', { detail: connection }))
+      }
+    },
+    async stop() {
+      if (!started) {
+        return
+      }
+      started = false
+      libp2p.removeEventListener('connection:open', onOpen)
+      libp2p.removeEventListener('connection:close', onClose)
+      stopBans?.()
+      stopTags?.()
+      stopping.abort(new Error('stopping'))
+      await libp2p.unhandle(HELLO_PROTOCOL)
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import type { Libp2p } from '@libp2p/interface'
+import { createLibp2p } from 'libp2p'
+import { HostError } from './errors.ts'
+import { type HostServices, type Libp2pConfig, type Libp2pConfigInit, libp2pConfig } from './libp2p-config.ts'
+
+export interface Host extends Omit<Libp2pConfig, 'options'> {
+  /** Built once, and lent to Helia, hello, discovery, gossip and sync alike. */
+  libp2p: Libp2p<HostServices>
+}
+
+/**
+ * Builds and starts the node's libp2p.
+ *
+ * @throws HostError when it cannot listen
+ */
+export async function createHost(init: Libp2pConfigInit): Promise<Host> {
+  const { options, ...rest } = libp2pConfig(init)
+  try {
+    return { libp2p: await createLibp2p(options), ...rest }
+  } catch (err) {
+    throw explainStart(err, init.listen)
+  }
+}
+
+/** What to tell an operator about a libp2p that did not start; also for when somebody else started it with our options. */
+export function explainStart(err: unknown, listen: string[]): Error {
+  const text = messagesOf(err).join('; ')
+  const where = listen.join(', ')
+  if (/EADDRINUSE/.test(text)) {
+    return new HostError(
+      `cannot listen on ${where}: the port is in use. Stop what uses it, or choose another with --listen (port 0 takes a free one)`
+    )
+  }
+  if (/EACCES/.test(text)) {
+    return new HostError(`cannot listen on ${where}: not allowed. Choose a port above 1023 with --listen`)
+  }
+  if (/EADDRNOTAVAIL/.test(text)) {
+    return new HostError(`cannot listen on ${where}: this machine has no such address. Choose another with --listen`)
+  }
+  return err instanceof Error ? err : new Error(String(err))
+}
+
+function messagesOf(err: unknown): string[] {
+  if (err instanceof AggregateError) {
+    return [err.message, ...err.errors.flatMap(messagesOf)]
+  }
+  if (err instanceof Error) {
+    return [err.message, ...(err.cause == null ? [] : messagesOf(err.cause))]
+  }
+  return [String(err)]
+}

@@ -1,0 +1,24 @@
+import bs58 from 'bs58'
+import { CID } from 'multiformats/cid'
+import * as raw from 'multiformats/codecs/raw'
+import { sha256 } from 'multiformats/hashes/sha2'
+import { lengthPrefixed, type Network } from '../wire/index.ts'
+
+/** The gossip topic of a task. Spec: protocols/gossip/README.md. */
+export function topicOf(network: Network): string {
+  return `/koii-mesh/1/${bs58.encode(network.taskId)}`
+}
+
+/** The DHT key under which everybody who runs the task can be found. Spec: protocols/hello/README.md, "Finding peers". */
+export async function rendezvousKey(network: Network): Promise<CID> {
+  return keyOf(lengthPrefixed(Buffer.from('koii-mesh/rendezvous/1'), network.genesisHash, network.taskId))
+}
+
+/** The DHT key under which the node of one staker can be found. */
+export async function stakerKey(network: Network, staker: string): Promise<CID> {
+  return keyOf(lengthPrefixed(Buffer.from('koii-mesh/staker/1'), network.genesisHash, network.taskId, bs58.decode(staker)))
+}
+
+async function keyOf(bytes: Uint8Array): Promise<CID> {
+  return CID.createV1(raw.code, await sha256.digest(bytes))
+}

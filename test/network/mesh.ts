@@ -1,0 +1,302 @@
+/**
+ * Whole meshes in one process over real TCP on 127.0.0.1: spawn, connect, teardown.
+ *
+ * @example
+ * ```ts
+ * const mesh = await spawnMesh({ nodes: 5 })
+ * await mesh.connected()
+ * await mesh.nodes[0].gossip.publish(await mesh.nodes[0].submission('hello'))
+ * await mesh.stop()
+ * ```
+ */
+import { createHash } from 'node:crypto'
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
+import type { Libp2p } from '@libp2p/interface'
+import { CID } from 'multiformats/cid'
+import * as raw from 'multiformats/codecs/raw'
+import { identity } from 'multiformats/hashes/identity'
+import { cycleAt, type Timing } from '../../src/clock/index.ts'
+import { createGossip, createPool, type Gossip, type GossipInit, type Pool } from '../../src/gossip/index.ts'
+import { type KeyPair, keyPairFromSeed, signEd25519, verifyEd25519 } from '../../src/identity/index.ts'
+import {
+  type Announcer,
+  createAnnouncer,
+  createDiscovery,
+  createHello,
+  createHost,
+  createPeers,
+  type Discovery,
+  type DiscoveryEvent,
+  type Hello,
+  type HelloOutcome,
+  type Host,
+  type HostServices,
+  type Libp2pConfigInit,
+  type Peers,
+  type StakeView
+} from '../../src/network/index.ts'
+import { createSync, type Sync } from '../../src/sync/index.ts'
+import { type Body, type Message, type Network, networkOf, seal } from '../../src/wire/index.ts'
+
+export const GENESIS = keyPairFromSeed(seed('genesis')).address
+export const TASK = keyPairFromSeed(seed('task')).address
+export const NETWORK: Network = networkOf(GENESIS, TASK)
+/** Slots 30 a round; the harness stands in round 3, so that round 2 submits and round 1 distributes. */
+export const TIMING: Timing = { startingSlot: 1_000, roundSlots: 30, submissionWindow: 12, auditWindow: 12 }
+export const NOW = TIMING.startingSlot + 3 * TIMING.roundSlots + 5
+
+export function seed(name: string): Uint8Array {
+  return createHash('sha256').update(name).digest()
+}
+
+/** The same key for the same name, in every run. */
+export function keyOf(name: string): KeyPair {
+  return keyPairFromSeed(seed(`staker/${name}`))
+}
+
+export function signerOf(pair: KeyPair) {
+  return { publicKey: pair.publicKey, sign: async (bytes: Uint8Array) => signEd25519(bytes, pair.secretKey) }
+}
+
+/** A K2 whose stakes are the same in every cycle. */
+export function fixedStakes(weights: Map<string, bigint>): StakeView {
+  return { weight: (staker) => weights.get(staker) ?? 0n }
+}
+
+export interface MeshOptions {
+  /** Staked nodes. */
+  nodes: number
+  /** Nodes without stake, that follow the protocol otherwise. */
+  unstaked?: number
+  /** Whether nodes find each other through hints, announcements and the DHT; otherwise each dials every other. */
+  discover?: boolean
+  minPeers?: number
+  slot?: () => number | undefined
+  stakes?: (weights: Map<string, bigint>) => StakeView
+  host?: Partial<Libp2pConfigInit>
+  gossip?: Partial<GossipInit>
+  syncIntervalMs?: number
+}
+
+export interface MeshNode {
+  name: string
+  pair: KeyPair
+  libp2p: Libp2p<HostServices>
+  host: Host
+  peers: Peers
+  hello: Hello
+  announcer: Announcer
+  pool: Pool
+  gossip: Gossip
+  sync: Sync
+  discovery: Discovery
+  /** Messages that came through the door, in order. */
+  received: Message[]
+  refusals: Array<{ reason: string; from: string | undefined; via: string }>
+  hellos: HelloOutcome[]
+  events: DiscoveryEvent[]
+  /** Native signature checks by gossip and sync. */
+  checks: number
+  peerId: string
+  /** Signs a body as this node. */
+  seal(body: Body): Promise<Message>
+  submission(value: string, over?: Partial<Body>): Promise<Message>
+  stop(): Promise<void>
+}
+
+export interface Mesh {
+  nodes: MeshNode[]
+  unstaked: MeshNode[]
+  weights: Map<string, bigint>
+  /** Waits until every staked node has at least `atLeast` staked gossip peers (default: all the others). */
+  connected(atLeast?: number): Promise<void>
+  stop(): Promise<void>
+}
+
+/** A submission's body that means something, in its window under TIMING for cycle 2. */
+export function submissionBody(value: string, peerId: Uint8Array, over: Partial<Body> = {}): Body {
+  const cycle = cycleAt(TIMING, NOW) - 1
+  return {
+    cycle,
+    slot: TIMING.startingSlot + (cycle + 1) * TIMING.roundSlots + 1,
+    submission: { value: new Uint8Array(Buffer.from(value)), proofs: [{ cid: someCid(), size: 10, blocks: 1 }], peerId, multiaddrs: [] },
+    ...over
+  }
+}
+
+export function someCid(): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(CID.createV1(raw.code, identity.digest(Buffer.from('proof')) as never).bytes)
+}
+
+export async function spawnNode(name: string, staked: boolean, weights: Map<string, bigint>, options: MeshOptions, hints: () => Hint[]) {
+  const pair = keyOf(name)
+  const slot = options.slot ?? (() => NOW)
+  const stakes = (options.stakes ?? fixedStakes)(weights)
+  const peers = createPeers({ stakes, timing: TIMING, slot })
+  const privateKey = await generateKeyPairFromSeed('Ed25519', seed(`node/${name}`))
+  const host = await createHost({
+    privateKey,
+    network: NETWORK,
+    peers,
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    local: true,
+    heartbeatMs: 300,
+    ...options.host
+  })
+  const { libp2p, slots, traffic } = host
+  const announcer = createAnnouncer({
+    network: NETWORK,
+    timing: TIMING,
+    slot,
+    signer: signerOf(pair),
+    peerId: libp2p.peerId,
+    multiaddrs: () => libp2p.getMultiaddrs()
+  })
+  await announcer.renew()
+  const pool = createPool()
+  const node: Partial<MeshNode> & Pick<MeshNode, 'received' | 'refusals' | 'hellos' | 'events' | 'checks'> = {
+    received: [],
+    refusals: [],
+    hellos: [],
+    events: [],
+    checks: 0
+  }
+  const hello = createHello({
+    libp2p,
+    network: NETWORK,
+    peers,
+    slots,
+    verify: verifyEd25519,
+    announcement: () => (staked ? announcer.current() : undefined),
+    onOutcome: (outcome) => node.hellos.push(outcome)
+  })
+  await hello.start()
+  const gossip = createGossip({
+    pubsub: libp2p.services.pubsub,
+    network: NETWORK,
+    timing: TIMING,
+    slot,
+    stakes,
+    peers,
+    pool,
+    traffic,
+    verify: (signature, bytes, publicKey) => {
+      node.checks++
+      return verifyEd25519(signature, bytes, publicKey)
+    },
+    onMessage: (message) => node.received.push(message),
+    onRefusal: ({ reason, from, via }) => node.refusals.push({ reason, from, via }),
+    ...options.gossip
+  })
+  gossip.start()
+  const sync = createSync({
+    libp2p,
+    pool,
+    peers,
+    timing: TIMING,
+    slot,
+    receive: (bytes, from) => gossip.receive(bytes, from, 'sync'),
+    // far away unless a test asks: what it checks is then due to gossip alone
+    intervalMs: options.syncIntervalMs ?? 3_600_000
+  })
+  await sync.start()
+  const discovery = createDiscovery({
+    libp2p,
+    network: NETWORK,
+    peers,
+    hello,
+    ...(staked ? { staker: pair.address } : {}),
+    hints: async () => hints(),
+    local: true,
+    minPeers: options.minPeers ?? 8,
+    onEvent: (event) => node.events.push(event)
+  })
+  return Object.assign(node, {
+    name,
+    pair,
+    libp2p,
+    host,
+    peers,
+    hello,
+    announcer,
+    pool,
+    gossip,
+    sync,
+    discovery,
+    peerId: libp2p.peerId.toString(),
+    seal: (body: Body) => seal(body, NETWORK, signerOf(pair)),
+    submission: (value: string, over?: Partial<Body>) =>
+      seal(submissionBody(value, new Uint8Array(libp2p.peerId.toMultihash().bytes), over), NETWORK, signerOf(pair)),
+    async stop() {
+      await discovery.stop()
+      await sync.stop()
+      gossip.stop()
+      await hello.stop()
+      await libp2p.stop()
+    }
+  }) as MeshNode
+}
+
+export interface Hint {
+  staker: string
+  address: string
+}
+
+export async function spawnMesh(options: MeshOptions): Promise<Mesh> {
+  const names = Array.from({ length: options.nodes }, (_, at) => NAMES[at] ?? `node-${at}`)
+  const weights = new Map(names.map((name) => [keyOf(name).address, 1_000n]))
+  const hints: Hint[] = []
+  const nodes: MeshNode[] = []
+  const unstaked: MeshNode[] = []
+  for (const name of names) {
+    nodes.push(await spawnNode(name, true, weights, options, () => hints))
+    if (hints.length === 0) {
+      const first = nodes[0] as MeshNode
+      hints.push({ staker: first.pair.address, address: String(first.libp2p.getMultiaddrs()[0]) })
+    }
+  }
+  for (let at = 0; at < (options.unstaked ?? 0); at++) {
+    unstaked.push(await spawnNode(`mallory-${at}`, false, weights, options, () => hints))
+  }
+  if (options.discover === true) {
+    for (const node of nodes) {
+      node.discovery.start()
+    }
+  } else {
+    const all = [...nodes, ...unstaked]
+    for (const [at, node] of all.entries()) {
+      await Promise.all(all.slice(0, at).map((other) => node.libp2p.dial(other.libp2p.getMultiaddrs())))
+    }
+  }
+  return {
+    nodes,
+    unstaked,
+    weights,
+    connected: (atLeast = nodes.length - 1) =>
+      waitFor(
+        () => nodes.every((node) => node.gossip.topicPeers().length >= atLeast),
+        20_000,
+        () => nodes.map((node) => `${node.name}: ${node.gossip.topicPeers().length} topic peers`).join(', ')
+      ),
+    stop: async () => {
+      await Promise.all([...nodes, ...unstaked].map((node) => node.stop()))
+    }
+  }
+}
+
+const NAMES = ['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'grace', 'heidi']
+
+/** Waits for a condition, looking every 20 ms. */
+export async function waitFor(condition: () => boolean, timeoutMs = 10_000, explain: () => string = () => 'not so'): Promise<void> {
+  const end = Date.now() + timeoutMs
+  while (!condition()) {
+    if (Date.now() > end) {
+      throw new Error(`waited ${timeoutMs} ms in vain: ${explain()}`)
+    }
+    await sleep(20)
+  }
+}
+
+export function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
