@@ -457,6 +457,7 @@ describe('settlement: claim', () => {
       'a bit of the proof': claimBy(scene, member, entry, bent),
       'a hash too few': claimBy(scene, member, entry, proof.slice(0, -1)),
       'a hash too many': claimBy(scene, member, entry, [...proof, new Uint8Array(32)]),
+      'an inner node as leaf': claimBy(scene, member, entry, proof.slice(1)),
       'no proof': claimBy(scene, member, entry, []),
       'another’s leaf': claimBy(scene, scene.members[0]!, entry, proof)
     })) {

@@ -304,7 +304,7 @@ const rows: Array<[RefusalName, string, (s: Stage) => Sent]> = [
     'OverflowError',
     'a price of rent beyond reason',
     (s) => {
-      s.vm.give(b58(s.payer), 10n ** 15n)
+      s.vm.give(b58(s.payer), 9n * 10n ** 14n)
       const rent = s.vm.svm.getRent()
       rent.lamportsPerByteYear = 2n ** 31n
       s.vm.svm.setRent(rent)

@@ -1,0 +1,5 @@
+import { walk } from './vectors.ts'
+
+describe('settlement: vectors', () => {
+  walk()
+})
