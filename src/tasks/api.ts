@@ -76,7 +76,7 @@ export interface DistributionInput {
   seed: string
   bounty: bigint
   /** everyone with stake in the task at the cycle's snapshot */
-  stakers: Array<{ staker: string, stake: bigint }>
+  stakers: Array<{ staker: string; stake: bigint }>
   submissions: DistributionSubmission[]
 }
 
@@ -110,13 +110,14 @@ export interface TaskBlock {
 
 // ---- what the node hands in ----
 
-/** The task's key-value store, already scoped to this task by whoever hands it in. The quota is the runner's. */
+/** The task's key-value store (`KeyValue` of src/store), scoped to this task and under its quota by whoever hands it in. */
 export interface TaskStore {
-  get (key: string): Promise<string | undefined>
-  put (key: string, value: string): Promise<void>
-  delete (key: string): Promise<void>
-  /** every entry whose key starts with `prefix`, by key ascending */
-  list (prefix: string): AsyncIterable<[key: string, value: string]>
+  get(key: string): Promise<Uint8Array | undefined>
+  /** @throws QuotaExceededError */
+  put(key: string, value: Uint8Array): Promise<void>
+  delete(key: string): Promise<void>
+  /** the keys that begin with `prefix`, ascending */
+  list(prefix?: string): Promise<string[]>
 }
 
 /** One file of a UnixFS directory tree. */
@@ -132,29 +133,29 @@ export interface ProofFile {
 /** Reads proofs. Values are IPLD: plain data, `Uint8Array` for bytes, `CID` (multiformats) for links. */
 export interface ProofReader {
   /** value of one dag-cbor block */
-  getNode (cid: string, options: { signal: AbortSignal }): Promise<unknown>
+  getNode(cid: string, options: { signal: AbortSignal }): Promise<unknown>
   /** all files below a UnixFS directory (a lone file: one entry with path ''), by path ascending */
-  listFiles (cid: string, options: { signal: AbortSignal }): Promise<ProofFile[]>
+  listFiles(cid: string, options: { signal: AbortSignal }): Promise<ProofFile[]>
   /** `length` is at most MAX_READ_BYTES; shorter at the end of the file */
-  readFile (cid: string, path: string, range: { offset: number, length: number, signal: AbortSignal }): Promise<Uint8Array>
+  readFile(cid: string, path: string, range: { offset: number; length: number; signal: AbortSignal }): Promise<Uint8Array>
 }
 
 /** Makes proofs. Both put what they make into the block store, durably, before they answer with its root. */
 export interface TaskProofs extends ProofReader {
   /** one dag-cbor block, at most MAX_NODE_BYTES encoded; links are `CID`s */
-  putNode (value: unknown, options: { signal: AbortSignal }): Promise<string>
+  putNode(value: unknown, options: { signal: AbortSignal }): Promise<string>
   /** a UnixFS directory; must be deterministic: the same files give the same root */
-  putFiles (files: Array<{ path: string, content: Uint8Array }>, options: { signal: AbortSignal }): Promise<string>
+  putFiles(files: Array<{ path: string; content: Uint8Array }>, options: { signal: AbortSignal }): Promise<string>
 }
 
 /** Read access to K2. */
 export interface TaskK2Reader {
   /** the newest confirmed slot */
-  slot (options: { signal: AbortSignal }): Promise<number>
+  slot(options: { signal: AbortSignal }): Promise<number>
   /** a block of a slot below `slot()`; null when that slot was skipped. Throws when K2 cannot say. */
-  block (slot: number, options: { signal: AbortSignal }): Promise<TaskBlock | null>
+  block(slot: number, options: { signal: AbortSignal }): Promise<TaskBlock | null>
   /** slots with a block in start..end, end included, ascending */
-  blocks (start: number, end: number, options: { signal: AbortSignal }): Promise<number[]>
+  blocks(start: number, end: number, options: { signal: AbortSignal }): Promise<number[]>
 }
 
 // ---- what an author writes ----
@@ -190,36 +191,37 @@ export interface TaskContext {
   timing: CycleTiming | null
   /** aborted when the call's time is over; the process is killed soon after */
   signal: AbortSignal
-  log (...parts: unknown[]): void
+  log(...parts: unknown[]): void
   kv: {
-    get (key: string): Promise<string | undefined>
-    put (key: string, value: string): Promise<void>
-    delete (key: string): Promise<void>
-    list (options?: { prefix?: string, after?: string, limit?: number }): Promise<string[]>
+    get(key: string): Promise<string | undefined>
+    put(key: string, value: string): Promise<void>
+    delete(key: string): Promise<void>
+    list(options?: { prefix?: string; after?: string; limit?: number }): Promise<string[]>
   }
   proofs: {
-    putNode (value: unknown): Promise<string>
-    putFiles (files: Array<{ path: string, content: Uint8Array | string }>): Promise<string>
-    get (cid: string): Promise<unknown>
-    list (cid: string): Promise<ProofFile[]>
-    readFile (cid: string, path: string, range?: { offset?: number, length?: number }): Promise<Uint8Array>
+    putNode(value: unknown): Promise<string>
+    putFiles(files: Array<{ path: string; content: Uint8Array | string }>): Promise<string>
+    get(cid: string): Promise<unknown>
+    list(cid: string): Promise<ProofFile[]>
+    readFile(cid: string, path: string, range?: { offset?: number; length?: number }): Promise<Uint8Array>
   }
   k2: {
-    slot (): Promise<number>
-    getBlock (slot: number): Promise<TaskBlock | null>
-    getBlocks (start: number, end: number): Promise<number[]>
+    slot(): Promise<number>
+    getBlock(slot: number): Promise<TaskBlock | null>
+    getBlocks(start: number, end: number): Promise<number[]>
   }
 }
 
 /** The exports of a bundle. Only `manifest`, `task`, `submission` and `audit` are required. */
 export interface TaskBundle {
   manifest: TaskManifest
-  setup? (context: TaskContext): Promise<void> | void
-  task (context: TaskContext, cycle: number): Promise<void> | void
-  submission (context: TaskContext, cycle: number): Promise<TaskSubmission | null> | TaskSubmission | null
-  audit (context: TaskContext, submission: AuditedSubmission, cycle: number): Promise<boolean | AuditResult> | boolean | AuditResult
-  distribution? (input: DistributionInput):
-  Promise<Array<{ staker: string, amount: bigint | string }>> | Array<{ staker: string, amount: bigint | string }>
+  setup?(context: TaskContext): Promise<void> | void
+  task(context: TaskContext, cycle: number): Promise<void> | void
+  submission(context: TaskContext, cycle: number): Promise<TaskSubmission | null> | TaskSubmission | null
+  audit(context: TaskContext, submission: AuditedSubmission, cycle: number): Promise<boolean | AuditResult> | boolean | AuditResult
+  distribution?(
+    input: DistributionInput
+  ): Promise<Array<{ staker: string; amount: bigint | string }>> | Array<{ staker: string; amount: bigint | string }>
 }
 
 // ---- outcomes ----
@@ -238,6 +240,15 @@ export interface TaskBundle {
  * - unavailable: this node's own fault; the process could not be started
  */
 export type FailureReason =
-  'crashed' | 'timeout' | 'out-of-memory' | 'nonsense' | 'threw' | 'not-loaded' | 'aborted' | 'interrupted' | 'stopped' | 'unavailable'
+  | 'crashed'
+  | 'timeout'
+  | 'out-of-memory'
+  | 'nonsense'
+  | 'threw'
+  | 'not-loaded'
+  | 'aborted'
+  | 'interrupted'
+  | 'stopped'
+  | 'unavailable'
 
-export type Outcome<T> = { ok: true, value: T } | { ok: false, reason: FailureReason, detail: string }
+export type Outcome<T> = { ok: true; value: T } | { ok: false; reason: FailureReason; detail: string }

@@ -1,0 +1,225 @@
+/**
+ * A task's process. Reads frames on descriptor 0, writes frames on descriptor 3; the bundle's own output goes to 1 and 2.
+ *
+ *   node -> task   init, call, abort, response
+ *   task -> node   ready, result, request, log
+ *
+ * Holds nothing worth stealing: no keys, no environment, no path but the bundle's folder and these files.
+ */
+import { readFileSync, writeSync } from 'node:fs'
+import { createFrameReader, encodeFrame } from './frames.ts'
+import { freezeWorld } from './frozen.ts'
+import { BUNDLE_URL, guardProcess, hookImports, TASK_MODULES } from './guard.ts'
+import { fromJson, taskLinkOf, toJson } from './values.ts'
+
+/** Requests that wait for an answer at a time; the runner ends a process that has more. */
+const MAX_REQUESTS = 32
+const LOG_CHARACTERS = 4096
+const CHANNEL = 3
+
+interface Init {
+  kind: 'init'
+  mode: 'work' | 'frozen'
+  bundlePath: string
+  network: boolean
+  taskId: string
+  staker: string
+  params: unknown
+  seed: string
+}
+interface Call {
+  kind: 'call'
+  id: number
+  function: string
+  timing: { cycle: number } | null
+  argument: unknown
+}
+interface Response {
+  kind: 'response'
+  id: number
+  ok: boolean
+  value?: unknown
+  error?: { name: string; message: string }
+}
+type FromNode = Init | Call | Response | { kind: 'abort'; id: number }
+
+// captured: the bundle may replace what it likes in its realm, and then at least not by accident
+const exit = process.exit.bind(process)
+const input = process.stdin
+const AbortControllerHere = AbortController
+
+function send(head: unknown, body?: Uint8Array): void {
+  const frame = encodeFrame(head, body)
+  for (let offset = 0; offset < frame.length; ) {
+    try {
+      offset += writeSync(CHANNEL, frame, offset)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') {
+        throw error
+      }
+    }
+  }
+}
+
+function describe(error: unknown): { name: string; message: string } {
+  const { name, message } = (error ?? {}) as { name?: unknown; message?: unknown }
+  return error instanceof Error || typeof message === 'string'
+    ? { name: String(name ?? 'Error').slice(0, 64), message: String(message).slice(0, 500) }
+    : { name: 'Error', message: `threw ${String(error)}`.slice(0, 500) }
+}
+
+const waiting = new Map<number, { resolve(response: { value: unknown; body: Uint8Array }): void; reject(error: Error): void }>()
+const queue: Array<() => void> = []
+let nextRequest = 1
+
+/** Asks the node for something; `call` says on whose behalf. */
+function request(call: number, method: string, args: unknown, body?: Uint8Array): Promise<{ value: unknown; body: Uint8Array }> {
+  return new Promise((resolve, reject) => {
+    const start = () => {
+      const id = nextRequest++
+      waiting.set(id, { resolve, reject })
+      send({ kind: 'request', id, call, method, args }, body)
+    }
+    if (waiting.size < MAX_REQUESTS) {
+      start()
+    } else {
+      queue.push(start)
+    }
+  })
+}
+
+const link = (cid: string) => Object.freeze({ '/': cid })
+
+function createContext(init: Init, call: Call, signal: AbortSignal) {
+  const ask = (method: string, args: unknown, body?: Uint8Array) => request(call.id, method, args, body)
+  const value = async (method: string, args: unknown, body?: Uint8Array) => (await ask(method, args, body)).value
+  return {
+    taskId: init.taskId,
+    staker: init.staker,
+    params: init.params,
+    timing: call.timing,
+    signal,
+    log(...parts: unknown[]) {
+      const text = parts
+        .map((part) => (typeof part === 'string' ? part : part instanceof Error ? String(part) : JSON.stringify(part)))
+        .join(' ')
+      send({ kind: 'log', text: text.slice(0, LOG_CHARACTERS) })
+    },
+    kv: {
+      get: async (key: string) => (await value('kv.get', { key })) ?? undefined,
+      put: (key: string, text: string) => value('kv.put', { key, value: text }),
+      delete: (key: string) => value('kv.delete', { key }),
+      list: ({ prefix = '', after = '', limit = 1000 } = {}) => value('kv.list', { prefix, after, limit })
+    },
+    proofs: {
+      putNode: async (node: unknown) => value('proofs.putNode', { value: toJson(node, taskLinkOf) }),
+      putFiles: async (files: Array<{ path: string; content: Uint8Array | string }>) => {
+        const contents = files.map(({ content }) => (typeof content === 'string' ? Buffer.from(content) : content))
+        const sizes = files.map(({ path }, i) => ({ path, size: contents[i]!.length }))
+        return value('proofs.putFiles', { files: sizes }, Buffer.concat(contents))
+      },
+      get: async (cid: string) => fromJson(await value('proofs.get', { cid }), link),
+      list: (cid: string) => value('proofs.list', { cid }),
+      readFile: async (cid: string, path: string, { offset = 0, length = 1024 * 1024 } = {}) =>
+        (await ask('proofs.readFile', { cid, path, offset, length })).body
+    },
+    k2: {
+      slot: () => value('k2.slot', {}),
+      getBlock: (slot: number) => value('k2.getBlock', { slot }),
+      getBlocks: (start: number, end: number) => value('k2.getBlocks', { start, end })
+    }
+  }
+}
+
+/** The distribution's input and result hold amounts: bigint for the author, decimal text between the processes. */
+function distributionInput(argument: unknown): unknown {
+  const input = argument as { bounty: string; stakers: Array<{ staker: string; stake: string }> }
+  return { ...input, bounty: BigInt(input.bounty), stakers: input.stakers.map(({ staker, stake }) => ({ staker, stake: BigInt(stake) })) }
+}
+
+function plain(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value ?? null, (_key, inner) => (typeof inner === 'bigint' ? inner.toString() : inner)))
+}
+
+async function main(): Promise<void> {
+  const controllers = new Map<number, AbortController>()
+  let init: Init | null = null
+  let bundle: Record<string, unknown> = {}
+
+  async function load(message: Init): Promise<void> {
+    init = message
+    const source = readFileSync(message.bundlePath, 'utf8')
+    // the hooks come last: they answer require as well, also ours
+    guardProcess(message.network)
+    const standIn = message.mode === 'frozen' ? freezeWorld(message.seed, source) : () => null
+    hookImports(source, TASK_MODULES, standIn)
+    const loaded = (await import(BUNDLE_URL)) as Record<string, unknown>
+    bundle = { ...loaded }
+    const functions = Object.keys(bundle).filter((name) => typeof bundle[name] === 'function')
+    send({ kind: 'ready', manifest: plain(bundle.manifest), functions: functions.slice(0, 64) })
+  }
+
+  async function run(call: Call): Promise<void> {
+    const controller = new AbortControllerHere()
+    controllers.set(call.id, controller)
+    const context = createContext(init!, call, controller.signal)
+    const functions = bundle as Record<string, (...args: unknown[]) => unknown>
+    const cycle = call.timing?.cycle
+    switch (call.function) {
+      case 'setup':
+        await functions.setup!(context)
+        return send({ kind: 'result', id: call.id, ok: true, value: null })
+      case 'task':
+        await functions.task!(context, cycle)
+        return send({ kind: 'result', id: call.id, ok: true, value: null })
+      case 'submission':
+        return send({ kind: 'result', id: call.id, ok: true, value: plain(await functions.submission!(context, cycle)) })
+      case 'audit':
+        return send({ kind: 'result', id: call.id, ok: true, value: plain(await functions.audit!(context, call.argument, cycle)) })
+      case 'distribution':
+        return send({
+          kind: 'result',
+          id: call.id,
+          ok: true,
+          value: plain(await functions.distribution!(distributionInput(call.argument)))
+        })
+    }
+  }
+
+  const reader = createFrameReader({ headBytes: 256 * 1024 * 1024, bodyBytes: 16 * 1024 * 1024 })
+  input.on('data', (chunk: Buffer) => {
+    for (const { head, body } of reader.push(chunk)) {
+      const message = head as FromNode
+      switch (message.kind) {
+        case 'init':
+          load(message).catch((error) => send({ kind: 'ready', error: describe(error) }))
+          break
+        case 'call':
+          run(message)
+            .catch((error) => send({ kind: 'result', id: message.id, ok: false, error: describe(error) }))
+            .finally(() => controllers.delete(message.id))
+          break
+        case 'abort':
+          controllers.get(message.id)?.abort()
+          break
+        case 'response': {
+          const asker = waiting.get(message.id)
+          waiting.delete(message.id)
+          queue.shift()?.()
+          if (message.ok) {
+            asker?.resolve({ value: message.value, body })
+          } else {
+            const error = new Error(message.error!.message)
+            error.name = message.error!.name
+            asker?.reject(error)
+          }
+        }
+      }
+    }
+  })
+  // the node is gone: whatever the bundle still has running ends with it
+  input.on('end', () => exit(0))
+  input.on('error', () => exit(0))
+}
+
+await main()

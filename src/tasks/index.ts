@@ -1,0 +1,34 @@
+/**
+ * # tasks
+ *
+ * Runs a task's bundle, somebody else's code, in a process of its own with no keys, and answers what it asks for.
+ *
+ * @example
+ * ```ts
+ * const runner = await createTaskRunner({ taskId, staker, bundle, params, store, proofs, k2, log: ({ text }) => log.info(text) })
+ * await runner.task({ cycle: 7, startSlot: 210, endSlot: 240, slotMs: 400 }, { timeoutMs: 30 * 400 })
+ * const outcome = await runner.submission({ cycle: 7, startSlot: 210, endSlot: 240, slotMs: 400 })
+ * if (!outcome.ok) console.log(`no submission: ${outcome.reason}, ${outcome.detail}`)
+ * await runner.stop()
+ * ```
+ *
+ *   runner ── process ── frames ⇢ child/entry ── bundle
+ *                │                     │
+ *             services  ⇠ requests ────┘        (kv, proofs, k2)
+ *
+ * The contract for authors: protocols/task/README.md.
+ */
+export * from './api.ts'
+export { builtInBundles, bundlePath } from './bundles/index.ts'
+export { checkDistribution, DistributionError, defaultDistribution } from './distribution.ts'
+export { createK2Reader, K2ReadError, toTaskBlock } from './k2-reader.ts'
+export type { TaskLog, TaskLogEntry } from './output.ts'
+export {
+  type CallOptions,
+  createTaskRunner,
+  TaskBundleError,
+  type TaskRunner,
+  type TaskRunnerInit,
+  type TaskRunnerStatus
+} from './runner.ts'
+export { NotInProofError, scopeProofs } from './scope.ts'

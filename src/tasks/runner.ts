@@ -1,0 +1,497 @@
+import { createHash } from 'node:crypto'
+import { chmod, mkdir, mkdtemp, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  type AuditedSubmission,
+  type AuditResult,
+  type CycleTiming,
+  type DistributionEntry,
+  type DistributionInput,
+  type FailureReason,
+  MAX_BUNDLE_BYTES,
+  type Outcome,
+  type ProofReader,
+  type TaskFunction,
+  type TaskK2Reader,
+  type TaskManifest,
+  type TaskProofs,
+  type TaskStore,
+  type TaskSubmission
+} from './api.ts'
+import { prepareChildFiles } from './child-files.ts'
+import { checkDistribution, DistributionError, defaultDistribution } from './distribution.ts'
+import { auditShape, firstProblem, manifestShape, submissionShape } from './messages.ts'
+import { createLogGate, type TaskLog } from './output.ts'
+import { type CallOutcome, type ProcessCall, startTaskProcess, type TaskProcess } from './process.ts'
+import { scopeProofs } from './scope.ts'
+
+/** The bundle given to the runner is none; the message says what is wrong with it. */
+export class TaskBundleError extends Error {
+  override name = 'TaskBundleError'
+}
+
+/** Without anything from the manifest or the caller. A task that works all through its cycle is told its time by the caller. */
+const DEFAULT_TIMEOUTS_MS: Record<TaskFunction, number> = {
+  setup: 30_000,
+  task: 300_000,
+  submission: 30_000,
+  audit: 30_000,
+  distribution: 10_000
+}
+const DEFAULT_MEMORY_MB = 128
+const DEFAULT_MAX_MEMORY_MB = 512
+const DEFAULT_START_TIMEOUT_MS = 15_000
+const DEFAULT_IDLE_STOP_MS = 30_000
+
+export interface TaskRunnerInit {
+  taskId: string
+  /** own staking key, base58: its public half only */
+  staker: string
+  /** the bundle's bytes, already verified against its CID, or a file of them */
+  bundle: Uint8Array | { path: string }
+  /** the task's parameters, JSON, the same on every node */
+  params?: unknown
+  /** for the copy of the bundle that the task's process reads; a temporary one, removed by `stop`, when not given */
+  folder?: string
+  store: TaskStore
+  proofs: TaskProofs
+  k2: TaskK2Reader
+  log: TaskLog
+  /** the operator agrees to network access for a bundle whose manifest asks for it */
+  allowNetwork?: boolean
+  /** the operator's cap on the manifest's `memoryMb` */
+  maxMemoryMb?: number
+  startTimeoutMs?: number
+  /** an audit process that nobody has called for so long is ended, to give its memory back */
+  idleStopMs?: number
+  /** ms, monotonic */
+  now?: () => number
+}
+
+export interface CallOptions {
+  /** the node's limit; the manifest's own is used when it is lower */
+  timeoutMs?: number
+  signal?: AbortSignal
+}
+
+export interface TaskRunnerStatus {
+  /** of the process that works */
+  pid: number | null
+  /** all processes of the task together; null where it cannot be read */
+  rssBytes: number | null
+  processes: Array<{ lane: 'work' | 'audit'; pid: number | null; rssBytes: number | null }>
+  /** processes that had to be started again after one ended early */
+  restarts: number
+  lastReason: { function: TaskFunction; reason: FailureReason; detail: string } | null
+}
+
+export interface TaskRunner {
+  /** What the bundle says of itself, read in a process that can do nothing else. */
+  manifest(): Promise<Outcome<TaskManifest>>
+  /** Starts the process that works and runs the bundle's `setup`. Optional: the first call does it too. */
+  setup(options?: CallOptions): Promise<Outcome<void>>
+  task(timing: CycleTiming, options?: CallOptions): Promise<Outcome<void>>
+  /** null: nothing this cycle */
+  submission(timing: CycleTiming, options?: CallOptions): Promise<Outcome<TaskSubmission | null>>
+  /** @param proofs reads the submission's fetched and verified proof; the task reaches nothing beyond its roots */
+  audit(submission: AuditedSubmission, timing: CycleTiming, proofs: ProofReader, options?: CallOptions): Promise<Outcome<AuditResult>>
+  /** Checked, in the order that every node has. The default distribution when the bundle has none. */
+  distribution(input: DistributionInput, options?: CallOptions): Promise<Outcome<DistributionEntry[]>>
+  status(): TaskRunnerStatus
+  /** Ends all processes and calls. The runner cannot be used afterwards. */
+  stop(): Promise<void>
+}
+
+interface Description {
+  manifest: TaskManifest
+  functions: Set<string>
+}
+
+const failed = (reason: FailureReason, detail: string): { ok: false; reason: FailureReason; detail: string } => ({
+  ok: false,
+  reason,
+  detail
+})
+
+/**
+ * Runs a task's bundle in processes of its own.
+ *
+ *              ┌─ work lane ──── one process: setup, task, submission
+ *   runner ────┼─ audit lane ─── one process: setup, audit; ended when idle
+ *              └─ frozen ─────── a fresh process for each distribution
+ *
+ * Two lanes, because an audit is fed by somebody else: a submission that makes the audit hang or crash must not cost
+ * the auditor its own work. An audit that was under way beside the one that ended the process runs again, alone.
+ *
+ * No method throws or rejects for what a task does: outcomes are data.
+ *
+ * @throws TaskBundleError when the bundle is too large or no text
+ */
+export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner> {
+  const { taskId, staker, params = {}, store, proofs, k2, maxMemoryMb = DEFAULT_MAX_MEMORY_MB } = init
+  const source = await readBundle(init.bundle)
+  const temporary = init.folder == null
+  const given = init.folder ?? (await mkdtemp(join(tmpdir(), 'koii-task-')))
+  await mkdir(given, { recursive: true })
+  // the permission model compares resolved paths
+  const base = await realpath(given)
+  // a copy of its own: the file that was given may change, and its folder may hold what a task must not read
+  const folder = join(base, createHash('sha256').update(source).digest('hex').slice(0, 16))
+  const bundlePath = join(folder, 'main.mjs')
+  await mkdir(folder, { recursive: true })
+  await rm(bundlePath, { force: true })
+  await writeFile(bundlePath, source)
+  await chmod(bundlePath, 0o444)
+  const child = await prepareChildFiles(base)
+
+  const now = init.now ?? (() => performance.now())
+  const log = createLogGate(init.log, now)
+  let stopped = false
+  let restarts = 0
+  let lastReason: TaskRunnerStatus['lastReason'] = null
+  const live = new Set<TaskProcess>()
+
+  function start(mode: 'work' | 'frozen', description: Description | null, seed: string): TaskProcess {
+    const started = startTaskProcess({
+      folder,
+      child,
+      bundlePath,
+      mode,
+      network: mode === 'work' && description?.manifest.network === true && init.allowNetwork === true,
+      memoryMb: Math.min(description?.manifest.memoryMb ?? DEFAULT_MEMORY_MB, maxMemoryMb),
+      startTimeoutMs: init.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS,
+      taskId,
+      staker,
+      params: mode === 'work' ? params : null,
+      seed,
+      services: mode === 'work' ? { store, proofs, k2 } : null,
+      log
+    })
+    live.add(started)
+    return started
+  }
+
+  async function end(ending: TaskProcess, reason: FailureReason, detail: string): Promise<void> {
+    await ending.kill(reason, detail)
+    live.delete(ending)
+  }
+
+  /** Runs in the frozen world, so that a manifest cannot depend on the node either. */
+  async function describe(): Promise<Outcome<Description>> {
+    const started = start('frozen', null, '')
+    const outcome = await started.ready
+    await end(started, 'stopped', 'described')
+    if (!outcome.ok) {
+      return outcome
+    }
+    const manifest = manifestShape.safeParse(outcome.value.manifest)
+    if (!manifest.success) {
+      return failed('not-loaded', `the bundle's manifest is not right: ${firstProblem(manifest.error)}`)
+    }
+    const functions = new Set(outcome.value.functions)
+    const missing = ['task', 'submission', 'audit'].filter((name) => !functions.has(name))
+    return missing.length > 0
+      ? failed('not-loaded', `the bundle does not export ${missing.join(', ')}`)
+      : { ok: true, value: { manifest: manifest.data as TaskManifest, functions } }
+  }
+
+  let described: Promise<Outcome<Description>> | null = null
+  async function description(): Promise<Outcome<Description>> {
+    described ??= describe()
+    const outcome = await described
+    // what may have been this machine's fault is tried again
+    if (!outcome.ok && outcome.reason !== 'not-loaded') {
+      described = null
+    }
+    return outcome
+  }
+
+  function timeoutOf(name: TaskFunction, manifest: TaskManifest | null, options: CallOptions | undefined): number {
+    const limits = [manifest?.timeoutsMs?.[name], options?.timeoutMs].filter((limit) => limit != null)
+    // setTimeout's range
+    return Math.min(2 ** 31 - 1, limits.length > 0 ? Math.min(...limits) : DEFAULT_TIMEOUTS_MS[name])
+  }
+
+  /** A process that is loaded and set up. */
+  async function startWorking(options: CallOptions | undefined): Promise<Outcome<TaskProcess>> {
+    if (stopped) {
+      return failed('stopped', 'the runner is stopped')
+    }
+    const known = await description()
+    if (!known.ok) {
+      return known
+    }
+    const { manifest, functions } = known.value
+    if (manifest.network === true && init.allowNetwork !== true) {
+      return failed('not-loaded', `${manifest.name} asks for network access and the operator has not agreed to it`)
+    }
+    if (stopped) {
+      return failed('stopped', 'the runner is stopped')
+    }
+    const started = start('work', known.value, '')
+    const loaded = await started.ready
+    const outcome: Outcome<unknown> =
+      loaded.ok && functions.has('setup')
+        ? await started.call({
+            function: 'setup',
+            timing: null,
+            argument: null,
+            proofs: null,
+            timeoutMs: timeoutOf('setup', manifest, options),
+            signal: options?.signal
+          })
+        : loaded
+    if (!outcome.ok) {
+      await end(started, outcome.reason, outcome.detail)
+      return outcome
+    }
+    return { ok: true, value: started }
+  }
+
+  function createLane() {
+    let current: Promise<Outcome<TaskProcess>> | null = null
+    let known: TaskProcess | null = null
+    let everStarted = false
+    let busy = 0
+    let idleTimer: NodeJS.Timeout | undefined
+
+    async function acquire(options: CallOptions | undefined): Promise<Outcome<TaskProcess>> {
+      if (known?.ended === true) {
+        live.delete(known)
+        known = null
+        current = null
+      }
+      if (current == null) {
+        restarts += everStarted ? 1 : 0
+        everStarted = true
+        const starting = startWorking(options)
+        current = starting
+        const outcome = await starting
+        if (outcome.ok) {
+          known = outcome.value
+        } else if (current === starting) {
+          current = null
+        }
+        return outcome
+      }
+      return current
+    }
+
+    return {
+      get process() {
+        return known?.ended === true ? null : known
+      },
+      acquire,
+      async call(
+        name: TaskFunction,
+        call: Omit<ProcessCall, 'timeoutMs' | 'function'>,
+        options: CallOptions | undefined
+      ): Promise<CallOutcome> {
+        clearTimeout(idleTimer)
+        busy++
+        try {
+          const acquired = await acquire(options)
+          if (!acquired.ok) {
+            return { ...acquired, alone: true }
+          }
+          const manifest = await description()
+          const timeoutMs = timeoutOf(name, manifest.ok ? manifest.value.manifest : null, options)
+          return await acquired.value.call({ ...call, function: name, timeoutMs })
+        } finally {
+          busy--
+        }
+      },
+      /** Ends the process when nobody calls it for a while; the next call starts another, which is no restart. */
+      stopWhenIdle(afterMs: number) {
+        clearTimeout(idleTimer)
+        idleTimer = setTimeout(() => {
+          if (busy === 0 && known != null) {
+            const idle = known
+            known = null
+            current = null
+            everStarted = false
+            void end(idle, 'stopped', 'idle')
+          }
+        }, afterMs).unref()
+      }
+    }
+  }
+
+  const work = createLane()
+  const audits = createLane()
+  let alone: Promise<unknown> = Promise.resolve()
+
+  /** Notes a failure for the operator and drops what callers do not need. */
+  function report<T>(name: TaskFunction, outcome: Outcome<T>): Outcome<T> {
+    if (outcome.ok) {
+      return { ok: true, value: outcome.value }
+    }
+    const { reason, detail } = outcome
+    lastReason = { function: name, reason, detail }
+    return failed(reason, detail)
+  }
+
+  /** One audit in a process of its own, after any other such. */
+  function auditAlone(call: Omit<ProcessCall, 'timeoutMs' | 'function'>, options: CallOptions): Promise<Outcome<unknown>> {
+    const run = async (): Promise<Outcome<unknown>> => {
+      const started = await startWorking(options)
+      if (!started.ok) {
+        return started
+      }
+      const outcome = await started.value.call({ ...call, function: 'audit', timeoutMs: options.timeoutMs! })
+      await end(started.value, 'stopped', 'audited')
+      return outcome
+    }
+    const result = alone.then(run)
+    alone = result
+    return result
+  }
+
+  return {
+    async manifest() {
+      const outcome = stopped ? failed('stopped', 'the runner is stopped') : await description()
+      return outcome.ok ? { ok: true, value: outcome.value.manifest } : outcome
+    },
+
+    async setup(options) {
+      const outcome = await work.acquire(options)
+      return report('setup', outcome.ok ? { ok: true, value: undefined } : outcome)
+    },
+
+    async task(timing, options) {
+      const outcome = await work.call('task', { timing, argument: null, proofs: null, signal: options?.signal }, options)
+      return report('task', outcome.ok ? { ok: true, value: undefined } : outcome)
+    },
+
+    async submission(timing, options) {
+      const outcome = await work.call('submission', { timing, argument: null, proofs: null, signal: options?.signal }, options)
+      if (!outcome.ok) {
+        return report('submission', outcome)
+      }
+      const submission = submissionShape.safeParse(outcome.value)
+      return report(
+        'submission',
+        submission.success
+          ? { ok: true, value: submission.data }
+          : failed('nonsense', `not a submission: ${firstProblem(submission.error)}`)
+      )
+    },
+
+    async audit({ staker: submitter, value, proofs: roots }, timing, reader, options) {
+      const startedMs = now()
+      const call = { timing, argument: { staker: submitter, value, proofs: roots }, signal: options?.signal }
+      const scoped = () => scopeProofs(reader, roots)
+      let outcome: Outcome<unknown>
+      try {
+        outcome = await audits.call('audit', { ...call, proofs: scoped() }, options)
+        const ended = !outcome.ok && ['interrupted', 'crashed', 'out-of-memory', 'nonsense'].includes(outcome.reason)
+        if (ended && !(outcome as CallOutcome).alone && !stopped) {
+          const known = await description()
+          const leftMs = timeoutOf('audit', known.ok ? known.value.manifest : null, options) - (now() - startedMs)
+          outcome = leftMs > 0 ? await auditAlone({ ...call, proofs: scoped() }, { ...options, timeoutMs: leftMs }) : outcome
+        }
+      } catch (error) {
+        outcome = failed('nonsense', (error as Error).message) // a root that is no CID
+      }
+      audits.stopWhenIdle(init.idleStopMs ?? DEFAULT_IDLE_STOP_MS)
+      if (!outcome.ok) {
+        return report('audit', outcome)
+      }
+      const result = auditShape.safeParse(outcome.value)
+      return report(
+        'audit',
+        result.success
+          ? { ok: true, value: result.data }
+          : failed('nonsense', `neither a boolean nor { valid, reason }: ${firstProblem(result.error)}`)
+      )
+    },
+
+    async distribution(input, options) {
+      const known = stopped ? failed('stopped', 'the runner is stopped') : await description()
+      if (!known.ok) {
+        return report('distribution', known)
+      }
+      let list: unknown
+      if (known.value.functions.has('distribution')) {
+        const started = start('frozen', known.value, input.seed)
+        const loaded = await started.ready
+        const outcome: Outcome<unknown> = loaded.ok
+          ? await started.call({
+              function: 'distribution',
+              timing: null,
+              argument: JSON.parse(JSON.stringify(input, (_key, value) => (typeof value === 'bigint' ? value.toString() : value))),
+              proofs: null,
+              timeoutMs: timeoutOf('distribution', known.value.manifest, options),
+              signal: options?.signal
+            })
+          : loaded
+        await end(started, 'stopped', 'distributed')
+        if (!outcome.ok) {
+          return report('distribution', outcome)
+        }
+        list = outcome.value
+      } else {
+        list = defaultDistribution(input)
+      }
+      try {
+        return { ok: true, value: checkDistribution(list, input) }
+      } catch (error) {
+        if (!(error instanceof DistributionError)) {
+          throw error
+        }
+        return report('distribution', failed('nonsense', error.message))
+      }
+    },
+
+    status() {
+      const processes = (['work', 'audit'] as const).map((lane) => {
+        const { process: running } = lane === 'work' ? work : audits
+        return { lane, pid: running?.pid ?? null, rssBytes: running?.rssBytes() ?? null }
+      })
+      const sizes = [...live].map((running) => running.rssBytes()).filter((bytes) => bytes != null)
+      return {
+        pid: processes[0]!.pid,
+        rssBytes: sizes.length === 0 ? null : sizes.reduce((sum, bytes) => sum + bytes, 0),
+        processes,
+        restarts,
+        lastReason
+      }
+    },
+
+    async stop() {
+      stopped = true
+      await Promise.all([...live].map((running) => end(running, 'stopped', 'the runner is stopped')))
+      if (temporary) {
+        await rm(base, { recursive: true, force: true })
+      }
+    }
+  }
+}
+
+async function readBundle(bundle: Uint8Array | { path: string }): Promise<Uint8Array> {
+  let bytes: Uint8Array
+  if (bundle instanceof Uint8Array) {
+    bytes = bundle
+  } else {
+    const size = await stat(bundle.path).then(
+      (found) => (found.isFile() ? found.size : null),
+      () => null
+    )
+    if (size == null || size > MAX_BUNDLE_BYTES) {
+      throw new TaskBundleError(
+        `${bundle.path} is ${size == null ? 'no file that can be read' : `${size} bytes long, more than ${MAX_BUNDLE_BYTES}`}. Give the path of one JavaScript module`
+      )
+    }
+    bytes = await readFile(bundle.path)
+  }
+  if (bytes.length > MAX_BUNDLE_BYTES) {
+    throw new TaskBundleError(`a bundle of ${bytes.length} bytes; at most ${MAX_BUNDLE_BYTES}. Leave out what the task does not need`)
+  }
+  try {
+    new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw new TaskBundleError('the bundle is no UTF-8 text: it has to be one JavaScript module')
+  }
+  return bytes
+}
