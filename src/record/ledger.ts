@@ -2,7 +2,7 @@
  * The cumulative ledger and its Merkle tree, which the settlement program on K2 checks claims against.
  * Spec: protocols/record/README.md "The ledger"; the program's side: protocols/settlement/ledger.h.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { byStaker, keyBytes } from './stakers.ts'
 
 /** What a staker has earned and lost since the task began, in ROE. */
@@ -20,8 +20,8 @@ export const MAX_AMOUNT = 2n ** 64n - 1n
 const EMPTY_ROOT = new Uint8Array(32)
 
 // different first bytes, so that an inner node can never be passed off as a leaf
-const LEAF = Uint8Array.of(0)
-const INNER = Uint8Array.of(1)
+const LEAF = 0
+const INNER = 1
 
 /** The sums over a ledger, which its record and the vote name. */
 export function totalsOf(ledger: Ledger): { totalRewards: bigint; totalSlashed: bigint } {
@@ -40,10 +40,13 @@ export function ledgerLeaf(taskId: string, staker: string, { reward, slash }: Le
 }
 
 function leafOf(task: Uint8Array, staker: string, { reward, slash }: LedgerEntry): Uint8Array {
-  const amounts = Buffer.alloc(16)
-  amounts.writeBigUInt64LE(reward, 0)
-  amounts.writeBigUInt64LE(slash, 8)
-  return createHash('sha256').update(LEAF).update(task).update(bytesOf(staker)).update(amounts).digest()
+  const leaf = Buffer.alloc(81)
+  leaf[0] = LEAF
+  leaf.set(task, 1)
+  leaf.set(bytesOf(staker), 33)
+  leaf.writeBigUInt64LE(reward, 65)
+  leaf.writeBigUInt64LE(slash, 73)
+  return hash('sha256', leaf, 'buffer')
 }
 
 function bytesOf(base58: string): Uint8Array {
@@ -56,7 +59,11 @@ function bytesOf(base58: string): Uint8Array {
 
 function parentOf(a: Uint8Array, b: Uint8Array): Uint8Array {
   const [first, second] = Buffer.compare(a, b) <= 0 ? [a, b] : [b, a]
-  return createHash('sha256').update(INNER).update(first).update(second).digest()
+  const inner = Buffer.alloc(65)
+  inner[0] = INNER
+  inner.set(first, 1)
+  inner.set(second, 33)
+  return hash('sha256', inner, 'buffer')
 }
 
 /** The level above; a node without a partner is carried up as it is. */
@@ -119,12 +126,12 @@ export function verifyProof({
   entry: LedgerEntry
   proof: readonly Uint8Array[]
 }): boolean {
-  if (proof.length > MAX_PROOF_HASHES || proof.some((hash) => hash.length !== 32) || Buffer.from(root).equals(EMPTY_ROOT)) {
+  if (proof.length > MAX_PROOF_HASHES || proof.some((sibling) => sibling.length !== 32) || Buffer.from(root).equals(EMPTY_ROOT)) {
     return false
   }
-  let hash = ledgerLeaf(taskId, staker, entry)
+  let node = ledgerLeaf(taskId, staker, entry)
   for (const sibling of proof) {
-    hash = parentOf(hash, sibling)
+    node = parentOf(node, sibling)
   }
-  return Buffer.from(hash).equals(root)
+  return Buffer.from(node).equals(root)
 }

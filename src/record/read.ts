@@ -96,7 +96,7 @@ export async function readLedger(
   if (!same(merkleRoot(ledger, task), root)) {
     throw new RecordMalformedError('ledger.root', 'it is not the Merkle root of the entries')
   }
-  checkCanonical(encodeLedger(ledger, task)[0]!.cid, cid, 'ledger')
+  checkCanonical(encodeLedger(ledger, task, root)[0]!.cid, cid, 'ledger')
   if (of != null && (of.task !== task || !same(of.root, root) || of.totalRewards !== totalRewards || of.totalSlashed !== totalSlashed)) {
     throw new RecordMalformedError('record.ledger', "the ledger's task, root or totals are not those that the record names")
   }

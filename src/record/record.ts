@@ -60,7 +60,8 @@ export function buildRecord(inputs: CycleInputs, tally: Tally, distribution: rea
   const list = checkDistribution(inputs, distribution)
   const slashes = equivocationSlashes(inputs, tally, list)
   const ledger = nextLedger(inputs.ledger, list, slashes)
-  const ledgerBlocks = encodeLedger(ledger, inputs.taskId)
+  const root = merkleRoot(ledger, inputs.taskId)
+  const ledgerBlocks = encodeLedger(ledger, inputs.taskId, root)
   const { totalRewards, totalSlashed } = totalsOf(ledger)
   const content: RecordContent = {
     network: inputs.genesisHash,
@@ -71,7 +72,7 @@ export function buildRecord(inputs: CycleInputs, tally: Tally, distribution: rea
     messages: tally.messages.map(envelopeBytes),
     distribution: list,
     slashes,
-    root: merkleRoot(ledger, inputs.taskId),
+    root,
     totalRewards,
     totalSlashed,
     ledger: ledgerBlocks[0]!.cid
@@ -84,7 +85,7 @@ export function buildRecord(inputs: CycleInputs, tally: Tally, distribution: rea
     blocks: [...recordBlocks, ...ledgerBlocks],
     content,
     ledger,
-    root: content.root,
+    root,
     totalRewards,
     totalSlashed
   }
@@ -184,14 +185,14 @@ function entriesOf(list: readonly DistributionEntry[]): unknown[] {
   return list.map(({ staker, amount }) => [keyBytes(staker)!, amount])
 }
 
-/** The blocks of a ledger, its root block first. */
-export function encodeLedger(ledger: Ledger, taskId: string): Block[] {
+/** The blocks of a ledger, its root block first. `merkle` is its Merkle root, for who has it already. */
+export function encodeLedger(ledger: Ledger, taskId: string, merkle = merkleRoot(ledger, taskId)): Block[] {
   const entries = byStaker(ledger, ([staker]) => staker)
   const chunks = chunked(entries.map(([staker, { reward, slash }]) => [keyBytes(staker)!, reward, slash]))
   const root = blockOf({
     version: RECORD_VERSION,
     task: keyBytes(taskId)!,
-    root: merkleRoot(ledger, taskId),
+    root: merkle,
     ...totalsOf(ledger),
     chunks: chunks.map(({ cid }) => cid)
   })
