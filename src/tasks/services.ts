@@ -29,9 +29,21 @@ export interface Answer {
   body?: Uint8Array
 }
 
-/** A proof that holds what no task can have made is the submitter's fault: the same name as a link out of the proof. */
-class BadProofError extends Error {
-  override name = 'NotInProofError'
+/** What the readers of proofs throw when the proof itself is at fault (src/proofs `isInvalidProof`, `scopeProofs`, values). */
+const BAD_PROOF_ERRORS = ['NotInProofError', 'ProofMalformedError', 'ProofTooLargeError', 'ProofTooDeepError', 'ProofValueError']
+
+/** The submitter's fault, under one name for authors: an audit that meets it may call the submission invalid. */
+export class BadProofError extends Error {
+  override name = 'BadProofError'
+}
+
+async function readProof<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    const { name, message } = error as Error
+    throw BAD_PROOF_ERRORS.includes(name) ? new BadProofError(message, { cause: error }) : error
+  }
 }
 
 /**
@@ -97,18 +109,20 @@ export async function answer(
       }
       return { value: await proofs.putFiles(contents, { signal }) }
     }
-    case 'proofs.get':
-      try {
-        const value = await reader.getNode(parse(method).cid, { signal })
+    case 'proofs.get': {
+      const { cid } = parse(method)
+      return readProof(async () => {
+        const value = await reader.getNode(cid, { signal })
         return { value: toJson(value, (object) => CID.asCID(object)?.toString() ?? null) }
-      } catch (error) {
-        throw error instanceof ProofValueError ? new BadProofError(error.message) : error
-      }
-    case 'proofs.list':
-      return { value: await reader.listFiles(parse(method).cid, { signal }) }
+      })
+    }
+    case 'proofs.list': {
+      const { cid } = parse(method)
+      return { value: await readProof(() => reader.listFiles(cid, { signal })) }
+    }
     case 'proofs.readFile': {
       const { cid, path, offset, length } = parse(method)
-      const content = await reader.readFile(cid, path, { offset, length, signal })
+      const content = await readProof(() => reader.readFile(cid, path, { offset, length, signal }))
       return { value: null, body: content.subarray(0, length) }
     }
     case 'k2.slot':
