@@ -60,15 +60,21 @@ export async function readKeyFile(path: string): Promise<KeyPair> {
 
 /** Writes a key file that only its owner can read; never over an existing one. */
 export async function writeKeyFile(path: string, pair: KeyPair): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  const cannotWrite = (err: unknown) =>
+    new KeyFileError(`cannot write the key file ${path} (${(err as NodeJS.ErrnoException).code}): choose another place with --out`)
   let file: Awaited<ReturnType<typeof open>>
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  } catch (err) {
+    throw cannotWrite(err)
+  }
   try {
     file = await open(path, 'wx', 0o600)
   } catch (err) {
     if ((err as NodeJS.ErrnoException).code === 'EEXIST') {
       throw new KeyFileError(`${path} exists already and is not overwritten: choose another file, or move it away first`)
     }
-    throw new KeyFileError(`cannot write the key file ${path} (${(err as NodeJS.ErrnoException).code}): choose another place with --out`)
+    throw cannotWrite(err)
   }
   try {
     await file.writeFile(`${JSON.stringify([...pair.secretKey])}\n`)

@@ -49,7 +49,7 @@ export interface Store {
  */
 export function openStore({ dir }: { dir: string }): Store {
   const path = join(dir, 'node.sqlite')
-  let db: DatabaseSync
+  let db: DatabaseSync | undefined
   try {
     mkdirSync(dir, { recursive: true, mode: 0o700 })
     db = new DatabaseSync(path, { timeout: 0 })
@@ -67,14 +67,21 @@ export function openStore({ dir }: { dir: string }): Store {
     }
     db.exec(`BEGIN IMMEDIATE; ${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`)
   } catch (err) {
+    db?.close() // or its lock would outlive the refusal
     throw explain(err, dir, path)
   }
+  const opened = db
+  const messages = messageLogIn(opened)
+  const usage = new Map<string, number>()
   return {
-    signerLog: signerLogIn(db),
-    messages: messageLogIn(db),
-    cycles: cycleLogIn(db),
-    keyValue: (space, quotaBytes) => keyValueIn(db, space, quotaBytes),
-    close: () => db.close()
+    signerLog: signerLogIn(opened),
+    messages,
+    cycles: cycleLogIn(opened),
+    keyValue: (space, quotaBytes) => keyValueIn(opened, space, usage, quotaBytes),
+    close: () => {
+      messages.flush()
+      opened.close()
+    }
   }
 }
 
@@ -86,7 +93,7 @@ function explain(err: unknown, dir: string, path: string): StoreError {
   if (/locked|busy/i.test(message)) {
     return new StoreError(`the data directory ${dir} is in use by another running node: stop that one, or choose another --data-dir`)
   }
-  if (/EACCES|EPERM|ENOTDIR|EROFS|ENOSPC|unable to open/i.test(message)) {
+  if (/EACCES|EPERM|EEXIST|ENOTDIR|EROFS|ENOSPC|unable to open/i.test(message)) {
     return new StoreError(
       `cannot use the data directory ${dir} (${message}): check that it is a folder that you may write to, or choose another --data-dir`
     )

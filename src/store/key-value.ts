@@ -14,14 +14,19 @@ export interface KeyValue {
   list(prefix?: string): Promise<string[]>
 }
 
-export function keyValueIn(db: DatabaseSync, space: string, quotaBytes = Number.POSITIVE_INFINITY): KeyValue {
+/** `usage` holds the bytes in use of every space of the store, so that a space opened twice has one quota. */
+export function keyValueIn(db: DatabaseSync, space: string, usage: Map<string, number>, quotaBytes = Number.POSITIVE_INFINITY): KeyValue {
   const get = db.prepare('SELECT value FROM kv WHERE space = ? AND key = ?')
   const put = db.prepare('INSERT INTO kv (space, key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value')
   const remove = db.prepare('DELETE FROM kv WHERE space = ? AND key = ?')
-  const list = db.prepare('SELECT key FROM kv WHERE space = ? AND substr(key, 1, length(?)) = ? ORDER BY key')
+  // compared as bytes: SQLite measures text up to its first NUL only
+  const list = db.prepare('SELECT key FROM kv WHERE space = ? AND substr(CAST(key AS BLOB), 1, ?) = CAST(? AS BLOB) ORDER BY key')
   const sizeOf = (key: string, value: Uint8Array) => Buffer.byteLength(key) + value.length
   const sum = db.prepare('SELECT coalesce(sum(length(CAST(key AS BLOB)) + length(value)), 0) AS bytes FROM kv WHERE space = ?')
-  let usedBytes = (sum.get(space) as { bytes: number }).bytes
+  const used = () => usage.get(space) ?? 0
+  if (!usage.has(space)) {
+    usage.set(space, (sum.get(space) as { bytes: number }).bytes)
+  }
   const stored = (key: string) => (get.get(space, key) as { value: Uint8Array } | undefined)?.value
 
   return {
@@ -30,24 +35,24 @@ export function keyValueIn(db: DatabaseSync, space: string, quotaBytes = Number.
     },
     async put(key, value) {
       const before = stored(key)
-      const after = usedBytes + sizeOf(key, value) - (before == null ? 0 : sizeOf(key, before))
+      const after = used() + sizeOf(key, value) - (before == null ? 0 : sizeOf(key, before))
       if (after > quotaBytes) {
         throw new QuotaExceededError(
-          `'${key}' of ${value.length} bytes does not fit: ${usedBytes} of ${quotaBytes} bytes are in use. Delete keys first`
+          `'${key}' of ${value.length} bytes does not fit: ${used()} of ${quotaBytes} bytes are in use. Delete keys first`
         )
       }
       put.run(space, key, value)
-      usedBytes = after
+      usage.set(space, after)
     },
     async delete(key) {
       const before = stored(key)
       if (before != null) {
         remove.run(space, key)
-        usedBytes -= sizeOf(key, before)
+        usage.set(space, used() - sizeOf(key, before))
       }
     },
     async list(prefix = '') {
-      return (list.all(space, prefix, prefix) as Array<{ key: string }>).map((row) => row.key)
+      return (list.all(space, Buffer.byteLength(prefix), prefix) as Array<{ key: string }>).map((row) => row.key)
     }
   }
 }
