@@ -154,30 +154,21 @@ function stakeOf({ kind, signer, body }: Message, stakes: StakeView): bigint | u
   return staked === true ? 1n : weight == null || (later == null && staked == null) ? undefined : weight
 }
 
-/** What only a look inside tells: undefined, or what is wrong. */
+/** What only a further look inside tells (shapes, sizes and CIDs were checked by `open`): undefined, or what is wrong. */
 function meaningOf(message: Message, init: JudgeInit): string | undefined {
-  const { announcement, submission, challenge, response, record, approval, equivocation, slot } = message.body
+  const { announcement, submission, response, equivocation, slot } = message.body
   if (announcement != null) {
     return addressesOf(announcement) ?? (announcement.expirySlot < slot ? 'expires before it is said' : undefined)
   }
   if (submission != null) {
     return (
       addressesOf(submission) ??
-      submission.proofs.map(({ cid }) => cidOf(cid)).find((fault) => fault != null) ??
+      (submission.proofs.every(({ cid }) => CID.decode(cid).version === 1) ? undefined : 'a CID is not of version 1') ??
       (isUtf8(submission.value) ? undefined : 'the value is not UTF-8')
     )
   }
-  if (challenge != null) {
-    return challenge.finding === 1 ? 'a challenge that finds the submission valid' : undefined
-  }
   if (response != null) {
     return addressesOf(response)
-  }
-  if (record != null) {
-    return cidOf(record.cid)
-  }
-  if (approval != null) {
-    return cidOf(approval.cid)
   }
   return equivocation == null ? undefined : evidenceOf(message, init)
 }
@@ -216,14 +207,6 @@ function addressesOf({ peerId, multiaddrs }: { peerId: Uint8Array; multiaddrs: U
     return undefined
   } catch {
     return 'an address does not parse'
-  }
-}
-
-function cidOf(bytes: Uint8Array): string | undefined {
-  try {
-    return CID.decode(bytes).version === 1 ? undefined : 'a CID is not of version 1'
-  } catch {
-    return 'a CID does not parse'
   }
 }
 

@@ -13,8 +13,7 @@ import { createHash } from 'node:crypto'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { Libp2p } from '@libp2p/interface'
 import { CID } from 'multiformats/cid'
-import * as raw from 'multiformats/codecs/raw'
-import { identity } from 'multiformats/hashes/identity'
+import { create } from 'multiformats/hashes/digest'
 import { cycleAt, type Timing } from '../../src/clock/index.ts'
 import { createGossip, createPool, type Gossip, type GossipInit, type Pool } from '../../src/gossip/index.ts'
 import { type KeyPair, keyPairFromSeed, signEd25519, verifyEd25519 } from '../../src/identity/index.ts'
@@ -114,7 +113,7 @@ export interface Mesh {
 }
 
 /** A submission's body that means something, in its window under TIMING for cycle 2. */
-export function submissionBody(value: string, peerId: Uint8Array, over: Partial<Body> = {}): Body {
+export function submissionBody(value: string, peerId: Uint8Array<ArrayBuffer>, over: Partial<Body> = {}): Body {
   const cycle = cycleAt(TIMING, NOW) - 1
   return {
     cycle,
@@ -125,7 +124,7 @@ export function submissionBody(value: string, peerId: Uint8Array, over: Partial<
 }
 
 export function someCid(): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(CID.createV1(raw.code, identity.digest(Buffer.from('proof')) as never).bytes)
+  return new Uint8Array(CID.createV1(0x71, create(0x12, seed('proof'))).bytes)
 }
 
 export async function spawnNode(name: string, staked: boolean, weights: Map<string, bigint>, options: MeshOptions, hints: () => Hint[]) {

@@ -1,0 +1,62 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { createPool } from '../../src/gossip/index.ts'
+import type { Message } from '../../src/wire/index.ts'
+
+const message = (id: string, cycle = 1, signer = 'alice', kind: Message['kind'] = 'submission') =>
+  ({ id, kind, signer, body: { cycle } }) as Message
+const hex = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes).toString('hex'))
+
+describe('gossip: pool', () => {
+  it('gives the same digest for the same messages in any order, and another when one is more or less', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(hex, { minLength: 1, maxLength: 20 }), fc.integer(), (ids, seed) => {
+        const one = createPool()
+        const other = createPool()
+        for (const id of ids) one.add(message(id))
+        for (const id of [...ids].sort(
+          (a, b) => (Number.parseInt(a.slice(0, 6), 16) ^ seed) - (Number.parseInt(b.slice(0, 6), 16) ^ seed)
+        )) {
+          expect(Buffer.from(other.digest(1))).to.not.deep.equal(Buffer.from(one.digest(1)))
+          other.add(message(id))
+        }
+        expect(Buffer.from(other.digest(1))).to.deep.equal(Buffer.from(one.digest(1)))
+      })
+    )
+  })
+
+  it('adds a message once, and counts what each signer said of each kind in each cycle', () => {
+    const pool = createPool()
+    expect(pool.add(message('aa'.repeat(32)))).to.equal(true)
+    expect(pool.add(message('aa'.repeat(32)))).to.equal(false)
+    pool.add(message('bb'.repeat(32), 1, 'alice', 'challenge'))
+    pool.add(message('cc'.repeat(32), 2))
+    pool.add(message('dd'.repeat(32), 1, 'bob'))
+    expect([pool.said(1, 'alice', 'submission'), pool.said(1, 'alice', 'challenge'), pool.said(2, 'alice', 'submission')]).to.deep.equal([
+      1, 1, 1
+    ])
+    expect(pool.said(3, 'alice', 'submission')).to.equal(0)
+    expect(pool.ids(1)).to.deep.equal(['aa', 'bb', 'dd'].map((two) => two.repeat(32)))
+    expect(pool.cycles()).to.deep.equal([1, 2])
+  })
+
+  it('forgets what is pruned, and nothing else', () => {
+    const pool = createPool()
+    for (const cycle of [1, 2, 3]) {
+      pool.add(message(`0${cycle}`.repeat(32), cycle))
+      pool.refuse(cycle, `f${cycle}`.repeat(32))
+    }
+    pool.prune(2)
+    expect(pool.cycles()).to.deep.equal([2, 3])
+    expect([pool.has('01'.repeat(32)), pool.has('02'.repeat(32))]).to.deep.equal([false, true])
+    expect([pool.isSettled('f1'.repeat(32)), pool.isSettled('f2'.repeat(32))]).to.deep.equal([false, true])
+    expect(Buffer.from(pool.digest(1))).to.deep.equal(Buffer.alloc(32))
+    expect(pool.size).to.equal(2)
+  })
+
+  it('takes no more than it has room for', () => {
+    const pool = createPool({ maxMessages: 2 })
+    expect(['aa', 'bb', 'cc'].map((two) => pool.add(message(two.repeat(32))))).to.deep.equal([true, true, false])
+    expect(pool.isFull).to.equal(true)
+  })
+})
