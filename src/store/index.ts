@@ -79,8 +79,11 @@ export function openStore({ dir }: { dir: string }): Store {
     cycles: cycleLogIn(opened),
     keyValue: (space, quotaBytes) => keyValueIn(opened, space, usage, quotaBytes),
     close: () => {
-      messages.flush()
-      opened.close()
+      try {
+        messages.flush()
+      } finally {
+        opened.close()
+      }
     }
   }
 }

@@ -20,7 +20,9 @@ export function keyValueIn(db: DatabaseSync, space: string, usage: Map<string, n
   const put = db.prepare('INSERT INTO kv (space, key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value')
   const remove = db.prepare('DELETE FROM kv WHERE space = ? AND key = ?')
   // compared as bytes: SQLite measures text up to its first NUL only
-  const list = db.prepare('SELECT key FROM kv WHERE space = ? AND substr(CAST(key AS BLOB), 1, ?) = CAST(? AS BLOB) ORDER BY key')
+  const list = db.prepare(
+    "SELECT key FROM kv WHERE space = ? AND coalesce(substr(CAST(key AS BLOB), 1, ?), x'') = CAST(? AS BLOB) ORDER BY key"
+  )
   const sizeOf = (key: string, value: Uint8Array) => Buffer.byteLength(key) + value.length
   const sum = db.prepare('SELECT coalesce(sum(length(CAST(key AS BLOB)) + length(value)), 0) AS bytes FROM kv WHERE space = ?')
   const used = () => usage.get(space) ?? 0
