@@ -12,7 +12,9 @@ export interface StoredMessage {
 
 /** The accepted messages of the live cycles, so that a restarted node takes its rounds up where it was. */
 export interface MessageLog {
+  /** Takes a message; it is on disk at the latest `FLUSH_MS` later, or when `flush` returns. Sync brings back what a kill took. */
   put(task: string, message: StoredMessage): void
+  flush(): void
   load(task: string, fromCycle: number): StoredMessage[]
   /** Forgets the cycles before `cycle`. */
   prune(task: string, cycle: number): void
@@ -39,16 +41,47 @@ export function signerLogIn(db: DatabaseSync): SignerLog {
   }
 }
 
+/** One commit for all messages of this long: each costs a wait for the disk. */
+const FLUSH_MS = 50
+
 export function messageLogIn(db: DatabaseSync): MessageLog {
   const put = db.prepare('INSERT OR IGNORE INTO message (task, cycle, id, bytes, slot) VALUES (?, ?, ?, ?, ?)')
   const load = db.prepare('SELECT id, cycle, slot, bytes FROM message WHERE task = ? AND cycle >= ? ORDER BY slot, id')
   const prune = db.prepare('DELETE FROM message WHERE task = ? AND cycle < ?')
+  let waiting: Array<{ task: string; message: StoredMessage }> = []
+  let timer: NodeJS.Timeout | undefined
+
+  const flush = () => {
+    clearTimeout(timer)
+    timer = undefined
+    if (waiting.length === 0) {
+      return
+    }
+    const batch = waiting
+    waiting = []
+    db.exec('BEGIN')
+    try {
+      for (const { task, message } of batch) {
+        put.run(task, message.cycle, message.id, message.bytes, message.slot)
+      }
+      db.exec('COMMIT')
+    } catch (err) {
+      db.exec('ROLLBACK')
+      throw err
+    }
+  }
   return {
-    put: (task, { id, cycle, bytes, slot }) => {
-      put.run(task, cycle, id, bytes, slot)
+    put: (task, message) => {
+      waiting.push({ task, message })
+      timer ??= setTimeout(flush, FLUSH_MS)
     },
-    load: (task, fromCycle) => load.all(task, fromCycle) as unknown as StoredMessage[],
+    flush,
+    load: (task, fromCycle) => {
+      flush()
+      return load.all(task, fromCycle) as unknown as StoredMessage[]
+    },
     prune: (task, cycle) => {
+      flush()
       prune.run(task, cycle)
     }
   }

@@ -21,7 +21,11 @@ export function parseFaults(specs: readonly string[]): Fault[] {
   return specs.flatMap((spec) => {
     const [kind = '', count = '1', ...rest] = spec.split(':')
     if (!Object.hasOwn(FAULTS, kind)) {
-      throw new UnknownFaultError(`there is no fault "${kind}": choose from ${Object.entries(FAULTS).map(([name, does]) => `${name} (${does})`).join(', ')}`)
+      throw new UnknownFaultError(
+        `there is no fault "${kind}": choose from ${Object.entries(FAULTS)
+          .map(([name, does]) => `${name} (${does})`)
+          .join(', ')}`
+      )
     }
     if (!/^[1-9]\d{0,2}$/.test(count) || rest.length > 0) {
       throw new UnknownFaultError(`--fault ${spec}: give it as KIND:COUNT, for example ${kind}:1`)

@@ -70,7 +70,9 @@ function votes({ nodes, records, transactions }: RunFacts): string | null {
 
 function writes({ nodes, transactions, startingSlot }: RunFacts): string | null {
   const stakers = new Map(nodes.map((node) => [node.staker, node.name]))
-  const other = transactions.find(({ feePayer, slot, kinds }) => slot >= startingSlot && stakers.has(feePayer) && (kinds.length !== 1 || kinds[0] !== 'vote'))
+  const other = transactions.find(
+    ({ feePayer, slot, kinds }) => slot >= startingSlot && stakers.has(feePayer) && (kinds.length !== 1 || kinds[0] !== 'vote')
+  )
   return other == null ? null : `${stakers.get(other.feePayer)} wrote ${other.kinds.join(', ')} in slot ${other.slot}`
 }
 

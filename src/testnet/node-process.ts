@@ -38,7 +38,10 @@ export function createNodeProcess({ name, dir, args, fault, onEvent, onCrash }: 
   let expected = false
   // the same file names in src and in dist
   const ending = extname(import.meta.filename)
-  const entry = fault == null ? [join(import.meta.dirname, '..', 'cli', `main${ending}`), 'start'] : [join(import.meta.dirname, `faulty-node${ending}`), fault]
+  const entry =
+    fault == null
+      ? [join(import.meta.dirname, '..', 'cli', `main${ending}`), 'start']
+      : [join(import.meta.dirname, `faulty-node${ending}`), fault]
 
   const end = async (signal: NodeJS.Signals) => {
     expected = true

@@ -1,0 +1,27 @@
+/** What the commands that talk to K2 share: reading keys, asking for money, wording amounts. */
+import { type KeyPair, readKeyFile, signEd25519 } from '../identity/index.ts'
+import type { K2Client, TransactionSigner } from '../k2/index.ts'
+
+export function signerOf(pair: KeyPair): TransactionSigner {
+  return { address: pair.address, sign: async (message) => signEd25519(message, pair.secretKey) }
+}
+
+export async function signerFrom(path: string): Promise<TransactionSigner> {
+  return signerOf(await readKeyFile(path))
+}
+
+/** Each signer once, the payer first. */
+export function distinct(signers: TransactionSigner[]): TransactionSigner[] {
+  return [...new Map(signers.map((signer) => [signer.address, signer])).values()]
+}
+
+/** A vote costs one signature's fee: enough for a year of them at a round an hour. */
+export const VOTE_FEES_ROE = 50_000_000n
+
+/** Brings an account to `roe` with the faucet of a local K2. */
+export async function ensureMoney(k2: K2Client, address: string, roe: bigint): Promise<void> {
+  const balance = await k2.balance(address)
+  if (balance < roe) {
+    await k2.airdrop(address, roe - balance)
+  }
+}

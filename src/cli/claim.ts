@@ -1,0 +1,51 @@
+import { Command } from 'commander'
+import { roeToKoii } from '../config/index.ts'
+import { createK2Client } from '../k2/index.ts'
+import { PROGRAM_ID } from '../k2/settlement/index.ts'
+import { ClaimError, claimFor, createAuditor, ledgerOf, providerAt } from '../node/index.ts'
+import { signerFrom } from './chain.ts'
+import { answer, collect, DEFAULT_K2, example, withJson } from './common.ts'
+
+interface ClaimOptions {
+  k2: string
+  program: string
+  task: string
+  key?: string
+  staker?: string
+  wallet?: string
+  from?: string[]
+  json?: boolean
+}
+
+export function claimCommand(): Command {
+  return withJson(new Command('claim'))
+    .description('claim all rewards so far, at once: they go to the withdraw authority of the stake, whoever claims')
+    .requiredOption('--task <id>', 'address of the task')
+    .option('--k2 <url>', 'JSON-RPC endpoint of K2', DEFAULT_K2)
+    .option('--program <address>', 'the settlement program', PROGRAM_ID)
+    .option('--key <file>', 'the staking key, which also pays the fee unless --wallet is given')
+    .option('--staker <address>', 'instead of --key: whose rewards, with --wallet paying the fee')
+    .option('--wallet <file>', 'who pays the fee')
+    .option('--from <multiaddr>', 'a peer to fetch the ledger from, besides the task’s stakers', collect)
+    .addHelpText('after', example('koii-mesh claim --task 9xQe... --key ./alice.json'))
+    .action(async (options: ClaimOptions) => {
+      const payerFile = options.wallet ?? options.key
+      if (payerFile == null || (options.key == null && options.staker == null)) {
+        throw new ClaimError('whose rewards, and who pays the fee? Give --key FILE, or --staker ADDRESS with --wallet FILE')
+      }
+      const k2 = createK2Client({ url: options.k2, programId: options.program })
+      const payer = await signerFrom(payerFile)
+      const staker = options.staker ?? (await signerFrom(options.key!)).address
+      const auditor = await createAuditor()
+      try {
+        const ledger = await ledgerOf(k2, auditor.proofs, options.task, (options.from ?? []).map(providerAt))
+        const paid = await claimFor(k2, options.task, staker, ledger, payer)
+        answer(options.json, { task: options.task, staker, ...paid }, [
+          paid.amount === 0n ? 'nothing to claim: all rewards so far have been paid' : `${roeToKoii(paid.amount)} KOII paid to ${paid.to}`,
+          `${roeToKoii(paid.total)} KOII since the task began`
+        ])
+      } finally {
+        await auditor.stop()
+      }
+    })
+}

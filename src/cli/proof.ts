@@ -1,0 +1,67 @@
+import { Command } from 'commander'
+import { createK2Client } from '../k2/index.ts'
+import { createAuditor, providerAt } from '../node/index.ts'
+import { answer, collect, example, whole, withJson } from './common.ts'
+
+interface GetOptions {
+  from?: string[]
+  k2?: string
+  task?: string
+  out?: string
+  timeout: number
+  json?: boolean
+}
+
+export function proofCommand(): Command {
+  return new Command('proof')
+    .description('look at proofs')
+    .addCommand(
+      withJson(new Command('get'))
+        .description('fetch a proof straight from a peer, check every block against its hash, and write it out')
+        .argument('<cid>', 'CID of the proof')
+        .option('--from <multiaddr>', 'a peer that has it, with /p2p/ and its PeerId; may be given several times', collect)
+        .option('--k2 <url>', 'with --task: ask the stakers of that task, whose addresses K2 has')
+        .option('--task <id>', 'see --k2')
+        .option('--out <path>', 'where to write it; without it, a file or folder named after the CID')
+        .option('--timeout <s>', 'seconds until it gives up', whole(1, 86_400), 30)
+        .addHelpText('after', example('koii-mesh proof get bafy... --from /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... --out ./proof'))
+        .action(get)
+    )
+}
+
+async function get(cid: string, { from = [], k2: url, task, out, timeout, json }: GetOptions): Promise<void> {
+  const hints = from.map(providerAt)
+  if (url != null && task != null) {
+    for (const { addressHint } of await createK2Client({ url }).stakes(task)) {
+      if (addressHint != null) {
+        hints.push(providerAt(addressHint))
+      }
+    }
+  }
+  if (hints.length === 0) {
+    throw new Error('nobody to ask: name a peer with --from, or the task whose stakers to ask with --k2 and --task')
+  }
+  const auditor = await createAuditor()
+  const path = out ?? cid
+  const progress =
+    json === true
+      ? undefined
+      : setInterval(
+          () =>
+            process.stderr.write(
+              `fetching: ${auditor.proofs.stats().receivedBlocks} blocks, ${auditor.proofs.stats().receivedBytes} bytes\n`
+            ),
+          2000
+        )
+  try {
+    const fetched = await auditor.proofs.fetchTo(cid, path, { from: hints, timeoutMs: timeout * 1000 })
+    answer(json, { cid, path, ...fetched }, [
+      `${fetched.blocks} blocks, ${fetched.sizeBytes} bytes, all of them as their hashes say`,
+      `from    ${fetched.fromPeers.join(', ')}`,
+      `written ${path}`
+    ])
+  } finally {
+    clearInterval(progress)
+    await auditor.stop()
+  }
+}

@@ -1,0 +1,184 @@
+import { Command, Option } from 'commander'
+import { amountOf, type Config, type ConfigSource, loadConfig, roeToKoii } from '../config/index.ts'
+import { createK2Client } from '../k2/index.ts'
+import { stake as stakeInstruction } from '../k2/settlement/index.ts'
+import { createNode, type NodeParts } from '../node/index.ts'
+import { createLog, type NodeEvent, toLine } from '../observe/index.ts'
+import { distinct, ensureMoney, signerFrom, VOTE_FEES_ROE } from './chain.ts'
+import { collect, example, untilStopped, withJson } from './common.ts'
+
+interface StartOptions extends ConfigSource {
+  config?: string
+  stake?: string
+  wallet?: string
+  airdrop?: boolean
+  json?: boolean
+}
+
+export function startCommand(): Command {
+  return startOptions(new Command('start'))
+    .description('run a node: join the mesh of a task, do its rounds, and be paid')
+    .addHelpText(
+      'after',
+      example(
+        'koii-mesh start --k2 http://127.0.0.1:8899 --task 9xQe... --key ./alice.json',
+        'koii-mesh start --k2 http://127.0.0.1:8899 --task 9xQe... --allow-private --stake 10 --airdrop   (on a local testnet)'
+      )
+    )
+    .action((options: StartOptions) => runStart(options))
+}
+
+/** The options of `start`; the testnet's faulty nodes take the same. */
+export function startOptions(command: Command): Command {
+  return withJson(command)
+    .option('--k2 <url>', 'JSON-RPC endpoint of K2')
+    .option('--task <id>', 'address of the task')
+    .option('--key <file>', 'the staking key; without it, one in the data directory, made on the first start')
+    .option('--data-dir <dir>', 'where the node keeps its state: one directory per staking key')
+    .option('--listen <multiaddr>', 'where to listen; may be given several times', collect)
+    .option('--announce <multiaddr>', 'what to tell peers instead, behind a forwarded port', collect)
+    .option('--bootstrap <multiaddr>', 'a peer to try besides those that K2 names', collect)
+    .option('--allow-private', 'dial and announce private and loopback addresses: for local testnets')
+    .option('--no-dht-server', 'ask the DHT, but do not answer for others: for very small machines')
+    .option('--min-peers <n>', 'staked peers to stay connected to')
+    .option('--max-connections <n>', 'all connections together')
+    .option('--keep-cycles <n>', 'cycles whose proofs are kept after finalization, at least 3')
+    .option('--quota-mi-b <n>', 'the most that proofs may take on disk, in MiB')
+    .option('--task-memory-mi-b <n>', 'the most memory that the task may take, in MiB')
+    .option('--task-store-mi-b <n>', 'the most that the task may store, in MiB')
+    .option('--allow-network', 'let the task use the network if its manifest asks for it')
+    .option('--bundle <path>', 'a local copy of the task’s bundle, for its author')
+    .option('--params <json>', 'settings for the task')
+    .option('--api-port <port>', 'port of the status API on 127.0.0.1; 0 takes a free one')
+    .option('--program <address>', 'the settlement program, if not the usual one')
+    .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
+    .option('--config <file>', 'read settings from a JSON file; flags and KOII_MESH_... variables override it')
+    .option('--stake <koii>', 'stake this much at the start, if nothing is staked yet')
+    .option('--wallet <file>', 'who pays the stake and receives the rewards; without it the staking key itself')
+    .addOption(new Option('--airdrop', 'take the money for --stake from the faucet of a local K2'))
+}
+
+/** Runs a node until it is told to stop. `parts` are the testnet's. */
+export async function runStart(
+  { config: file, stake, wallet, airdrop, json, dhtServer, ...rest }: StartOptions,
+  parts?: NodeParts
+): Promise<void> {
+  const flags: ConfigSource = { ...rest, ...(dhtServer === false ? { dhtServer } : {}) }
+  const config = loadConfig({ file, env: process.env, flags })
+  const log = createLog({ level: config.logLevel })
+  const stopped = untilStopped()
+  const node = await createNode({ config, log, ...(parts == null ? {} : { parts }) })
+  let hint: string | undefined
+  node.events.on((event) => {
+    if (event.event === 'listening') {
+      hint = (event.multiaddrs as string[]).find((address) => address.length <= 127 && !address.includes('/ws'))
+    }
+    if (json === true) {
+      process.stdout.write(`${toLine(event)}\n`)
+    } else {
+      tell(event)
+    }
+  })
+  process.on('unhandledRejection', (err) => {
+    log.error({ err }, 'unhandled')
+    node.events.emit('unhandled', { reason: err instanceof Error ? err.message : String(err) })
+  })
+  if (json !== true) {
+    process.stdout.write(`node of staker ${node.staker}, state in ${config.dataDir}\n`)
+  }
+  try {
+    await node.start()
+    if (stake != null) {
+      await stakeAtStart(config, { amount: amountOf(stake, '--stake'), wallet, airdrop, hint })
+    } else if (((await node.status()) as { staked: boolean | null }).staked === false && json !== true) {
+      process.stdout.write(
+        `No stake yet, so the node only listens. Stake on the task from another terminal:\n  koii-mesh stake --k2 ${config.k2} --task ${config.task} --amount 10 --key ${keyPathOf(config)}${hint == null ? '' : ` --hint ${hint}`}\n`
+      )
+    }
+    await stopped
+  } finally {
+    await node.stop()
+  }
+}
+
+function keyPathOf(config: Config): string {
+  return config.key ?? `${config.dataDir}/staking-key.json`
+}
+
+async function stakeAtStart(
+  config: Config,
+  { amount, wallet, airdrop, hint }: { amount: bigint; wallet: string | undefined; airdrop: boolean | undefined; hint: string | undefined }
+): Promise<void> {
+  const k2 = createK2Client({ url: config.k2, ...(config.program == null ? {} : { programId: config.program }) })
+  const key = await signerFrom(keyPathOf(config))
+  const before = await k2.stake(config.task, key.address)
+  if ((before?.amount[0]?.value ?? 0n) > 0n) {
+    return
+  }
+  const payer = wallet == null ? key : await signerFrom(wallet)
+  if (airdrop === true) {
+    await ensureMoney(k2, payer.address, amount + VOTE_FEES_ROE)
+    await ensureMoney(k2, key.address, VOTE_FEES_ROE + (payer.address === key.address ? amount : 0n))
+  }
+  await k2.send(
+    [
+      stakeInstruction({
+        task: config.task,
+        stakingKey: key.address,
+        payer: payer.address,
+        amount,
+        withdrawAuthority: payer.address,
+        ...(hint == null ? {} : { addressHint: hint }),
+        programId: k2.programId
+      })
+    ],
+    distinct([payer, key])
+  )
+}
+
+/** One line for people, for what they want to know as it happens. */
+function tell({ event, slot, cycle, ...detail }: NodeEvent): void {
+  const text = sentence(event, detail)
+  if (text != null) {
+    process.stdout.write(`slot ${slot ?? '?'}${cycle == null ? '' : ` cycle ${cycle}`}  ${text}\n`)
+  }
+}
+
+function sentence(event: string, d: Record<string, unknown>): string | null {
+  switch (event) {
+    case 'listening':
+      return `listening on ${(d.multiaddrs as string[]).join(', ')}; status: koii-mesh status`
+    case 'task':
+      return `task ${d.name} runs, bundle ${d.bundle}`
+    case 'task-failed':
+      return `the task cannot run: ${d.reason}`
+    case 'waiting':
+      return `waiting for a peer that has the ${d.for}`
+    case 'peer':
+      return `peer ${d.peerId} of staker ${d.staker}: ${d.staked} staked peers`
+    case 'peer-left':
+      return `peer ${d.peerId} left: ${d.staked} staked peers`
+    case 'submitted':
+      return 'submitted the work'
+    case 'missed':
+      return `missed the ${d.stage}: ${d.reason}`
+    case 'audited':
+      return `audited ${d.subject}: ${d.finding}${d.reason === '' ? '' : ` (${d.reason})`}`
+    case 'challenged':
+      return `${d.by} challenges ${d.subject}: ${d.finding} (${d.reason})`
+    case 'equivocated':
+      return `${d.staker} signed two different messages (${d.key})`
+    case 'agreed':
+      return `agreed on record ${d.cid} with ${d.approvals} approvals`
+    case 'refused':
+      return `refused record ${d.cid}: ${d.reason}`
+    case 'voted':
+      return `final vote is on K2: ${d.signature ?? 'as found there'}`
+    case 'vote-lost':
+      return `the final vote was lost: ${d.reason}`
+    case 'settled':
+      return `${d.outcome}, paid ${roeToKoii(BigInt(d.paid as string))} KOII, ${roeToKoii(BigInt(d.total as string))} KOII in all${d.reason == null ? '' : ` (${d.reason})`}`
+    default:
+      return null
+  }
+}

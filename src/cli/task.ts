@@ -1,0 +1,213 @@
+import Table from 'cli-table3'
+import { Command } from 'commander'
+import { amountOf, roeToKoii } from '../config/index.ts'
+import { generateKeyPair, readKeyFile } from '../identity/index.ts'
+import { createK2Client } from '../k2/index.ts'
+import {
+  createTask,
+  createTaskAccount,
+  fundTask,
+  PROGRAM_ID,
+  ringAt,
+  stakeWeight,
+  TASK_BYTES,
+  type TaskAccount
+} from '../k2/settlement/index.ts'
+import { bundleAt, describeBundle } from '../node/index.ts'
+import { distinct, ensureMoney, signerOf } from './chain.ts'
+import { answer, DEFAULT_K2, DEFAULT_WALLET, example, whole, withJson } from './common.ts'
+
+interface ChainOptions {
+  k2: string
+  program: string
+  json?: boolean
+}
+
+interface CreateOptions extends ChainOptions {
+  bundle: string
+  name?: string
+  roundSlots: number
+  submissionWindow?: number
+  auditWindow?: number
+  startingSlot?: number
+  bounty: string
+  fund: string
+  minStake: string
+  wallet: string
+  airdrop?: boolean
+}
+
+const chain = (command: Command) =>
+  withJson(command)
+    .option('--k2 <url>', 'JSON-RPC endpoint of K2', DEFAULT_K2)
+    .option('--program <address>', 'the settlement program', PROGRAM_ID)
+
+export function taskCommand(): Command {
+  return new Command('task')
+    .description('create tasks and look at them')
+    .addCommand(
+      chain(new Command('create'))
+        .description('create a task on K2 and fund its pot')
+        .requiredOption('--bundle <path>', 'the bundle: a JavaScript module, or the name of a built-in one (k2-index, site-archive)')
+        .option('--name <name>', 'at most 32 bytes; without it, the name in the bundle’s manifest')
+        .option('--round-slots <n>', 'length of a round', whole(3), 1500)
+        .option('--submission-window <n>', 'slots for submissions; without it a third of the round', whole(1))
+        .option('--audit-window <n>', 'slots for audits; without it half of the round', whole(1))
+        .option('--starting-slot <n>', 'first slot of cycle 0; without it, the next one', whole(0))
+        .option('--bounty <koii>', 'paid per round, at most', '10')
+        .option('--fund <koii>', 'put into the pot now', '1000')
+        .option('--min-stake <koii>', 'the least that a node must stake', '1')
+        .option('--wallet <file>', 'key file of the manager, who pays', DEFAULT_WALLET)
+        .option('--airdrop', 'take the money from the faucet of a local K2')
+        .addHelpText(
+          'after',
+          example(
+            'koii-mesh task create --k2 http://127.0.0.1:8899 --bundle ./my-task.mjs --round-slots 150 --bounty 10 --fund 1000 --wallet ./wallet.json --airdrop'
+          )
+        )
+        .action(create)
+    )
+    .addCommand(
+      chain(new Command('show'))
+        .description('show one task, its stakers and what it pays')
+        .argument('<id>', 'address of the task')
+        .addHelpText('after', example('koii-mesh task show 9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin'))
+        .action(show)
+    )
+    .addCommand(
+      chain(new Command('list'))
+        .description('list the tasks of the settlement program')
+        .addHelpText('after', example('koii-mesh task list --k2 http://127.0.0.1:8899 --json'))
+        .action(list)
+    )
+}
+
+async function create(options: CreateOptions): Promise<void> {
+  const k2 = createK2Client({ url: options.k2, programId: options.program })
+  const fund = amountOf(options.fund, '--fund')
+  const bounty = amountOf(options.bounty, '--bounty')
+  const minStake = amountOf(options.minStake, '--min-stake')
+  const { cid, manifest } = await describeBundle(bundleAt(options.bundle))
+  const wallet = signerOf(await readKeyFile(options.wallet))
+  const task = generateKeyPair()
+  const lamports = await k2.rentExemption(TASK_BYTES)
+  if (options.airdrop === true) {
+    await ensureMoney(k2, wallet.address, fund + BigInt(lamports) + 1_000_000_000n)
+  }
+  const submissionWindow = options.submissionWindow ?? Math.floor(options.roundSlots / 3)
+  const auditWindow = options.auditWindow ?? Math.floor(options.roundSlots / 2)
+  const programId = options.program
+  const name = options.name ?? manifest.name
+  const { signature } = await k2.send(
+    [
+      createTaskAccount({ payer: wallet.address, task: task.address, lamports, programId }),
+      createTask({
+        task: task.address,
+        manager: wallet.address,
+        name,
+        roundSlots: options.roundSlots,
+        submissionWindow,
+        auditWindow,
+        ...(options.startingSlot == null ? {} : { startingSlot: options.startingSlot }),
+        bountyPerRound: bounty,
+        minStake,
+        bundle: cid,
+        programId
+      }),
+      ...(fund > 0n ? [fundTask({ task: task.address, payer: wallet.address, amount: fund, programId })] : [])
+    ],
+    distinct([wallet, signerOf(task)])
+  )
+  answer(options.json, { task: task.address, name, bundle: cid, signature, bounty, funded: fund }, [
+    `task    ${task.address} (${name})`,
+    `bundle  ${cid}`,
+    `pot     ${roeToKoii(fund)} KOII, at most ${roeToKoii(bounty)} a round`,
+    'Serve the bundle from your own node, staked or not, until others have it:',
+    `  koii-mesh start --k2 ${options.k2} --task ${task.address} --bundle ${options.bundle}`
+  ])
+}
+
+function describe(task: TaskAccount, slot: number): Record<string, unknown> {
+  const cycle = Math.floor((slot - task.startingSlot) / task.roundSlots)
+  return {
+    task: task.address,
+    name: task.name,
+    manager: task.manager,
+    bundle: task.bundle.cid,
+    roundSlots: task.roundSlots,
+    submissionWindow: task.submissionWindow,
+    auditWindow: task.auditWindow,
+    startingSlot: task.startingSlot,
+    cycle: Math.max(0, cycle),
+    stakers: task.stakerCount,
+    stake: task.stake[0]!.value,
+    minStake: task.minStake,
+    bountyPerRound: task.bounty[0]!.value,
+    pot: task.funded[0]!.value + task.slashedTotal - task.claimedTotal,
+    rewarded: task.totalRewards,
+    claimed: task.claimedTotal,
+    lastFinalized: task.finalized?.cycle ?? null
+  }
+}
+
+async function show(id: string, { k2: url, program, json }: ChainOptions): Promise<void> {
+  const k2 = createK2Client({ url, programId: program })
+  const task = await k2.task(id)
+  const stakes = await k2.stakes(id)
+  const slot = await k2.connection.getSlot()
+  const facts = describe(task, slot)
+  const cycle = Math.max(0, Math.floor((slot - task.startingSlot) / task.roundSlots))
+  const rows = stakes.map((stake) => ({
+    staker: stake.staker,
+    stake: stake.amount[0]!.value,
+    countsNow: weightOrZero(stake, cycle),
+    lastVote: stake.lastVote?.cycle ?? null,
+    claimed: stake.claimedReward,
+    address: stake.addressHint ?? null
+  }))
+  const table = new Table({ head: ['staker', 'stake', 'last vote', 'claimed', 'address'], style: { compact: true, head: [] } })
+  for (const row of rows) {
+    table.push([row.staker, `${roeToKoii(row.stake)} KOII`, row.lastVote ?? '-', `${roeToKoii(row.claimed)} KOII`, row.address ?? '-'])
+  }
+  answer(json, { ...facts, stakes: rows }, [
+    `${task.name}  ${task.address}`,
+    `bundle    ${task.bundle.cid}`,
+    `rounds    ${task.roundSlots} slots (submissions ${task.submissionWindow}, audits ${task.auditWindow}), cycle ${cycle} now, last finalized ${task.finalized?.cycle ?? 'none'}`,
+    `bounty    ${roeToKoii(ringAt(task.bounty, cycle))} KOII a round; pot ${roeToKoii(facts.pot as bigint)} KOII; rewarded so far ${roeToKoii(task.totalRewards)} KOII`,
+    `stake     ${roeToKoii(task.stake[0]!.value)} KOII of ${task.stakerCount} stakers, at least ${roeToKoii(task.minStake)} KOII each`,
+    ...(rows.length === 0 ? ['Nobody has staked yet: koii-mesh stake --task ID --amount KOII'] : [table.toString()])
+  ])
+}
+
+function weightOrZero(stake: Parameters<typeof stakeWeight>[0], cycle: number): bigint {
+  try {
+    return stakeWeight(stake, cycle)
+  } catch {
+    return 0n
+  }
+}
+
+async function list({ k2: url, program, json }: ChainOptions): Promise<void> {
+  const k2 = createK2Client({ url, programId: program })
+  const tasks = await k2.tasks()
+  const slot = await k2.connection.getSlot()
+  const table = new Table({
+    head: ['task', 'name', 'stakers', 'stake', 'bounty a round', 'last finalized'],
+    style: { compact: true, head: [] }
+  })
+  for (const task of tasks) {
+    table.push([
+      task.address,
+      task.name,
+      task.stakerCount,
+      `${roeToKoii(task.stake[0]!.value)} KOII`,
+      `${roeToKoii(task.bounty[0]!.value)} KOII`,
+      task.finalized?.cycle ?? '-'
+    ])
+  }
+  answer(
+    json,
+    { tasks: tasks.map((task) => describe(task, slot)) },
+    tasks.length === 0 ? [`No tasks yet on K2 at ${url}: koii-mesh task create --help`] : [table.toString()]
+  )
+}

@@ -1,0 +1,112 @@
+import { readFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Logger } from '../observe/index.ts'
+import type { Proofs, ProviderHint } from '../proofs/index.ts'
+import { cidOfFiles, toCid } from '../proofs/index.ts'
+import { builtInBundles, bundlePath, createTaskRunner, MAX_BUNDLE_BYTES, type TaskManifest } from '../tasks/index.ts'
+
+export class BundleError extends Error {
+  override name = 'BundleError'
+}
+
+/** A bundle is a UnixFS directory with this one file, so that its CID is that of any other proof. */
+export const BUNDLE_FILE = 'main.mjs'
+
+export interface BundleInit {
+  proofs: Proofs
+  /** The task's bundle, as its account on K2 names it. */
+  cid: string
+  /** A local copy, for who has one. */
+  path: string | undefined
+  providers: () => ProviderHint[]
+  signal: AbortSignal
+  log: Logger
+  onWaiting: (reason: string) => void
+}
+
+/** One try: peers that are there answer well within this. */
+const FETCH_TIMEOUT_MS = 10_000
+const RETRY_MS = 1_000
+/** The file, and the directory around it. */
+const LIMITS = { maxBytes: 2 * MAX_BUNDLE_BYTES, maxBlocks: 64, maxDepth: 4 }
+
+/**
+ * The task's bundle: the local copy when there is one, else fetched from peers by its CID and verified block by block.
+ * Waits until somebody has it.
+ *
+ * @throws BundleError when the local copy is not the task's bundle
+ */
+export async function obtainBundle({ proofs, cid, path, providers, signal, log, onWaiting }: BundleInit): Promise<Uint8Array> {
+  if (path != null) {
+    const content = await readBundle(path)
+    const packed = await proofs.packFiles([{ path: BUNDLE_FILE, content }])
+    if (!packed.cid.equals(toCid(cid))) {
+      throw new BundleError(
+        `${path} is not the task's bundle: its CID is ${packed.cid}, the task names ${cid}. Leave --bundle out to fetch the right one from peers`
+      )
+    }
+    return content
+  }
+  for (;;) {
+    signal.throwIfAborted()
+    try {
+      await proofs.fetch(cid, { from: providers(), limits: LIMITS, timeoutMs: FETCH_TIMEOUT_MS, signal })
+      const chunks: Uint8Array[] = []
+      for await (const chunk of proofs.reader(cid).readFile(BUNDLE_FILE)) {
+        chunks.push(chunk)
+      }
+      return Buffer.concat(chunks)
+    } catch (err) {
+      signal.throwIfAborted()
+      const reason = err instanceof Error ? err.message : String(err)
+      log.debug({ cid, reason }, 'no peer has given the bundle yet')
+      onWaiting(reason)
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+    }
+  }
+}
+
+/** The path of a built-in bundle by its name, or the path itself. */
+export function bundleAt(nameOrPath: string): string {
+  return (builtInBundles as readonly string[]).includes(nameOrPath) ? bundlePath(nameOrPath as (typeof builtInBundles)[number]) : nameOrPath
+}
+
+/**
+ * The CID under which a task names a bundle, and what the bundle says of itself, read in a process that can do nothing.
+ *
+ * @throws BundleError when it cannot be read, or is no bundle
+ */
+export async function describeBundle(path: string): Promise<{ cid: string; manifest: TaskManifest }> {
+  const content = await readBundle(path)
+  const unused = () => Promise.reject(new Error('a bundle that is only looked at has no store, proofs or K2'))
+  const runner = await createTaskRunner({
+    taskId: 'none',
+    staker: 'none',
+    bundle: content,
+    folder: join(tmpdir(), `koii-mesh-bundle-${process.pid}`),
+    store: { get: unused, put: unused, delete: unused, list: unused },
+    proofs: { putNode: unused, putFiles: unused, getNode: unused, listFiles: unused, readFile: unused },
+    k2: { slot: unused, block: unused, blocks: unused },
+    log: () => {}
+  })
+  try {
+    const manifest = await runner.manifest()
+    if (!manifest.ok) {
+      throw new BundleError(`${path} is not a task bundle (${manifest.reason}: ${manifest.detail}): see docs/task-authors.md`)
+    }
+    return { cid: (await cidOfFiles([{ path: BUNDLE_FILE, content }])).toString(), manifest: manifest.value }
+  } finally {
+    await runner.stop()
+  }
+}
+
+async function readBundle(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path)
+  } catch (err) {
+    throw new BundleError(
+      `cannot read the bundle ${path} (${(err as NodeJS.ErrnoException).code}): give the path of a JavaScript module, or one of ${builtInBundles.join(', ')}`
+    )
+  }
+}

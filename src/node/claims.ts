@@ -1,0 +1,68 @@
+import type { K2Client, TransactionSigner } from '../k2/index.ts'
+import { claim as claimInstruction } from '../k2/settlement/index.ts'
+import type { Proofs, ProviderHint } from '../proofs/index.ts'
+import { type Ledger, merkleProof, readLedger, readRecord } from '../record/index.ts'
+import { providerAt } from './auditor.ts'
+import { blocksFrom, recordCid } from './records.ts'
+
+export class ClaimError extends Error {
+  override name = 'ClaimError'
+}
+
+const FETCH_TIMEOUT_MS = 20_000
+
+/**
+ * The ledger that K2's last finalized root commits to, fetched from the task's stakers and checked against K2.
+ *
+ * @throws ClaimError
+ */
+export async function ledgerOf(k2: K2Client, proofs: Proofs, taskId: string, also: ProviderHint[] = []): Promise<Ledger> {
+  const task = await k2.task(taskId)
+  if (task.finalized == null) {
+    throw new ClaimError('no cycle of this task has been finalized yet: there is nothing to claim')
+  }
+  const from = [...also, ...(await k2.stakes(taskId)).flatMap(({ addressHint }) => (addressHint == null ? [] : [providerAt(addressHint)]))]
+  const get = blocksFrom(proofs, from, FETCH_TIMEOUT_MS)
+  const { content } = await readRecord(recordCid(task.finalized.recordDigest), get)
+  const { ledger, root } = await readLedger(content.ledger, get, undefined, content)
+  if (!Buffer.from(root).equals(task.finalized.root)) {
+    throw new ClaimError('the ledger does not have the root that K2 has: the finalized record is wrong, and nothing can be claimed by it')
+  }
+  return ledger
+}
+
+/** Claims what the ledger owes a staker. @throws ClaimError, a settlement refusal */
+export async function claimFor(
+  k2: K2Client,
+  task: string,
+  staker: string,
+  ledger: Ledger,
+  payer: TransactionSigner
+): Promise<{ amount: bigint; total: bigint; to: string; signature: string | null }> {
+  const stake = await k2.stake(task, staker)
+  if (stake == null) {
+    throw new ClaimError(`${staker} has no stake in the task ${task}: check the key and the task id`)
+  }
+  const entry = ledger.get(staker)
+  const due = (entry?.reward ?? 0n) - stake.claimedReward
+  const result = { amount: due > 0n ? due : 0n, total: entry?.reward ?? 0n, to: stake.withdrawAuthority }
+  if (entry == null || due <= 0n) {
+    return { ...result, signature: null }
+  }
+  const proof = merkleProof(ledger, task, staker)!
+  const { signature } = await k2.send(
+    [
+      claimInstruction({
+        task,
+        staker,
+        withdrawAuthority: stake.withdrawAuthority,
+        reward: entry.reward,
+        slash: entry.slash,
+        proof,
+        programId: k2.programId
+      })
+    ],
+    [payer]
+  )
+  return { ...result, signature }
+}

@@ -1,0 +1,193 @@
+import { peerIdFromMultihash } from '@libp2p/peer-id'
+import { CID } from 'multiformats/cid'
+import * as Digest from 'multiformats/hashes/digest'
+import { type Timing, windowOf } from '../clock/index.ts'
+import type { FinalVote, Slots, StakeView } from '../k2/index.ts'
+import { bountyFor, type TaskAccount } from '../k2/settlement/index.ts'
+import type { Events, Logger } from '../observe/index.ts'
+import type { ProviderHint } from '../proofs/index.ts'
+import type { Base, Rounds, RoundsEffect, RoundsEvent } from '../rounds/index.ts'
+import type { CycleTiming } from '../tasks/index.ts'
+import type { Body } from '../wire/index.ts'
+import { type Records, recordCid } from './records.ts'
+import type { TaskHost } from './task-host.ts'
+
+export interface EffectsInit {
+  rounds: Rounds
+  timing: Timing
+  slots: Slots
+  stakes: StakeView
+  records: Records
+  /** Undefined until the task's bundle is here. */
+  task: () => TaskHost | undefined
+  /** Brings a final vote to K2, durably. */
+  vote: (vote: FinalVote) => Promise<void>
+  /** Signs, persists and gossips. */
+  publish: (body: Body) => Promise<void>
+  /** The task's account, read at or after a slot. */
+  taskAccount: (minSlot: number) => Promise<TaskAccount>
+  /** Where we are, as messages carry it. */
+  address: () => { peerId: Uint8Array<ArrayBuffer>; multiaddrs: Uint8Array<ArrayBuffer>[] }
+  providers: () => ProviderHint[]
+  providerOf: (staker: string) => ProviderHint | undefined
+  events: Events
+  log: Logger
+}
+
+/** Carries out what the rounds want: every effect ends in an event, an answer or a line in the log. */
+export interface Effects {
+  handle(event: RoundsEvent): void
+  /** Waits for what is under way. */
+  settled(): Promise<void>
+}
+
+export function createEffects(init: EffectsInit): Effects {
+  const { rounds, timing, slots, stakes, records, publish, events, log } = init
+  const running = new Set<Promise<void>>()
+
+  const handle = (event: RoundsEvent) => {
+    for (const effect of rounds.handle(event)) {
+      const done = run(effect)
+        .catch((err) =>
+          log.error(
+            { effect: effect.type, cycle: 'cycle' in effect ? effect.cycle : undefined, reason: messageOf(err) },
+            'could not do what the round wants'
+          )
+        )
+        .finally(() => running.delete(done))
+      running.add(done)
+    }
+  }
+
+  const timingOf = (cycle: number): CycleTiming => {
+    const { from, to } = windowOf(timing, cycle, 'work')
+    return { cycle, startSlot: from, endSlot: to, slotMs: slots.slotMs() }
+  }
+  const msUntil = (slot: number) => Math.max(50, (slot - (slots.now() ?? slot)) * slots.slotMs())
+
+  /** What K2 says the record of `cycle` builds on. Final, as it is read inside the window in which only `cycle` is voted on. */
+  const baseOf = async (cycle: number): Promise<Base> => {
+    const account = await init.taskAccount(windowOf(timing, cycle, 'distribution').from)
+    const bounty = bountyFor(account, cycle)
+    const { finalized } = account
+    if (finalized == null) {
+      return { previous: null, bounty }
+    }
+    const cid = recordCid(finalized.recordDigest)
+    if (finalized.cycle < cycle) {
+      return { previous: { cid: cid.toString(), cycle: finalized.cycle }, bounty }
+    }
+    // the others were quicker: what it builds on stands in the record itself
+    const { content } = await records.ensure(cid)
+    if (content.previous == null) {
+      return { previous: null, bounty }
+    }
+    const before = await records.ensure(content.previous)
+    return { previous: { cid: content.previous.toString(), cycle: before.content.cycle }, bounty }
+  }
+
+  const run = async (effect: RoundsEffect): Promise<void> => {
+    switch (effect.type) {
+      case 'need-stakes':
+        return handle({ type: 'stakes', cycle: effect.cycle, stakes: await untilClosed(effect.cycle, () => stakes.at(effect.cycle)) })
+      case 'need-base':
+        return handle({ type: 'base', cycle: effect.cycle, base: await untilClosed(effect.cycle, () => baseOf(effect.cycle)) })
+      case 'work': {
+        const host = init.task()
+        const outcome =
+          host == null
+            ? { ok: false as const, reason: 'the task’s bundle is not here yet' }
+            : await host.work(timingOf(effect.cycle), msUntil(effect.deadlineSlot))
+        return handle({ type: 'worked', cycle: effect.cycle, outcome })
+      }
+      case 'publish': {
+        const { body } = effect
+        if (body.submission != null) {
+          Object.assign(body.submission, init.address())
+        }
+        return publish(body)
+      }
+      case 'audit': {
+        const { cycle, submission, response, deadlineSlot } = effect
+        const where = response?.body.response ?? submission.body.submission!
+        const host = init.task()
+        const result =
+          host == null
+            ? { finding: 'abstained' as const, reason: 'the task’s bundle is not here yet' }
+            : await host.audit(submission, hintOf(where), timingOf(cycle), msUntil(deadlineSlot))
+        return handle({ type: 'audited', cycle, submission: submission.id, ...result })
+      }
+      case 'respond': {
+        const { cycle, submission } = effect
+        return publish({
+          cycle,
+          slot: slots.now() ?? 0,
+          response: { submission: new Uint8Array(Buffer.from(submission, 'hex')), ...init.address() }
+        })
+      }
+      case 'build': {
+        const { cycle, key } = effect
+        try {
+          const built = await records.build(effect)
+          const record = { cid: built.cid.toString(), root: built.root, totalRewards: built.totalRewards }
+          return handle({ type: 'built', cycle, key, result: { ok: true, record } })
+        } catch (err) {
+          return handle({ type: 'built', cycle, key, result: { ok: false, reason: messageOf(err) } })
+        }
+      }
+      case 'check': {
+        const { cycle, proposal, mustHave, deadlineSlot } = effect
+        const cid = CID.decode(proposal.body.record!.cid)
+        const proposer = init.providerOf(proposal.signer)
+        const messages = [...(rounds.cycles().get(cycle)?.messages.values() ?? [])].map(({ message }) => message)
+        const facts = { cycle, messages, stakes: effect.stakes, base: effect.base, mustHave }
+        const result = await records
+          .check(cid, facts, [...(proposer == null ? [] : [proposer]), ...init.providers()], msUntil(deadlineSlot))
+          .catch((err) => ({ verdict: 'unreadable' as const, reason: messageOf(err) }))
+        return handle({ type: 'checked', cycle, cid: cid.toString(), result })
+      }
+      case 'vote': {
+        const { cid, root, totalRewards } = effect.record
+        return init.vote({ cycle: effect.cycle, root, recordDigest: CID.parse(cid).multihash.digest, totalRewards })
+      }
+      case 'note': {
+        const { event, ...detail } = effect.note
+        return events.emit(event, { cycle: effect.cycle, ...detail })
+      }
+      case 'closed':
+        return events.emit('closed', { cycle: effect.cycle })
+    }
+  }
+
+  /** Asks again until the cycle is over: K2 may be away for a while. */
+  const untilClosed = async <T>(cycle: number, ask: () => Promise<T>): Promise<T> => {
+    const { to } = windowOf(timing, cycle, 'distribution')
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await ask()
+      } catch (err) {
+        if ((slots.now() ?? 0) >= to) {
+          throw err
+        }
+        log.warn({ cycle, reason: messageOf(err) }, 'K2 or a peer did not answer; asking again')
+        await new Promise((resolve) => setTimeout(resolve, Math.min(slots.slotMs() * 2 ** Math.min(attempt, 4), 5000)))
+      }
+    }
+  }
+
+  return {
+    handle,
+    async settled() {
+      await Promise.allSettled(running)
+    }
+  }
+}
+
+/** A submission or a response says where its proof can be had. */
+function hintOf({ peerId, multiaddrs }: { peerId: Uint8Array; multiaddrs: Uint8Array[] }): ProviderHint {
+  return { peerId: peerIdFromMultihash(Digest.decode(peerId)).toString(), multiaddrs }
+}
+
+function messageOf(err: unknown): string {
+  return err instanceof Error ? err.message : String(err)
+}

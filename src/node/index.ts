@@ -1,0 +1,627 @@
+/**
+ * # node
+ *
+ * Builds every room and runs the rounds: the one place that knows them all.
+ *
+ *     K2 slots ──> rounds ──> effects ──> tasks, proofs, records ──> rounds
+ *     gossip, sync ──> judge ──> message log ──> rounds ──> publish ──> signer ──> message log ──> gossip
+ *     rounds ──> vote ──> signer's log ──> outbox ──> K2
+ *
+ * Shutting down goes the other way: no more slots, then the task's processes, the outbox, gossip and sync, the host,
+ * and last the store, which everything before may still write to.
+ *
+ * @example
+ * ```ts
+ * const node = await createNode({ config, log })
+ * node.events.on((event) => console.log(toLine(event)))
+ * await node.start()
+ * await node.stop()
+ * ```
+ */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { PublicKey } from '@solana/web3.js'
+import { CID } from 'multiformats/cid'
+import { cycleAt, liveCycles, type Timing } from '../clock/index.ts'
+import { bytesOf, type Config } from '../config/index.ts'
+import { createGossip, createPool } from '../gossip/index.ts'
+import { createSigner, generateKeyPair, type KeyPair, readKeyFile, type Signer, verifyEd25519, writeKeyFile } from '../identity/index.ts'
+import { createK2Client, createOutbox, createSlots, createStakeView, type FinalVote, messageOf } from '../k2/index.ts'
+import { decodeTask, type TaskAccount } from '../k2/settlement/index.ts'
+import {
+  createAnnouncer,
+  createDiscovery,
+  createHello,
+  createHost,
+  createPeers,
+  type DiscoveryEvent,
+  readOrMakeNodeKey
+} from '../network/index.ts'
+import { createEvents, type Events, type Logger } from '../observe/index.ts'
+import { createProofs, createTaskProofs, type ProviderHint } from '../proofs/index.ts'
+import { proposerFor, tally } from '../record/index.ts'
+import { createRounds } from '../rounds/index.ts'
+import { openDatastore } from '../store/datastore.ts'
+import { openStore } from '../store/index.ts'
+import { createSync } from '../sync/index.ts'
+import { createK2Reader, createTaskRunner, type TaskRunner } from '../tasks/index.ts'
+import { type Body, type Message, networkOf, onceKey, open, seal, signedBytes } from '../wire/index.ts'
+import { startApi } from './api.ts'
+import { obtainBundle } from './bundle.ts'
+import { distributionOf } from './distribution.ts'
+import { createEffects } from './effects.ts'
+import { createRecords, recordCid } from './records.ts'
+import { createTaskHost, type TaskHost } from './task-host.ts'
+
+export { API_FILE, ApiError } from './api.ts'
+export { AddressError, type Auditor, createAuditor, providerAt } from './auditor.ts'
+export { BUNDLE_FILE, BundleError, bundleAt, describeBundle } from './bundle.ts'
+export { ClaimError, claimFor, ledgerOf } from './claims.ts'
+export { blocksFrom, recordCid } from './records.ts'
+export type { TaskHost } from './task-host.ts'
+
+/** What a testnet puts in the place of an honest part, to see how the others take it. */
+export interface NodeParts {
+  /** Wraps the one who works and audits. */
+  taskHost?: (honest: TaskHost, tools: { drop(cid: CID, cycle: number): Promise<void> }) => TaskHost
+  /** Wraps the way out of messages. `send` gossips what is signed already. */
+  publish?: (
+    honest: (body: Body) => Promise<void>,
+    tools: {
+      keyPair: KeyPair
+      signedBytes(body: Uint8Array): Uint8Array
+      open(bytes: Uint8Array): Message
+      send(message: Message): Promise<void>
+    }
+  ) => (body: Body) => Promise<void>
+  /** Wraps the way out of final votes. */
+  vote?: (honest: (vote: FinalVote) => Promise<void>) => (vote: FinalVote) => Promise<void>
+}
+
+export interface NodeInit {
+  config: Config
+  log: Logger
+  parts?: NodeParts
+}
+
+export interface MeshNode {
+  staker: string
+  events: Events
+  start(): Promise<void>
+  stop(): Promise<void>
+  status(): Promise<object>
+}
+
+/** Cycles of K2's news that a status shows. */
+const STATUS_CYCLES = 10
+/** A node without stake looks for it this often. */
+const STAKE_CHECK_SLOTS = 5
+
+export async function createNode({ config, log, parts = {} }: NodeInit): Promise<MeshNode> {
+  await mkdir(config.dataDir, { recursive: true, mode: 0o700 })
+  const sizes = bytesOf(config)
+
+  // what outlives a kill; its lock keeps a second process away from this data directory
+  const store = openStore({ dir: config.dataDir })
+  try {
+    return await build()
+  } catch (err) {
+    store.close()
+    throw err
+  }
+
+  async function build(): Promise<MeshNode> {
+    // who we are: the staking key behind the signer, and the node key of libp2p
+    const keyPair = await stakingKey(config)
+    const signer: Signer = createSigner(keyPair, store.signerLog)
+    const privateKey = await readOrMakeNodeKey(join(config.dataDir, 'node-key'))
+    const self = signer.address
+
+    // the chain: who has stake, what the task is, what slot it is
+    const k2 = createK2Client({ url: config.k2, ...(config.program == null ? {} : { programId: config.program }) })
+    const genesisHash = await k2.genesisHash()
+    const account = await k2.task(config.task)
+    const network = networkOf(genesisHash, config.task)
+    const timing: Timing = {
+      startingSlot: account.startingSlot,
+      roundSlots: account.roundSlots,
+      submissionWindow: account.submissionWindow,
+      auditWindow: account.auditWindow
+    }
+    const slots = createSlots({ connection: k2.connection, log })
+    const stakes = createStakeView({ k2, task: config.task, timing, slot: slots.now, log })
+    const events = createEvents({ slot: slots.now, node: self })
+
+    // the network: one libp2p, lent to every room below
+    const peers = createPeers({ stakes, timing, slot: slots.now })
+    const datastore = await openDatastore(join(config.dataDir, 'peers'))
+    const host = await createHost({
+      privateKey,
+      network,
+      peers,
+      listen: config.listen,
+      ...(config.announce.length === 0 ? {} : { announce: config.announce }),
+      datastore,
+      local: config.allowPrivate,
+      limits: { maxConnections: config.maxConnections },
+      dht: config.dhtServer ? (config.allowPrivate ? 'server' : 'auto') : 'client'
+    })
+    const { libp2p } = host
+    const announcer = createAnnouncer({
+      network,
+      timing,
+      slot: slots.now,
+      peerId: libp2p.peerId,
+      multiaddrs: () => libp2p.getMultiaddrs(),
+      signer: { publicKey: signer.publicKey, sign: (bytes) => signer.sign(bytes, { task: config.task, cycle: 0, key: null }) }
+    })
+    const hello = createHello({ libp2p, network, peers, slots: host.slots, verify: verifyEd25519, announcement: announcer.current, log })
+    const discovery = createDiscovery({
+      libp2p,
+      network,
+      peers,
+      hello,
+      staker: self,
+      hints: async () =>
+        stakes
+          .accounts()
+          .filter(({ staker, addressHint }) => staker !== self && addressHint != null)
+          .map(({ staker, addressHint }) => ({ staker, address: addressHint! })),
+      bootstrap: config.bootstrap,
+      cache: store.keyValue('peers'),
+      local: config.allowPrivate,
+      minPeers: config.minPeers,
+      log,
+      onEvent: onDiscovery
+    })
+
+    // proofs and records: blocks on disk, served to whoever asks
+    const proofs = await createProofs({ libp2p, store: store.keyValue('pins') }, { blocksDir: join(config.dataDir, 'blocks') })
+
+    // gossip and sync: one judge at the door, and the log of what it let in
+    const pool = createPool()
+    const gossip = createGossip({
+      pubsub: libp2p.services.pubsub,
+      network,
+      timing,
+      slot: slots.now,
+      stakes,
+      peers,
+      pool,
+      traffic: host.traffic,
+      verify: verifyEd25519,
+      onMessage: (message) => take(message),
+      log
+    })
+    const sync = createSync({
+      libp2p,
+      pool,
+      peers,
+      timing,
+      slot: slots.now,
+      receive: (bytes, from) => gossip.receive(bytes, from, 'sync'),
+      // a cycle that lasts seconds cannot wait for the usual period
+      intervalMs: 500,
+      log
+    })
+
+    // the task: its bundle comes from peers once we have some
+    let runner: TaskRunner | undefined
+    let taskHost: TaskHost | undefined
+    let workingCycle = 0
+    const records = createRecords({
+      proofs,
+      taskId: config.task,
+      genesisHash,
+      timing,
+      verify: verifyEd25519,
+      distribution: (input) => distributionOf(runner, input),
+      providers
+    })
+
+    // the rounds, and the way of a final vote
+    const outbox = createOutbox({
+      k2,
+      signer,
+      task: config.task,
+      timing,
+      store: store.keyValue('outbox'),
+      slot: slots.now,
+      slotMs: slots.slotMs,
+      log,
+      onVoted: ({ cycle, root }, sent) => {
+        store.cycles.merge(config.task, cycle, { voted: hex(root) })
+        events.emit('voted', { cycle, root: hex(root), signature: sent?.signature ?? null, bytes: sent?.bytes ?? null })
+      },
+      onLost: ({ cycle }, reason) => {
+        store.cycles.merge(config.task, cycle, { voteLost: reason })
+        events.emit('vote-lost', { cycle, reason })
+      }
+    })
+    const rounds = createRounds({
+      self,
+      network,
+      timing,
+      random: Math.random,
+      proposer: ({ stakes: { weights }, base, cycle, attempt }) =>
+        proposerFor({
+          stakes: weights,
+          seed: base.previous == null ? network.taskId : CID.parse(base.previous.cid).multihash.digest,
+          cycle,
+          attempt
+        })
+    })
+    const publish =
+      parts.publish?.(honestPublish, {
+        keyPair,
+        signedBytes: (body) => signedBytes(network, body),
+        open: (bytes) => open(bytes, network),
+        send: sendMessage
+      }) ?? honestPublish
+    const effects = createEffects({
+      rounds,
+      timing,
+      slots,
+      stakes,
+      records,
+      task: () => taskHost,
+      vote: parts.vote?.(outbox.cast) ?? outbox.cast,
+      publish,
+      taskAccount: (minSlot) => k2.task(config.task, minSlot),
+      address,
+      providers,
+      providerOf: (staker) => hintOfStaker(staker),
+      events,
+      log
+    })
+
+    const stopping = new AbortController()
+    let api: Awaited<ReturnType<typeof startApi>> | undefined
+    let subscription: number | undefined
+    let finalizedCycle = account.finalized?.cycle ?? -1
+    let seenCycle = -1
+    let checkingStake = false
+
+    // -- the ways in and out
+
+    function take(message: Message): void {
+      const slot = slots.now() ?? 0
+      store.messages.put(config.task, { id: message.id, cycle: message.body.cycle, slot, bytes: message.bytes })
+      // the machine first hears of it when gossip has it in its pool
+      queueMicrotask(() => effects.handle({ type: 'message', message, slot }))
+    }
+
+    async function sendMessage(message: Message): Promise<void> {
+      await gossip.publish(message)
+      store.messages.flush()
+    }
+
+    async function honestPublish(body: Body): Promise<void> {
+      const promised = { task: config.task, cycle: body.cycle, key: onceKey(body) }
+      await sendMessage(await seal(body, network, { publicKey: signer.publicKey, sign: (bytes) => signer.sign(bytes, promised) }))
+    }
+
+    function address(): { peerId: Uint8Array<ArrayBuffer>; multiaddrs: Uint8Array<ArrayBuffer>[] } {
+      const announced = announcer.current()?.body.announcement
+      return {
+        peerId: new Uint8Array(libp2p.peerId.toMultihash().bytes),
+        multiaddrs: announced?.multiaddrs.map((bytes) => new Uint8Array(bytes)) ?? []
+      }
+    }
+
+    function hintOfStaker(staker: string): ProviderHint | undefined {
+      const binding = peers.bindingOf(staker)
+      return binding == null ? undefined : { peerId: binding.peerId, multiaddrs: binding.multiaddrs }
+    }
+
+    function providers(): ProviderHint[] {
+      return peers.staked().map(({ peerId, staker }) => hintOfStaker(staker) ?? { peerId })
+    }
+
+    function onDiscovery(event: DiscoveryEvent): void {
+      if (event.type === 'peers') {
+        events.emit('peers', { staked: event.staked, wanted: event.wanted })
+      } else {
+        log.debug(event, 'discovery')
+      }
+    }
+
+    // -- time
+
+    function onSlot(slot: number): void {
+      effects.handle({ type: 'slot', slot })
+      const cycle = Math.max(0, cycleAt(timing, slot))
+      workingCycle = cycle
+      if (cycle !== seenCycle) {
+        seenCycle = cycle
+        onCycle(cycle)
+      }
+      if (slot % STAKE_CHECK_SLOTS === 0 && stakes.isStaked(self) !== true && !checkingStake) {
+        checkingStake = true
+        stakes
+          .refresh()
+          .catch((err) => log.debug({ reason: messageOf(err) }, 'K2 did not tell the stakes'))
+          .finally(() => {
+            checkingStake = false
+          })
+      }
+    }
+
+    function onCycle(cycle: number): void {
+      store.messages.prune(config.task, cycle - 2)
+      events.emit('stats', { cycle, ...stats() })
+      announce().catch((err) => log.warn({ reason: messageOf(err) }, 'could not announce ourselves'))
+      // the subscription may have missed the news
+      k2.task(config.task).then(onTaskAccount, (err) => log.warn({ reason: messageOf(err) }, 'K2 did not tell how the task stands'))
+      proofs
+        .collect({ task: config.task, finalizedCycle: Math.max(0, finalizedCycle), keepCycles: config.keepCycles, quotaBytes: sizes.quota })
+        .catch((err) => log.warn({ reason: messageOf(err) }, 'could not clear old proofs away'))
+    }
+
+    /** Tells the others who we are and where, once we have stake, and again when that changes or runs out. */
+    async function announce(force = false): Promise<void> {
+      if (stakes.isStaked(self) !== true) {
+        return
+      }
+      const message = await announcer.renew(force)
+      if (message != null) {
+        await hello.greetAll()
+        await gossip.publish(message)
+      }
+    }
+
+    function onTaskAccount(task: TaskAccount): void {
+      const { finalized } = task
+      if (finalized == null || finalized.cycle <= finalizedCycle) {
+        return
+      }
+      finalizedCycle = finalized.cycle
+      const cid = recordCid(finalized.recordDigest)
+      events.emit('finalized', {
+        cycle: finalized.cycle,
+        record: cid.toString(),
+        root: hex(finalized.root),
+        totalRewards: task.totalRewards
+      })
+      settle(finalized.cycle, cid).catch((err) =>
+        log.warn({ cycle: finalized.cycle, reason: messageOf(err) }, 'the finalized record could not be read')
+      )
+    }
+
+    /** Has the finalized record here, and tells what it meant for us. */
+    async function settle(cycle: number, cid: CID): Promise<void> {
+      const { content, ledger } = await records.ensure(cid)
+      const weights = (await stakes.at(cycle)).weights
+      const outcome = tally({
+        taskId: config.task,
+        genesisHash,
+        cycle,
+        previous: null,
+        ledger: new Map(),
+        stakes: weights,
+        bounty: content.bounty,
+        messages: content.messages.map((bytes) => open(bytes, network))
+      })
+      const accepted = outcome.accepted.some(({ signer: submitter }) => submitter === self)
+      const rejected = outcome.rejected.find(({ staker }) => staker === self)
+      const paid = content.distribution.find(({ staker }) => staker === self)?.amount ?? 0n
+      const entry = {
+        record: cid.toString(),
+        outcome: accepted ? 'accepted' : rejected == null ? 'no submission' : rejected.reason,
+        ...(rejected == null ? {} : { reason: rejected.detail }),
+        paid: paid.toString(),
+        total: (ledger.get(self)?.reward ?? 0n).toString()
+      }
+      store.cycles.merge(config.task, cycle, entry)
+      events.emit('settled', { cycle, ...entry })
+    }
+
+    // -- starting and stopping
+
+    /** The rounds where a former process left them: what it had heard and said of the live cycles. */
+    function recall(slot: number): void {
+      const from = Math.max(0, liveCycles(timing, slot)[0] ?? 0)
+      for (const { bytes, slot: heard } of store.messages.load(config.task, from)) {
+        const message = open(bytes, network)
+        pool.add(message)
+        effects.handle({ type: 'message', message, slot: heard })
+      }
+    }
+
+    async function startTask(): Promise<void> {
+      const bundle = await obtainBundle({
+        proofs,
+        cid: account.bundle.cid,
+        path: config.bundle,
+        providers,
+        signal: stopping.signal,
+        log,
+        onWaiting: (reason) => events.emit('waiting', { for: 'bundle', reason })
+      })
+      const made = await createTaskRunner({
+        taskId: config.task,
+        staker: self,
+        bundle,
+        params: config.params,
+        folder: join(config.dataDir, 'task'),
+        store: store.keyValue(`task/${config.task}`, sizes.taskStore),
+        proofs: createTaskProofs(proofs, { keep: () => ({ task: config.task, cycle: workingCycle }) }),
+        k2: createK2Reader(k2.connection),
+        allowNetwork: config.allowNetwork,
+        maxMemoryMb: config.taskMemoryMiB,
+        log: ({ source, text }) => log.info({ source, text }, 'task')
+      })
+      if (stopping.signal.aborted) {
+        await made.stop()
+        return
+      }
+      runner = made
+      const manifest = await made.manifest()
+      if (manifest.ok && manifest.value.network === true && !config.allowNetwork) {
+        log.warn(
+          { task: manifest.value.name },
+          'the task asks for the network, and is not given it: read its bundle, then start with --allow-network'
+        )
+      }
+      // what is kept of the bundle stays as long as the task does: cycle numbers beyond any retention
+      await proofs.pin(account.bundle.cid, { task: 'bundles', cycle: 0 })
+      const honest = createTaskHost({
+        taskId: config.task,
+        runner: made,
+        proofs,
+        limits: { maxBytes: sizes.quota / 16, maxBlocks: 10_000 }
+      })
+      taskHost = parts.taskHost == null ? honest : parts.taskHost(honest, { drop: dropProof })
+      events.emit('task', { name: manifest.ok ? manifest.value.name : null, bundle: account.bundle.cid })
+    }
+
+    async function dropProof(cid: CID, cycle: number): Promise<void> {
+      await proofs.unpin(cid, { task: config.task, cycle })
+    }
+
+    function stats(): object {
+      const { delivered, duplicates, signatureChecks, published, synced, refused } = gossip.counters()
+      const { fetched, fetchedBytes, unavailable, invalid, servedBlocks, servedBytes, dhtQueries } = proofs.stats()
+      return {
+        gossip: {
+          delivered,
+          duplicates,
+          signatureChecks,
+          published,
+          synced,
+          refused: Object.fromEntries(Object.entries(refused).filter(([, count]) => count > 0))
+        },
+        proofs: { fetched, bytes: fetchedBytes, unavailable, invalid, servedBlocks, servedBytes, dhtQueries },
+        peers: { staked: peers.staked().length, connected: libp2p.getPeers().length, mesh: gossip.meshPeers().length },
+        rssBytes: process.memoryUsage().rss
+      }
+    }
+
+    async function status(): Promise<object> {
+      const slot = slots.now() ?? null
+      return {
+        node: self,
+        peerId: libp2p.peerId.toString(),
+        multiaddrs: libp2p.getMultiaddrs().map(String),
+        task: config.task,
+        taskName: account.name,
+        k2: config.k2,
+        slot,
+        cycle: slot == null ? null : cycleAt(timing, slot),
+        staked: stakes.isStaked(self) ?? null,
+        stake: stakes.accounts().find(({ staker }) => staker === self)?.amount[0]?.value ?? 0n,
+        finalizedCycle: finalizedCycle < 0 ? null : finalizedCycle,
+        taskProcess: runner?.status() ?? null,
+        ...stats(),
+        sync: sync.counters(),
+        cycles: store.cycles.list(config.task, STATUS_CYCLES)
+      }
+    }
+
+    function healthy(): { ok: boolean; reason: string } {
+      if (slots.now() == null) {
+        return { ok: false, reason: 'K2 has not answered' }
+      }
+      if (stakes.isStaked(self) !== true) {
+        return { ok: false, reason: 'no stake in the task' }
+      }
+      return peers.staked().length === 0 ? { ok: false, reason: 'no staked peer is connected' } : { ok: true, reason: 'working' }
+    }
+
+    return {
+      staker: self,
+      events,
+      status,
+      async start() {
+        await slots.start()
+        await stakes.refresh()
+        peers.refresh()
+        api = await startApi({ port: config.apiPort, dataDir: config.dataDir, status, healthy })
+        await proofs.start()
+        await hello.start()
+        gossip.start()
+        await sync.start()
+        recall(slots.now() ?? 0)
+        stakes.onRefresh(() => {
+          peers.refresh()
+          announce().catch((err) => log.warn({ reason: messageOf(err) }, 'could not announce ourselves'))
+        })
+        await announce(true)
+        events.emit('listening', {
+          peerId: libp2p.peerId.toString(),
+          multiaddrs: libp2p.getMultiaddrs().map(String),
+          api: api.url,
+          staked: stakes.isStaked(self) ?? null
+        })
+        discovery.start()
+        peers.onChange(({ peerId, staker, admitted }) => {
+          events.emit(admitted ? 'peer' : 'peer-left', { peerId, staker, staked: peers.staked().length })
+          if (admitted && peers.staked().length <= 3) {
+            sync.now(1).catch(() => {})
+          }
+        })
+        subscription = k2.connection.onAccountChange(
+          new PublicKey(config.task),
+          (info) => onTaskAccount(decodeTask(config.task, info.data)),
+          { commitment: 'confirmed' }
+        )
+        await outbox.resume()
+        slots.on(onSlot)
+        startTask().catch((err) => {
+          if (!stopping.signal.aborted) {
+            log.error({ reason: messageOf(err) }, 'the task cannot run')
+            events.emit('task-failed', { reason: messageOf(err) })
+          }
+        })
+        if (finalizedCycle >= 0 && account.finalized != null) {
+          // the ledger so far, for the records to come
+          records.ensure(recordCid(account.finalized.recordDigest)).catch(() => {})
+        }
+      },
+      async stop() {
+        stopping.abort()
+        if (subscription != null) {
+          await k2.connection.removeAccountChangeListener(subscription).catch(() => {})
+        }
+        await slots.stop()
+        await runner?.stop()
+        await outbox.stop()
+        await discovery.stop()
+        await sync.stop()
+        await hello.stop()
+        gossip.stop()
+        events.emit('stats', stats() as Record<string, unknown>)
+        await effects.settled()
+        await proofs.stop()
+        await libp2p.stop()
+        await datastore.close()
+        await api?.stop()
+        store.messages.flush()
+        store.close()
+        events.emit('stopped')
+      }
+    }
+  }
+}
+
+/** The operator's key, or one made on the first start. */
+async function stakingKey(config: Config): Promise<KeyPair> {
+  if (config.key != null) {
+    return readKeyFile(config.key)
+  }
+  const path = join(config.dataDir, 'staking-key.json')
+  try {
+    return await readKeyFile(path)
+  } catch (err) {
+    if (!/ENOENT/.test(messageOf(err))) {
+      throw err
+    }
+  }
+  const pair = generateKeyPair()
+  await writeKeyFile(path, pair)
+  return pair
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex')
+}

@@ -1,0 +1,158 @@
+import { CID } from 'multiformats/cid'
+import * as Digest from 'multiformats/hashes/digest'
+import type { Timing } from '../clock/index.ts'
+import type { Proofs, ProviderHint } from '../proofs/index.ts'
+import { ProofUnavailableError } from '../proofs/index.ts'
+import {
+  type BuiltRecord,
+  buildRecord,
+  type CycleInputs,
+  checkRecord,
+  type DistributionEntry,
+  type DistributionInput,
+  distributionInput,
+  type GetBlock,
+  type Ledger,
+  type RecordContent,
+  RecordMalformedError,
+  readLedger,
+  readRecord,
+  tally
+} from '../record/index.ts'
+import type { Base, CheckResult, StakeSet } from '../rounds/index.ts'
+import type { Message, Verify } from '../wire/index.ts'
+
+const DAG_CBOR = 0x71
+const SHA2_256 = 0x12
+
+/** The record that a digest on K2 names. */
+export function recordCid(digest: Uint8Array): CID {
+  return CID.createV1(DAG_CBOR, Digest.create(SHA2_256, digest))
+}
+
+/** Gives blocks by their CID, from here or from those who may have them, until `timeoutMs` from now; the proofs room checks the hashes. */
+export function blocksFrom(proofs: Proofs, from: ProviderHint[], timeoutMs: number): GetBlock {
+  const deadline = performance.now() + timeoutMs
+  return async (cid) => {
+    await proofs.fetch(cid, { from, shallow: true, timeoutMs: Math.max(1, deadline - performance.now()) })
+    const chunks: Uint8Array[] = []
+    for await (const chunk of proofs.helia.blockstore.get(cid)) {
+      chunks.push(chunk)
+    }
+    return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+  }
+}
+
+export interface RecordsInit {
+  proofs: Proofs
+  taskId: string
+  genesisHash: string
+  timing: Timing
+  verify: Verify
+  /** The task's distribution function; throws when it could not be run. */
+  distribution: (input: DistributionInput) => Promise<readonly DistributionEntry[]>
+  /** Who may have the blocks of records: the staked peers that we know. */
+  providers: () => ProviderHint[]
+}
+
+export interface CycleFacts {
+  cycle: number
+  messages: Message[]
+  stakes: StakeSet
+  base: Base
+}
+
+/** Builds, keeps, fetches and checks records and their ledgers. */
+export interface Records {
+  /** Builds the record and keeps its blocks, so that others can fetch it from us. */
+  build(facts: CycleFacts): Promise<BuiltRecord>
+  check(cid: CID, facts: CycleFacts & { mustHave: ReadonlySet<string> }, from: ProviderHint[], timeoutMs: number): Promise<CheckResult>
+  /** Has a finalized record and its ledger here, from whoever has them. @throws ProofUnavailableError */
+  ensure(cid: CID, timeoutMs?: number): Promise<{ content: RecordContent; ledger: Ledger }>
+}
+
+/** Records are a few blocks of at most 256 KiB. */
+const FETCH_TIMEOUT_MS = 10_000
+/** Ledgers in memory: the one before, and those that proposals of this cycle come to. */
+const KEPT_LEDGERS = 8
+
+export function createRecords({ proofs, taskId, genesisHash, timing, verify, distribution, providers }: RecordsInit): Records {
+  const ledgers = new Map<string, Promise<{ content: RecordContent; ledger: Ledger }>>()
+
+  const keep = async (cycle: number, cids: CID[]) => {
+    for (const cid of cids) {
+      // each block for itself: following the link to the record before would keep all of history
+      await proofs.pin(cid, { task: taskId, cycle, shallow: true })
+    }
+  }
+
+  const load = async (cid: CID, timeoutMs: number) => {
+    const get = blocksFrom(proofs, providers(), timeoutMs)
+    const { content, blocks } = await readRecord(cid, get)
+    const { ledger, blocks: ledgerBlocks } = await readLedger(content.ledger, get, undefined, content)
+    await keep(content.cycle, [...blocks, ...ledgerBlocks])
+    return { content, ledger }
+  }
+
+  const ensure = (cid: CID, timeoutMs = FETCH_TIMEOUT_MS) => {
+    const key = cid.toString()
+    let loading = ledgers.get(key)
+    if (loading == null) {
+      loading = load(cid, timeoutMs)
+      ledgers.set(key, loading)
+      loading.catch(() => ledgers.delete(key))
+      if (ledgers.size > KEPT_LEDGERS) {
+        ledgers.delete(ledgers.keys().next().value!)
+      }
+    }
+    return loading
+  }
+
+  const inputsOf = async ({ cycle, messages, stakes, base }: CycleFacts): Promise<CycleInputs> => ({
+    taskId,
+    genesisHash,
+    cycle,
+    previous: base.previous == null ? null : { cid: CID.parse(base.previous.cid), cycle: base.previous.cycle },
+    ledger: base.previous == null ? new Map() : (await ensure(CID.parse(base.previous.cid))).ledger,
+    stakes: stakes.weights,
+    bounty: base.bounty,
+    messages
+  })
+
+  return {
+    ensure,
+    async build(facts) {
+      const inputs = await inputsOf(facts)
+      const counted = tally(inputs)
+      const built = buildRecord(inputs, counted, await distribution(distributionInput(inputs, counted)))
+      for (const { cid, bytes } of built.blocks) {
+        await proofs.helia.blockstore.put(cid, bytes)
+      }
+      await keep(
+        facts.cycle,
+        built.blocks.map(({ cid }) => cid)
+      )
+      return built
+    },
+    async check(cid, facts, from, timeoutMs) {
+      try {
+        const inputs = await inputsOf(facts)
+        const { content } = await readRecord(cid, blocksFrom(proofs, from, timeoutMs))
+        const check = await checkRecord(content, { ...inputs, mustHave: facts.mustHave }, { timing, verify, distribution })
+        if (!check.ok && check.verdict === 'wrong') {
+          return { verdict: 'wrong', reason: check.reason }
+        }
+        const record = { cid: cid.toString(), root: check.root, totalRewards: check.totalRewards }
+        return check.ok ? { verdict: 'right', record } : { verdict: 'incomplete', record, reason: check.reason }
+      } catch (err) {
+        if (err instanceof RecordMalformedError) {
+          return { verdict: 'wrong', reason: err.message }
+        }
+        if (err instanceof ProofUnavailableError) {
+          return { verdict: 'unreadable', reason: err.message }
+        }
+        throw err
+      }
+    }
+  }
+}

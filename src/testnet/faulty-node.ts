@@ -1,0 +1,91 @@
+/**
+ * A node that misbehaves in one way and is honest otherwise: `node faulty-node.ts FAULT [options of start]`. The testnet
+ * runs it; nothing of it is in a real node.
+ */
+import { Command } from 'commander'
+import { CID } from 'multiformats/cid'
+import { runStart, startOptions } from '../cli/start.ts'
+import { signEd25519 } from '../identity/index.ts'
+import type { NodeParts } from '../node/index.ts'
+import { Body, Envelope } from '../wire/index.ts'
+import { type Fault, parseFaults } from './faults.ts'
+
+/** What each fault puts in the place of an honest part. */
+const PARTS: Record<Fault, NodeParts> = {
+  'bad-proof': {
+    taskHost: (honest) => ({
+      ...honest,
+      async work(timing, timeoutMs) {
+        const worked = await honest.work(timing, timeoutMs)
+        return worked.ok
+          ? { ok: true, draft: { ...worked.draft, value: Buffer.from(wrong(Buffer.from(worked.draft.value).toString())) } }
+          : worked
+      }
+    })
+  },
+  'no-proof': {
+    taskHost: (honest, { drop }) => ({
+      ...honest,
+      async work(timing, timeoutMs) {
+        const worked = await honest.work(timing, timeoutMs)
+        if (worked.ok) {
+          for (const { cid } of worked.draft.proofs) {
+            await drop(CID.decode(cid), timing.cycle)
+          }
+        }
+        return worked
+      }
+    })
+  },
+  silent: {
+    publish: (honest) => {
+      let last: number | undefined
+      return async (body) => {
+        if (body.submission != null) {
+          last ??= body.cycle
+        }
+        // it does its first round to the end, and then says nothing more
+        if (last == null || body.cycle <= last) {
+          await honest(body)
+        }
+      }
+    },
+    vote: (honest) => {
+      let last: number | undefined
+      return async (vote) => {
+        last ??= vote.cycle
+        if (vote.cycle <= last) {
+          await honest(vote)
+        }
+      }
+    }
+  },
+  equivocate: {
+    publish:
+      (honest, { keyPair, signedBytes, open, send }) =>
+      async (body) => {
+        await honest(body)
+        if (body.submission != null) {
+          // its signer would refuse the second one, so it signs behind its back
+          const second = Body.encode({
+            ...body,
+            submission: { ...body.submission, value: Buffer.from(wrong(Buffer.from(body.submission.value).toString())) }
+          })
+          const signature = new Uint8Array(signEd25519(signedBytes(second), keyPair.secretKey))
+          await send(open(Envelope.encode({ body: second, signer: new Uint8Array(keyPair.publicKey), signature })))
+        }
+      }
+  }
+}
+
+/** The same claim with another number in it; text without numbers gets a letter more. */
+function wrong(value: string): string {
+  // a number that stands alone as a JSON value: digits inside a CID or a key would make it malformed rather than wrong
+  const changed = value.replace(/:(\d+)([,}])/, (_all, digits: string, end: string) => `:${BigInt(digits) + 1n}${end}`)
+  return changed === value ? `${value}x` : changed
+}
+
+const [fault] = parseFaults([process.argv[2] ?? ''])
+await startOptions(new Command('faulty-node'))
+  .action((options) => runStart(options, PARTS[fault!]))
+  .parseAsync(process.argv.slice(3), { from: 'user' })
