@@ -1,5 +1,6 @@
 import { Keypair, type TransactionInstruction } from '@solana/web3.js'
 import { expect } from 'chai'
+import fc from 'fast-check'
 import {
   bountyFor,
   claim,
@@ -255,14 +256,16 @@ describe('settlement: vote', () => {
 
   it('does not overflow at the largest stakes', () => {
     const max = (1n << 64n) - 1n
-    for (const [weight, finalizes] of [
-      [(max / 3n) * 2n, false],
-      [(max / 3n) * 2n + 1n, true]
+    for (const [weight, total, finalizes] of [
+      [(max / 3n) * 2n, max, false],
+      [(max / 3n) * 2n + 1n, max, true],
+      // more than all of it: cannot be, and is no quorum
+      [max, 5n, false]
     ] as const) {
       const scene = new Scene({ stakes: [1000n] })
       const member = scene.members[0]!
       const [task, staked] = [scene.vm.account(scene.task)!, scene.vm.account(member.stake)!]
-      new DataView(task.data.buffer).setBigUint64(296, max, true)
+      new DataView(task.data.buffer).setBigUint64(296, total, true)
       new DataView(staked.data.buffer).setBigUint64(136, weight, true)
       scene.vm.plant(scene.task, task)
       scene.vm.plant(member.stake, staked)
@@ -361,6 +364,33 @@ describe('settlement: vote', () => {
     expect(entry.weight <= BigInt(honest) * 2900n).to.equal(true)
   })
 
+  it('never overrates a result, nor underrates it by more than an eighth of the others', () => {
+    const count = 24
+    const scene = new Scene({ stakes: Array.from({ length: count }, (_, i) => 1000n + BigInt((i * 7919) % 5000)) })
+    const weights = scene.members.map(({ stake: at }) => stakeWeight(scene.vm.stake(at), 0))
+    // the same choices in every run
+    const choices = fc.sample(fc.array(fc.nat(14), { minLength: count, maxLength: count }), { numRuns: 8, seed: 3 })
+    let crowded = 0
+    choices.forEach((choice, cycle) => {
+      scene.toVote(cycle)
+      const truth = new Map<number, bigint>()
+      let voted = 0n
+      scene.members.forEach((member, i) => {
+        expect(cast(scene, member, cycle, result(choice[i]! + 1))).to.equal('ok')
+        truth.set(choice[i]! + 1, (truth.get(choice[i]! + 1) ?? 0n) + weights[i]!)
+        voted += weights[i]!
+      })
+      const table = new Map(scene.state.tally!.entries.map(({ root, weight }) => [root[0]!, weight]))
+      crowded += truth.size > 8 ? 1 : 0
+      for (const [what, weight] of truth) {
+        const weighed = table.get(what) ?? 0n
+        expect(weighed <= weight).to.equal(true)
+        expect(weight - weighed <= (voted - weight) / 8n).to.equal(true)
+      }
+    })
+    expect(crowded).to.be.above(4)
+  })
+
   it('weighs a ninth result off against the other eight', () => {
     const scene = new Scene({ stakes: [10_000n, 20_000n, 30_000n, 40_000n, 50_000n, 60_000n, 70_000n, 80_000n, 25_000n, 5000n] })
     scene.toVote(0)
@@ -422,6 +452,10 @@ describe('settlement: claim', () => {
     const before = scene.vm.balance(b58(member.wallet))
     scene.must(claimBy(scene, member, later[2]!, next.proofs.get(member.staker)!), stranger)
     expect(scene.vm.balance(b58(member.wallet))).to.equal(before + 10n)
+    expect(scene.vm.send(claimBy(scene, member, later[2]!, next.proofs.get(member.staker)!), stranger).verdict).to.equal(
+      'NothingToClaimError'
+    )
+    expect(scene.vm.stake(member.stake).claimedReward).to.equal(later[2]!.reward)
   })
 
   it('pays the one staker of a ledger with an empty proof', () => {

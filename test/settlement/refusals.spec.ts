@@ -141,6 +141,14 @@ function copy(
   return to
 }
 
+/** A copy without its last byte. */
+function cut({ vm }: Stage, from: string): string {
+  const account = vm.account(from)!
+  const to = b58(Keypair.generate())
+  vm.plant(to, { ...account, data: account.data.slice(0, -1) })
+  return to
+}
+
 /** The new task's account, made in a transaction before. */
 function blank(s: Stage): void {
   copy(s, s.scene.task, { write: (data) => data.fill(0), to: b58(s.fresh) })
@@ -246,6 +254,8 @@ const rows: Array<[RefusalName, string, (s: Stage) => Sent]> = [
     (s) => s.send('fundTask', at(0, copy(s, s.scene.task, { write: (data) => data.fill(0) })))
   ],
   ['WrongKindError', 'a stake account of a task’s kind', (s) => s.send('vote', at(2, copy(s, s.alice.stake, { write: byte(0, 1) })))],
+  ['WrongKindError', 'a task of a byte too few', (s) => s.send('fundTask', at(0, cut(s, s.scene.task)))],
+  ['WrongKindError', 'a stake of a byte too few', (s) => s.send('vote', at(2, cut(s, s.alice.stake)))],
   ['WrongVersionError', 'a task of version 2', (s) => s.send('vote', at(1, copy(s, s.scene.task, { write: byte(1, 2) })))],
   ['WrongVersionError', 'a stake of version 0', (s) => s.send('vote', at(2, copy(s, s.alice.stake, { write: byte(1, 0) })))],
   ['WrongSystemProgramError', 'another program to fund with', (s) => s.send('fundTask', at(2, b58(Keypair.generate())))],
