@@ -26,6 +26,7 @@ export async function converse(
   signal: AbortSignal
 ): Promise<void> {
   let received = 0
+  let finished = false
   const count = (event: { data: { byteLength: number } }) => {
     received += event.data.byteLength
     if (received > limits.totalBytes) {
@@ -46,10 +47,17 @@ export async function converse(
     await pipe(
       duplex.source,
       (source) => decode(source, { maxDataLength: limits.frameBytes }),
-      (frames) => talk(flat(frames)),
+      async function* (frames) {
+        yield* talk(flat(frames))
+        finished = true
+      },
       (frames) => encode(frames, { maxDataLength: limits.frameBytes }),
       duplex.sink
     )
+    // a stream that the other end resets just stops taking what we send
+    if (!finished) {
+      throw new StreamLimitError(`the other end gave ${stream.protocol} up before its end`)
+    }
   } catch (err) {
     stream.abort(err as Error)
     throw err

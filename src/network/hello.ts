@@ -90,15 +90,22 @@ export function createHello(init: HelloInit): Hello {
   const exchange = async (stream: Stream, connection: Connection): Promise<HelloOutcome> => {
     const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), stopping.signal])
     let outcome: HelloOutcome | undefined
-    await converse(
-      stream,
-      async function* (frames) {
-        yield announcement()?.bytes ?? new Uint8Array(0)
-        outcome = conclude(connection, await next(frames))
-      },
-      { frameBytes: LIMITS.envelopeBytes, totalBytes: LIMITS.envelopeBytes + 8 },
-      signal
-    )
+    try {
+      await converse(
+        stream,
+        async function* (frames) {
+          yield announcement()?.bytes ?? new Uint8Array(0)
+          outcome = conclude(connection, await next(frames))
+        },
+        { frameBytes: LIMITS.envelopeBytes, totalBytes: LIMITS.envelopeBytes + 8 },
+        signal
+      )
+    } catch (err) {
+      // a conclusion may close the connection, and the stream with it
+      if (outcome == null) {
+        throw err
+      }
+    }
     return outcome as HelloOutcome
   }
 
@@ -154,7 +161,7 @@ export function createHello(init: HelloInit): Hello {
   const onClose = ({ detail: connection }: CustomEvent<Connection>) => slots.closed(connection)
 
   let stopBans: (() => void) | undefined
-  let stopTags: (() => void) | undefined
+  let stopChanges: (() => void) | undefined
 
   return {
     greet,
@@ -182,12 +189,20 @@ export function createHello(init: HelloInit): Hello {
           }
         }
       })
-      // libp2p closes the least valuable connections first when there are too many
-      stopTags = peers.onChange(({ peerId, admitted }) => {
-        const connection = libp2p.getConnections().find((one) => one.remotePeer.toString() === peerId)
-        if (connection != null) {
-          const tags = { 'koii-mesh-staked': admitted ? { value: 50 } : undefined }
-          libp2p.peerStore.merge(connection.remotePeer, { tags }).catch((err) => log.debug({ err }, 'tagging failed'))
+      stopChanges = peers.onChange(({ peerId, admitted }) => {
+        const connections = libp2p.getConnections().filter((one) => one.remotePeer.toString() === peerId)
+        if (!admitted) {
+          // both ends begin anew, with a hello: gossip streams that one end gave up would leave the other deaf
+          for (const connection of connections) {
+            void connection.close().catch((err) => connection.abort(err))
+          }
+          return
+        }
+        // libp2p closes the least valuable connections first when there are too many
+        for (const { remotePeer } of connections.slice(0, 1)) {
+          libp2p.peerStore
+            .merge(remotePeer, { tags: { 'koii-mesh-staked': { value: 50 } } })
+            .catch((err) => log.debug({ err }, 'tagging failed'))
         }
       })
       for (const connection of libp2p.getConnections()) {
@@ -202,7 +217,7 @@ export function createHello(init: HelloInit): Hello {
       libp2p.removeEventListener('connection:open', onOpen)
       libp2p.removeEventListener('connection:close', onClose)
       stopBans?.()
-      stopTags?.()
+      stopChanges?.()
       stopping.abort(new Error('stopping'))
       await libp2p.unhandle(HELLO_PROTOCOL)
     }
