@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
-import { Body, Envelope, LIMITS, MalformedMessageError, open } from '../../src/wire/index.ts'
+import { Body, Envelope, KINDS, LIMITS, MalformedMessageError, open } from '../../src/wire/index.ts'
 import { alice, bob, cidBytes, equivocation, NETWORK, submission, verdict } from './people.ts'
 
 const base = submission('a result').submission!
@@ -126,9 +126,17 @@ describe('wire: limits', () => {
     expect(() => open(bytes, NETWORK)).to.throw(MalformedMessageError)
   })
 
+  const spec = readFileSync(new URL('../../protocols/wire/README.md', import.meta.url), 'utf8')
+
+  it('has its kinds retold by the spec', () => {
+    const rows = [...spec.matchAll(/^\| `(\w+)` \| \d+ \| (\d+) \| (\w+) \|/gm)]
+    expect(Object.fromEntries(rows.map(([, kind, perCycle, window]) => [kind, { perCycle: Number(perCycle), window }]))).to.deep.equal(
+      KINDS
+    )
+  })
+
   it('is retold by the spec, number by number', () => {
-    const spec = readFileSync(new URL('../../protocols/wire/README.md', import.meta.url), 'utf8')
-    const rows = [...spec.matchAll(/^\| `(\w+)` \| (\d+) \|/gm)].map(([, name, value]) => [name, Number(value)])
+    const rows = [...spec.matchAll(/^\| `(\w+)` \| (\d+) \| (?:an?|one|`|addresses)/gm)].map(([, name, value]) => [name, Number(value)])
     expect(Object.fromEntries(rows)).to.deep.equal(LIMITS)
   })
 })

@@ -1,0 +1,142 @@
+import { readFileSync } from 'node:fs'
+import { expect } from 'chai'
+import { CID } from 'multiformats/cid'
+import {
+  buildRecord,
+  type CycleInputs,
+  checkRecord,
+  DistributionError,
+  distributionInput,
+  proposerFor,
+  RECORD_LIMITS,
+  RecordMalformedError,
+  readLedger,
+  readRecord,
+  tally
+} from '../../src/record/index.ts'
+import { networkOf, open } from '../../src/wire/index.ts'
+import { blockMap, TOOLS } from '../record/cycle.ts'
+import { plain } from './wire.ts'
+
+interface Amounts {
+  [staker: string]: string
+}
+
+/** Everything that a cycle's record is made from. Bytes are hex, keys base58, amounts decimal strings. */
+export interface InputsJson {
+  genesisHash: string
+  taskId: string
+  cycle: number
+  previous: { cid: string; cycle: number } | null
+  bounty: string
+  stakes: Amounts
+  ledger: Array<{ staker: string; reward: string; slash: string }>
+  /** Envelopes, in no order. */
+  messages: string[]
+}
+
+export type RecordVector = { description: string } & (
+  | {
+      kind: 'cycle'
+      inputs: InputsJson
+      tally: {
+        accepted: string[]
+        rejected: Array<{ staker: string; reason: string; detail: string }>
+        slashes: Amounts
+        messages: string[]
+        seed: string
+      }
+      distribution: Array<{ staker: string; amount: string }>
+      /** `DistributionError`: the list breaks a rule and there is no record. */
+      expect: 'ok' | 'DistributionError'
+      record?: { cid: string; root: string; totalRewards: string; totalSlashed: string; blocks: Array<{ cid: string; bytes: string }> }
+    }
+  | {
+      kind: 'read'
+      what: 'record' | 'ledger'
+      cid: string
+      blocks: Array<{ cid: string; bytes: string }>
+      expect: 'RecordMalformedError'
+      where: string
+    }
+  | { kind: 'proposer'; stakes: Amounts; seed: string; cycle: number; proposers: string[] }
+)
+
+const bytes = (hex: string) => new Uint8Array(Buffer.from(hex, 'hex'))
+const amounts = (json: Amounts) => new Map(Object.entries(json).map(([staker, amount]) => [staker, BigInt(amount)]))
+
+export function inputsOf(json: InputsJson): CycleInputs {
+  const network = networkOf(json.genesisHash, json.taskId)
+  return {
+    genesisHash: json.genesisHash,
+    taskId: json.taskId,
+    cycle: json.cycle,
+    previous: json.previous == null ? null : { cid: CID.parse(json.previous.cid), cycle: json.previous.cycle },
+    bounty: BigInt(json.bounty),
+    stakes: amounts(json.stakes),
+    ledger: new Map(json.ledger.map(({ staker, reward, slash }) => [staker, { reward: BigInt(reward), slash: BigInt(slash) }])),
+    messages: json.messages.map((hex) => open(bytes(hex), network))
+  }
+}
+
+/** What a cycle comes to, in the form of the vectors. */
+export function tallyJson(inputs: CycleInputs): (RecordVector & { kind: 'cycle' })['tally'] {
+  const result = tally(inputs)
+  return plain({
+    accepted: result.accepted.map(({ signer }) => signer),
+    rejected: result.rejected,
+    slashes: Object.fromEntries(result.slashes),
+    messages: result.messages.map(({ id }) => id),
+    seed: distributionInput(inputs, result).seed
+  }) as (RecordVector & { kind: 'cycle' })['tally']
+}
+
+export async function walk(file: string): Promise<void> {
+  const vector = JSON.parse(readFileSync(file, 'utf8')) as RecordVector
+  switch (vector.kind) {
+    case 'cycle':
+      return walkCycle(vector)
+    case 'read': {
+      const get = blockMap(vector.blocks.map((block) => ({ cid: CID.parse(block.cid), bytes: bytes(block.bytes) })))
+      const error: unknown = await (vector.what === 'record' ? readRecord : readLedger)(CID.parse(vector.cid), get).then(
+        () => 'it was not refused',
+        (err) => err
+      )
+      expect(error).to.be.instanceOf(RecordMalformedError)
+      expect((error as RecordMalformedError).where).to.equal(vector.where)
+      return
+    }
+    case 'proposer': {
+      const facts = { stakes: amounts(vector.stakes), seed: bytes(vector.seed), cycle: vector.cycle }
+      expect(vector.proposers.map((_, attempt) => proposerFor({ ...facts, attempt }))).to.deep.equal(vector.proposers)
+    }
+  }
+}
+
+async function walkCycle(vector: RecordVector & { kind: 'cycle' }): Promise<void> {
+  const own = inputsOf(vector.inputs)
+  expect(tallyJson(own)).to.deep.equal(vector.tally)
+  const distribution = vector.distribution.map(({ staker, amount }) => ({ staker, amount: BigInt(amount) }))
+  if (vector.expect === 'DistributionError') {
+    expect(() => buildRecord(own, tally(own), distribution)).to.throw(DistributionError)
+    return
+  }
+  const { record } = vector
+  const built = buildRecord(own, tally(own), distribution)
+  expect(built.blocks.map((block) => ({ cid: block.cid.toString(), bytes: Buffer.from(block.bytes).toString('hex') }))).to.deep.equal(
+    record!.blocks
+  )
+  expect(built.cid.toString()).to.equal(record!.cid)
+  // and the other way: from the frozen blocks to the same record
+  const get = blockMap(record!.blocks.map((block) => ({ cid: CID.parse(block.cid), bytes: bytes(block.bytes) })))
+  const { content } = await readRecord(CID.parse(record!.cid), get)
+  await readLedger(content.ledger, get, RECORD_LIMITS, content)
+  expect(plain({ root: content.root, totalRewards: content.totalRewards, totalSlashed: content.totalSlashed })).to.deep.equal({
+    root: record!.root,
+    totalRewards: record!.totalRewards,
+    totalSlashed: record!.totalSlashed
+  })
+  const mustHave = new Set(own.messages.map(({ id }) => id))
+  const check = await checkRecord(content, { ...own, mustHave }, { ...TOOLS, distribution: async () => distribution })
+  expect(check.ok, check.ok ? '' : check.reason).to.equal(true)
+}
