@@ -175,6 +175,8 @@ class FetchWalk implements BlockSink {
   #stage: 'hinted' | 'connected' | 'dht' | 'pause' = 'hinted'
   #stageEndsMs = 0
   #lookingUp = false
+  /** Size of the blocks that come, lately: what is asked for at once is bounded in bytes too. */
+  #typicalBytes = LIMITS.chunkBytes
   #nextLookUpMs = 0
   #pumping = false
   #localBlocks = 0
@@ -317,6 +319,7 @@ class FetchWalk implements BlockSink {
     }
     const provider = this.#addProvider(from, [])
     provider.gave++
+    this.#typicalBytes += (bytes.length - this.#typicalBytes) / 8
     this.#progress(provider)
     for (const asked of item.askedOf) {
       asked.asked.delete(key)
@@ -430,7 +433,8 @@ class FetchWalk implements BlockSink {
         continue
       }
       const others: Item[] = []
-      let room = this.#components.client.room(provider.peerId)
+      const most = Math.max(LIMITS.minWantsInFlight, Math.floor(LIMITS.bytesInFlightPerPeer / this.#typicalBytes))
+      let room = Math.min(this.#components.client.room(provider.peerId), most - provider.asked.size)
       let full = false
       for (const item of left) {
         if (item.refusedBy.has(provider)) {

@@ -40,6 +40,7 @@ import { createReader, type ProofReader } from './reader.ts'
 import { type Saved, saveProof } from './save.ts'
 import { systemTimers, type Timers } from './timers.ts'
 
+export { cidOfFiles } from './cid-of-files.ts'
 export { toCid } from './cid-profile.ts'
 export type { Collected, CollectOptions, PinOptions } from './collect.ts'
 export {

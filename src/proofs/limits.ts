@@ -32,6 +32,10 @@ export const LIMITS = {
   frameElements: 4096,
   /** Helia's Bitswap forgets the wants past 1,024 of a peer; a quarter of that keeps a fast link full. */
   wantsInFlightPerPeer: 256,
+  /** Bytes asked of one peer and not yet here, as judged by the sizes of the blocks that came last. */
+  bytesInFlightPerPeer: 4 * 1024 * 1024,
+  /** However large the blocks are, this many are asked for at once. */
+  minWantsInFlight: 8,
   /** What a peer may have waiting with us. More is answered with DONT_HAVE. */
   wantsKeptPerPeer: 1024,
   /** Blocks read ahead for one peer while a frame goes out: with blocks of the largest size, 2 MiB. */

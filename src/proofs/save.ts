@@ -25,9 +25,9 @@ export interface Saved {
 export async function saveProof(blocks: Blocks, reader: ProofReader, path: string): Promise<Saved> {
   const { root } = reader
   const saved: Saved = { path, kind: 'file', files: 0, bytes: 0 }
-  const count = (bytes: number) => {
+  const count = (bytes: number, ahead = 0) => {
     saved.bytes += bytes
-    if (saved.bytes > LIMITS.outputBytes) {
+    if (saved.bytes + ahead > LIMITS.outputBytes) {
       throw new ProofTooLargeError(root, `proof ${root} unfolds to more than ${LIMITS.outputBytes} bytes`, { max: LIMITS.outputBytes })
     }
   }
@@ -46,6 +46,7 @@ export async function saveProof(blocks: Blocks, reader: ProofReader, path: strin
       }
       saved.kind = 'directory'
     }
+    count(0, file.sizeBytes) // before any of it is written
     saved.files++
     await write(file.path === '' ? path : join(path, file.path), reader.readFile(file.path), count)
   }

@@ -2,11 +2,11 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { noise } from '@libp2p/noise'
-import { yamux } from '@libp2p/yamux'
 import { identify } from '@libp2p/identify'
 import type { Libp2p } from '@libp2p/interface'
+import { noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
+import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import type { CID } from 'multiformats/cid'
 import { createProofs, type Proofs, type ProofsInit, type ProviderHint } from '../../src/proofs/index.ts'
@@ -136,7 +136,9 @@ export async function packMany(proofs: Proofs, count: number, size: number, seed
   const links: CID[] = []
   for (let at = 0; at < count; at += 64) {
     const packed = await Promise.all(
-      Array.from({ length: Math.min(64, count - at) }, (_, index) => proofs.packNode({ index: at + index, data: bytesOf(size, seed * 100_000 + at + index) }))
+      Array.from({ length: Math.min(64, count - at) }, (_, index) =>
+        proofs.packNode({ index: at + index, data: bytesOf(size, seed * 100_000 + at + index) })
+      )
     )
     links.push(...packed.map(({ cid }) => cid))
   }
