@@ -28,8 +28,8 @@ export const LIMITS = {
 
   /** Of one Bitswap message, before anything of it is decoded. */
   frameBytes: 512 * 1024,
-  /** Fields of one Bitswap message, at all levels together: a frame of empty elements is refused where it passes this. */
-  frameElements: 4096,
+  /** Fields of one Bitswap message, at all levels together: a frame of empty elements is refused where it passes this. A want takes six. */
+  frameElements: 8192,
   /** Helia's Bitswap forgets the wants past 1,024 of a peer; a quarter of that keeps a fast link full. */
   wantsInFlightPerPeer: 256,
   /** Bytes asked of one peer and not yet here, as judged by the sizes of the blocks that came last. */
