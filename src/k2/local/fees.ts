@@ -34,10 +34,10 @@ export function feeOf(message: Pick<WireTransaction, 'requiredSignatures' | 'key
     const name = encodeBase58(message.keys[program]!)
     const bytes = Buffer.from(data)
     if (PRECOMPILES.has(name)) {
+      // a precompile's data begins with how many signatures it checks
       signatures += BigInt(bytes[0] ?? 0)
-    } else {
-      granted += BUILTINS.has(name) ? BUILTIN_UNITS : PROGRAM_UNITS
     }
+    granted += BUILTINS.has(name) || PRECOMPILES.has(name) ? BUILTIN_UNITS : PROGRAM_UNITS
     if (name === COMPUTE_BUDGET && bytes[0] === 2 && bytes.length === 5) {
       limit = BigInt(bytes.readUInt32LE(1))
     } else if (name === COMPUTE_BUDGET && bytes[0] === 3 && bytes.length === 9) {

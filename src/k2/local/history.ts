@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite'
 import { decodeBase58, encodeBase58 } from './base58.ts'
@@ -336,25 +336,47 @@ function open(dataDir: string | undefined): DatabaseSync {
   let db: DatabaseSync | undefined
   try {
     mkdirSync(dataDir, { recursive: true })
+    checkHeader(path)
     db = new DatabaseSync(path)
     // the exclusive lock is the operating system's: it ends with the process, however that ends
-    db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16000')
-    const number = (pragma: string) => Number(Object.values(db!.prepare(`PRAGMA ${pragma}`).get()!)[0])
-    const [application, format, tables] = [number('application_id'), number('user_version'), number('schema_version')]
-    if (application === 0 && tables === 0) {
-      db.exec(`BEGIN EXCLUSIVE; ${SCHEMA} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}; COMMIT`)
-    } else if (application !== APPLICATION_ID) {
-      throw new DataDirCorruptError(path, 'it is the database of another program')
-    } else if (format !== FORMAT) {
-      throw new DataDirVersionError(path, format, FORMAT)
-    } else {
-      // takes the lock now rather than at the first block
-      db.exec('BEGIN EXCLUSIVE; COMMIT')
+    db.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+    if (db.prepare('PRAGMA schema_version').get()?.schema_version === 0) {
+      db.exec(`${SCHEMA} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}`)
     }
+    // the log in write-ahead form only now: the format must stand in the file itself, where checkHeader reads it
+    db.exec('COMMIT; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16000')
     return db
   } catch (err) {
     db?.close()
     throw toOpenError(err as Error & { errcode?: number }, path)
+  }
+}
+
+/**
+ * Looks at a file before SQLite opens it, which would write into it. Layout: https://www.sqlite.org/fileformat2.html#the_database_header
+ *
+ * @throws DataDirCorruptError, DataDirVersionError
+ */
+function checkHeader(path: string): void {
+  // a journal beside it means that a kill came while it was being made: SQLite undoes that
+  if (!existsSync(path) || statSync(path).size === 0 || existsSync(`${path}-journal`)) {
+    return
+  }
+  const header = Buffer.alloc(100)
+  const file = openSync(path, 'r')
+  try {
+    readSync(file, header, 0, header.length, 0)
+  } finally {
+    closeSync(file)
+  }
+  if (header.toString('latin1', 0, 16) !== 'SQLite format 3\0') {
+    throw new DataDirCorruptError(path, 'it is not a database')
+  }
+  if (header.readUInt32BE(68) !== APPLICATION_ID) {
+    throw new DataDirCorruptError(path, 'it is the database of another program')
+  }
+  if (header.readUInt32BE(60) !== FORMAT) {
+    throw new DataDirVersionError(path, header.readUInt32BE(60), FORMAT)
   }
 }
 

@@ -221,7 +221,7 @@ export class Ledger {
   simulate(wire: WireTransaction, options: { verifySignatures: boolean; anyBlockhash: boolean }): Simulation {
     const err = options.anyBlockhash ? null : this.refusal(wire)
     if (err !== null) {
-      return { err, logs: [], unitsConsumed: 0, innerInstructions: [], returnData: null, accountsAfter: new Map() }
+      return { err, logs: [], unitsConsumed: 0, innerInstructions: [], returnData: null, accountsAfter: () => new Map() }
     }
     return this.#vm.simulate(wire.bytes, wire.version, options.verifySignatures)
   }

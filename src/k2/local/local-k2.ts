@@ -46,6 +46,8 @@ export interface LocalTransaction {
   /** Its size on the wire. */
   bytes: number
   err: TransactionError | null
+  /** Burned, in lamports. */
+  fee: bigint
   /** The instructions of the transaction itself, not those that programs called. */
   instructions: Array<{ programId: string; data: Uint8Array; accounts: string[] }>
   feePayer: string
@@ -65,6 +67,7 @@ export class LocalK2 {
   readonly #ledger: Ledger
   readonly #ticker: SlotTicker
   readonly #server: RpcServer
+  readonly #subscriptions: Subscriptions
   readonly #counters = new Counters()
   readonly #host: string
   readonly #log: LocalK2Log
@@ -118,12 +121,14 @@ export class LocalK2 {
     })
     // time: one call per slot
     this.#ticker = new SlotTicker({ clock, slotMs: init.slotMs ?? 400, tick: () => this.#tick() })
+    // who wants to be told
+    this.#subscriptions = new Subscriptions(this.#ledger)
     // the outside
     this.#server = new RpcServer({
       host: this.#host,
       port: init.port ?? 8899,
       handler: (name, params) => this.#call(name, params),
-      subscriptions: new Subscriptions(this.#ledger),
+      subscriptions: this.#subscriptions,
       log: this.#log
     })
   }
@@ -171,6 +176,11 @@ export class LocalK2 {
   /** The slot in progress. */
   slot(): number {
     return this.#ledger.slot('processed')
+  }
+
+  /** Subscriptions over all connections. */
+  get subscriptionCount(): number {
+    return this.#subscriptions.size
   }
 
   /** base58 */
@@ -272,6 +282,7 @@ export class LocalK2 {
         signature: encodeBase58(wire.signatures[0]!),
         bytes: wire.bytes.length,
         err: meta.err,
+        fee: BigInt(meta.fee),
         instructions: wire.instructions.map(({ program, data, accounts }) => ({
           programId: keys[program]!,
           data,

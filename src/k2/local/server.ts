@@ -13,6 +13,8 @@ export const MAX_BODY_BYTES = 512 * 1024
 /** What may wait to be sent to one client before it is dropped: it reads slower than the chain goes. */
 const MAX_BACKLOG_BYTES = 8 * 1024 * 1024
 const MAX_CONNECTIONS = 1000
+/** How long clients have to answer a close. */
+const GOODBYE_MS = 300
 /** How often a free pair of neighbouring ports is looked for when any port will do. */
 const PORT_ATTEMPTS = 50
 
@@ -78,9 +80,19 @@ export class RpcServer {
   }
 
   async close(): Promise<void> {
-    for (const client of this.#webSockets?.clients ?? []) {
-      client.terminate()
+    // a close that is said (1000) keeps clients without subscriptions from dialling for ever; who does not answer is cut off
+    const clients = [...(this.#webSockets?.clients ?? [])]
+    const closed = clients.map((client) => new Promise((resolve) => client.once('close', resolve)))
+    for (const client of clients) {
+      client.close(1000)
     }
+    const cutOff = setTimeout(() => {
+      for (const client of clients) {
+        client.terminate()
+      }
+    }, GOODBYE_MS)
+    await Promise.all(closed)
+    clearTimeout(cutOff)
     this.#webSockets?.close()
     this.#webSocketPort?.closeAllConnections()
     await new Promise<void>((resolve) => (this.#webSocketPort === undefined ? resolve() : this.#webSocketPort.close(() => resolve())))

@@ -49,7 +49,7 @@ export interface Execution {
 
 /** A trial run, and the accounts as they would be after it. */
 export interface Simulation extends Execution {
-  accountsAfter: Map<string, AccountState>
+  accountsAfter: () => Map<string, AccountState>
 }
 
 /** The Solana VM with its accounts: LiteSVM, with addresses and transactions as bytes. */
@@ -125,14 +125,11 @@ export class Vm {
   simulate(bytes: Uint8Array, version: 'legacy' | 0, verifySignatures: boolean): Simulation {
     this.#verify(verifySignatures)
     const result = version === 'legacy' ? this.#svm.simulateLegacyTransaction(bytes) : this.#svm.simulateVersionedTransaction(bytes)
-    const accountsAfter = new Map<string, AccountState>()
-    if ('postAccounts' in result) {
-      for (const entry of result.postAccounts()) {
-        accountsAfter.set(encodeBase58(entry.address), toState(entry.account()))
-      }
-      return { ...fromMetadata(result.meta()), err: null, accountsAfter }
+    if (!('postAccounts' in result)) {
+      return { ...toExecution(result), accountsAfter: () => new Map() }
     }
-    return { ...toExecution(result), accountsAfter }
+    const accountsAfter = () => new Map(result.postAccounts().map((entry) => [encodeBase58(entry.address), toState(entry.account())]))
+    return { ...fromMetadata(result.meta()), err: null, accountsAfter }
   }
 
   #verify(verifySignatures: boolean): void {

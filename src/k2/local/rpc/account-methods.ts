@@ -30,7 +30,7 @@ export const accountMethods = {
   }),
   getMultipleAccounts: method(
     z.tuple([
-      z.array(p.pubkey).max(MAX_MULTIPLE_ACCOUNTS, `Too many inputs provided; max ${MAX_MULTIPLE_ACCOUNTS}`),
+      z.array(p.pubkey).refine((keys) => keys.length <= MAX_MULTIPLE_ACCOUNTS, `Too many inputs provided; max ${MAX_MULTIPLE_ACCOUNTS}`),
       p.accountConfig.optional()
     ]),
     (context, [keys, config]) => {

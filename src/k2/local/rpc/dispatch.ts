@@ -70,7 +70,8 @@ export function checkParams<P extends z.ZodType>(schema: P, params: unknown[]): 
     return data
   }
   const issue = error.issues[0]
-  const custom = issue?.code === 'custom' || issue?.code === 'too_big' ? issue.message : undefined
+  // what a schema refuses in words of its own are Solana's words
+  const custom = issue?.code === 'custom' ? issue.message : undefined
   throw new RpcError(
     INVALID_PARAMS,
     custom ?? `Invalid params: ${issue === undefined || issue.path.length === 0 ? '' : `${issue.path.join('.')}: `}${issue?.message}`

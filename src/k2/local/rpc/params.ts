@@ -42,5 +42,5 @@ const memcmp = z.object({
 const MAX_FILTERS = 4
 export const accountFilters = z
   .array(z.union([z.object({ memcmp }), z.object({ dataSize: z.number().int().nonnegative() })]))
-  .max(MAX_FILTERS, `Too many filters provided; max ${MAX_FILTERS}`)
+  .refine((filters) => filters.length <= MAX_FILTERS, `Too many filters provided; max ${MAX_FILTERS}`)
   .nullish()

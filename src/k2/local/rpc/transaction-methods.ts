@@ -75,8 +75,9 @@ export const transactionMethods = {
     if (simulation.err === 'SignatureFailure') {
       throw signatureFailure()
     }
+    const after = simulation.accountsAfter()
     const accounts = config?.accounts?.addresses.map(({ text: address, bytes }) => {
-      const account = simulation.accountsAfter.get(address) ?? context.ledger.account(bytes, 'processed')
+      const account = after.get(address) ?? context.ledger.account(bytes, 'processed')
       return account === undefined || account.lamports === 0n
         ? null
         : viewAccount(account, { encoding: config.accounts?.encoding ?? 'base64' })
@@ -121,7 +122,7 @@ export const transactionMethods = {
   ),
   getSignatureStatuses: method(
     z.tuple([
-      z.array(p.signature).max(MAX_STATUSES, `Too many inputs provided; max ${MAX_STATUSES}`),
+      z.array(p.signature).refine((signatures) => signatures.length <= MAX_STATUSES, `Too many inputs provided; max ${MAX_STATUSES}`),
       z.object({ searchTransactionHistory: z.boolean().nullish() }).nullish().optional()
     ]),
     ({ ledger }, [signatures, config]) => {
@@ -156,8 +157,7 @@ export const transactionMethods = {
           limit: z
             .number()
             .int()
-            .min(1, `Invalid limit; max ${MAX_SIGNATURES}`)
-            .max(MAX_SIGNATURES, `Invalid limit; max ${MAX_SIGNATURES}`)
+            .refine((limit) => limit >= 1 && limit <= MAX_SIGNATURES, `Invalid limit; max ${MAX_SIGNATURES}`)
             .nullish()
         })
         .nullish()
