@@ -149,7 +149,7 @@ function sentence(event: string, d: Record<string, unknown>): string | null {
     case 'listening':
       return `listening on ${(d.multiaddrs as string[]).join(', ')}; status: koii-mesh status`
     case 'task':
-      return `task ${d.name} runs, bundle ${d.bundle}`
+      return `task ${d.taskName} runs, bundle ${d.bundle}`
     case 'task-failed':
       return `the task cannot run: ${d.reason}`
     case 'waiting':

@@ -57,6 +57,7 @@ export { API_FILE, ApiError } from './api.ts'
 export { AddressError, type Auditor, createAuditor, providerAt } from './auditor.ts'
 export { BUNDLE_FILE, BundleError, bundleAt, describeBundle } from './bundle.ts'
 export { ClaimError, claimFor, ledgerOf } from './claims.ts'
+export { distributionOf } from './distribution.ts'
 export { blocksFrom, recordCid } from './records.ts'
 export type { TaskHost } from './task-host.ts'
 
@@ -94,8 +95,10 @@ export interface MeshNode {
 
 /** Cycles of K2's news that a status shows. */
 const STATUS_CYCLES = 10
-/** A node without stake looks for it this often. */
+/** Stake that is new on K2 is looked for this often, while somebody lacks it. */
 const STAKE_CHECK_SLOTS = 5
+/** Whether an announcement is due is asked this often: addresses change, and slots can jump. */
+const ANNOUNCE_CHECK_SLOTS = 4
 
 export async function createNode({ config, log, parts = {} }: NodeInit): Promise<MeshNode> {
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 })
@@ -336,7 +339,10 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         seenCycle = cycle
         onCycle(cycle)
       }
-      if (slot % STAKE_CHECK_SLOTS === 0 && stakes.isStaked(self) !== true && !checkingStake) {
+      if (slot % ANNOUNCE_CHECK_SLOTS === 0) {
+        announce().catch((err) => log.warn({ reason: messageOf(err) }, 'could not announce ourselves'))
+      }
+      if (slot % STAKE_CHECK_SLOTS === 0 && !checkingStake && someoneUnstaked()) {
         checkingStake = true
         stakes
           .refresh()
@@ -347,10 +353,14 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       }
     }
 
+    /** Whether we, or someone who said hello, have no stake that we know of: it may be new on K2. */
+    function someoneUnstaked(): boolean {
+      return stakes.isStaked(self) !== true || peers.bindings().some(({ staker }) => stakes.isStaked(staker) !== true)
+    }
+
     function onCycle(cycle: number): void {
       store.messages.prune(config.task, cycle - 2)
       events.emit('stats', { cycle, ...stats() })
-      announce().catch((err) => log.warn({ reason: messageOf(err) }, 'could not announce ourselves'))
       // the subscription may have missed the news
       k2.task(config.task).then(onTaskAccount, (err) => log.warn({ reason: messageOf(err) }, 'K2 did not tell how the task stands'))
       proofs
@@ -472,7 +482,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         limits: { maxBytes: sizes.quota / 16, maxBlocks: 10_000 }
       })
       taskHost = parts.taskHost == null ? honest : parts.taskHost(honest, { drop: dropProof })
-      events.emit('task', { name: manifest.ok ? manifest.value.name : null, bundle: account.bundle.cid })
+      events.emit('task', { taskName: manifest.ok ? manifest.value.name : null, bundle: account.bundle.cid })
     }
 
     async function dropProof(cid: CID, cycle: number): Promise<void> {

@@ -13,7 +13,7 @@ export interface NodeProcessInit {
   fault: Fault | null
   onEvent: (event: NodeEvent) => void
   /** The process ended and nobody had asked it to. */
-  onCrash: (reason: string) => void
+  onExit: (how: { signal: string | null; reason: string }) => void
 }
 
 /** One node of a testnet: a real process, told what to do by flags and heard by its JSON lines. */
@@ -32,7 +32,7 @@ const STOP_TIMEOUT_MS = 10_000
 /** What is kept of standard error for the reason of a crash; all of it is in the log file. */
 const TAIL_BYTES = 2000
 
-export function createNodeProcess({ name, dir, args, fault, onEvent, onCrash }: NodeProcessInit): NodeProcess {
+export function createNodeProcess({ name, dir, args, fault, onEvent, onExit }: NodeProcessInit): NodeProcess {
   let child: ChildProcess | undefined
   let exited: Promise<void> = Promise.resolve()
   let expected = false
@@ -81,7 +81,10 @@ export function createNodeProcess({ name, dir, args, fault, onEvent, onCrash }: 
           log.end()
           if (!expected) {
             const last = tail.trim().split('\n').at(-1) ?? ''
-            onCrash(`ended with ${signal ?? `exit status ${code}`}${last === '' ? '' : `: ${last}`} (log: ${join(dir, 'node.log')})`)
+            onExit({
+              signal,
+              reason: `ended with ${signal ?? `exit status ${code}`}${last === '' ? '' : `: ${last}`} (log: ${join(dir, 'node.log')})`
+            })
           }
           resolve()
         })

@@ -1,0 +1,68 @@
+import { Command } from 'commander'
+import { toLine } from '../observe/index.ts'
+import { createView, FAULTS, parseFaults, runTestnet } from '../testnet/index.ts'
+import { collect, example, untilStopped, whole, withJson } from './common.ts'
+import { SETTLEMENT_SO } from './k2.ts'
+
+interface TestnetOptions {
+  nodes: number
+  rounds?: number
+  slotMs: number
+  task: string
+  roundSlots: number
+  fault?: string[]
+  dataDir?: string
+  port: number
+  json?: boolean
+}
+
+export function testnetCommand(): Command {
+  return withJson(new Command('testnet'))
+    .description('run a mesh on this machine: a local K2, a task, and real nodes that do its rounds and are paid')
+    .option('--nodes <n>', 'how many nodes', whole(1, 100), 5)
+    .option('--rounds <n>', 'stop when this many cycles are finalized; without it, run until Ctrl+C', whole(1, 1_000_000))
+    .option('--slot-ms <ms>', 'length of a slot', whole(20, 60_000), 400)
+    .option('--task <name>', 'k2-index, site-archive, or the path of a bundle', 'k2-index')
+    .option('--round-slots <n>', 'length of a round', whole(12, 100_000), 30)
+    .option(
+      '--fault <kind:count>',
+      `let so many nodes misbehave: ${Object.entries(FAULTS)
+        .map(([name, does]) => `${name} (${does})`)
+        .join(', ')}; may be given several times`,
+      collect
+    )
+    .option('--data-dir <dir>', 'keep keys, state and logs of the nodes here; without it they go when the testnet ends')
+    .option('--port <port>', 'port of the local K2; 0 takes a free one', whole(0, 65_534), 0)
+    .addHelpText('after', example('koii-mesh testnet --nodes 6 --rounds 3 --slot-ms 100 --fault bad-proof:1 --fault no-proof:1'))
+    .action(async ({ fault = [], json, rounds, ...options }: TestnetOptions) => {
+      const faults = parseFaults(fault)
+      const stopping = new AbortController()
+      untilStopped().then(() => stopping.abort())
+      const view = json === true ? null : createView(process.stdout)
+      const summary = await runTestnet({
+        ...options,
+        rounds: rounds ?? null,
+        faults,
+        settlementProgram: SETTLEMENT_SO,
+        signal: stopping.signal,
+        onEvent: (event) => {
+          if (json === true) {
+            process.stdout.write(`${toLine(event)}\n`)
+          }
+        },
+        onView: (state) => view?.show(state)
+      })
+      view?.done()
+      if (json !== true) {
+        for (const { name, broken } of summary.invariants) {
+          process.stdout.write(`${broken == null ? 'ok    ' : 'BROKEN'} ${name}${broken == null ? '' : `: ${broken}`}\n`)
+        }
+        process.stdout.write(
+          `${summary.finalized} cycles finalized in ${summary.seconds} s; K2 took ${summary.k2.votes} votes; ${summary.proofs.fetched} proofs were fetched from peers\n`
+        )
+      }
+      if (!summary.ok) {
+        throw new Error(`the testnet did not hold what it promises: ${summary.reason}`)
+      }
+    })
+}

@@ -1,0 +1,714 @@
+/**
+ * # testnet
+ *
+ * A whole mesh on one machine: a local K2 in this process, and real nodes in processes of their own.
+ *
+ *     K2, task, traffic ──> nodes start ──> stakes ──> all peers found ──> slots jump to the task's first
+ *     rounds ... each finalized record is fetched and recomputed by an outsider
+ *     claims ──> invariants ──> summary ──> everything stops
+ *
+ * @example
+ * ```ts
+ * const result = await runTestnet({ nodes: 5, rounds: 3, slotMs: 100, onEvent: console.log, ... })
+ * process.exitCode = result.ok ? 0 : 1
+ * ```
+ */
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { PublicKey } from '@solana/web3.js'
+import { cycleAt, type Timing, windowOf, within } from '../clock/index.ts'
+import { ROE_PER_KOII } from '../config/index.ts'
+import { generateKeyPair, type KeyPair, signEd25519, writeKeyFile } from '../identity/index.ts'
+import { createK2Client, type K2Client, type TransactionSigner } from '../k2/index.ts'
+import { createLocalK2, createTraffic, type LocalK2, type LocalTransaction } from '../k2/local/index.ts'
+import {
+  createTask,
+  createTaskAccount,
+  fundTask,
+  instructionName,
+  PROGRAM_ID,
+  stake as stakeInstruction,
+  TASK_BYTES,
+  type TaskAccount
+} from '../k2/settlement/index.ts'
+import { bundleAt, claimFor, createAuditor, describeBundle, distributionOf, providerAt } from '../node/index.ts'
+import type { NodeEvent } from '../observe/index.ts'
+import { createTaskRunner } from '../tasks/index.ts'
+import type { NodeFacts, RecordFacts, RunFacts, TransactionFacts } from './facts.ts'
+import type { Fault } from './faults.ts'
+import { checkInvariants, type Invariant } from './invariants.ts'
+import { createLedgerCheck } from './ledger-check.ts'
+import { createNodeProcess, type NodeProcess } from './node-process.ts'
+import { startStaticSite } from './static-site.ts'
+import type { NodeRow, ViewState } from './view.ts'
+
+export { FAULTS, type Fault, parseFaults, UnknownFaultError } from './faults.ts'
+export { createView, picture, type View } from './view.ts'
+
+export class TestnetError extends Error {
+  override name = 'TestnetError'
+}
+
+export interface TestnetInit {
+  nodes: number
+  /** Cycles to finalize; null runs until `signal`. */
+  rounds: number | null
+  slotMs: number
+  roundSlots: number
+  /** A built-in task, or the path of a bundle. */
+  task: string
+  faults: Fault[]
+  dataDir?: string | undefined
+  port?: number | undefined
+  settlementProgram: URL
+  signal: AbortSignal
+  onEvent: (event: Record<string, unknown>) => void
+  onView: (view: ViewState) => void
+}
+
+export interface TestnetSummary {
+  event: 'summary'
+  ok: boolean
+  reason: string | null
+  nodes: number
+  cycles: number
+  finalized: number
+  skipped: number[]
+  records: Array<{ cycle: number; root: string; record: string; accepted: string[]; rejected: Array<{ staker: string; reason: string }> }>
+  rewards: Record<string, string>
+  paid: Record<string, string>
+  k2: { transactions: number; bytes: number; votes: number; byKind: Record<string, number> }
+  gossip: { delivered: number; duplicates: number; signatureChecks: number }
+  proofs: { fetched: number; bytes: number }
+  invariants: Invariant[]
+  seconds: number
+}
+
+const BOUNTY_ROE = 10n * ROE_PER_KOII
+const STAKE_ROE = 10n * ROE_PER_KOII
+const WALLET_ROE = 1_000_000n * ROE_PER_KOII
+/** Fees of a staking key: 5,000 lamports a vote. */
+const KEY_ROE = ROE_PER_KOII
+const FUND_ROE = 100_000n * ROE_PER_KOII
+/** Nodes have this long to start, find each other and fetch the task; the slots then jump to the first cycle. */
+const BOOT_MS = 90_000
+/** A killed node comes back after this. */
+const RESTART_MS = 1_000
+const VIEW_MS = 250
+
+interface Member {
+  name: string
+  pair: KeyPair
+  /** Where its rewards go: no node has this key. */
+  owner: KeyPair
+  fault: Fault | null
+  process: NodeProcess
+  row: NodeRow
+  records: Map<number, string>
+  interrupted: boolean
+  crashed: string | null
+  hint: string | null
+  staked: boolean
+  hasTask: boolean
+  /** Counters of former processes of this node, and of the one that runs. */
+  past: Stats[]
+  stats: Stats | null
+}
+
+interface Stats {
+  gossip: { delivered: number; duplicates: number; signatureChecks: number }
+  proofs: { fetched: number; bytes: number }
+}
+
+/** Runs a testnet to its end. @throws TestnetError when it cannot begin */
+export async function runTestnet(init: TestnetInit): Promise<TestnetSummary> {
+  if (init.faults.length > init.nodes) {
+    throw new TestnetError(`${init.faults.length} faults for ${init.nodes} nodes: give fewer faults or more --nodes`)
+  }
+  const started = performance.now()
+  const dir = init.dataDir == null ? await mkdtemp(join(tmpdir(), 'koii-mesh-testnet-')) : resolve(init.dataDir)
+  const cleanup: Array<() => Promise<unknown>> = []
+  if (init.dataDir == null) {
+    cleanup.push(() => rm(dir, { recursive: true, force: true }))
+  }
+  try {
+    return await run(init, dir, started, cleanup)
+  } finally {
+    for (const undo of cleanup.reverse()) {
+      await undo().catch(() => {})
+    }
+  }
+}
+
+async function run(init: TestnetInit, dir: string, started: number, cleanup: Array<() => Promise<unknown>>): Promise<TestnetSummary> {
+  const { slotMs, roundSlots, signal } = init
+  const messages: string[] = []
+  const records: RecordFacts[] = []
+  let seenCycle = -1
+  let checking: Promise<void> = Promise.resolve()
+  let failure: string | null = null
+  const enough = Promise.withResolvers<void>()
+  const tell = (event: string, detail: Record<string, unknown> = {}, text?: string) => {
+    init.onEvent({ event, slot: k2?.slot() ?? null, cycle: null, node: null, ...detail })
+    if (text != null) {
+      messages.push(text)
+    }
+  }
+
+  // -- the chain: everybody's money is there at genesis, so that it can be counted at the end
+  const wallet = generateKeyPair()
+  const members: Member[] = Array.from({ length: init.nodes }, (_, index) =>
+    newMember(index, init.faults[index - (init.nodes - init.faults.length)] ?? null)
+  )
+  const traffic = createTraffic({ seed: 'koii-mesh testnet', transfersPerSlot: 3 })
+  const funded = [
+    { address: wallet.address, lamports: WALLET_ROE },
+    ...members.map(({ pair }) => ({ address: pair.address, lamports: KEY_ROE })),
+    ...traffic.funded
+  ]
+  const k2: LocalK2 = await createLocalK2({
+    slotMs,
+    port: init.port ?? 0,
+    genesis: { programs: [{ programId: PROGRAM_ID, bytes: await readFile(init.settlementProgram) }], funded }
+  })
+  await k2.start()
+  cleanup.push(() => k2.stop())
+  const client = createK2Client({ url: k2.url })
+  tell('k2', { url: k2.url, program: PROGRAM_ID }, `K2 runs on ${k2.url}`)
+
+  // -- what happens on it, as seen by the chain itself
+  const transactions: TransactionFacts[] = []
+  let fees = 0n
+  const trafficKeys = new Set(traffic.funded.map(({ address }) => address))
+  k2.events.on('transaction', (transaction) => {
+    fees += transaction.fee
+    if (!trafficKeys.has(transaction.feePayer)) {
+      const facts = factsOf(transaction)
+      transactions.push(facts)
+      if (facts.vote != null && !facts.failed) {
+        onVote(facts.vote)
+      }
+    }
+  })
+  const faucetBefore = await client.balance(k2.faucetAddress)
+
+  // -- the task
+  const path = bundleAt(init.task)
+  const { cid: bundle, manifest } = await describeBundle(path)
+  const site = init.task === 'site-archive' ? await startStaticSite({ seed: 'koii-mesh testnet' }) : null
+  if (site != null) {
+    cleanup.push(() => site.stop())
+  }
+  const params = site == null ? {} : { urls: site.urls }
+  const task = generateKeyPair()
+  const submissionWindow = Math.max(1, Math.floor(roundSlots / 3))
+  const auditWindow = Math.max(1, roundSlots - submissionWindow - Math.max(1, Math.floor(roundSlots / 15)))
+  const startingSlot = k2.slot() + Math.ceil(BOOT_MS / slotMs)
+  const timing: Timing = { startingSlot, roundSlots, submissionWindow, auditWindow }
+  await client.send(
+    [
+      createTaskAccount({ payer: wallet.address, task: task.address, lamports: await client.rentExemption(TASK_BYTES) }),
+      createTask({
+        task: task.address,
+        manager: wallet.address,
+        name: manifest.name,
+        ...timing,
+        bountyPerRound: BOUNTY_ROE,
+        minStake: ROE_PER_KOII,
+        bundle
+      }),
+      fundTask({ task: task.address, payer: wallet.address, amount: FUND_ROE })
+    ],
+    [signerOf(wallet), signerOf(task)]
+  )
+  tell('task', { task: task.address, name: manifest.name, bundle }, `task ${manifest.name} is ${task.address}`)
+
+  // -- the nodes
+  for (const member of members) {
+    const nodeDir = join(dir, member.name)
+    const key = join(nodeDir, 'key.json')
+    await writeKeyFile(key, member.pair)
+    member.process = createNodeProcess({
+      name: member.name,
+      dir: nodeDir,
+      fault: member.fault,
+      args: [
+        ...['--k2', k2.url, '--task', task.address, '--key', key, '--data-dir', join(nodeDir, 'data'), '--allow-private'],
+        ...['--listen', '/ip4/127.0.0.1/tcp/0', '--log-level', 'info', '--params', JSON.stringify(params)],
+        ...(manifest.network === true ? ['--allow-network'] : []),
+        // one of them has the bundle; the others fetch it from their peers
+        ...(member === members[0] ? ['--bundle', path] : [])
+      ],
+      onEvent: (event) => onNodeEvent(member, event),
+      onExit: (how) => onNodeExit(member, how)
+    })
+  }
+  cleanup.push(() => Promise.all(members.map((member) => member.process.stop())))
+  const ready = Promise.withResolvers<void>()
+  for (const member of members) {
+    startMember(member)
+  }
+
+  const view = setInterval(() => init.onView(viewState()), VIEW_MS)
+  cleanup.push(async () => clearInterval(view))
+
+  // -- an outsider that checks every record
+  const auditor = await createAuditor()
+  cleanup.push(() => auditor.stop())
+  const unused = () => Promise.reject(new Error('a distribution reads nothing'))
+  const runner = await createTaskRunner({
+    taskId: task.address,
+    staker: wallet.address,
+    bundle: { path },
+    folder: join(dir, 'checker'),
+    store: { get: unused, put: unused, delete: unused, list: unused },
+    proofs: { putNode: unused, putFiles: unused, getNode: unused, listFiles: unused, readFile: unused },
+    k2: { slot: unused, block: unused, blocks: unused },
+    log: () => {}
+  })
+  cleanup.push(() => runner.stop())
+  const genesisHash = await client.genesisHash()
+  const ledgerCheck = createLedgerCheck({
+    k2: client,
+    task: task.address,
+    genesisHash,
+    timing,
+    auditor,
+    providers: () => members.flatMap(({ hint }) => (hint == null ? [] : [providerAt(hint)])),
+    distribution: (input) => distributionOf(runner, input)
+  })
+
+  // -- from here on it runs by itself until enough cycles are there, or somebody stops it
+  const aborted = new Promise<void>((done) => signal.addEventListener('abort', () => done(), { once: true }))
+  const bootTimer = setTimeout(() => ready.reject(new TestnetError(notReady())), BOOT_MS - 5 * slotMs)
+  try {
+    await Promise.race([ready.promise, aborted])
+  } finally {
+    clearTimeout(bootTimer)
+  }
+  if (!signal.aborted) {
+    tell('ready', { nodes: init.nodes }, `all ${init.nodes} nodes have found each other`)
+    traffic.follow(k2)
+    if (k2.slot() < startingSlot - 1) {
+      k2.warpTo(startingSlot - 1)
+    }
+    const watch = setInterval(onTick, slotMs)
+    cleanup.push(async () => clearInterval(watch))
+    await Promise.race([enough.promise, aborted])
+    clearInterval(watch)
+  }
+  await checking
+
+  // -- the rest of the last voting window: votes that come after the quorum are votes, too
+  if (!signal.aborted && failure == null && records.length > 0) {
+    await settleLast()
+  }
+  const paid = new Map<string, bigint>()
+  if (records.length > 0 && failure == null) {
+    await claimAll(paid)
+  }
+  k2.hold()
+  await Promise.all(members.map((member) => member.process.stop()))
+  const facts = await collectFacts()
+  const invariants = checkInvariants(facts, init.rounds)
+  const broken = [failure, ...invariants.map(({ name, broken: found }) => (found == null ? null : `${name}: ${found}`))].filter(
+    (reason) => reason != null
+  )
+  clearInterval(view)
+  init.onView(viewState())
+  const summary = summarize(facts, invariants, broken, paid)
+  init.onEvent(summary as unknown as Record<string, unknown>)
+  return summary
+
+  // ---------------------------------------------------------------------------------------------------------------
+
+  function newMember(index: number, fault: Fault | null): Member {
+    const pair = generateKeyPair()
+    const name = `node-${index + 1}`
+    return {
+      name,
+      pair,
+      owner: generateKeyPair(),
+      fault,
+      process: undefined as never,
+      row: {
+        name,
+        staker: pair.address,
+        fault,
+        state: 'starting',
+        peers: 0,
+        work: '-',
+        submitted: '-',
+        audits: '-',
+        challenged: '-',
+        voted: '-',
+        rewards: 0n
+      },
+      records: new Map(),
+      interrupted: false,
+      crashed: null,
+      hint: null,
+      staked: false,
+      hasTask: false,
+      past: [],
+      stats: null
+    }
+  }
+
+  function startMember(member: Member): void {
+    member.process.start()
+    tell('node-started', { name: member.name, node: member.pair.address, pid: member.process.pid() ?? null, fault: member.fault })
+  }
+
+  function onNodeEvent(member: Member, event: NodeEvent): void {
+    const { row } = member
+    init.onEvent({ ...event, name: member.name })
+    const cycle = event.cycle ?? 0
+    switch (event.event) {
+      case 'listening': {
+        row.state = 'listening'
+        const hint = (event.multiaddrs as string[])[0]
+        if (hint != null && !member.staked) {
+          member.hint = hint
+          member.staked = true
+          stakeFor(member).catch((err) => {
+            failure ??= `cannot stake for ${member.name}: ${messageOf(err)}`
+            ready.reject(new TestnetError(failure))
+          })
+        } else {
+          member.hint = hint ?? member.hint
+        }
+        break
+      }
+      case 'peer':
+      case 'peer-left':
+        row.peers = event.staked as number
+        row.state = 'meshed'
+        checkReady()
+        break
+      case 'task':
+        member.hasTask = true
+        row.state = 'working'
+        checkReady()
+        break
+      case 'task-failed':
+        row.state = 'no task'
+        messages.push(`${member.name}: ${event.reason}`)
+        break
+      case 'work-started':
+        row.work = `cycle ${cycle}`
+        break
+      case 'submitted':
+        row.submitted = `cycle ${cycle}`
+        break
+      case 'missed':
+        row.submitted = `missed ${cycle}`
+        messages.push(`${member.name} missed cycle ${cycle}: ${event.reason}`)
+        break
+      case 'audited':
+        row.audits = `cycle ${cycle}: ${event.finding}`
+        break
+      case 'challenged':
+        if (event.by === member.pair.address) {
+          row.challenged = `cycle ${cycle}: ${nameOf(event.subject as string)}`
+          messages.push(`${member.name} challenges ${nameOf(event.subject as string)}, cycle ${cycle}: ${event.finding}`)
+        }
+        break
+      case 'voted':
+        row.voted = `cycle ${cycle}`
+        break
+      case 'vote-lost':
+        row.voted = `lost ${cycle}`
+        messages.push(`${member.name} lost its vote for cycle ${cycle}: ${event.reason}`)
+        break
+      case 'settled':
+        member.records.set(cycle, event.record as string)
+        row.rewards = BigInt(event.total as string)
+        break
+      case 'stats':
+        member.stats = event as unknown as Stats
+        break
+      case 'unhandled':
+        member.crashed ??= `unhandled: ${event.reason}`
+        break
+    }
+  }
+
+  function onNodeExit(member: Member, { signal: by, reason }: { signal: string | null; reason: string }): void {
+    if (member.stats != null) {
+      member.past.push(member.stats)
+      member.stats = null
+    }
+    if (by === 'SIGKILL') {
+      // somebody tries us: the node comes back, as a service manager would bring it
+      member.interrupted = true
+      member.row.state = 'killed'
+      messages.push(`${member.name} was killed and comes back`)
+      tell('node-killed', { name: member.name, node: member.pair.address })
+      setTimeout(() => {
+        if (!signal.aborted) {
+          startMember(member)
+        }
+      }, RESTART_MS)
+      return
+    }
+    member.crashed = reason
+    member.row.state = 'ended'
+    messages.push(`${member.name} ${reason}`)
+    tell('node-ended', { name: member.name, node: member.pair.address, reason })
+    ready.reject(new TestnetError(`${member.name} ${reason}`))
+  }
+
+  async function stakeFor(member: Member): Promise<void> {
+    await client.send(
+      [
+        stakeInstruction({
+          task: task.address,
+          stakingKey: member.pair.address,
+          payer: wallet.address,
+          amount: STAKE_ROE,
+          withdrawAuthority: member.owner.address,
+          addressHint: member.hint!
+        })
+      ],
+      [signerOf(wallet), signerOf(member.pair)]
+    )
+    tell('staked', { node: member.pair.address, name: member.name, roe: STAKE_ROE })
+  }
+
+  function checkReady(): void {
+    if (members.every((member) => member.hasTask && member.row.peers >= init.nodes - 1)) {
+      ready.resolve()
+    }
+  }
+
+  function notReady(): string {
+    const late = members.filter((member) => !member.hasTask || member.row.peers < init.nodes - 1)
+    return `the nodes did not find each other within ${BOOT_MS / 1000} s: ${late.map(({ name, row, hasTask }) => `${name} has ${row.peers} peers${hasTask ? '' : ' and no task'}`).join(', ')}. Logs: ${dir}`
+  }
+
+  /** A vote landed: has it finalized the cycle? */
+  function onVote(vote: { staker: string; cycle: number }): void {
+    checking = checking.then(async () => {
+      const account = await client.task(task.address)
+      if (account.finalized == null || account.finalized.cycle <= seenCycle || failure != null) {
+        return
+      }
+      seenCycle = account.finalized.cycle
+      await onFinalized(account)
+    })
+    checking.catch((err) => {
+      failure ??= `the record of cycle ${vote.cycle} could not be checked: ${messageOf(err)}`
+      enough.resolve()
+    })
+    checking = checking.catch(() => {})
+  }
+
+  async function onFinalized(account: TaskAccount): Promise<void> {
+    const record = await ledgerCheck.check(account)
+    records.push(record)
+    tell('finalized', {
+      cycle: record.cycle,
+      record: record.cid,
+      root: record.root,
+      accepted: record.accepted,
+      rejected: record.rejected,
+      recomputed: record.recomputed.ok
+    })
+    messages.push(
+      `cycle ${record.cycle} is finalized: ${record.accepted.length} accepted${record.rejected.map(({ staker, reason }) => `, ${nameOf(staker)} rejected (${reason})`).join('')}`
+    )
+    if (init.rounds != null && records.length >= init.rounds) {
+      enough.resolve()
+    }
+  }
+
+  /** Gives up on a run that gets nowhere: as many skipped cycles as wanted ones, and some. */
+  function onTick(): void {
+    const cycle = cycleAt(timing, k2.slot())
+    if (init.rounds != null && cycle - 3 >= init.rounds * 2 + 3) {
+      failure ??= `${records.length} of ${init.rounds} cycles were finalized in ${cycle} rounds`
+      enough.resolve()
+    }
+  }
+
+  /** Waits for the votes and records of the last cycle, as long as its window is open. */
+  async function settleLast(): Promise<void> {
+    const last = records.at(-1)!.cycle
+    const honest = members.filter(({ fault }) => fault == null)
+    const { to } = windowOf(timing, last, 'distribution')
+    while (k2.slot() < to && !signal.aborted) {
+      const voted = honest.every(({ pair }) =>
+        transactions.some(({ vote, failed }) => !failed && vote?.cycle === last && vote.staker === pair.address)
+      )
+      if (voted && honest.every((member) => member.records.has(last))) {
+        return
+      }
+      await new Promise((done) => setTimeout(done, slotMs))
+    }
+  }
+
+  async function claimAll(into: Map<string, bigint>): Promise<void> {
+    for (const staker of ledgerCheck.ledger().keys()) {
+      const { amount, to } = await claimFor(client, task.address, staker, ledgerCheck.ledger(), signerOf(wallet))
+      if (amount > 0n) {
+        into.set(staker, amount)
+        tell('paid', { node: staker, to, roe: amount })
+      }
+    }
+  }
+
+  async function collectFacts(): Promise<RunFacts> {
+    const stakes = await client.stakes(task.address)
+    const addresses = new Set([
+      ...funded.map(({ address }) => address),
+      k2.faucetAddress,
+      task.address,
+      ...members.map(({ owner }) => owner.address),
+      ...stakes.flatMap(({ address, staker, withdrawAuthority }) => [address, staker, withdrawAuthority])
+    ])
+    const genesis = funded.reduce((sum, { lamports }) => sum + lamports, 0n) + faucetBefore
+    const now = await balances(client, [...addresses])
+    const account = await client.task(task.address)
+    const pot = {
+      funded: FUND_ROE,
+      claimed: account.claimedTotal,
+      slashed: account.slashedTotal,
+      lamports: await client.balance(task.address),
+      rentReserve: account.rentReserve
+    }
+    const nodes: NodeFacts[] = members.map(({ name, pair, fault, records: held, interrupted, crashed }) => ({
+      name,
+      staker: pair.address,
+      fault,
+      records: held,
+      interrupted,
+      firstCycle: 0,
+      crashed
+    }))
+    return { nodes, transactions, records, startingSlot, roundSlots, money: { genesis, now, fees }, pot }
+  }
+
+  function summarize(facts: RunFacts, invariants: Invariant[], broken: string[], paid: Map<string, bigint>): TestnetSummary {
+    const stats = members.flatMap(({ past, stats: current }) => (current == null ? past : [...past, current]))
+    const sum = (pick: (one: Stats) => number) => stats.reduce((all, one) => all + pick(one), 0)
+    const last = records.at(-1)
+    const cycles = last == null ? 0 : last.cycle + 1
+    return {
+      event: 'summary',
+      ok: broken.length === 0,
+      reason: broken[0] ?? null,
+      nodes: init.nodes,
+      cycles,
+      finalized: records.length,
+      skipped: Array.from({ length: cycles }, (_, cycle) => cycle).filter((cycle) => !records.some((record) => record.cycle === cycle)),
+      records: records.map(({ cycle, root, cid, accepted, rejected }) => ({ cycle, root, record: cid, accepted, rejected })),
+      rewards: Object.fromEntries([...(last?.rewards ?? [])].map(([staker, roe]) => [staker, roe.toString()])),
+      paid: Object.fromEntries([...paid].map(([staker, roe]) => [staker, roe.toString()])),
+      k2: {
+        transactions: facts.transactions.length,
+        bytes: facts.transactions.reduce((all, { bytes }) => all + bytes, 0),
+        votes: facts.transactions.filter(({ vote, failed }) => vote != null && !failed).length,
+        byKind: countBy(facts.transactions.flatMap(({ kinds }) => kinds))
+      },
+      gossip: {
+        delivered: sum(({ gossip }) => gossip.delivered),
+        duplicates: sum(({ gossip }) => gossip.duplicates),
+        signatureChecks: sum(({ gossip }) => gossip.signatureChecks)
+      },
+      proofs: { fetched: sum(({ proofs }) => proofs.fetched), bytes: sum(({ proofs }) => proofs.bytes) },
+      invariants,
+      seconds: Math.round((performance.now() - started) / 100) / 10
+    }
+  }
+
+  function nameOf(staker: string): string {
+    return members.find(({ pair }) => pair.address === staker)?.name ?? staker
+  }
+
+  function viewState(): ViewState {
+    const slot = k2.slot()
+    const cycle = cycleAt(timing, slot)
+    return {
+      url: k2.url,
+      task: task.address,
+      taskName: manifest.name,
+      slot,
+      cycle,
+      at: slot < startingSlot ? 0 : (slot - startingSlot) % roundSlots,
+      roundSlots,
+      phase: phaseAt(timing, slot),
+      finalized: records.length,
+      wanted: init.rounds,
+      rows: members.map(({ row }) => row),
+      messages
+    }
+  }
+}
+
+/** What the cycle that submits and audits in this slot does; the others work and distribute beside it. */
+function phaseAt(timing: Timing, slot: number): string {
+  const cycle = cycleAt(timing, slot) - 1
+  if (slot < timing.startingSlot) {
+    return 'starting'
+  }
+  if (cycle < 0) {
+    return 'work'
+  }
+  return within(windowOf(timing, cycle, 'submission'), slot)
+    ? 'submissions'
+    : within(windowOf(timing, cycle, 'audit'), slot)
+      ? 'audits'
+      : 'distribution'
+}
+
+function factsOf({ slot, signature, feePayer, bytes, err, instructions }: LocalTransaction): TransactionFacts {
+  const ours = instructions.filter(({ programId }) => programId === PROGRAM_ID)
+  const votes = ours.filter(({ data }) => instructionName(data) === 'vote')
+  return {
+    slot,
+    signature,
+    feePayer,
+    bytes,
+    failed: err != null,
+    kinds: instructions.map(({ programId, data }) =>
+      programId === PROGRAM_ID ? (instructionName(data) ?? 'unknown') : nameOfProgram(programId)
+    ),
+    vote: votes.length !== 1 ? null : { staker: votes[0]!.accounts[0]!, cycle: Number(Buffer.from(votes[0]!.data).readBigUInt64LE(1)) }
+  }
+}
+
+function nameOfProgram(programId: string): string {
+  return programId === PublicKey.default.toBase58() ? 'system' : programId
+}
+
+function signerOf(pair: KeyPair): TransactionSigner {
+  return { address: pair.address, sign: async (message) => signEd25519(message, pair.secretKey) }
+}
+
+async function balances(client: K2Client, addresses: string[]): Promise<bigint> {
+  let sum = 0n
+  for (let at = 0; at < addresses.length; at += 100) {
+    const found = await client.connection.getMultipleAccountsInfo(
+      addresses.slice(at, at + 100).map((address) => new PublicKey(address)),
+      'processed'
+    )
+    for (const account of found) {
+      sum += BigInt(account?.lamports ?? 0)
+    }
+  }
+  return sum
+}
+
+function countBy(names: string[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const name of names) {
+    counts[name] = (counts[name] ?? 0) + 1
+  }
+  return counts
+}
+
+function messageOf(err: unknown): string {
+  return err instanceof Error ? err.message : String(err)
+}

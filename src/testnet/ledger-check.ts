@@ -1,0 +1,79 @@
+import type { CID } from 'multiformats/cid'
+import type { Timing } from '../clock/index.ts'
+import { verifyEd25519 } from '../identity/index.ts'
+import type { K2Client } from '../k2/index.ts'
+import { bountyFor, stakeWeight, type TaskAccount } from '../k2/settlement/index.ts'
+import { type Auditor, blocksFrom, recordCid } from '../node/index.ts'
+import type { ProviderHint } from '../proofs/index.ts'
+import { type CheckTools, checkRecord, type Ledger, readLedger, readRecord } from '../record/index.ts'
+import type { RecordFacts } from './facts.ts'
+
+export interface LedgerCheckInit {
+  k2: K2Client
+  task: string
+  genesisHash: string
+  timing: Timing
+  auditor: Auditor
+  providers: () => ProviderHint[]
+  distribution: CheckTools['distribution']
+}
+
+const FETCH_TIMEOUT_MS = 20_000
+
+/**
+ * Reads each finalized record as an outsider would, from the nodes that hold it, and recomputes it from the one before:
+ * content, tally, distribution, ledger and root against what K2 has.
+ */
+export function createLedgerCheck({ k2, task, genesisHash, timing, auditor, providers, distribution }: LedgerCheckInit) {
+  let previous: { cid: CID; cycle: number } | null = null
+  let ledger: Ledger = new Map()
+
+  return {
+    ledger: () => ledger,
+    async check(account: TaskAccount): Promise<RecordFacts> {
+      const { cycle, recordDigest, root } = account.finalized!
+      const cid = recordCid(recordDigest)
+      const get = blocksFrom(auditor.proofs, providers(), FETCH_TIMEOUT_MS)
+      const { content } = await readRecord(cid, get)
+      const read = await readLedger(content.ledger, get, undefined, content)
+      const stakes = new Map(
+        (await k2.stakes(task)).map((stake) => [stake.staker, stakeWeight(stake, cycle)] as const).filter(([, weight]) => weight > 0n)
+      )
+      const inputs = {
+        taskId: task,
+        genesisHash,
+        cycle,
+        previous,
+        ledger,
+        stakes,
+        bounty: bountyFor(account, cycle),
+        messages: [],
+        mustHave: new Set<string>()
+      }
+      const checked = await checkRecord(content, inputs, { timing, verify: verifyEd25519, distribution })
+      const sameRoot = Buffer.from(root).equals(read.root)
+      const facts: RecordFacts = {
+        cycle,
+        cid: cid.toString(),
+        root: Buffer.from(root).toString('hex'),
+        recomputed: !checked.ok
+          ? { ok: false, reason: checked.reason }
+          : sameRoot
+            ? { ok: true }
+            : { ok: false, reason: 'the ledger has another root than K2' },
+        accepted: checked.ok ? checked.tally.accepted.map(({ signer }) => signer) : [],
+        rejected: checked.ok
+          ? checked.tally.rejected.map(({ staker, reason, detail }) => ({
+              staker,
+              reason: detail === '' ? reason : `${reason}: ${detail}`
+            }))
+          : [],
+        rewards: new Map([...read.ledger].map(([staker, { reward }]) => [staker, reward])),
+        totalRewards: content.totalRewards
+      }
+      previous = { cid, cycle }
+      ledger = read.ledger
+      return facts
+    }
+  }
+}
