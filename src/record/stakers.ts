@@ -3,11 +3,11 @@ import bs58 from 'bs58'
 /**
  * The place of a base58 staking key in the order of its 32 bytes, as text that compares with `<`.
  *
- * base58's alphabet ascends in ASCII and '1' is its zero, so once the ones that stand for leading zero bytes are
- * replaced by padding, the text orders as the number does, and 10,000 keys need no decoding to be sorted.
+ * base58's alphabet ascends in ASCII and '1' is its zero, so text padded with ones to the 44 digits that a key may have
+ * orders as the number does, and 10,000 keys need no decoding to be sorted.
  */
 export function stakerOrder(staker: string): string {
-  return staker.replace(/^1+/, '').padStart(44, '1')
+  return staker.padStart(44, '1')
 }
 
 /** Sorts by the bytes of the staking key. */
