@@ -42,6 +42,32 @@ export interface Hello {
 }
 
 /**
+ * Judges what a peer said of itself, and binds its stake to it when all is well. Reads down the page of the spec; the
+ * signature comes last, and only for stakers.
+ *
+ * @param remote the PeerId at the other end of the authenticated connection
+ */
+export function judgeHello(
+  bytes: Uint8Array,
+  remote: string,
+  { network, peers, verify }: Pick<HelloInit, 'network' | 'peers' | 'verify'>
+): HelloFault | undefined {
+  if (bytes.length === 0) return 'unbound'
+  let message: Message
+  try {
+    message = open(bytes, network)
+  } catch {
+    return 'malformed'
+  }
+  const said = message.body.announcement
+  if (said == null) return 'malformed'
+  if (peerIdText(said.peerId) !== remote) return 'other-peer'
+  if (peers.hasStake(message.signer) === false) return 'unstaked'
+  if (!verifySignature(message, network, verify)) return 'bad-signature'
+  return peers.confirm(message)
+}
+
+/**
  * The hello protocol: two peers exchange their announcements, and so each knows whose stake the other speaks for.
  * Whoever opened the connection opens the stream. Spec: protocols/hello/README.md.
  */
@@ -52,26 +78,9 @@ export function createHello(init: HelloInit): Hello {
   let stopping = new AbortController()
   let started = false
 
-  /** Reads down the page of the spec; the signature comes last, and only for stakers. */
-  const judge = (bytes: Uint8Array, remote: string): HelloFault | undefined => {
-    if (bytes.length === 0) return 'unbound'
-    let message: Message
-    try {
-      message = open(bytes, network)
-    } catch {
-      return 'malformed'
-    }
-    const said = message.body.announcement
-    if (said == null) return 'malformed'
-    if (peerIdText(said.peerId) !== remote) return 'other-peer'
-    if (peers.hasStake(message.signer) === false) return 'unstaked'
-    if (!verifySignature(message, network, verify)) return 'bad-signature'
-    return peers.confirm(message)
-  }
-
   const conclude = (connection: Connection, bytes: Uint8Array): HelloOutcome => {
     const peerId = connection.remotePeer.toString()
-    const fault = judge(bytes, peerId)
+    const fault = judgeHello(bytes, peerId, { network, peers, verify })
     if (fault === 'bad-signature') {
       peers.strike(peerId)
     }

@@ -20,7 +20,7 @@ export { type Announcer, type AnnouncerInit, createAnnouncer } from './announcer
 export { createDiscovery, type Discovery, type DiscoveryEvent, type DiscoveryInit, type Source } from './discovery.ts'
 export { HostError, NodeKeyError, PeerNotFoundError, StreamLimitError } from './errors.ts'
 export { converse, type FrameLimits, next } from './frames.ts'
-export { createHello, HELLO_PROTOCOL, type Hello, type HelloFault, type HelloInit, type HelloOutcome } from './hello.ts'
+export { createHello, HELLO_PROTOCOL, type Hello, type HelloFault, type HelloInit, type HelloOutcome, judgeHello } from './hello.ts'
 export { createHost, explainStart, type Host } from './host.ts'
 export { DHT_PROTOCOL, type HostServices, type Libp2pConfig, type Libp2pConfigInit, libp2pConfig } from './libp2p-config.ts'
 export { CONNECTION_LIMITS, type ConnectionLimits, LOCAL_CONNECTION_LIMITS, MAX_BAD_SIGNATURES } from './limits.ts'

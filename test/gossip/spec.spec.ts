@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { REASONS, TOLERANCE_SLOTS } from '../../src/gossip/index.ts'
+import { CONNECTION_LIMITS, DHT_PROTOCOL, HELLO_PROTOCOL, MAX_BAD_SIGNATURES } from '../../src/network/index.ts'
+import { SYNC_LIMITS, SYNC_PROTOCOL } from '../../src/sync/index.ts'
+import { LIMITS } from '../../src/wire/index.ts'
+
+const spec = (protocol: string) => readFileSync(join(import.meta.dirname, '../../protocols', protocol, 'README.md'), 'utf8')
+/** The cells of the table rows, without their backticks. */
+const rows = (text: string) =>
+  text
+    .split('\n')
+    .filter((line) => line.startsWith('| '))
+    .map((line) =>
+      line
+        .slice(2, -2)
+        .split(' | ')
+        .map((cell) => cell.replaceAll('`', '').trim())
+    )
+
+describe('specs of hello, gossip and sync', () => {
+  it('retell the reasons and their results', () => {
+    const told = rows(spec('gossip')).filter(([reason]) => reason! in REASONS)
+    expect(Object.fromEntries(told.map(([reason, result]) => [reason, result]))).to.deep.equal(REASONS)
+    expect(spec('gossip')).to.contain(`more than ${LIMITS.envelopeBytes} bytes`).and.to.contain(`more than ${TOLERANCE_SLOTS} ahead`)
+    expect(spec('gossip')).to.contain(`${MAX_BAD_SIGNATURES} messages that are`)
+  })
+
+  it('retell the limits of sync', () => {
+    const told = rows(spec('sync')).filter(([name]) => name! in SYNC_LIMITS)
+    expect(Object.fromEntries(told.map(([name, number]) => [name, Number(number)]))).to.deep.equal(SYNC_LIMITS)
+    expect(spec('sync')).to.contain(SYNC_PROTOCOL)
+  })
+
+  it('retell the connection slots', () => {
+    const numbers = rows(spec('hello')).flatMap(([, number]) => (/^\d+$/.test(number ?? '') ? [Number(number)] : []))
+    const { maxConnections, unstakedSlots, unstakedPerIp, inboundPerSecond, pendingInbound } = CONNECTION_LIMITS
+    expect(numbers).to.deep.equal([maxConnections, unstakedSlots, unstakedPerIp, inboundPerSecond, pendingInbound])
+    expect(spec('hello')).to.contain(HELLO_PROTOCOL).and.to.contain(DHT_PROTOCOL)
+  })
+})
