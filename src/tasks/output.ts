@@ -38,8 +38,12 @@ export function createLogGate(log: TaskLog, now: () => number): TaskLog {
   }
 }
 
-/** Reads a stream's bytes at no more than a rate; beyond it the writer waits. */
-export function paceReading(stream: Readable, bytesPerSecond: number, onData: (chunk: Buffer) => void): void {
+/**
+ * Reads a stream's bytes at no more than a rate; beyond it the writer waits.
+ *
+ * @param onData may answer with what the chunk costs beyond its bytes, in bytes
+ */
+export function paceReading(stream: Readable, bytesPerSecond: number, onData: (chunk: Buffer) => number | undefined): void {
   let seen = 0
   let counting = false
   stream.on('data', (chunk: Buffer) => {
@@ -51,11 +55,10 @@ export function paceReading(stream: Readable, bytesPerSecond: number, onData: (c
         stream.resume()
       }, WINDOW_MS / 10)
     }
-    seen += chunk.length
+    seen += chunk.length + (onData(chunk) ?? 0)
     if (seen > bytesPerSecond / 10) {
       stream.pause()
     }
-    onData(chunk)
   })
   stream.on('error', () => {}) // the process has ended; its exit says why
 }
@@ -76,6 +79,7 @@ export function readOutput(stream: Readable, source: 'stdout' | 'stderr', log: T
     for (const line of lines) {
       log({ source, text: line })
     }
+    return undefined
   })
   stream.on('end', () => {
     if (partial !== '') {

@@ -15,9 +15,9 @@ const GRACE_MS = 100
 const WATCH_MS = 50
 /** Memory of Node itself, and room for what is not JavaScript heap, on top of the heap limit. */
 const BASE_MEMORY_MB = 128
-/** Answers that wait for a child that does not read them. */
-const MAX_BACKLOG_BYTES = 64 * 1024 * 1024
+/** What a child may send in a second before it has to wait, with each frame counted as so many bytes more: 8,192 small ones. */
 const FRAME_BYTES_PER_SECOND = 64 * 1024 * 1024
+const FRAME_COST_BYTES = 8 * 1024
 /** Below nice 0: a busy task must not take the node's turns. */
 const TASK_NICENESS = 5
 
@@ -67,7 +67,7 @@ export interface TaskProcess {
 interface Pending {
   call: ProcessCall
   services: AbortController
-  settle(outcome: Outcome<unknown>): void
+  settle(outcome: Outcome<unknown>, alone: boolean): void
 }
 
 export function startTaskProcess(init: TaskProcessInit): TaskProcess {
@@ -112,13 +112,9 @@ export function startTaskProcess(init: TaskProcessInit): TaskProcess {
     killed ??= { reason, detail, culprit }
     child.kill('SIGKILL')
   }
-  const send = (head: unknown, body?: Uint8Array): void => {
-    if (ended) {
-      return
-    }
-    input.write(encodeFrame(head, body))
-    if (input.writableLength > MAX_BACKLOG_BYTES) {
-      kill('nonsense', 'the task does not read the answers that it asks for')
+  const send = (head: unknown, body?: Uint8Array, onRead?: () => void): void => {
+    if (!ended) {
+      input.write(encodeFrame(head, body), onRead)
     }
   }
 
@@ -153,11 +149,13 @@ export function startTaskProcess(init: TaskProcessInit): TaskProcess {
     clearTimeout(startTimer)
     clearInterval(watch)
     ready.resolve({ ok: false, reason: why.reason, detail: why.detail })
+    const alone = calls.size <= 1
     for (const [id, pending] of [...calls]) {
       pending.settle(
         why.culprit == null || why.culprit === id
           ? { ok: false, reason: why.reason, detail: why.detail }
-          : { ok: false, reason: 'interrupted', detail: `another call of the same process ended it: ${why.reason}, ${why.detail}` }
+          : { ok: false, reason: 'interrupted', detail: `another call of the same process ended it: ${why.reason}, ${why.detail}` },
+        alone
       )
     }
     gone.resolve()
@@ -165,14 +163,14 @@ export function startTaskProcess(init: TaskProcessInit): TaskProcess {
 
   const frames = createFrameReader(FROM_TASK_LIMITS)
   paceReading(channel, FRAME_BYTES_PER_SECOND, (chunk) => {
-    if (killed != null) {
-      return
-    }
+    let read = 0
     try {
-      for (const { head, body } of frames.push(chunk)) {
+      for (const { head, body } of killed == null ? frames.push(chunk) : []) {
+        read++
         const message = fromTaskShape.safeParse(head)
         if (!message.success) {
-          return kill('nonsense', `a message of unknown shape: ${firstProblem(message.error)}`)
+          kill('nonsense', `a message of unknown shape: ${firstProblem(message.error)}`)
+          break
         }
         receive(message.data, body)
       }
@@ -182,6 +180,7 @@ export function startTaskProcess(init: TaskProcessInit): TaskProcess {
       }
       kill('nonsense', error.message)
     }
+    return read * FRAME_COST_BYTES
   })
 
   function receive(message: FromTask, body: Uint8Array): void {
@@ -203,7 +202,8 @@ export function startTaskProcess(init: TaskProcessInit): TaskProcess {
           ?.settle(
             message.ok
               ? { ok: true, value: message.value }
-              : { ok: false, reason: 'threw', detail: `${message.error.name}: ${message.error.message}` }
+              : { ok: false, reason: 'threw', detail: `${message.error.name}: ${message.error.message}` },
+            calls.size === 1
           )
         break
       case 'request':
@@ -238,11 +238,14 @@ export function startTaskProcess(init: TaskProcessInit): TaskProcess {
       const { name, message } = error instanceof Error ? error : new Error(String(error))
       reply = { error: { name: name.slice(0, 64), message: message.slice(0, 300) } }
     }
-    requests--
+    // a request is over when its answer is on its way: a child that asks and never reads runs into its limit
+    const over = () => {
+      requests--
+    }
     if ('answer' in reply) {
-      send({ kind: 'response', id: message.id, ok: true, value: reply.answer.value }, reply.answer.body)
+      send({ kind: 'response', id: message.id, ok: true, value: reply.answer.value }, reply.answer.body, over)
     } else {
-      send({ kind: 'response', id: message.id, ok: false, error: reply.error })
+      send({ kind: 'response', id: message.id, ok: false, error: reply.error }, undefined, over)
     }
   }
 
@@ -285,11 +288,10 @@ export function startTaskProcess(init: TaskProcessInit): TaskProcess {
         calls.set(id, {
           call,
           services,
-          settle(outcome) {
+          settle(outcome, alone) {
             clearTimeout(timer)
             clearTimeout(graceTimer)
             call.signal?.removeEventListener('abort', onAbort)
-            const alone = calls.size === 1
             calls.delete(id)
             services.abort()
             // a result after its time counts as none, whatever it is

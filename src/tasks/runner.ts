@@ -327,7 +327,7 @@ export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner
     if (outcome.ok) {
       return { ok: true, value: outcome.value }
     }
-    const { reason, detail } = outcome
+    const { reason, detail } = stopped && outcome.reason === 'interrupted' ? failed('stopped', 'the runner is stopped') : outcome
     lastReason = { function: name, reason, detail }
     return failed(reason, detail)
   }

@@ -155,7 +155,9 @@ export function guardProcess(network: boolean): void {
   })
   for (const name of PROCESS_FUNCTIONS) {
     if (name in process) {
-      fix(process, name, denied(`process.${name}`))
+      const absent = denied(`process.${name}`)
+      // Node's own modules wrap some of these when they are first loaded: their assignment must not fail, and not succeed
+      Object.defineProperty(process, name, { get: () => absent, set: () => {}, configurable: false, enumerable: false })
     }
   }
   // names the machine's interfaces and the command line

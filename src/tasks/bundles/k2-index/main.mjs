@@ -313,16 +313,11 @@ async function parallel(items, run) {
 
 /** So many of the list, each with the same chance, by the auditor's private randomness. @template T @param {T[]} list @param {number} count */
 function choose(list, count) {
-  const pool = [...list]
-  const random = new Uint32Array(1)
-  for (let i = 0; i < pool.length && i < count; i++) {
-    crypto.getRandomValues(random)
-    const j = i + /** @type {number} */ (random[0] % (pool.length - i))
-    const chosen = /** @type {T} */ (pool[j])
-    pool[j] = /** @type {T} */ (pool[i])
-    pool[i] = chosen
-  }
-  return pool.slice(0, count)
+  return list
+    .map((item) => ({ item, order: crypto.getRandomValues(new Uint32Array(1))[0] ?? 0 }))
+    .sort((a, b) => a.order - b.order)
+    .slice(0, count)
+    .map(({ item }) => item)
 }
 
 /** @param {string} value */
