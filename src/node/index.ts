@@ -35,6 +35,7 @@ import {
   createHost,
   createPeers,
   type DiscoveryEvent,
+  type HelloOutcome,
   readOrMakeNodeKey
 } from '../network/index.ts'
 import { createEvents, type Events, type Logger } from '../observe/index.ts'
@@ -158,7 +159,16 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       multiaddrs: () => libp2p.getMultiaddrs(),
       signer: { publicKey: signer.publicKey, sign: (bytes) => signer.sign(bytes, { task: config.task, cycle: 0, key: null }) }
     })
-    const hello = createHello({ libp2p, network, peers, slots: host.slots, verify: verifyEd25519, announcement: announcer.current, log })
+    const hello = createHello({
+      libp2p,
+      network,
+      peers,
+      slots: host.slots,
+      verify: verifyEd25519,
+      announcement: announcer.current,
+      log,
+      onOutcome: onHello
+    })
     const discovery = createDiscovery({
       libp2p,
       network,
@@ -284,6 +294,8 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
     let finalizedCycle = account.finalized?.cycle ?? -1
     let seenCycle = -1
     let checkingStake = false
+    let strangers = false
+    let knownStakers = 0
 
     // -- the ways in and out
 
@@ -342,7 +354,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       if (slot % ANNOUNCE_CHECK_SLOTS === 0) {
         announce().catch((err) => log.warn({ reason: messageOf(err) }, 'could not announce ourselves'))
       }
-      if (slot % STAKE_CHECK_SLOTS === 0 && !checkingStake && someoneUnstaked()) {
+      if (slot % STAKE_CHECK_SLOTS === 0 && !checkingStake && (strangers || stakes.isStaked(self) !== true)) {
         checkingStake = true
         stakes
           .refresh()
@@ -353,9 +365,21 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       }
     }
 
-    /** Whether we, or someone who said hello, have no stake that we know of: it may be new on K2. */
-    function someoneUnstaked(): boolean {
-      return stakes.isStaked(self) !== true || peers.bindings().some(({ staker }) => stakes.isStaked(staker) !== true)
+    /** Someone says that it has stake, and K2 did not say so when we read it last: its stake may be new. */
+    function onHello(outcome: HelloOutcome): void {
+      strangers ||= 'fault' in outcome && outcome.fault === 'unstaked'
+    }
+
+    /** New stakers are let in as soon as K2 shows them: who said hello too early says it again. */
+    function onStakes(): void {
+      peers.refresh()
+      const stakers = stakes.accounts().length
+      if (stakers > knownStakers && strangers) {
+        strangers = false
+        hello.greetAll().catch((err) => log.debug({ reason: messageOf(err) }, 'hello failed'))
+      }
+      knownStakers = stakers
+      announce().catch((err) => log.warn({ reason: messageOf(err) }, 'could not announce ourselves'))
     }
 
     function onCycle(cycle: number): void {
@@ -552,10 +576,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         gossip.start()
         await sync.start()
         recall(slots.now() ?? 0)
-        stakes.onRefresh(() => {
-          peers.refresh()
-          announce().catch((err) => log.warn({ reason: messageOf(err) }, 'could not announce ourselves'))
-        })
+        stakes.onRefresh(onStakes)
         await announce(true)
         events.emit('listening', {
           peerId: libp2p.peerId.toString(),
