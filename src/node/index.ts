@@ -45,7 +45,7 @@ import { createRounds } from '../rounds/index.ts'
 import { openDatastore } from '../store/datastore.ts'
 import { openStore } from '../store/index.ts'
 import { createSync } from '../sync/index.ts'
-import { createK2Reader, createTaskRunner, type TaskRunner } from '../tasks/index.ts'
+import { createK2Reader, createTaskRunner, type TaskK2Reader, type TaskRunner } from '../tasks/index.ts'
 import { type Body, type Message, networkOf, onceKey, open, seal, signedBytes } from '../wire/index.ts'
 import { startApi } from './api.ts'
 import { obtainBundle } from './bundle.ts'
@@ -480,7 +480,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         folder: join(config.dataDir, 'task'),
         store: store.keyValue(`task/${config.task}`, sizes.taskStore),
         proofs: createTaskProofs(proofs, { keep: () => ({ task: config.task, cycle: workingCycle }) }),
-        k2: createK2Reader(k2.connection),
+        k2: pacedBySlots(createK2Reader(k2.connection), slots.now),
         allowNetwork: config.allowNetwork,
         maxMemoryMb: config.taskMemoryMiB,
         log: ({ source, text }) => log.info({ source, text }, 'task')
@@ -631,6 +631,25 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         store.close()
         events.emit('stopped')
       }
+    }
+  }
+}
+
+/** A task that waits for a slot asks again and again: K2 is asked once for each slot that we hear of. */
+function pacedBySlots(reader: TaskK2Reader, now: () => number | undefined): TaskK2Reader {
+  let heard: number | undefined
+  let answer: Promise<number> | undefined
+  return {
+    ...reader,
+    slot(options) {
+      if (answer == null || heard == null || heard !== now()) {
+        heard = now()
+        answer = reader.slot(options)
+        answer.catch(() => {
+          answer = undefined
+        })
+      }
+      return answer
     }
   }
 }

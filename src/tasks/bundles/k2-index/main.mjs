@@ -49,6 +49,8 @@ export async function task(ctx, cycle) {
   const slots = []
   let next = startSlot
   while (next < endSlot) {
+    // returning in time keeps the process for the next cycle, whose work runs already
+    ctx.signal.throwIfAborted()
     // the newest slot may still be filling: only what lies below it is complete
     const complete = Math.min(await ctx.k2.slot(), endSlot)
     if (complete <= next) {
