@@ -159,7 +159,7 @@ export class Blocks {
     for await (const { cid } of this.#files.getAll()) {
       signal?.throwIfAborted()
       const key = keyOf(cid)
-      if (!isKept(key) && !this.#protected.has(key) && !this.#writing.has(key)) {
+      if (!isKept(key) && !this.#protected.has(key)) {
         await this.#delete(cid, key)
         blocks++
       }
