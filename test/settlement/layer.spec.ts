@@ -52,7 +52,7 @@ describe('settlement: the layer', () => {
       inHeader.push(`${name} ${next}`)
     }
     const spec = readFileSync(join(SOURCE, 'README.md'), 'utf8')
-    const inSpec = [...spec.matchAll(/^\| (\d+) \| `(\w+Error)` \|/gm)].map(([, number, name]) => `${name} ${number}`)
+    const inSpec = [...spec.matchAll(/^\| (\d+) +\| `(\w+Error)` +\|/gm)].map(([, number, name]) => `${name} ${number}`)
     expect(here).to.have.length(39)
     expect(inHeader).to.deep.equal(here)
     expect(inSpec).to.deep.equal(here)

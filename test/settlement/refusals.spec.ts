@@ -180,6 +180,7 @@ const rows: Array<[RefusalName, string, (s: Stage) => Sent]> = [
   ['BadAccountCountError', 'no account', (s) => s.send('claim', (i) => i.keys.splice(0))],
   ['BadAccountCountError', 'thirty accounts', (s) => s.send('claim', (i) => i.keys.push(...Array(27).fill(i.keys[0])))],
   ['DuplicateAccountError', 'the task as stake', (s) => s.send('vote', at(2, s.scene.task))],
+  ['DuplicateAccountError', 'a fourth account that repeats the third', (s) => s.send('vote', (i) => i.keys.push({ ...i.keys[2]! }))],
   ['DuplicateAccountError', 'the stake as task', (s) => s.send('vote', at(1, s.alice.stake))],
   ['DuplicateAccountError', 'the task as who is paid', (s) => s.send('claim', at(2, s.scene.task))],
   ['DuplicateAccountError', 'the task as its manager', (s) => s.send('createTask', at(1, b58(s.fresh)))],

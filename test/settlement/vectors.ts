@@ -1,9 +1,7 @@
 /**
- * Walks the settlement program's test vectors. Their form is in protocols/settlement/README.md, "Vectors"; the proofs
- * are put to the program itself.
+ * Judges the settlement program's test vectors, for test/vectors.spec.ts. Their form is in
+ * protocols/settlement/README.md, "Vectors"; the proofs are put to the program itself.
  */
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { PublicKey } from '@solana/web3.js'
 import { expect } from 'chai'
 import {
@@ -22,8 +20,6 @@ import {
 } from '../../src/k2/settlement/index.ts'
 import { buildLedger, climb, leafHash } from './ledger.ts'
 import { Vm } from './vm.ts'
-
-export const VECTOR_DIR = join(import.meta.dirname, '..', '..', 'protocols', 'settlement', 'vectors')
 
 interface Head {
   description: string
@@ -52,15 +48,6 @@ interface JsonEntry {
 
 const BUILDERS = { createTask, fundTask, stake, vote, claim }
 const AMOUNTS = ['amount', 'bountyPerRound', 'minStake', 'totalRewards', 'reward', 'slash']
-
-/** One mocha test for each vector in the folder; call it inside a `describe`. */
-export function walk(vectorDir: string = VECTOR_DIR): void {
-  for (const file of readdirSync(vectorDir).filter((name) => name.endsWith('.json'))) {
-    it(file, () => {
-      judge(JSON.parse(readFileSync(join(vectorDir, file), 'utf8')) as Vector)
-    })
-  }
-}
 
 /** Throws when the code disagrees with the vector. */
 export function judge(vector: Vector): void {
@@ -165,7 +152,7 @@ function parseEntry({ staker, reward, slash }: JsonEntry): { staker: string; rew
 }
 
 /** As it stands in a vector: bytes hex, amounts decimal strings, what is undefined left out. */
-export function plain(value: unknown): unknown {
+function plain(value: unknown): unknown {
   return JSON.parse(
     JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? String(part) : part instanceof Uint8Array ? hex(part) : part))
   )

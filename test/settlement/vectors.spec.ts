@@ -1,5 +1,0 @@
-import { walk } from './vectors.ts'
-
-describe('settlement: vectors', () => {
-  walk()
-})
