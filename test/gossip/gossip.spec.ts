@@ -117,6 +117,8 @@ describe('gossip', () => {
       expect(node.libp2p.getPeers().filter((peer) => strangers.has(peer.toString()))).to.have.length(3)
       expect(node.gossip.meshPeers().filter((peer) => strangers.has(peer))).to.deep.equal([])
       expect(node.gossip.topicPeers().filter((peer) => strangers.has(peer))).to.deep.equal([])
+      // not even gossip peers with a bad score: nothing of theirs is decoded
+      expect(node.libp2p.services.pubsub.getPeers().filter((peer) => strangers.has(peer.toString()))).to.deep.equal([])
     }
     const mallory = mesh.unstaked[0] as MeshNode
     await blurt(mallory, (await mallory.submission('listen to me')).bytes)

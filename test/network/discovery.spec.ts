@@ -111,6 +111,24 @@ describe('network: discovery', () => {
     expect(bob.node.libp2p.getConnections()).to.have.length(1)
   })
 
+  it('does not dial a hinted staker that is connected already', async () => {
+    mesh = await spawnMesh({ nodes: 1 })
+    const alice = mesh.nodes[0] as MeshNode
+    const bob = await join('bob', {
+      minPeers: 2,
+      hints: async () =>
+        bob?.node.peers.isStaked(alice.peerId) === true
+          ? [{ staker: alice.pair.address, address: addressOf(alice).replace(/\/p2p\/.*/, '') }]
+          : []
+    })
+    await alice.libp2p.dial(bob.node.libp2p.getMultiaddrs())
+    await waitFor(() => bob.node.peers.isStaked(alice.peerId))
+    await bob.discovery.now()
+    await bob.discovery.now()
+    expect(bob.events.filter(({ type }) => type === 'connected')).to.deep.equal([])
+    expect(bob.node.libp2p.getConnections()).to.have.length(1)
+  })
+
   it('goes on when K2 gives no hints', async () => {
     mesh = await spawnMesh({ nodes: 1 })
     const bob = await join('bob', {
