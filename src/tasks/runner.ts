@@ -263,13 +263,13 @@ export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner
         current = null
       }
       if (current == null) {
-        restarts += everStarted ? 1 : 0
-        everStarted = true
         const starting = startWorking(options)
         current = starting
         const outcome = await starting
         if (outcome.ok) {
           known = outcome.value
+          restarts += everStarted ? 1 : 0
+          everStarted = true
         } else if (current === starting) {
           current = null
         }
