@@ -234,7 +234,18 @@ describe('local K2: a chain on disk', () => {
     expect(await f.connection.getTransaction(old)).to.equal(null)
     expect(await f.connection.getSignaturesForAddress(alice.publicKey)).to.deep.equal([])
     expect((await f.call('getBlock', 3)).error).to.include({ code: -32001 })
-    // what the transactions did is not forgotten
+    await stop(f)
+    const db = new DatabaseSync(join(dataDir, 'k2.sqlite'))
+    const rows = (table: string) => db.prepare(`SELECT count(*) AS n FROM ${table}`).get()!.n
+    expect([rows('blocks'), rows('transactions'), rows('mentions')]).to.deep.equal([300, 0, 0])
+    db.close()
+  })
+
+  it('forgets no balance with the blocks that made it, and no count', async () => {
+    const f = await start({ keepSlots: 300 })
+    const alice = await f.funded(1_000_000_000)
+    await pay(f, alice, Keypair.generate().publicKey, 1_000_000)
+    f.slots(310)
     expect(await f.connection.getBalance(alice.publicKey)).to.equal(998_995_000)
     expect(await f.connection.getTransactionCount()).to.equal(2)
   })

@@ -87,6 +87,13 @@ describe('local K2: an unmodified web3.js v1 Connection', () => {
       clock.advance(400)
       expect(timed.k2.slot()).to.equal(12)
       expect(await timed.connection.getBlockTime(11)).to.equal(1_800_000_004)
+      timed.k2.events.once('slot', () => timed.k2.hold())
+      clock.advance(4000)
+      expect(timed.k2.slot(), 'held while a slot began').to.equal(13)
+      timed.k2.release()
+      timed.k2.events.once('slot', () => timed.k2.release())
+      clock.advance(4000)
+      expect(timed.k2.slot(), 'released twice and still at one pace').to.equal(23)
     } finally {
       await timed.close()
     }
@@ -252,6 +259,14 @@ describe('local K2: an unmodified web3.js v1 Connection', () => {
     const lost = await f.connection.sendRawTransaction(poor.serialize(), { skipPreflight: true })
     f.slots()
     expect((await f.connection.getSignatureStatus(lost, { searchTransactionHistory: true })).value).to.equal(null)
+  })
+
+  it('pays two like airdrops within a slot', async () => {
+    const alice = Keypair.generate().publicKey
+    const signatures = await Promise.all([f.connection.requestAirdrop(alice, 1_000_000), f.connection.requestAirdrop(alice, 1_000_000)])
+    f.slots()
+    expect(new Set(signatures).size).to.equal(2)
+    expect(await f.connection.getBalance(alice)).to.equal(2_000_000)
   })
 
   it('refuses a wrong signature', async () => {

@@ -134,7 +134,7 @@ export class LocalK2 {
   }
 
   /**
-   * Listens, and lets slots tick unless held.
+   * Listens, and lets slots tick unless held. Where it fails, `stop` still lets go of the folder.
    *
    * @throws PortInUseError
    */

@@ -6,7 +6,7 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import { PortInUseError } from './errors.ts'
 import type { LocalK2Log } from './log.ts'
 import { dispatch, type Handler } from './rpc/dispatch.ts'
-import type { Session, Subscriptions } from './rpc/subscriptions.ts'
+import type { Client, Subscriptions } from './rpc/subscriptions.ts'
 
 /** The longest request body and WebSocket message: a full batch of transactions, and no more. */
 export const MAX_BODY_BYTES = 512 * 1024
@@ -116,7 +116,7 @@ export class RpcServer {
   }
 
   #serve(socket: WebSocket): void {
-    const session: Session = this.#subscriptions.session((text) => {
+    const client: Client = this.#subscriptions.client((text) => {
       if (socket.bufferedAmount > MAX_BACKLOG_BYTES) {
         this.#log.warn({ backlogBytes: socket.bufferedAmount }, 'a subscriber reads too slowly and is dropped')
         socket.terminate()
@@ -125,12 +125,12 @@ export class RpcServer {
       }
     })
     socket.on('message', (data, isBinary) => {
-      const answer = isBinary ? undefined : dispatch(data.toString(), (method, params) => session.handle(method, params), this.#log)
+      const answer = isBinary ? undefined : dispatch(data.toString(), (method, params) => client.handle(method, params), this.#log)
       if (answer !== undefined) {
-        session.send(answer)
+        client.send(answer)
       }
     })
-    socket.on('close', () => session.close())
+    socket.on('close', () => client.close())
     socket.on('error', (err) => this.#log.debug({ err }, 'a WebSocket connection failed'))
   }
 }

@@ -68,6 +68,8 @@ export class SlotTicker {
   }
 
   #arm(): void {
+    // a listener of the tick may have released already
+    this.#cancel?.()
     this.#cancel = this.#clock.after(Math.max(0, this.#dueMs - this.#clock.nowMs()), () => {
       const lateMs = this.#clock.nowMs() - this.#dueMs
       this.#dueMs = lateMs > 2 * this.#slotMs ? this.#clock.nowMs() + this.#slotMs : this.#dueMs + this.#slotMs

@@ -63,8 +63,7 @@ export function accountMatcher(filters: z.output<typeof accountFilters>): (state
     }
     const { offset } = filter.memcmp
     const wanted = filterBytes(filter.memcmp.bytes, filter.memcmp.encoding ?? 'base58')
-    return ({ data }: AccountState) =>
-      data.length >= offset + wanted.length && Buffer.compare(data.subarray(offset, offset + wanted.length), wanted) === 0
+    return ({ data }: AccountState) => Buffer.compare(data.subarray(offset, offset + wanted.length), wanted) === 0
   })
   return (state) => tests.every((test) => test(state))
 }

@@ -1,5 +1,4 @@
 import type { z } from 'zod'
-import type { KeyPair } from '../../../identity/index.ts'
 import type { ChainFacts } from '../genesis.ts'
 import type { History } from '../history.ts'
 import type { Commitment, Ledger, Submission } from '../ledger.ts'
@@ -15,8 +14,8 @@ export interface RpcContext {
   healthy: () => boolean
   /** Runs a transaction into the slot in progress. */
   submit: (wire: WireTransaction, options: { verified: boolean }) => Submission
-  /** Pays from the faucet; returns the signature. */
-  airdrop: (to: Uint8Array, lamports: bigint, faucet: KeyPair) => Submission
+  /** Pays from the faucet. */
+  airdrop: (to: Uint8Array, lamports: bigint) => Submission
 }
 
 /** One method: what it takes, checked by `params`, and what it gives. */

@@ -19,7 +19,7 @@ interface Subscription {
   id: number
   /** The method without "Subscribe": its notifications and its unsubscription are named by it. */
   kind: Kind
-  session: Session
+  client: Client
   commitment: Commitment
   /** Set for the kinds that are told of transactions. */
   onTransaction?: (record: TransactionRecord) => void
@@ -161,13 +161,13 @@ export class Subscriptions {
   }
 
   /** A new connection's. */
-  session(send: Send): Session {
-    return new Session(this, send)
+  client(send: Send): Client {
+    return new Client(this, send)
   }
 
   /** @throws RpcError */
-  subscribe(session: Session, name: Kind, params: unknown[]): number {
-    if (session.ids.size >= MAX_SUBSCRIPTIONS) {
+  subscribe(client: Client, name: Kind, params: unknown[]): number {
+    if (client.ids.size >= MAX_SUBSCRIPTIONS) {
       throw new RpcError(INTERNAL_ERROR, `Internal Error: Subscription refused. This connection holds ${MAX_SUBSCRIPTIONS} already`)
     }
     const { params: schema, open } = kinds[name]
@@ -181,7 +181,7 @@ export class Subscriptions {
         commitment,
         notify: (result) => {
           if (live()) {
-            session.send(stringifyJson({ jsonrpc: '2.0', method: `${name}Notification`, params: { result, subscription: id } }))
+            client.send(stringifyJson({ jsonrpc: '2.0', method: `${name}Notification`, params: { result, subscription: id } }))
           }
         },
         later: (work) => queueMicrotask(() => live() && work()),
@@ -189,30 +189,30 @@ export class Subscriptions {
       },
       checked
     )
-    this.#all.set(id, { id, kind: name, session, commitment, ...told })
-    session.ids.add(id)
+    this.#all.set(id, { id, kind: name, client, commitment, ...told })
+    client.ids.add(id)
     return id
   }
 
   /** @throws RpcError when `id` is not a subscription of this kind and connection */
-  unsubscribe(session: Session, name: Kind, params: unknown[]): boolean {
+  unsubscribe(client: Client, name: Kind, params: unknown[]): boolean {
     const [id] = checkParams(z.tuple([z.number().int()]), params)
-    if (!session.ids.has(id) || this.#all.get(id)?.kind !== name) {
+    if (!client.ids.has(id) || this.#all.get(id)?.kind !== name) {
       throw invalidParams('Invalid subscription id.')
     }
     this.#end(id)
     return true
   }
 
-  close(session: Session): void {
-    for (const id of session.ids) {
+  close(client: Client): void {
+    for (const id of client.ids) {
       this.#all.delete(id)
     }
-    session.ids.clear()
+    client.ids.clear()
   }
 
   #end(id: number): void {
-    this.#all.get(id)?.session.ids.delete(id)
+    this.#all.get(id)?.client.ids.delete(id)
     this.#all.delete(id)
   }
 
@@ -238,7 +238,7 @@ export class Subscriptions {
 }
 
 /** One connection's side of the subscriptions. */
-export class Session {
+export class Client {
   readonly send: Send
   readonly ids = new Set<number>()
   readonly #subscriptions: Subscriptions

@@ -91,7 +91,7 @@ export const transactionMethods = {
   requestAirdrop: method(
     z.tuple([p.pubkey, z.union([z.number().int().nonnegative(), z.bigint()]), z.object(p.commitment).nullish().optional()]),
     (context, [to, lamports]) => {
-      const result = context.airdrop(to.bytes, BigInt(lamports), context.chain.faucet)
+      const result = context.airdrop(to.bytes, BigInt(lamports))
       if (!result.included) {
         throw new RpcError(INTERNAL_ERROR, `airdrop request failed: ${describeTransactionError(result.err, result.logs)}`)
       }
