@@ -84,7 +84,9 @@ export const LIMITS = {
   // --- reading
 
   /** Entries of a directory tree that are listed or written out: shared subtrees make a small DAG list without end. */
-  entries: 100_000,
+  entries: 20_000,
+  /** dag-pb nodes that a reader has at hand: a directory is looked at once for each of its entries. */
+  readerCacheBytes: 2 * 1024 * 1024,
   /** What fetchTo writes to the disk: a small DAG may name one leaf very often. */
   outputBytes: 1024 * 1024 * 1024
 } as const

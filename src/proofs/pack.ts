@@ -86,7 +86,7 @@ export async function packFiles(blocks: Blocks, files: AsyncIterable<PackedFile>
     for await (const entry of entries) {
       root = entry.cid
     }
-    if (root == null) {
+    if (root == null || written.size < 2) {
       throw new PackError('no files: a proof has at least one')
     }
     complete = true

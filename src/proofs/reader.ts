@@ -45,7 +45,7 @@ const WINDOW_BYTES = 1024 * 1024
 
 export function createReader({ blocks, helia }: { blocks: Blocks; helia: Helia }, cid: CID | string): ProofReader {
   const root = toCid(cid)
-  const fs = unixfs(helia)
+  const fs = unixfs({ blockstore: withCache(helia.blockstore) })
 
   // the DAG is walked as far as questions demand, once
   const seen = new Set<string>([keyOf(root)])
@@ -154,7 +154,7 @@ export function createReader({ blocks, helia }: { blocks: Blocks; helia: Helia }
     if (block.code !== DAG_PB && block.code !== RAW) {
       throw new ProofMalformedError(root, `proof ${root} is dag-cbor, not files: read its nodes`, { block: block.toString() })
     }
-    return fs.stat(block, { offline: true, ...(path == null || path === '' ? {} : { path: encodePath(path) }) })
+    return fs.stat(block, { offline: true, ...(path == null || path === '' ? {} : { path }) })
   }
 
   function explain(err: unknown): unknown {
@@ -171,9 +171,36 @@ export function createReader({ blocks, helia }: { blocks: Blocks; helia: Helia }
   }
 }
 
-/** UnixFS paths are decoded like those of URLs. */
-function encodePath(path: string): string {
-  return path.split('/').map(encodeURIComponent).join('/')
+/** Helia's block store, offline, with the dag-pb nodes read last at hand. */
+function withCache(store: Helia['blockstore']): Pick<Helia['blockstore'], 'get' | 'put' | 'has'> {
+  const cache = new Map<string, Uint8Array>()
+  let cachedBytes = 0
+  return {
+    has: (cid) => store.has(cid),
+    put: (cid, bytes) => store.put(cid, bytes),
+    async *get(cid) {
+      const key = keyOf(cid)
+      const cached = cache.get(key)
+      if (cached != null) {
+        yield cached
+        return
+      }
+      for await (const bytes of store.get(cid, { offline: true })) {
+        if (cid.code === DAG_PB) {
+          cache.set(key, bytes)
+          cachedBytes += bytes.length
+          for (const [oldest, { length }] of cache) {
+            if (cachedBytes <= LIMITS.readerCacheBytes) {
+              break
+            }
+            cache.delete(oldest)
+            cachedBytes -= length
+          }
+        }
+        yield bytes
+      }
+    }
+  }
 }
 
 function sizeOf(root: CID, stat: { size: bigint; unixfs?: { type: string } }): number {

@@ -34,7 +34,9 @@ describe('proofs: Bitswap messages', () => {
         const frame = encodeMessage(sent).subarray()
         const { length } = varintBytes(frame.length - varintBytes(frame.length - 1).length)
         const got = decodeMessage(frame.subarray(length))
-        expect({ ...got, wants: got.wants.map((want) => ({ cancel: false, have: false, sendDontHave: false, ...want })) }).to.deep.equal(sent)
+        expect({ ...got, wants: got.wants.map((want) => ({ cancel: false, have: false, sendDontHave: false, ...want })) }).to.deep.equal(
+          sent
+        )
       })
     )
   })
@@ -127,7 +129,9 @@ describe('proofs: Bitswap between nodes', () => {
     const { cid: here } = await alice.proofs.packNode({ here: true })
     const missing = CID.createV1(dagCbor.code, await sha256.digest(Uint8Array.of(5)))
 
-    await bob.send(alice.libp2p.peerId, { wants: [{ cid: missing.bytes }, { cid: missing.bytes, cancel: true }, { cid: here.bytes, have: true }] })
+    await bob.send(alice.libp2p.peerId, {
+      wants: [{ cid: missing.bytes }, { cid: missing.bytes, cancel: true }, { cid: here.bytes, have: true }]
+    })
     await sleep(150)
     expect(got).to.deep.equal([{ blocks: 0, have: [true] }])
     await bob.send(alice.libp2p.peerId, { wants: [{ cid: missing.bytes, sendDontHave: true }, { cid: here.bytes }] })
@@ -219,7 +223,7 @@ describe('proofs: Bitswap between nodes', () => {
     await server.helia.blockstore.put(stockCid, bytes)
     await client.libp2p.dial(server.libp2p.getMultiaddrs())
     await client.get(stockCid, 5000)
-    await client.helia.blockstore.unwrap().delete(stockCid)
+    await client.lose(stockCid)
     const err = await failure(client.get(stockCid, 8000))
     console.log(`      here ${tookMs.toFixed(0)} ms, stock not within 8 s (${err.name})`)
     expect(tookMs).to.be.lessThan(1000)

@@ -10,6 +10,7 @@ import { expect } from 'chai'
 import { CID } from 'multiformats/cid'
 import { identity } from 'multiformats/hashes/identity'
 import { sha256, sha512 } from 'multiformats/hashes/sha2'
+import type { BitswapMessage } from '../../src/proofs/bitswap/message.ts'
 import { LIMITS } from '../../src/proofs/limits.ts'
 import { bytesOf, failure, hintOf, Lab, packMany } from './fixtures.ts'
 import { rawPeer } from './peers.ts'
@@ -219,7 +220,7 @@ describe('proofs: fetch', () => {
       ['sends wrong bytes', { blocks: [{ prefix: Uint8Array.of(1, 0x71, 0x12, 32), data: Uint8Array.of(1, 2, 3) }] }],
       ['says that it has it and sends nothing', 'have'],
       ['resets every stream', 'garbage']
-    ] as const) {
+    ] as Array<[string, 'have' | 'garbage' | Partial<BitswapMessage>]>) {
       it(`passes over a provider that ${what}`, async () => {
         const [alice, bob] = [await lab.node(), await lab.node()]
         const root = await packMany(alice.proofs, 4, 100)

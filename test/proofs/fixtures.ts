@@ -153,3 +153,11 @@ export async function failure(promise: Promise<unknown>): Promise<Error & { fact
   }
   throw new Error('it did not fail')
 }
+
+export async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
+  const items: T[] = []
+  for await (const item of source) {
+    items.push(item)
+  }
+  return items
+}

@@ -190,7 +190,12 @@ describe('proofs: keep', () => {
           }
         }
         const store = memoryStore()
-        const { blocks, keeper, pass } = shelf(slow, { ...store, put: slowly(store.put), list: slowly(store.list), delete: slowly(store.delete) })
+        const { blocks, keeper, pass } = shelf(slow, {
+          ...store,
+          put: slowly(store.put),
+          list: slowly(store.list),
+          delete: slowly(store.delete)
+        })
         // a few proofs that share blocks, and half of them lie there from before, pinned by nobody: what a collection and a
         // writer can get in each other's way about
         const values = Array.from({ length: 4 }, (_, at) => ({ leaf: { leaf: at % 2 }, root: { root: at } }))

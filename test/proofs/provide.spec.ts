@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { CID } from 'multiformats/cid'
-import { packNode } from '../../src/proofs/pack.ts'
 import { Blocks } from '../../src/proofs/blocks.ts'
+import { packNode } from '../../src/proofs/pack.ts'
 import { Announcer } from '../../src/proofs/provide.ts'
 import { memoryFiles } from './fixtures.ts'
 

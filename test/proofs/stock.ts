@@ -4,19 +4,23 @@ import type { HeliaWithLibp2p } from '@helia/libp2p'
 import * as dagCbor from '@ipld/dag-cbor'
 import type { Libp2p } from '@libp2p/interface'
 import { createHeliaLight } from 'helia'
+import type { Blockstore } from 'interface-blockstore'
 import type { CID } from 'multiformats/cid'
-import type { Lab } from './fixtures.ts'
+import { type Lab, memoryFiles } from './fixtures.ts'
 
 export interface StockNode {
   libp2p: Libp2p
   helia: HeliaWithLibp2p
+  /** Behind Helia's back: a disk that lost it. */
+  lose(cid: CID): Promise<void>
   get(cid: CID, timeoutMs: number): Promise<Uint8Array>
 }
 
 /** A started libp2p can be lent to Helia's Bitswap by giving Helia the property that its own mixin would define. */
 export async function stockNode(lab: Lab): Promise<StockNode> {
   const libp2p = await lab.host()
-  const light = createHeliaLight({ codecs: [dagCbor] })
+  const files = memoryFiles()
+  const light = createHeliaLight({ codecs: [dagCbor], blockstore: files as unknown as Blockstore })
   Object.defineProperty(light, 'libp2p', { value: libp2p, enumerable: true })
   const helia = withBitswap(light as HeliaWithLibp2p)
   await helia.start()
@@ -24,6 +28,7 @@ export async function stockNode(lab: Lab): Promise<StockNode> {
   return {
     libp2p,
     helia,
+    lose: files.delete,
     async get(cid, timeoutMs) {
       const parts: Uint8Array[] = []
       for await (const part of helia.blockstore.get(cid, { signal: AbortSignal.timeout(timeoutMs) })) {
