@@ -2,9 +2,9 @@ import { Command } from 'commander'
 import { roeToKoii } from '../config/index.ts'
 import { createK2Client } from '../k2/index.ts'
 import { PROGRAM_ID } from '../k2/settlement/index.ts'
-import { ClaimError, claimFor, createAuditor, ledgerOf, providerAt } from '../node/index.ts'
+import { claimFor, createAuditor, ledgerOf, providerAt } from '../node/index.ts'
 import { signerFrom } from './chain.ts'
-import { answer, collect, DEFAULT_K2, example, withJson } from './common.ts'
+import { answer, collect, DEFAULT_K2, example, UsageError, withJson } from './common.ts'
 
 interface ClaimOptions {
   k2: string
@@ -31,7 +31,7 @@ export function claimCommand(): Command {
     .action(async (options: ClaimOptions) => {
       const payerFile = options.wallet ?? options.key
       if (payerFile == null || (options.key == null && options.staker == null)) {
-        throw new ClaimError('whose rewards, and who pays the fee? Give --key FILE, or --staker ADDRESS with --wallet FILE')
+        throw new UsageError('whose rewards, and who pays the fee? Give --key FILE, or --staker ADDRESS with --wallet FILE')
       }
       const k2 = createK2Client({ url: options.k2, programId: options.program })
       const payer = await signerFrom(payerFile)

@@ -7,6 +7,11 @@ import { toLine } from '../observe/index.ts'
 export const DEFAULT_WALLET = join(homedir(), '.config', 'koii', 'id.json')
 export const DEFAULT_K2 = 'http://127.0.0.1:8899'
 
+/** The command was given too little, or what contradicts itself. */
+export class UsageError extends Error {
+  override name = 'UsageError'
+}
+
 export const collect = (value: string, before: string[] = []): string[] => [...before, value]
 
 /** Parses a whole number within bounds, for commander's option arguments. */

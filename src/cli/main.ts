@@ -6,46 +6,51 @@
  */
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
-import { claimCommand } from './claim.ts'
-import { k2Command } from './k2.ts'
-import { keygenCommand } from './keygen.ts'
-import { proofCommand } from './proof.ts'
-import { stakeCommand } from './stake.ts'
-import { startCommand } from './start.ts'
-import { statusCommand } from './status.ts'
-import { taskCommand } from './task.ts'
-import { testnetCommand } from './testnet.ts'
 
 // the same two folders up from src/cli and from dist/cli
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
 
+/** Loaded when asked for: libp2p and the VM together cost each start two seconds, and most commands need neither or one. */
+const COMMANDS: Record<string, () => Promise<Command>> = {
+  testnet: async () => (await import('./testnet.ts')).testnetCommand(),
+  start: async () => (await import('./start.ts')).startCommand(),
+  status: async () => (await import('./status.ts')).statusCommand(),
+  keygen: async () => (await import('./keygen.ts')).keygenCommand(),
+  stake: async () => (await import('./stake.ts')).stakeCommand(),
+  claim: async () => (await import('./claim.ts')).claimCommand(),
+  task: async () => (await import('./task.ts')).taskCommand(),
+  proof: async () => (await import('./proof.ts')).proofCommand(),
+  k2: async () => (await import('./k2.ts')).k2Command()
+}
+
+/** What these say is wrong was wrong on the command line, in the environment or in the configuration file. */
+const USAGE_ERRORS = new Set(['UsageError', 'ConfigError', 'FaultError', 'AddressError'])
+
 const program = new Command('koii-mesh')
   .description('A peer-to-peer node for Koii tasks: gossip, audits and proofs between nodes, final votes on K2.')
   .version(version)
-  .showHelpAfterError('(koii-mesh COMMAND --help shows every option and an example)')
-  .exitOverride()
 
-for (const command of [
-  testnetCommand(),
-  startCommand(),
-  statusCommand(),
-  keygenCommand(),
-  stakeCommand(),
-  claimCommand(),
-  taskCommand(),
-  proofCommand(),
-  k2Command()
-]) {
-  program.addCommand(command)
+const wanted = process.argv[2] ?? ''
+for (const name of Object.hasOwn(COMMANDS, wanted) ? [wanted] : Object.keys(COMMANDS)) {
+  program.addCommand(await COMMANDS[name]!())
 }
 // a command made on its own does not inherit these
-const inherit = (command: Command) => {
+const inherit = (command: Command, path: string) => {
+  command.exitOverride().configureOutput({
+    // commander's error may have a suggestion in a second line; ours is one line that also says where help is
+    outputError: (text, write) =>
+      write(
+        `koii-mesh: ${text
+          .replace(/^error: /, '')
+          .trim()
+          .replaceAll('\n', ' ')} (${path} --help shows every option and an example)\n`
+      )
+  })
   for (const sub of command.commands) {
-    sub.exitOverride().showHelpAfterError('(add --help for every option and an example)')
-    inherit(sub)
+    inherit(sub, `${path} ${sub.name()}`)
   }
 }
-inherit(program)
+inherit(program, 'koii-mesh')
 
 try {
   await program.parseAsync(process.argv)
@@ -58,7 +63,7 @@ try {
     if (process.env.KOII_MESH_DEBUG != null) {
       process.stderr.write(`${error.stack}\n`)
     }
-    process.exitCode = 1
+    process.exitCode = USAGE_ERRORS.has(error.name) ? 2 : 1
   }
   // what a failed command left running (a socket, a timer) must not keep its process alive
   process.exit()

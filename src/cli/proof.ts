@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { createK2Client } from '../k2/index.ts'
 import { createAuditor, providerAt } from '../node/index.ts'
-import { answer, collect, example, whole, withJson } from './common.ts'
+import { answer, collect, example, UsageError, whole, withJson } from './common.ts'
 
 interface GetOptions {
   from?: string[]
@@ -39,7 +39,7 @@ async function get(cid: string, { from = [], k2: url, task, out, timeout, json }
     }
   }
   if (hints.length === 0) {
-    throw new Error('nobody to ask: name a peer with --from, or the task whose stakers to ask with --k2 and --task')
+    throw new UsageError('nobody to ask: name a peer with --from, or the task whose stakers to ask with --k2 and --task')
   }
   const auditor = await createAuditor()
   const path = out ?? cid

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import Table from 'cli-table3'
 import { Command } from 'commander'
-import { ConfigError, loadConfig, roeToKoii } from '../config/index.ts'
+import { loadConfig, roeToKoii } from '../config/index.ts'
 import { API_FILE } from '../node/index.ts'
 import { answer, example, withJson } from './common.ts'
 
@@ -22,6 +22,10 @@ interface Status {
     cycle: number
     entry: { outcome?: string; reason?: string; paid?: string; total?: string; voted?: string; voteLost?: string }
   }>
+}
+
+export class StatusError extends Error {
+  override name = 'StatusError'
 }
 
 /** A node on this machine answers at once. */
@@ -63,7 +67,7 @@ async function findApi(dataDir: string | undefined): Promise<string> {
     const { url } = JSON.parse(await readFile(join(dir, API_FILE), 'utf8')) as { url: string }
     return url
   } catch {
-    throw new ConfigError(
+    throw new StatusError(
       `no node runs with the data directory ${dir}: start one with koii-mesh start, or name its directory with --data-dir`
     )
   }
@@ -77,7 +81,7 @@ async function ask(url: string): Promise<Status> {
     }
     return (await response.json()) as Status
   } catch (err) {
-    throw new ConfigError(
+    throw new StatusError(
       `the node at ${url} does not answer (${err instanceof Error ? err.message : String(err)}): it may have been killed; start it again with koii-mesh start`
     )
   }

@@ -156,7 +156,7 @@ export function loadConfig({ file, env = {}, flags = {} }: ConfigInit): Config {
       ? `--${key} is missing: give it as a flag, as ${envName(key)} or as "${key}" in the configuration file`
       : `${where} is ${JSON.stringify(merged[key])}: ${issue.message}`
   })
-  throw new ConfigError([...new Set(lines)].join('\n'))
+  throw new ConfigError([...new Set(lines)].join('; '))
 }
 
 function readFile(file: string): Record<string, unknown> {

@@ -8,27 +8,27 @@ export const FAULTS = {
 
 export type Fault = keyof typeof FAULTS
 
-export class UnknownFaultError extends Error {
-  override name = 'UnknownFaultError'
+export class FaultError extends Error {
+  override name = 'FaultError'
 }
 
 /**
  * "bad-proof:2" to two faults.
  *
- * @throws UnknownFaultError
+ * @throws FaultError
  */
 export function parseFaults(specs: readonly string[]): Fault[] {
   return specs.flatMap((spec) => {
     const [kind = '', count = '1', ...rest] = spec.split(':')
     if (!Object.hasOwn(FAULTS, kind)) {
-      throw new UnknownFaultError(
+      throw new FaultError(
         `there is no fault "${kind}": choose from ${Object.entries(FAULTS)
           .map(([name, does]) => `${name} (${does})`)
           .join(', ')}`
       )
     }
     if (!/^[1-9]\d{0,2}$/.test(count) || rest.length > 0) {
-      throw new UnknownFaultError(`--fault ${spec}: give it as KIND:COUNT, for example ${kind}:1`)
+      throw new FaultError(`--fault ${spec}: give it as KIND:COUNT, for example ${kind}:1`)
     }
     return Array.from({ length: Number(count) }, () => kind as Fault)
   })

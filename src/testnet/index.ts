@@ -36,14 +36,14 @@ import { bundleAt, claimFor, createAuditor, describeBundle, distributionOf, prov
 import type { NodeEvent } from '../observe/index.ts'
 import { createTaskRunner } from '../tasks/index.ts'
 import type { NodeFacts, RecordFacts, RunFacts, TransactionFacts } from './facts.ts'
-import type { Fault } from './faults.ts'
+import { type Fault, FaultError } from './faults.ts'
 import { checkInvariants, type Invariant } from './invariants.ts'
 import { createLedgerCheck } from './ledger-check.ts'
 import { createNodeProcess, type NodeProcess } from './node-process.ts'
 import { startStaticSite } from './static-site.ts'
 import type { NodeRow, ViewState } from './view.ts'
 
-export { FAULTS, type Fault, parseFaults, UnknownFaultError } from './faults.ts'
+export { FAULTS, type Fault, FaultError, parseFaults } from './faults.ts'
 export { createView, picture, type View } from './view.ts'
 
 export class TestnetError extends Error {
@@ -124,7 +124,7 @@ interface Stats {
 /** Runs a testnet to its end. @throws TestnetError when it cannot begin */
 export async function runTestnet(init: TestnetInit): Promise<TestnetSummary> {
   if (init.faults.length > init.nodes) {
-    throw new TestnetError(`${init.faults.length} faults for ${init.nodes} nodes: give fewer faults or more --nodes`)
+    throw new FaultError(`${init.faults.length} faults for ${init.nodes} nodes: give fewer faults or more --nodes`)
   }
   const started = performance.now()
   const dir = init.dataDir == null ? await mkdtemp(join(tmpdir(), 'koii-mesh-testnet-')) : resolve(init.dataDir)
