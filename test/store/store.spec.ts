@@ -198,10 +198,14 @@ describe('store: what goes wrong', () => {
        setInterval(() => {}, 1000)`
     )
     const holder = fork(script)
-    await once(holder, 'message')
-    refused(/in use by another running node/, join(dir, 'data'))
-    holder.kill('SIGKILL')
-    await once(holder, 'exit')
+    const gone = once(holder, 'exit')
+    try {
+      await once(holder, 'message')
+      refused(/in use by another running node/, join(dir, 'data'))
+    } finally {
+      holder.kill('SIGKILL')
+      await gone
+    }
     const store = openStore({ dir: join(dir, 'data') })
     expect(store.signerLog.get('task', 3, 'submission')).to.equal('hash of what it signed')
     store.close()
