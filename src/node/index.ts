@@ -42,7 +42,6 @@ import { createEvents, type Events, type Logger } from '../observe/index.ts'
 import { createProofs, createTaskProofs, type ProviderHint } from '../proofs/index.ts'
 import { proposerFor, tally } from '../record/index.ts'
 import { createRounds } from '../rounds/index.ts'
-import { openDatastore } from '../store/datastore.ts'
 import { openStore } from '../store/index.ts'
 import { createSync } from '../sync/index.ts'
 import { createK2Reader, createTaskRunner, type TaskK2Reader, type TaskRunner } from '../tasks/index.ts'
@@ -138,14 +137,12 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
 
     // the network: one libp2p, lent to every room below
     const peers = createPeers({ stakes, timing, slot: slots.now })
-    const datastore = await openDatastore(join(config.dataDir, 'peers'))
     const host = await createHost({
       privateKey,
       network,
       peers,
       listen: config.listen,
       ...(config.announce.length === 0 ? {} : { announce: config.announce }),
-      datastore,
       local: config.allowPrivate,
       limits: { maxConnections: config.maxConnections },
       dht: config.dhtServer ? (config.allowPrivate ? 'server' : 'auto') : 'client'
@@ -238,7 +235,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       signer,
       task: config.task,
       timing,
-      store: store.keyValue('outbox'),
+      store: store.keyValue('outbox', undefined, true),
       slot: slots.now,
       slotMs: slots.slotMs,
       log,
@@ -625,7 +622,6 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         await effects.settled()
         await proofs.stop()
         await libp2p.stop()
-        await datastore.close()
         await api?.stop()
         store.messages.flush()
         store.close()

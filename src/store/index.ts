@@ -37,8 +37,13 @@ export interface Store {
   signerLog: SignerLog
   messages: MessageLog
   cycles: CycleLog
-  /** A key-value space of its own, for a room or a task; `quotaBytes` bounds keys and values together. */
-  keyValue(space: string, quotaBytes?: number): KeyValue
+  /**
+   * A key-value space of its own, for a room or a task.
+   *
+   * @param quotaBytes bounds keys and values together
+   * @param durable whether each write is to survive a power cut; a kill it survives anyway
+   */
+  keyValue(space: string, quotaBytes?: number, durable?: boolean): KeyValue
   close(): void
 }
 
@@ -54,7 +59,8 @@ export function openStore({ dir }: { dir: string }): Store {
     mkdirSync(dir, { recursive: true, mode: 0o700 })
     db = new DatabaseSync(path, { timeout: 0 })
     // an exclusive lock for as long as the process lives: the same key on two nodes would contradict itself
-    db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
+    // a commit survives a kill; what must survive a power cut too is written `durably`
+    db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;')
     const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number }
     if (version !== 0 && version !== SCHEMA_VERSION) {
       throw new StoreError(
@@ -77,7 +83,7 @@ export function openStore({ dir }: { dir: string }): Store {
     signerLog: signerLogIn(opened),
     messages,
     cycles: cycleLogIn(opened),
-    keyValue: (space, quotaBytes) => keyValueIn(opened, space, usage, quotaBytes),
+    keyValue: (space, quotaBytes, durable) => keyValueIn(opened, space, usage, quotaBytes, durable),
     close: () => {
       try {
         messages.flush()

@@ -1,10 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { durably } from './durably.ts'
 
 export class QuotaExceededError extends Error {
   override name = 'QuotaExceededError'
 }
 
-/** A small durable map from text to bytes. Every write is on disk when its promise resolves. */
+/** A small durable map from text to bytes. A write survives a kill once its promise has resolved. */
 export interface KeyValue {
   get(key: string): Promise<Uint8Array | undefined>
   /** @throws QuotaExceededError */
@@ -15,7 +16,13 @@ export interface KeyValue {
 }
 
 /** `usage` holds the bytes in use of every space of the store, so that a space opened twice has one quota. */
-export function keyValueIn(db: DatabaseSync, space: string, usage: Map<string, number>, quotaBytes = Number.POSITIVE_INFINITY): KeyValue {
+export function keyValueIn(
+  db: DatabaseSync,
+  space: string,
+  usage: Map<string, number>,
+  quotaBytes = Number.POSITIVE_INFINITY,
+  durable = false
+): KeyValue {
   const get = db.prepare('SELECT value FROM kv WHERE space = ? AND key = ?')
   const put = db.prepare('INSERT INTO kv (space, key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value')
   const remove = db.prepare('DELETE FROM kv WHERE space = ? AND key = ?')
@@ -43,7 +50,11 @@ export function keyValueIn(db: DatabaseSync, space: string, usage: Map<string, n
           `'${key}' of ${value.length} bytes does not fit: ${used()} of ${quotaBytes} bytes are in use. Delete keys first`
         )
       }
-      put.run(space, key, value)
+      if (durable) {
+        durably(db, () => put.run(space, key, value))
+      } else {
+        put.run(space, key, value)
+      }
       usage.set(space, after)
     },
     async delete(key) {

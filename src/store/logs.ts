@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { SignerLog } from '../identity/index.ts'
+import { durably } from './durably.ts'
 
 export interface StoredMessage {
   id: string
@@ -36,7 +37,7 @@ export function signerLogIn(db: DatabaseSync): SignerLog {
   return {
     get: (task, cycle, key) => (get.get(task, cycle, key) as { hash: string } | undefined)?.hash,
     put: (task, cycle, key, hash) => {
-      put.run(task, cycle, key, hash)
+      durably(db, () => put.run(task, cycle, key, hash))
     }
   }
 }

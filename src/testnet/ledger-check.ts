@@ -2,7 +2,7 @@ import type { CID } from 'multiformats/cid'
 import type { Timing } from '../clock/index.ts'
 import { verifyEd25519 } from '../identity/index.ts'
 import type { K2Client } from '../k2/index.ts'
-import { bountyFor, stakeWeight, type TaskAccount } from '../k2/settlement/index.ts'
+import { ringAt, stakeWeight, type TaskAccount } from '../k2/settlement/index.ts'
 import { type Auditor, blocksFrom, recordCid } from '../node/index.ts'
 import type { ProviderHint } from '../proofs/index.ts'
 import { type CheckTools, checkRecord, type Ledger, readLedger, readRecord } from '../record/index.ts'
@@ -27,6 +27,7 @@ const FETCH_TIMEOUT_MS = 20_000
 export function createLedgerCheck({ k2, task, genesisHash, timing, auditor, providers, distribution }: LedgerCheckInit) {
   let previous: { cid: CID; cycle: number } | null = null
   let ledger: Ledger = new Map()
+  let paid = 0n
 
   return {
     ledger: () => ledger,
@@ -39,6 +40,9 @@ export function createLedgerCheck({ k2, task, genesisHash, timing, auditor, prov
       const stakes = new Map(
         (await k2.stakes(task)).map((stake) => [stake.staker, stakeWeight(stake, cycle)] as const).filter(([, weight]) => weight > 0n)
       )
+      // as src/k2/settlement's bountyFor, but with what we found before: the account may have gone on to the next cycle
+      const left = ringAt(account.funded, cycle) - paid
+      const bounty = left < ringAt(account.bounty, cycle) ? left : ringAt(account.bounty, cycle)
       const inputs = {
         taskId: task,
         genesisHash,
@@ -46,7 +50,7 @@ export function createLedgerCheck({ k2, task, genesisHash, timing, auditor, prov
         previous,
         ledger,
         stakes,
-        bounty: bountyFor(account, cycle),
+        bounty,
         messages: [],
         mustHave: new Set<string>()
       }
@@ -72,6 +76,7 @@ export function createLedgerCheck({ k2, task, genesisHash, timing, auditor, prov
         totalRewards: content.totalRewards
       }
       previous = { cid, cycle }
+      paid = content.totalRewards
       ledger = read.ledger
       return facts
     }
