@@ -108,13 +108,16 @@ export function createEffects(init: EffectsInit): Effects {
         return publish(body)
       }
       case 'audit': {
-        const { cycle, submission, response, deadlineSlot } = effect
+        const { cycle, submission, response, fetchBySlot, deadlineSlot } = effect
         const where = response?.body.response ?? submission.body.submission!
         const host = init.task()
         const result =
           host == null
             ? { finding: 'abstained' as const, reason: 'the task’s bundle is not here yet' }
-            : await host.audit(submission, hintOf(where), timingOf(cycle), msUntil(deadlineSlot))
+            : await host.audit(submission, hintOf(where), timingOf(cycle), {
+                fetchMs: msUntil(fetchBySlot),
+                totalMs: msUntil(deadlineSlot)
+              })
         return handle({ type: 'audited', cycle, submission: submission.id, ...result })
       }
       case 'respond': {

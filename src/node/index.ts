@@ -64,7 +64,9 @@ export type { TaskHost } from './task-host.ts'
 /** What a testnet puts in the place of an honest part, to see how the others take it. */
 export interface NodeParts {
   /** Wraps the one who works and audits. */
-  taskHost?: (honest: TaskHost, tools: { drop(cid: CID, cycle: number): Promise<void> }) => TaskHost
+  taskHost?: (honest: TaskHost) => TaskHost
+  /** Whether blocks are served at all. */
+  serve?: boolean
   /** Wraps the way out of messages. `send` gossips what is signed already. */
   publish?: (
     honest: (body: Body) => Promise<void>,
@@ -186,7 +188,13 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
     })
 
     // proofs and records: blocks on disk, served to whoever asks
-    const proofs = await createProofs({ libp2p, store: store.keyValue('pins') }, { blocksDir: join(config.dataDir, 'blocks') })
+    const proofs = await createProofs(
+      { libp2p, store: store.keyValue('pins') },
+      {
+        blocksDir: join(config.dataDir, 'blocks'),
+        ...(parts.serve === false ? { mayServe: () => false } : {})
+      }
+    )
 
     // gossip and sync: one judge at the door, and the log of what it let in
     const pool = createPool()
@@ -502,12 +510,8 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         proofs,
         limits: { maxBytes: sizes.quota / 16, maxBlocks: 10_000 }
       })
-      taskHost = parts.taskHost == null ? honest : parts.taskHost(honest, { drop: dropProof })
+      taskHost = parts.taskHost == null ? honest : parts.taskHost(honest)
       events.emit('task', { taskName: manifest.ok ? manifest.value.name : null, bundle: account.bundle.cid })
-    }
-
-    async function dropProof(cid: CID, cycle: number): Promise<void> {
-      await proofs.unpin(cid, { task: config.task, cycle })
     }
 
     function stats(): object {

@@ -21,7 +21,8 @@ export interface Audited {
 /** Between the rounds and the task: does the work of a cycle, and audits what others submitted. */
 export interface TaskHost {
   work(timing: CycleTiming, timeoutMs: number): Promise<Worked>
-  audit(submission: Message, from: ProviderHint, timing: CycleTiming, timeoutMs: number): Promise<Audited>
+  /** @param limits how long the proof may take to come, and how long all of it may take, in ms from now */
+  audit(submission: Message, from: ProviderHint, timing: CycleTiming, limits: { fetchMs: number; totalMs: number }): Promise<Audited>
 }
 
 /**
@@ -60,9 +61,9 @@ export function createTaskHost({ taskId, runner, proofs, limits }: TaskHostInit)
       return { ok: true, draft: { value: Buffer.from(value), proofs: drafts } }
     },
 
-    async audit(submission, from, timing, timeoutMs) {
+    async audit(submission, from, timing, { fetchMs, totalMs }) {
       const { value, proofs: declared } = submission.body.submission!
-      const deadline = performance.now() + timeoutMs
+      const started = performance.now()
       const roots = declared.map(({ cid, size, blocks }) => ({ cid: CID.decode(cid), declared: { sizeBytes: size, blocks } }))
       for (const root of roots) {
         try {
@@ -70,7 +71,7 @@ export function createTaskHost({ taskId, runner, proofs, limits }: TaskHostInit)
             from: [from],
             declared: root.declared,
             limits,
-            timeoutMs: Math.max(1, deadline - performance.now())
+            timeoutMs: Math.max(1, started + fetchMs - performance.now())
           })
           // kept and served on: a proof that one auditor has read survives its author
           await proofs.pin(root.cid, { task: taskId, cycle: timing.cycle })
@@ -89,7 +90,7 @@ export function createTaskHost({ taskId, runner, proofs, limits }: TaskHostInit)
         { staker: submission.signer, value: Buffer.from(value).toString('utf8'), proofs: roots.map(({ cid }) => cid.toString()) },
         timing,
         reader,
-        { timeoutMs: Math.max(1, deadline - performance.now()) }
+        { timeoutMs: Math.max(1, started + totalMs - performance.now()) }
       )
       if (!audited.ok) {
         const reason = `the task's audit ${audited.reason}: ${audited.detail}`

@@ -26,7 +26,7 @@ export function tickAudit(init: RoundsInit, state: CycleState, slot: number): Ro
     // sorted, so that what the random numbers choose does not depend on the order of arrival
     const candidates = open.map((message) => message.id).sort()
     for (const id of sampleSubmissions({ candidates, count: AUDITS_PER_CYCLE - samples, random: init.random })) {
-      effects.push(...audit(state, id, 'sample', schedule.sampleDeadlineSlot))
+      effects.push(...audit(state, id, 'sample'))
     }
   }
   if (slot >= schedule.verdictSlot) {
@@ -64,7 +64,7 @@ export function onChallenge(init: RoundsInit, state: CycleState, message: Messag
   }
   const before = state.audits.get(id)
   if (before == null) {
-    effects.push(...audit(state, id, 'challenge', state.schedule.verdictSlot))
+    effects.push(...audit(state, id, 'challenge'))
   } else if (before.result != null && before.result.finding !== 'unavailable') {
     effects.push(...verdict(init, state, id, before.result.finding === 'abstained' ? null : before.result, slot))
   }
@@ -82,7 +82,7 @@ export function onResponse(state: CycleState, message: Message, slot: number): R
   if (before?.result?.finding !== 'unavailable' || slot >= state.schedule.verdictSlot) {
     return []
   }
-  return audit(state, id, 'challenge', state.schedule.verdictSlot)
+  return audit(state, id, 'challenge')
 }
 
 export function onAudited(
@@ -117,7 +117,7 @@ export function onAudited(
   }
   const response = state.responses.get(id)
   if (finding === 'unavailable' && response != null && audited.response !== response.id && slot < state.schedule.verdictSlot) {
-    return [...effects, ...audit(state, id, 'challenge', state.schedule.verdictSlot)]
+    return [...effects, ...audit(state, id, 'challenge')]
   }
   if (finding !== 'unavailable' && (state.challenged.has(id) || finding === 'invalid')) {
     effects.push(...verdict(init, state, id, { finding, reason }, slot))
@@ -125,7 +125,8 @@ export function onAudited(
   return effects
 }
 
-function audit(state: CycleState, id: string, purpose: AuditPurpose, deadlineSlot: number): RoundsEffect[] {
+function audit(state: CycleState, id: string, purpose: AuditPurpose): RoundsEffect[] {
+  const { sampleDeadlineSlot, verdictSlot, audit: window } = state.schedule
   const submission = state.messages.get(id)!.message
   const response = state.responses.get(id) ?? null
   const audited: AuditState = {
@@ -135,7 +136,8 @@ function audit(state: CycleState, id: string, purpose: AuditPurpose, deadlineSlo
     result: null
   }
   state.audits.set(id, audited)
-  return [{ type: 'audit', cycle: state.cycle, submission, response, purpose, deadlineSlot }]
+  const [fetchBySlot, deadlineSlot] = purpose === 'sample' ? [sampleDeadlineSlot, verdictSlot] : [verdictSlot, window.to]
+  return [{ type: 'audit', cycle: state.cycle, submission, response, purpose, fetchBySlot, deadlineSlot }]
 }
 
 /** Says once what we found; nothing when we could not look. */

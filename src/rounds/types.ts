@@ -59,7 +59,16 @@ export type RoundsEffect =
   | { type: 'work'; cycle: number; deadlineSlot: number }
   /** Sign, persist and gossip; what cannot be signed is dropped. */
   | { type: 'publish'; body: Body }
-  | { type: 'audit'; cycle: number; submission: Message; response: Message | null; purpose: AuditPurpose; deadlineSlot: number }
+  /** The proof has until `fetchBySlot` to come, and the task's audit until `deadlineSlot` to judge it. */
+  | {
+      type: 'audit'
+      cycle: number
+      submission: Message
+      response: Message | null
+      purpose: AuditPurpose
+      fetchBySlot: number
+      deadlineSlot: number
+    }
   /** Answer a challenge to our own submission: provide the proof again and say where it is. */
   | { type: 'respond'; cycle: number; submission: string }
   | { type: 'build'; cycle: number; key: string; messages: Message[]; stakes: StakeSet; base: Base }

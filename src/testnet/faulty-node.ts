@@ -3,7 +3,6 @@
  * runs it; nothing of it is in a real node.
  */
 import { Command } from 'commander'
-import { CID } from 'multiformats/cid'
 import { runStart, startOptions } from '../cli/start.ts'
 import { signEd25519 } from '../identity/index.ts'
 import type { NodeParts } from '../node/index.ts'
@@ -23,20 +22,7 @@ const PARTS: Record<Fault, NodeParts> = {
       }
     })
   },
-  'no-proof': {
-    taskHost: (honest, { drop }) => ({
-      ...honest,
-      async work(timing, timeoutMs) {
-        const worked = await honest.work(timing, timeoutMs)
-        if (worked.ok) {
-          for (const { cid } of worked.draft.proofs) {
-            await drop(CID.decode(cid), timing.cycle)
-          }
-        }
-        return worked
-      }
-    })
-  },
+  'no-proof': { serve: false },
   silent: {
     publish: (honest) => {
       let last: number | undefined

@@ -210,7 +210,7 @@ export class Simulation {
         const bad = Buffer.from(effect.submission.body.submission!.value).toString() === 'wrong'
         const missing = author.fault === 'no-proof' || this.#down(author) || !this.#connected(node.index, author.index)
         const finding = node.fault === 'deny' ? 'invalid' : missing ? 'unavailable' : bad ? 'invalid' : 'valid'
-        const wait = finding === 'unavailable' ? effect.deadlineSlot - this.slot : 1
+        const wait = finding === 'unavailable' ? effect.fetchBySlot - this.slot : 1
         this.#later(wait, () =>
           this.#feed(node, { type: 'audited', cycle: effect.cycle, submission: effect.submission.id, finding, reason: finding })
         )
