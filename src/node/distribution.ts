@@ -11,17 +11,7 @@ export async function distributionOf(runner: TaskRunner | undefined, input: Dist
   if (runner == null) {
     throw new DistributionUnavailableError('the task’s bundle is not here yet')
   }
-  const outcome = await runner.distribution({
-    taskId: input.taskId,
-    cycle: input.cycle,
-    seed: input.seed,
-    bounty: BigInt(input.bounty),
-    stakers: input.stakes.map(({ staker, stake }) => ({ staker, stake: BigInt(stake) })),
-    submissions: [
-      ...input.submissions.map(({ staker, value }) => ({ staker, value, proofs: [], accepted: true })),
-      ...input.rejected.map(({ staker, reason }) => ({ staker, value: '', proofs: [], accepted: false, reason }))
-    ]
-  })
+  const outcome = await runner.distribution(input)
   if (!outcome.ok) {
     throw new DistributionUnavailableError(`the task's distribution ${outcome.reason}: ${outcome.detail}`)
   }

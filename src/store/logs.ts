@@ -44,6 +44,7 @@ export function signerLogIn(db: DatabaseSync): SignerLog {
 
 /** One commit for all messages of this long: each costs a wait for the disk. */
 const FLUSH_MS = 50
+const RETRY_MS = 5_000
 
 export function messageLogIn(db: DatabaseSync): MessageLog {
   const put = db.prepare('INSERT OR IGNORE INTO message (task, cycle, id, bytes, slot) VALUES (?, ?, ?, ?, ?)')
@@ -67,14 +68,23 @@ export function messageLogIn(db: DatabaseSync): MessageLog {
       }
       db.exec('COMMIT')
     } catch (err) {
+      waiting = [...batch, ...waiting]
       db.exec('ROLLBACK')
       throw err
+    }
+  }
+  /** A disk that is full now may not be so later; nothing that others need to have hangs on this write. */
+  const flushLater = () => {
+    try {
+      flush()
+    } catch {
+      timer = setTimeout(flushLater, RETRY_MS)
     }
   }
   return {
     put: (task, message) => {
       waiting.push({ task, message })
-      timer ??= setTimeout(flush, FLUSH_MS)
+      timer ??= setTimeout(flushLater, FLUSH_MS)
     },
     flush,
     load: (task, fromCycle) => {
