@@ -10,8 +10,10 @@
 
 /** The submission's value travels in every node's gossip; Koii's limit, kept. Bytes of UTF-8. */
 export const MAX_SUBMISSION_VALUE_BYTES = 512
-/** Proof roots in one submission: one is usual, a few leave room for parts of different kinds. */
-export const MAX_SUBMISSION_PROOFS = 8
+/** Proof roots in one submission: what a message holds (protocols/wire). */
+export const MAX_SUBMISSION_PROOFS = 4
+/** Why a submission is invalid, bytes of UTF-8; the runner cuts what is longer, as messages hold no more. */
+export const MAX_REASON_BYTES = 160
 /** One dag-cbor block. Bitswap moves whole blocks, so a block is the unit that a peer must take on trust until it is hashed. */
 export const MAX_NODE_BYTES = 256 * 1024
 /** All files of one `putFiles`: they cross the process boundary in one frame. */
@@ -60,25 +62,26 @@ export interface AuditResult {
   reason?: string
 }
 
-/** One submission of the cycle as the record has it. */
-export interface DistributionSubmission extends AuditedSubmission {
-  /** in the record's tally: not challenged, or challenged and upheld */
-  accepted: boolean
-  /** why not, where it was rejected */
-  reason?: string
-}
-
-/** Input of `distribution`: nothing but what the record holds, so that every node has the same. Amounts in ROE. */
-export interface DistributionInput {
+/**
+ * Input of `distribution`: nothing but what the record holds (protocols/record "Distribution"), so that every node has the
+ * same. `Amount` is decimal text of ROE on the node's side of the process boundary and bigint on the author's.
+ */
+export interface DistributionFacts<Amount> {
   taskId: string
   cycle: number
-  /** hex of 32 bytes, from the record's inputs: seeds every source of randomness */
+  /** the most that may be paid */
+  bounty: Amount
+  /** hex of 32 bytes, a hash of all inputs: seeds every source of randomness */
   seed: string
-  bounty: bigint
-  /** everyone with stake in the task at the cycle's snapshot */
-  stakers: Array<{ staker: string; stake: bigint }>
-  submissions: DistributionSubmission[]
+  /** the accepted ones */
+  submissions: Array<{ staker: string; value: string; stake: Amount }>
+  rejected: Array<{ staker: string; reason: string; stake: Amount }>
+  /** everyone who had stake in the cycle */
+  stakes: Array<{ staker: string; stake: Amount }>
 }
+
+/** As the record makes it. */
+export type DistributionInput = DistributionFacts<string>
 
 /** ROE to (positive) or from (negative, a slash) a staker. */
 export interface DistributionEntry {

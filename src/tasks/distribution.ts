@@ -12,8 +12,8 @@ const AMOUNT = /^-?(0|[1-9]\d{0,19})$/
  * The remainder of the division stays in the pot.
  */
 export function defaultDistribution({ bounty, submissions }: DistributionInput): DistributionEntry[] {
-  const accepted = [...new Set(submissions.filter((submission) => submission.accepted).map(({ staker }) => staker))].sort()
-  const share = accepted.length === 0 ? 0n : bounty / BigInt(accepted.length)
+  const accepted = [...new Set(submissions.map(({ staker }) => staker))].sort()
+  const share = accepted.length === 0 ? 0n : BigInt(bounty) / BigInt(accepted.length)
   return share === 0n ? [] : accepted.map((staker) => ({ staker, amount: share }))
 }
 
@@ -23,11 +23,11 @@ export function defaultDistribution({ bounty, submissions }: DistributionInput):
  * @throws DistributionError for an amount that is no integer of ROE as bigint or decimal text, an unknown or repeated
  * staker, rewards beyond the bounty, a slash beyond the stake
  */
-export function checkDistribution(list: unknown, { bounty, stakers }: DistributionInput): DistributionEntry[] {
+export function checkDistribution(list: unknown, { bounty, stakes: stakers }: DistributionInput): DistributionEntry[] {
   if (!Array.isArray(list)) {
     throw new DistributionError('the list is no array')
   }
-  const stakes = new Map(stakers.map(({ staker, stake }) => [staker, stake]))
+  const stakes = new Map(stakers.map(({ staker, stake }) => [staker, BigInt(stake)]))
   const amounts = new Map<string, bigint>()
   let rewards = 0n
   for (const [i, entry] of list.entries()) {
@@ -47,7 +47,7 @@ export function checkDistribution(list: unknown, { bounty, stakers }: Distributi
       throw new DistributionError(`entry ${i}: a slash of ${-roe} ROE is more than the stake of ${stake}`)
     }
     rewards += roe > 0n ? roe : 0n
-    if (rewards > bounty) {
+    if (rewards > BigInt(bounty)) {
       throw new DistributionError(`entry ${i}: rewards of ${rewards} ROE are more than the bounty of ${bounty}`)
     }
     amounts.set(staker, roe)

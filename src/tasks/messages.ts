@@ -1,10 +1,12 @@
 /** What a task's process may say, as shapes. Everything it sends is somebody else's code speaking: what is not here ends it. */
 import * as z from 'zod'
 import {
+  type AuditResult,
   MAX_KEY_BYTES,
   MAX_LIST_KEYS,
   MAX_PUT_FILES,
   MAX_READ_BYTES,
+  MAX_REASON_BYTES,
   MAX_SUBMISSION_PROOFS,
   MAX_SUBMISSION_VALUE_BYTES,
   MAX_VALUE_BYTES
@@ -57,11 +59,20 @@ export const submissionShape = z
   .nullable()
 
 export const auditShape = z.union([
-  z.boolean().transform((valid): { valid: boolean; reason?: string } => ({ valid })),
+  z.boolean().transform((valid): AuditResult => ({ valid })),
   z
-    .object({ valid: z.boolean(), reason: z.string().max(500).nullish() })
-    .transform(({ valid, reason }) => (reason == null ? { valid } : { valid, reason }))
+    .object({ valid: z.boolean(), reason: z.string().max(4096).nullish() })
+    .transform(({ valid, reason }): AuditResult => (reason == null ? { valid } : { valid, reason: line(reason) }))
 ])
+
+/** One line of at most MAX_REASON_BYTES: it goes into a message, a record and a log. */
+function line(text: string): string {
+  const plain = text.toWellFormed().replace(/[\p{Cc}\p{Cf}]+/gu, ' ')
+  const bytes = new TextEncoder().encode(plain)
+  return bytes.length <= MAX_REASON_BYTES
+    ? plain
+    : new TextDecoder().decode(bytes.subarray(0, MAX_REASON_BYTES - 3)).replace(/\ufffd+$/, '')
+}
 
 /** Arguments of each request, by method. */
 export const requestShapes = {

@@ -420,7 +420,7 @@ export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner
           ? await started.call({
               function: 'distribution',
               timing: null,
-              argument: JSON.parse(JSON.stringify(input, (_key, value) => (typeof value === 'bigint' ? value.toString() : value))),
+              argument: input,
               proofs: null,
               timeoutMs: timeoutOf('distribution', known.value.manifest, options),
               signal: options?.signal

@@ -7,39 +7,40 @@ const input: DistributionInput = {
   taskId: 'task',
   cycle: 7,
   seed: 'ab'.repeat(32),
-  bounty: 100n,
-  stakers: [
-    { staker: 'alice', stake: 10n },
-    { staker: 'bob', stake: 2n ** 63n },
-    { staker: 'carol', stake: 5n }
+  bounty: '100',
+  stakes: [
+    { staker: 'alice', stake: '10' },
+    { staker: 'bob', stake: '9223372036854775808' },
+    { staker: 'carol', stake: '5' }
   ],
   submissions: [
-    { staker: 'carol', value: 'c', proofs: [], accepted: true },
-    { staker: 'alice', value: 'a', proofs: [], accepted: true },
-    { staker: 'bob', value: 'b', proofs: [], accepted: false, reason: 'no proof' }
-  ]
+    { staker: 'carol', value: 'c', stake: '5' },
+    { staker: 'alice', value: 'a', stake: '10' }
+  ],
+  rejected: [{ staker: 'bob', reason: 'invalid', stake: '9223372036854775808' }]
 }
 
 describe('tasks: distribution lists', () => {
   it('default: equal parts for the accepted, the remainder stays', () => {
-    expect(defaultDistribution({ ...input, bounty: 101n })).to.deep.equal([
+    expect(defaultDistribution({ ...input, bounty: '101' })).to.deep.equal([
       { staker: 'alice', amount: 50n },
       { staker: 'carol', amount: 50n }
     ])
-    expect(defaultDistribution({ ...input, bounty: 1n })).to.deep.equal([])
+    expect(defaultDistribution({ ...input, bounty: '1' })).to.deep.equal([])
     expect(defaultDistribution({ ...input, submissions: [] })).to.deep.equal([])
   })
 
   it('default: never more than the bounty, and always right', () => {
     fc.assert(
-      fc.property(fc.bigInt(0n, 2n ** 64n), fc.array(fc.tuple(fc.nat(30), fc.boolean())), (bounty, list) => {
-        const submissions = list.map(([i, accepted]) => ({ staker: `s${i}`, value: '', proofs: [], accepted }))
-        const stakers = Array.from({ length: 31 }, (_, i) => ({ staker: `s${i}`, stake: 1n }))
-        const given = { ...input, bounty, stakers, submissions }
+      fc.property(fc.bigInt(0n, 2n ** 64n), fc.array(fc.nat(30)), (bounty, list) => {
+        const submissions = list.map((i) => ({ staker: `s${i}`, value: '', stake: '1' }))
+        const stakes = Array.from({ length: 31 }, (_, i) => ({ staker: `s${i}`, stake: '1' }))
+        const given = { ...input, bounty: bounty.toString(), stakes, submissions }
         const entries = defaultDistribution(given)
-        const accepted = new Set(submissions.filter((submission) => submission.accepted).map(({ staker }) => staker)).size
+        const accepted = BigInt(new Set(list).size)
         const sum = entries.reduce((total, { amount }) => total + amount, 0n)
-        expect(sum <= bounty && bounty - sum < BigInt(Math.max(1, accepted)) + (accepted === 0 ? bounty : 0n)).to.equal(true)
+        expect(sum).to.equal(accepted === 0n ? 0n : bounty - (bounty % accepted))
+        expect(new Set(entries.map(({ amount }) => amount)).size).to.be.at.most(1)
         expect(checkDistribution(entries, given)).to.deep.equal(entries)
       })
     )
@@ -111,8 +112,8 @@ describe('tasks: the distribution function', () => {
 
   it('gets amounts as bigint and gives them so', async () => {
     const { outcome } = await run(`
-      if (input.stakers[1].stake !== 2n ** 63n) throw new Error('stake')
-      return input.submissions.filter((s) => s.accepted).map(({ staker }) => ({ staker, amount: input.bounty / 4n }))`)
+      if (input.stakes[1].stake !== 2n ** 63n || input.rejected[0].stake !== 2n ** 63n) throw new Error('stake')
+      return input.submissions.map(({ staker }) => ({ staker, amount: input.bounty / 4n }))`)
     expect(outcome).to.deep.equal({
       ok: true,
       value: [

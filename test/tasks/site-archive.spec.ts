@@ -82,7 +82,10 @@ describe('tasks: site-archive', () => {
   }
   async function write(list: List, files: Map<string, Uint8Array>, change: Record<string, unknown> = {}): Promise<TaskSubmission> {
     const all = new Map([...files, ['manifest.json', Buffer.from(JSON.stringify(list))]])
-    const cid = await proofs.putFiles([...all].map(([path, content]) => ({ path, content })))
+    const cid = await proofs.putFiles(
+      [...all].map(([path, content]) => ({ path, content })),
+      { signal }
+    )
     const bytes = list.pages.reduce((sum, { size }) => sum + size, 0)
     return { value: JSON.stringify({ ...JSON.parse(submission.value), bytes, cid, ...change }), proofs: [cid] }
   }
@@ -173,7 +176,7 @@ describe('tasks: site-archive', () => {
       const { list, files } = await read()
       expect(await reason(await write({ ...list, cycle: 3 }, files))).to.match(/cycle 3/)
       expect(await reason(await write(list, files, { bytes: 1 }))).to.match(/submission says 1 bytes/)
-      const cid = await proofs.putFiles([{ path: 'a', content: Buffer.from('x') }])
+      const cid = await proofs.putFiles([{ path: 'a', content: Buffer.from('x') }], { signal })
       expect(await reason({ value: JSON.stringify({ ...JSON.parse(submission.value), cid }), proofs: [cid] })).to.match(/no manifest.json/)
     })
   })

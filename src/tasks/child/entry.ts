@@ -131,10 +131,17 @@ function createContext(init: Init, call: Call, signal: AbortSignal) {
   }
 }
 
-/** The distribution's input and result hold amounts: bigint for the author, decimal text between the processes. */
+/** Amounts are bigint for the author and decimal text between the processes. */
 function distributionInput(argument: unknown): unknown {
-  const input = argument as { bounty: string; stakers: Array<{ staker: string; stake: string }> }
-  return { ...input, bounty: BigInt(input.bounty), stakers: input.stakers.map(({ staker, stake }) => ({ staker, stake: BigInt(stake) })) }
+  const input = argument as { bounty: string } & Record<'submissions' | 'rejected' | 'stakes', Array<{ stake: string }>>
+  const withBigint = (list: Array<{ stake: string }>) => list.map((item) => ({ ...item, stake: BigInt(item.stake) }))
+  return {
+    ...input,
+    bounty: BigInt(input.bounty),
+    submissions: withBigint(input.submissions),
+    rejected: withBigint(input.rejected),
+    stakes: withBigint(input.stakes)
+  }
 }
 
 function plain(value: unknown): unknown {

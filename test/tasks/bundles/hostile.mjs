@@ -232,7 +232,7 @@ const results = {
   nothing: undefined,
   'no proofs': { value: 'x' },
   'proofs that are no CIDs': { value: 'x', proofs: ['../../etc'] },
-  'too many proofs': { value: 'x', proofs: Array(9).fill('bafkqaaa') },
+  'too many proofs': { value: 'x', proofs: Array(5).fill('bafkqaaa') },
   'half a character': { value: '\ud800', proofs: [] }
 }
 
@@ -258,7 +258,7 @@ export async function audit(ctx, { value }) {
     case 'put':
       return (await ctx.proofs.putNode({})) != null
     case 'long reason':
-      return { valid: false, reason: 'x'.repeat(501) }
+      return { valid: false, reason: 'x'.repeat(4097) }
     default:
       return value === 'good' || { valid: false, reason: `not good: ${value}` }
   }
