@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { createK2Client } from '../k2/index.ts'
 import { createAuditor, providerAt } from '../node/index.ts'
+import { ProofUnavailableError, toCid } from '../proofs/index.ts'
 import { answer, collect, example, UsageError, whole, withJson } from './common.ts'
 
 interface GetOptions {
@@ -29,7 +30,16 @@ export function proofCommand(): Command {
     )
 }
 
+export class NobodyHasItError extends Error {
+  override name = 'NobodyHasItError'
+}
+
 async function get(cid: string, { from = [], k2: url, task, out, timeout, json }: GetOptions): Promise<void> {
+  try {
+    toCid(cid)
+  } catch (err) {
+    throw new UsageError(err instanceof Error ? err.message : String(err))
+  }
   const hints = from.map(providerAt)
   if (url != null && task != null) {
     for (const { addressHint } of await createK2Client({ url }).stakes(task)) {
@@ -60,6 +70,12 @@ async function get(cid: string, { from = [], k2: url, task, out, timeout, json }
       `from    ${fetched.fromPeers.join(', ')}`,
       `written ${path}`
     ])
+  } catch (err) {
+    throw err instanceof ProofUnavailableError
+      ? new NobodyHasItError(
+          `${err.message}. Check the CID; a proof is kept for some rounds only, so ask a peer that has it with --from, or give it longer with --timeout`
+        )
+      : err
   } finally {
     clearInterval(progress)
     await auditor.stop()

@@ -1,7 +1,7 @@
 import { type Connection, PublicKey, Transaction, type TransactionInstruction } from '@solana/web3.js'
 import pRetry from 'p-retry'
 import { ask, connect } from './connection.ts'
-import { K2AccountError, K2TransactionError, messageOf } from './errors.ts'
+import { K2AccountError, K2ArgumentError, K2TransactionError, messageOf } from './errors.ts'
 import {
   decodeStake,
   decodeTask,
@@ -31,7 +31,7 @@ export interface K2Client {
   programId: string
   connection: Connection
   genesisHash(): Promise<string>
-  /** @throws K2AccountError when there is no such task; K2UnreachableError */
+  /** @throws K2AccountError when there is no such task; K2ArgumentError, K2UnreachableError */
   task(id: string, minSlot?: number): Promise<TaskAccount>
   tasks(): Promise<TaskAccount[]>
   /** The stakes in a task. What does not decode is left out: one odd account must not hide the others. */
@@ -58,7 +58,7 @@ export function createK2Client({
   timeoutMs?: number
 }): K2Client {
   const connection = connect({ url, ...(timeoutMs == null ? {} : { timeoutMs }) })
-  const program = new PublicKey(programId)
+  const program = publicKey(programId, 'the settlement program', '--program')
 
   /** An endpoint that has not reached `minSlot` is asked again until it has: it would answer with older state. */
   const reaching = async <T>(minSlot: number | undefined, request: () => Promise<T>): Promise<T> => {
@@ -83,7 +83,8 @@ export function createK2Client({
     connection,
     genesisHash: () => ask(url, () => connection.getGenesisHash()),
     async task(id, minSlot) {
-      const info = await reaching(minSlot, () => connection.getAccountInfo(new PublicKey(id), at(minSlot)))
+      const key = publicKey(id, 'a task', 'koii-mesh task list')
+      const info = await reaching(minSlot, () => connection.getAccountInfo(key, at(minSlot)))
       if (info == null) {
         throw new K2AccountError(
           `there is no task ${id} on K2 at ${url}: check the id and the URL, or list the tasks with: koii-mesh task list --k2 ${url}`
@@ -101,12 +102,15 @@ export function createK2Client({
       return found.flatMap(({ pubkey, account }) => decoded(() => decodeTask(pubkey.toBase58(), account.data)))
     },
     async stakes(task, minSlot) {
+      publicKey(task, 'a task', 'koii-mesh task list')
       const found = await reaching(minSlot, () =>
         connection.getProgramAccounts(program, { filters: stakeFilters({ task }), ...at(minSlot) })
       )
       return found.flatMap(({ pubkey, account }) => decoded(() => decodeStake(pubkey.toBase58(), account.data)))
     },
     async stake(task, staker) {
+      publicKey(task, 'a task', 'koii-mesh task list')
+      publicKey(staker, 'a staker', 'koii-mesh task show')
       const address = stakeAddress({ task, staker, programId })
       const info = await ask(url, () => connection.getAccountInfo(new PublicKey(address)))
       return info == null || !info.owner.equals(program) ? undefined : decodeStake(address, info.data)
@@ -171,6 +175,14 @@ function explain(err: unknown, programId: string, detail: unknown = err): Error 
   return err instanceof Error && err.name.startsWith('K2')
     ? err
     : new K2TransactionError(`K2 refused the transaction: ${message}`, { cause: err })
+}
+
+function publicKey(text: string, what: string, hint: string): PublicKey {
+  try {
+    return new PublicKey(text)
+  } catch {
+    throw new K2ArgumentError(`"${text}" is not the address of ${what}, which is 32 bytes in base58: see ${hint}`)
+  }
 }
 
 function decoded<T>(decode: () => T): T[] {

@@ -1,5 +1,5 @@
 import { Connection } from '@solana/web3.js'
-import { K2UnreachableError, messageOf } from './errors.ts'
+import { K2ArgumentError, K2UnreachableError, messageOf } from './errors.ts'
 
 export interface ConnectionInit {
   /** JSON-RPC endpoint. */
@@ -11,8 +11,15 @@ export interface ConnectionInit {
 /** web3.js asks without a deadline: an endpoint that hangs would hang the node. */
 const REQUEST_TIMEOUT_MS = 10_000
 
-/** A web3.js connection whose every request ends. 429 comes back as an error, for our own backoff to handle. */
+/**
+ * A web3.js connection whose every request ends. 429 comes back as an error, for our own backoff to handle.
+ *
+ * @throws K2ArgumentError
+ */
 export function connect({ url, timeoutMs = REQUEST_TIMEOUT_MS }: ConnectionInit): Connection {
+  if (!/^https?:\/\/[^\s/]/.test(url) || !URL.canParse(url)) {
+    throw new K2ArgumentError(`"${url}" is not the URL of a K2: give one such as http://127.0.0.1:8899 with --k2`)
+  }
   return new Connection(url, {
     commitment: 'confirmed',
     disableRetryOnRateLimit: true,
@@ -35,7 +42,8 @@ export async function ask<T>(url: string, request: () => Promise<T>): Promise<T>
         `K2 at ${url} does not answer (${message}): check the URL given with --k2, or start a local one with: koii-mesh k2`
       )
     }
-    if (/Unexpected token|not valid JSON|40[0-9]|50[0-9]/.test(message)) {
+    // the last is how web3.js says that an answer is JSON, and not of a Solana node
+    if (/Unexpected token|not valid JSON|40[0-9]|50[0-9]|Expected the value to satisfy/.test(message)) {
       throw new K2UnreachableError(
         `${url} answered, but not as a K2 JSON-RPC endpoint (${message.slice(0, 200)}): check the URL given with --k2`
       )

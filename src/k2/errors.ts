@@ -3,6 +3,11 @@ export class K2UnreachableError extends Error {
   override name = 'K2UnreachableError'
 }
 
+/** What was given is not a URL, or not an address: nothing was asked. */
+export class K2ArgumentError extends Error {
+  override name = 'K2ArgumentError'
+}
+
 /** The endpoint answered, but what was asked for is not there or not what it should be. */
 export class K2AccountError extends Error {
   override name = 'K2AccountError'

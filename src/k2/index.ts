@@ -12,7 +12,7 @@
  * ```
  */
 export { createK2Client, type K2Client, type Sent, type TransactionSigner } from './client.ts'
-export { K2AccountError, K2TransactionError, K2UnreachableError, messageOf } from './errors.ts'
+export { K2AccountError, K2ArgumentError, K2TransactionError, K2UnreachableError, messageOf } from './errors.ts'
 export { createOutbox, type FinalVote, type Outbox } from './outbox.ts'
 export { createSlots, type Slots } from './slots.ts'
 export { createStakeView, type StakeView } from './stake-view.ts'
