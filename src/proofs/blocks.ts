@@ -48,16 +48,8 @@ export class Blocks {
     for (;;) {
       await this.#deleting.get(key)
       const writes = this.#writes
-      let bytes: Uint8Array
-      try {
-        bytes = await joined(this.#files.get(cid))
-      } catch (err) {
-        if ((err as Error).name === 'NotFoundError') {
-          return undefined
-        }
-        throw new BlockStoreError(`cannot read block ${cid}: ${(err as Error).message}`)
-      }
-      if (hash('sha256', bytes, 'hex') === key) {
+      const bytes = await this.#read(cid)
+      if (bytes == null || hash('sha256', bytes, 'hex') === key) {
         return bytes
       }
       if (this.#writing.has(key) || this.#writes !== writes) {
@@ -68,6 +60,18 @@ export class Blocks {
       this.#log('block %s was corrupt on disk: dropped, to be fetched again', cid)
       await this.#delete(cid, key)
       return undefined
+    }
+  }
+
+  /** What the file has, right or not. */
+  async #read(cid: CID): Promise<Uint8Array | undefined> {
+    try {
+      return await joined(this.#files.get(cid))
+    } catch (err) {
+      if ((err as Error).name === 'NotFoundError') {
+        return undefined
+      }
+      throw new BlockStoreError(`cannot read block ${cid}: ${(err as Error).message}`)
     }
   }
 
@@ -103,16 +107,17 @@ export class Blocks {
 
   async #write(cid: CID, bytes: Uint8Array): Promise<void> {
     try {
-      if (await this.#files.has(cid)) {
-        const there = await joined(this.#files.get(cid))
-        if (Buffer.compare(there, bytes) === 0) {
-          return
-        }
-        this.stats.corrupt++
+      const there = await this.#read(cid)
+      if (there != null && Buffer.compare(there, bytes) === 0) {
+        return
       }
+      this.stats.corrupt += there == null ? 0 : 1
       await this.#files.put(cid, bytes)
       this.stats.written++
     } catch (err) {
+      if (err instanceof BlockStoreError) {
+        throw err
+      }
       throw new BlockStoreError(`cannot write block ${cid}: ${(err as Error).message}. Check the disk's free space and the data directory`)
     }
   }

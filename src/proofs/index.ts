@@ -23,15 +23,15 @@
  * ```
  */
 import type { Libp2p, PeerId } from '@libp2p/interface'
-import { FsBlockstore } from 'blockstore-fs'
 import type { Helia } from 'helia'
 import type { CID } from 'multiformats/cid'
 import { createExchange } from './bitswap/index.ts'
 import { type BlockFiles, Blocks } from './blocks.ts'
 import { toCid } from './cid-profile.ts'
 import { type Collected, type CollectOptions, Keeper, type PinOptions } from './collect.ts'
-import { BlockStoreError, ProofUnavailableError } from './errors.ts'
+import { ProofUnavailableError } from './errors.ts'
 import { type Fetched, Fetcher, type FetchOptions } from './fetch.ts'
+import { BlockFolder } from './files.ts'
 import { createEmbeddedHelia } from './helia.ts'
 import { type Packed, type PackedFile, packFiles, packNode } from './pack.ts'
 import { type KeyValue, type Pin, Pins } from './pins.ts'
@@ -147,7 +147,7 @@ export async function createProofs(
 ): Promise<Proofs> {
   const log = libp2p.logger.forComponent('koii-mesh:proofs')
   // what is on disk, safe to write and to clear at once
-  const blocks = new Blocks({ files: files ?? (await openFiles(init.blocksDir)), timers, log })
+  const blocks = new Blocks({ files: files ?? (await BlockFolder.open(blocksDirOf(init))), timers, log })
   // who speaks Bitswap, both ways
   const exchange = createExchange({ libp2p, blocks, timers, log }, { ...(init.mayServe == null ? {} : { mayServe: init.mayServe }) })
   // whom to ask for a proof, and when to give up
@@ -244,15 +244,9 @@ export async function createProofs(
   }
 }
 
-async function openFiles(dir: string | undefined): Promise<BlockFiles> {
-  if (dir == null) {
+function blocksDirOf({ blocksDir }: ProofsInit): string {
+  if (blocksDir == null) {
     throw new TypeError('createProofs needs init.blocksDir, or components.files')
   }
-  const files = new FsBlockstore(dir)
-  try {
-    await files.open()
-  } catch (err) {
-    throw new BlockStoreError(`cannot keep blocks in ${dir}: ${(err as Error).message}. Check that it is a folder that you may write to`)
-  }
-  return files
+  return blocksDir
 }

@@ -139,7 +139,7 @@ describe('proofs: fetch', () => {
       const tookMs = performance.now() - startedMs
       expect(err.name).to.equal('ProofUnavailableError')
       expect(err.message).to.include(mute.libp2p.peerId.toString()).and.to.include('sent nothing for 500 ms')
-      expect(tookMs).to.be.within(1450, 2000)
+      expect(tookMs).to.be.within(1450, 3000)
       expect(mute.wanted).to.have.length(1)
     })
 
@@ -153,7 +153,7 @@ describe('proofs: fetch', () => {
       const fetched = await bob.proofs.fetch(root, { from: [hintOf(mute.libp2p), alice.hint] })
 
       expect(fetched.fromPeers).to.deep.equal([alice.hint.peerId])
-      expect(performance.now() - startedMs).to.be.within(450, 1500)
+      expect(performance.now() - startedMs).to.be.within(450, 3000)
       expect(bob.proofs.stats().stalls).to.equal(1)
     })
 
@@ -213,7 +213,7 @@ describe('proofs: fetch', () => {
       const fetched = await bob.proofs.fetch(cid, { from: [hintOf(slow.libp2p), carol.hint] })
 
       expect(fetched.fromPeers).to.deep.equal([slow.libp2p.peerId.toString()])
-      expect(performance.now() - startedMs).to.be.lessThan(2500)
+      expect(performance.now() - startedMs).to.be.lessThan(4000)
     })
 
     for (const [what, answer] of [

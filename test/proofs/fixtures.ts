@@ -95,10 +95,13 @@ export class Lab {
     return libp2p
   }
 
-  async node(init: ProofsInit & { services?: Record<string, unknown>; start?: boolean } = {}): Promise<TestNode> {
+  async node(init: ProofsInit & { services?: Record<string, unknown>; start?: boolean; memory?: boolean } = {}): Promise<TestNode> {
     const dir = await this.dir()
     const libp2p = await this.host(init.services)
-    const proofs = await createProofs({ libp2p, store: memoryStore() }, { blocksDir: join(dir, 'blocks'), ...init })
+    const proofs = await createProofs(
+      { libp2p, store: memoryStore(), ...(init.memory === true ? { files: memoryFiles() } : {}) },
+      { blocksDir: join(dir, 'blocks'), ...init }
+    )
     if (init.start !== false) {
       await proofs.start()
       this.onEnd(() => proofs.stop())

@@ -107,11 +107,12 @@ describe('proofs: read', () => {
       const bob = await lab.node()
       const files = await alice.proofs.packFiles([
         { path: 'sub/a.txt', content: Buffer.from('hello') },
-        { path: 'b.bin', content: bytesOf(600_000, 2) }
+        { path: 'b.bin', content: bytesOf(600_000, 2) },
+        { path: 'empty', content: new Uint8Array() }
       ])
       const out = join(bob.dir, 'out')
       const { saved, blocks } = await bob.proofs.fetchTo(files.cid, out, { from: [alice.hint] })
-      expect(saved).to.deep.equal({ path: out, kind: 'directory', files: 2, bytes: 600_005 })
+      expect(saved).to.deep.equal({ path: out, kind: 'directory', files: 3, bytes: 600_005 })
       expect(blocks).to.equal(files.blocks)
       expect(await readFile(join(out, 'sub/a.txt'), 'utf8')).to.equal('hello')
       expect((await readFile(join(out, 'b.bin'))).equals(bytesOf(600_000, 2))).to.equal(true)

@@ -1,8 +1,10 @@
 /** Helia's Bitswap as it comes: the twin that shows what our exchange is there for, and that the two speak with each other. */
+import { join } from 'node:path'
 import { withBitswap } from '@helia/bitswap'
 import type { HeliaWithLibp2p } from '@helia/libp2p'
 import * as dagCbor from '@ipld/dag-cbor'
 import type { Libp2p } from '@libp2p/interface'
+import { FsBlockstore } from 'blockstore-fs'
 import { createHeliaLight } from 'helia'
 import type { Blockstore } from 'interface-blockstore'
 import type { CID } from 'multiformats/cid'
@@ -17,10 +19,12 @@ export interface StockNode {
 }
 
 /** A started libp2p can be lent to Helia's Bitswap by giving Helia the property that its own mixin would define. */
-export async function stockNode(lab: Lab): Promise<StockNode> {
+export async function stockNode(lab: Lab, { onDisk = false } = {}): Promise<StockNode> {
   const libp2p = await lab.host()
-  const files = memoryFiles()
-  const light = createHeliaLight({ codecs: [dagCbor], blockstore: files as unknown as Blockstore })
+  const memory = memoryFiles()
+  const files = onDisk ? new FsBlockstore(join(await lab.dir(), 'blocks')) : (memory as unknown as Blockstore)
+  await (files as Partial<FsBlockstore>).open?.()
+  const light = createHeliaLight({ codecs: [dagCbor], blockstore: files })
   Object.defineProperty(light, 'libp2p', { value: libp2p, enumerable: true })
   const helia = withBitswap(light as HeliaWithLibp2p)
   await helia.start()
@@ -28,7 +32,7 @@ export async function stockNode(lab: Lab): Promise<StockNode> {
   return {
     libp2p,
     helia,
-    lose: files.delete,
+    lose: memory.delete,
     async get(cid, timeoutMs) {
       const parts: Uint8Array[] = []
       for await (const part of helia.blockstore.get(cid, { signal: AbortSignal.timeout(timeoutMs) })) {

@@ -82,20 +82,29 @@ export class BlockServer {
     queue.serving = true
     let blocks: BlockEntry[] = []
     let bytes = 0
+    let going: Promise<void> = Promise.resolve()
+    /** Sends what is collected while the next is read, once what was sent before is gone. */
     const flush = async () => {
-      if (blocks.length + presences.length > 0) {
-        const frame = encodeMessage({ wants: [], blocks, presences })
-        const sent = blocks
-        presences = []
-        blocks = []
-        bytes = 0
-        await writer.write(frame)
-        this.stats.blocks += sent.length
-        this.stats.bytes += sent.reduce((sum, { data }) => sum + data.length, 0)
-      }
+      const frame = encodeMessage({ wants: [], blocks, presences })
+      const sent = { blocks: blocks.length, bytes: blocks.reduce((sum, { data }) => sum + data.length, 0) }
+      presences = []
+      blocks = []
+      bytes = 0
+      await going
+      going = writer.write(frame).then(() => {
+        this.stats.blocks += sent.blocks
+        this.stats.bytes += sent.bytes
+      })
+      going.catch(() => {}) // seen at the next flush
     }
     try {
-      while (queue.wants.size > 0) {
+      while (queue.wants.size + blocks.length + presences.length > 0) {
+        if (queue.wants.size === 0) {
+          // all is read: the rest goes out, and more may be wanted by then
+          await flush()
+          await going
+          continue
+        }
         const batch: Array<[string, Want]> = []
         for (const entry of queue.wants) {
           if (batch.push(entry) === LIMITS.serveReadAhead) {
@@ -126,7 +135,6 @@ export class BlockServer {
           }
         }
       }
-      await flush()
     } catch (err) {
       // a peer that left, or that takes nothing: what it wanted is forgotten, it asks again when it can
       queue.wants.clear()
