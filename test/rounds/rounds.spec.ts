@@ -1,0 +1,383 @@
+import { createHash } from 'node:crypto'
+import { expect } from 'chai'
+import { CID } from 'multiformats/cid'
+import { create as createDigest } from 'multiformats/hashes/digest'
+import { type KeyPair, keyPairFromSeed, signEd25519 } from '../../src/identity/index.ts'
+import { createRounds, type RecordFacts, type Rounds, type RoundsEffect, type StakeSet, scheduleFor } from '../../src/rounds/index.ts'
+import { type Body, FINDINGS, type Finding, type Message, networkOf, seal } from '../../src/wire/index.ts'
+
+const TIMING = { startingSlot: 0, roundSlots: 30, submissionWindow: 10, auditWindow: 18 }
+const NETWORK = networkOf('11111111111111111111111111111112', '11111111111111111111111111111113')
+const S = scheduleFor(TIMING, 0)
+const keyOf = (name: string): KeyPair => keyPairFromSeed(createHash('sha256').update(name).digest())
+const [alice, bob, carol, dave] = ['alice', 'bob', 'carol', 'dave'].map(keyOf) as [KeyPair, KeyPair, KeyPair, KeyPair]
+const STAKES: StakeSet = { weights: new Map([alice, bob, carol].map((pair) => [pair.address, 10n])), total: 30n }
+const BASE = { previous: null, bounty: 100n }
+
+async function say(who: KeyPair, body: Body): Promise<Message> {
+  return seal(body, NETWORK, { publicKey: who.publicKey, sign: async (bytes) => signEd25519(bytes, who.secretKey) })
+}
+
+const submission = (value = 'work', slot: number = S.submission.from): Body => ({
+  cycle: 0,
+  slot,
+  submission: { value: Buffer.from(value), proofs: [], peerId: new Uint8Array(1), multiaddrs: [] }
+})
+const idBytes = (message: Message) => new Uint8Array(Buffer.from(message.id, 'hex'))
+const challenge = (about: Message, finding: Exclude<Finding, 'valid'> = 'invalid'): Body => ({
+  cycle: 0,
+  slot: S.sampleSlot,
+  challenge: { subject: about.envelope.signer, submission: idBytes(about), finding: FINDINGS[finding], reason: 'because' }
+})
+
+function recordOf(name: string): RecordFacts {
+  const digest = createHash('sha256').update(name).digest()
+  return { cid: CID.createV1(0x71, createDigest(0x12, digest)).toString(), root: digest, totalRewards: 100n }
+}
+const proposal = (record: RecordFacts, attempt = 0): Body => ({
+  cycle: 0,
+  slot: S.proposalSlot,
+  record: {
+    cid: new Uint8Array(CID.parse(record.cid).bytes),
+    root: new Uint8Array(record.root),
+    totalRewards: record.totalRewards,
+    attempt
+  }
+})
+const approval = (record: RecordFacts, attempt = 0): Body => ({
+  cycle: 0,
+  slot: S.proposalSlot,
+  approval: { cid: new Uint8Array(CID.parse(record.cid).bytes), root: new Uint8Array(record.root), attempt }
+})
+
+/** Alice's machine; `proposer` tells whose turn each attempt is. */
+function machine({
+  self = alice,
+  stakes = STAKES,
+  turns = [bob, carol, alice]
+}: {
+  self?: KeyPair
+  stakes?: StakeSet
+  turns?: KeyPair[]
+} = {}) {
+  const rounds: Rounds = createRounds({
+    self: self.address,
+    network: NETWORK,
+    timing: TIMING,
+    random: () => 0.5,
+    proposer: ({ attempt }) => turns[attempt % turns.length]!.address
+  })
+  const all: RoundsEffect[] = []
+  const run = (effects: RoundsEffect[]) => {
+    all.push(...effects)
+    for (const effect of effects) {
+      if (effect.type === 'need-stakes') run(rounds.handle({ type: 'stakes', cycle: effect.cycle, stakes }))
+      if (effect.type === 'need-base') run(rounds.handle({ type: 'base', cycle: effect.cycle, base: BASE }))
+    }
+    return effects
+  }
+  return {
+    all,
+    slot: (slot: number) => run(rounds.handle({ type: 'slot', slot })),
+    hear: async (who: KeyPair, body: Body, slot = body.slot) =>
+      run(rounds.handle({ type: 'message', message: await say(who, body), slot })),
+    take: (message: Message, slot = message.body.slot) => run(rounds.handle({ type: 'message', message, slot })),
+    event: (event: Parameters<Rounds['handle']>[0]) => run(rounds.handle(event)),
+    published: (kind: keyof Body) => all.flatMap((effect) => (effect.type === 'publish' && effect.body[kind] != null ? [effect.body] : [])),
+    of: <T extends RoundsEffect['type']>(type: T) =>
+      all.filter((effect): effect is Extract<RoundsEffect, { type: T }> => effect.type === type),
+    notes: () => all.flatMap((effect) => (effect.type === 'note' ? [effect.note.event] : []))
+  }
+}
+
+/** Everybody has submitted; alice is about to look at bob's. */
+async function atAudit() {
+  const m = machine()
+  m.slot(S.submission.from)
+  const ofBob = await say(bob, submission('bob'))
+  const ofCarol = await say(carol, submission('carol'))
+  m.take(ofBob)
+  m.take(ofCarol)
+  m.slot(S.sampleSlot)
+  return { m, ofBob, ofCarol }
+}
+
+describe('rounds: work and submission', () => {
+  it('works when its round begins, and not without stake', () => {
+    const m = machine()
+    m.slot(0)
+    expect(m.of('work').map(({ cycle }) => cycle)).to.deep.equal([0])
+    const observer = machine({ self: dave })
+    observer.slot(0)
+    observer.slot(S.submission.from)
+    expect(observer.of('work')).to.deep.equal([])
+    expect(observer.published('submission')).to.deep.equal([])
+  })
+
+  it('holds finished work until the submission window opens, and sends it once', () => {
+    const m = machine()
+    m.slot(0)
+    m.event({ type: 'worked', cycle: 0, outcome: { ok: true, draft: { value: Buffer.from('x'), proofs: [] } } })
+    expect(m.published('submission')).to.have.length(0)
+    m.slot(S.submission.from - 1)
+    expect(m.published('submission')).to.have.length(0)
+    m.slot(S.submission.from)
+    m.slot(S.submission.from + 1)
+    expect(m.published('submission')).to.have.length(1)
+  })
+
+  it('misses the cycle, and says why, when the work comes late or fails', () => {
+    const late = machine()
+    late.slot(0)
+    late.slot(S.submission.to)
+    late.event({ type: 'worked', cycle: 0, outcome: { ok: true, draft: { value: Buffer.from('x'), proofs: [] } } })
+    late.slot(S.submission.to + 1)
+    expect(late.published('submission')).to.deep.equal([])
+    expect(late.notes().filter((event) => event === 'missed')).to.have.length(1)
+    const failed = machine()
+    failed.slot(0)
+    failed.event({ type: 'worked', cycle: 0, outcome: { ok: false, reason: 'it crashed' } })
+    failed.slot(S.submission.to)
+    expect(failed.all).to.deep.include({ type: 'note', cycle: 0, note: { event: 'missed', stage: 'work', reason: 'it crashed' } })
+  })
+
+  it('does not turn back with an endpoint that is behind', () => {
+    const m = machine()
+    m.slot(S.submission.from)
+    const before = m.all.length
+    expect(m.slot(3)).to.deep.equal([])
+    expect(m.all).to.have.length(before)
+  })
+})
+
+describe('rounds: audits', () => {
+  it('looks at what others submitted, not at its own, and at eight of many', async () => {
+    const many = Array.from({ length: 20 }, (_, i) => keyOf(`staker ${i}`))
+    const stakes = { weights: new Map([alice, ...many].map((pair) => [pair.address, 1n])), total: 21n }
+    const m = machine({ stakes })
+    m.slot(S.submission.from)
+    await m.hear(alice, submission('own'))
+    for (const pair of many) {
+      await m.hear(pair, submission(pair.address))
+    }
+    m.slot(S.sampleSlot)
+    const audits = m.of('audit')
+    expect(audits).to.have.length(8)
+    expect(audits.map(({ submission: { signer } }) => signer)).to.not.include(alice.address)
+    expect(new Set(audits.map(({ submission: { id } }) => id)).size).to.equal(8)
+  })
+
+  it('says nothing about a valid proof that nobody challenges', async () => {
+    const { m, ofBob } = await atAudit()
+    m.event({ type: 'audited', cycle: 0, submission: ofBob.id, finding: 'valid', reason: '' })
+    for (let slot = S.sampleSlot + 1; slot < S.audit.to; slot++) m.slot(slot)
+    expect(m.published('challenge')).to.deep.equal([])
+    expect(m.published('verdict')).to.deep.equal([])
+  })
+
+  it('challenges an invalid one and gives its verdict at once', async () => {
+    const { m, ofBob } = await atAudit()
+    m.event({ type: 'audited', cycle: 0, submission: ofBob.id, finding: 'invalid', reason: 'counts are off' })
+    expect(m.published('challenge')[0]?.challenge?.reason).to.equal('counts are off')
+    expect(m.published('verdict')[0]?.verdict?.finding).to.equal(FINDINGS.invalid)
+  })
+
+  it('challenges a missing one, looks again when its author answers, and gives the verdict only near the end', async () => {
+    const { m, ofBob } = await atAudit()
+    m.event({ type: 'audited', cycle: 0, submission: ofBob.id, finding: 'unavailable', reason: 'nobody has it' })
+    expect(m.published('challenge')).to.have.length(1)
+    await m.hear(carol, challenge(ofBob, 'unavailable'))
+    const before = m.of('audit').length
+    await m.hear(bob, { cycle: 0, slot: S.sampleSlot, response: { submission: idBytes(ofBob), peerId: new Uint8Array(1), multiaddrs: [] } })
+    expect(m.of('audit')).to.have.length(before + 1)
+    expect(m.of('audit').at(-1)?.response).to.not.equal(null)
+    m.slot(S.verdictSlot - 1)
+    expect(m.published('verdict')).to.deep.equal([])
+    m.event({ type: 'audited', cycle: 0, submission: ofBob.id, finding: 'unavailable', reason: 'still nobody has it' })
+    expect(m.published('verdict')).to.deep.equal([])
+    m.slot(S.verdictSlot)
+    expect(m.published('verdict').map(({ verdict }) => verdict?.finding)).to.deep.equal([FINDINGS.unavailable])
+  })
+
+  it('audits what somebody else challenges, and stands up for it when it is valid', async () => {
+    const m = machine()
+    m.slot(S.sampleSlot)
+    const ofBob = await say(bob, submission('bob'))
+    m.take(ofBob)
+    m.event({ type: 'audited', cycle: 0, submission: ofBob.id, finding: 'valid', reason: '' })
+    await m.hear(carol, challenge(ofBob))
+    expect(m.published('verdict').map(({ verdict }) => verdict?.finding)).to.deep.equal([FINDINGS.valid])
+  })
+
+  it('answers a challenge to its own submission, and judges it never', async () => {
+    const m = machine()
+    m.slot(S.submission.from)
+    const own = await say(alice, submission('own'))
+    m.take(own)
+    m.slot(S.sampleSlot)
+    await m.hear(bob, challenge(own, 'unavailable'))
+    expect(m.of('respond')).to.have.length(1)
+    m.slot(S.verdictSlot)
+    expect(m.published('verdict')).to.deep.equal([])
+  })
+
+  it('abstains when it could not look, whoever challenges', async () => {
+    const { m, ofBob } = await atAudit()
+    m.event({ type: 'audited', cycle: 0, submission: ofBob.id, finding: 'abstained', reason: 'K2 is down' })
+    await m.hear(carol, challenge(ofBob))
+    m.slot(S.verdictSlot)
+    expect(m.published('challenge')).to.deep.equal([])
+    expect(m.published('verdict')).to.deep.equal([])
+  })
+
+  it('publishes the evidence when somebody submits two things, and audits neither', async () => {
+    const m = machine()
+    m.slot(S.submission.from)
+    await m.hear(bob, submission('one'))
+    await m.hear(bob, submission('two'))
+    expect(m.published('equivocation')).to.have.length(1)
+    expect(m.notes()).to.include('equivocated')
+    m.slot(S.sampleSlot)
+    expect(m.of('audit')).to.deep.equal([])
+  })
+})
+
+describe('rounds: record, approval and vote', () => {
+  const built = (m: ReturnType<typeof machine>, record: RecordFacts) => {
+    const { key } = m.of('build').at(-1)!
+    m.event({ type: 'built', cycle: 0, key, result: { ok: true, record } })
+  }
+
+  it('builds at the start of the distribution, and proposes in its own turn only', () => {
+    const first = machine({ turns: [alice, bob] })
+    first.slot(S.proposalSlot)
+    built(first, recordOf('r'))
+    expect(first.published('record')).to.have.length(1)
+    first.slot(S.proposalSlot + 1)
+    expect(first.published('record')).to.have.length(1)
+    const second = machine({ turns: [bob, alice] })
+    second.slot(S.proposalSlot)
+    built(second, recordOf('r'))
+    expect(second.published('record')).to.have.length(0)
+    second.slot(S.proposalSlot + S.attemptSlots)
+    expect(second.published('record').map(({ record }) => record?.attempt)).to.deep.equal([1])
+  })
+
+  it('approves a proposal that is its own record without fetching it', async () => {
+    const m = machine()
+    m.slot(S.proposalSlot)
+    built(m, recordOf('r'))
+    await m.hear(bob, proposal(recordOf('r')))
+    expect(m.of('check')).to.deep.equal([])
+    expect(m.published('approval')).to.have.length(1)
+  })
+
+  it('takes no proposal from whose turn it is not', async () => {
+    const m = machine()
+    m.slot(S.proposalSlot)
+    built(m, recordOf('r'))
+    await m.hear(carol, proposal(recordOf('r')))
+    expect(m.published('approval')).to.deep.equal([])
+  })
+
+  it('refuses a proposal that names another root than its record', async () => {
+    const m = machine()
+    m.slot(S.proposalSlot)
+    built(m, recordOf('r'))
+    await m.hear(bob, proposal({ ...recordOf('r'), root: recordOf('other').root }))
+    expect(m.published('approval')).to.deep.equal([])
+    expect(m.notes()).to.include('refused')
+  })
+
+  it('has another record checked, and refuses a wrong one for good', async () => {
+    const m = machine()
+    m.slot(S.proposalSlot)
+    built(m, recordOf('mine'))
+    await m.hear(bob, proposal(recordOf('theirs')))
+    expect(m.of('check')).to.have.length(1)
+    m.event({ type: 'checked', cycle: 0, cid: recordOf('theirs').cid, result: { verdict: 'wrong', reason: 'does not recompute' } })
+    await m.hear(bob, approval(recordOf('theirs')))
+    await m.hear(carol, approval(recordOf('theirs')))
+    await m.hear(alice, approval(recordOf('theirs')))
+    expect(m.published('approval')).to.deep.equal([])
+    expect(m.of('vote')).to.deep.equal([])
+  })
+
+  it('does not approve a record that lacks a message, but votes for it with the others', async () => {
+    const m = machine()
+    m.slot(S.proposalSlot)
+    built(m, recordOf('mine'))
+    await m.hear(bob, proposal(recordOf('theirs')))
+    m.event({
+      type: 'checked',
+      cycle: 0,
+      cid: recordOf('theirs').cid,
+      result: { verdict: 'incomplete', record: recordOf('theirs'), reason: 'lacks one' }
+    })
+    expect(m.published('approval')).to.deep.equal([])
+    for (const who of [bob, carol, alice]) {
+      await m.hear(who, approval(recordOf('theirs')))
+    }
+    expect(m.of('vote').map(({ record }) => record.cid)).to.deep.equal([recordOf('theirs').cid])
+  })
+
+  it('does not vote at exactly two thirds, votes past it, and only once', async () => {
+    const m = machine()
+    m.slot(S.proposalSlot)
+    built(m, recordOf('r'))
+    await m.hear(bob, approval(recordOf('r')))
+    await m.hear(carol, approval(recordOf('r'), 1))
+    await m.hear(carol, approval(recordOf('r'), 2))
+    expect(m.of('vote')).to.deep.equal([])
+    await m.hear(alice, approval(recordOf('r')))
+    m.slot(S.proposalSlot + 1)
+    expect(m.of('vote')).to.have.length(1)
+  })
+
+  it('counts approvals of a record that it gets to know later', async () => {
+    const m = machine()
+    m.slot(S.proposalSlot)
+    for (const who of [bob, carol, alice]) {
+      await m.hear(who, approval(recordOf('r')))
+    }
+    expect(m.of('vote')).to.deep.equal([])
+    built(m, recordOf('r'))
+    expect(m.of('vote')).to.have.length(1)
+  })
+
+  it('forgets a cycle when its last window has passed', () => {
+    const m = machine()
+    m.slot(0)
+    m.slot(S.distribution.to)
+    expect(m.of('closed').map(({ cycle }) => cycle)).to.deep.equal([0])
+    expect(m.event({ type: 'worked', cycle: 0, outcome: { ok: false, reason: 'too late' } })).to.deep.equal([])
+  })
+})
+
+describe('rounds: after a restart', () => {
+  it('says nothing again that its log holds', async () => {
+    const own = await say(alice, submission('own'))
+    const ofBob = await say(bob, submission('bob'))
+    const said = [
+      own,
+      ofBob,
+      await say(alice, {
+        cycle: 0,
+        slot: S.sampleSlot,
+        verdict: { subject: ofBob.envelope.signer, submission: idBytes(ofBob), finding: FINDINGS.invalid, reason: '' }
+      }),
+      await say(alice, approval(recordOf('r')))
+    ]
+    const m = machine()
+    for (const message of said) m.take(message)
+    m.slot(S.sampleSlot)
+    m.event({ type: 'audited', cycle: 0, submission: ofBob.id, finding: 'invalid', reason: 'again' })
+    m.slot(S.proposalSlot)
+    m.event({ type: 'built', cycle: 0, key: m.of('build').at(-1)!.key, result: { ok: true, record: recordOf('r') } })
+    await m.hear(bob, proposal(recordOf('r')))
+    expect(m.of('work').filter(({ cycle }) => cycle === 0)).to.deep.equal([])
+    expect(m.published('submission')).to.deep.equal([])
+    expect(m.published('verdict')).to.deep.equal([])
+    expect(m.published('approval')).to.deep.equal([])
+  })
+})
