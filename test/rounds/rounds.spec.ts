@@ -167,6 +167,15 @@ describe('rounds: audits', () => {
     expect(new Set(audits.map(({ submission: { id } }) => id)).size).to.equal(8)
   })
 
+  it('leaves its own submission to others also when there are few', async () => {
+    const m = machine()
+    m.slot(S.submission.from)
+    await m.hear(alice, submission('own'))
+    await m.hear(bob, submission('bob'))
+    m.slot(S.sampleSlot)
+    expect(m.of('audit').map(({ submission: { signer } }) => signer)).to.deep.equal([bob.address])
+  })
+
   it('says nothing about a valid proof that nobody challenges', async () => {
     const { m, ofBob } = await atAudit()
     m.event({ type: 'audited', cycle: 0, submission: ofBob.id, finding: 'valid', reason: '' })
