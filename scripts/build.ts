@@ -49,7 +49,7 @@ for (const file of ['README.md', 'LICENSE', 'protocols', 'scripts/koii-mesh.mjs'
   cpSync(join(root, file), join(stage, file), { recursive: true, filter: (source) => !source.includes('/vectors') })
 }
 
-const stubs = Object.entries(manifest.overrides)
+const stubs = Object.entries(manifest.dependencies)
   .filter(([, target]) => target === 'file:stubs/absent')
   .map(([name]) => name)
 const bundled: Record<string, string> = {}
@@ -57,7 +57,7 @@ for (const name of stubs) {
   // the lowest version that the dependants' ranges allow: a bundled package outside them would be ignored
   const range = Object.values(lock.packages)
     .map((entry) => entry.dependencies?.[name])
-    .find((found) => found != null)
+    .find((found) => found?.startsWith('file:') === false)
   const version = (range ?? '0.0.0').replace(/^[\^~]/, '')
   const dir = join(stage, 'node_modules', name)
   mkdirSync(dirname(dir), { recursive: true })
@@ -67,7 +67,11 @@ for (const name of stubs) {
   bundled[name] = version
 }
 
-const pinned = Object.fromEntries(Object.keys(manifest.dependencies).map((name) => [name, lock.packages[`node_modules/${name}`]!.version!]))
+const pinned = Object.fromEntries(
+  Object.keys(manifest.dependencies)
+    .filter((name) => !stubs.includes(name))
+    .map((name) => [name, lock.packages[`node_modules/${name}`]!.version!])
+)
 const { devDependencies: _dev, overrides: _overrides, scripts: _scripts, ...published } = manifest
 writeFileSync(
   join(stage, 'package.json'),
