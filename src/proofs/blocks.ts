@@ -84,8 +84,11 @@ export class Blocks {
     return new WriteSession(this)
   }
 
-  /** @throws BlockStoreError, PackError */
-  async write(cid: CID, bytes: Uint8Array): Promise<void> {
+  /**
+   * @param isAbsent it was looked for and not found, so that there is no need to look again
+   * @throws BlockStoreError, PackError
+   */
+  async write(cid: CID, bytes: Uint8Array, isAbsent = false): Promise<void> {
     if (bytes.length > LIMITS.blockBytes) {
       throw new PackError(
         `block ${cid} has ${bytes.length} bytes; ${LIMITS.blockBytes} fit one message to a peer. Split the value over several linked nodes`
@@ -96,7 +99,7 @@ export class Blocks {
     // two writers of one block would share blockstore-fs's temporary file
     let writing = this.#writing.get(key)
     if (writing == null) {
-      writing = this.#write(cid, bytes).finally(() => {
+      writing = this.#write(cid, bytes, isAbsent).finally(() => {
         this.#writes++
         this.#writing.delete(key)
       })
@@ -105,9 +108,9 @@ export class Blocks {
     await writing
   }
 
-  async #write(cid: CID, bytes: Uint8Array): Promise<void> {
+  async #write(cid: CID, bytes: Uint8Array, isAbsent: boolean): Promise<void> {
     try {
-      const there = await this.#read(cid)
+      const there = isAbsent ? undefined : await this.#read(cid)
       if (there != null && Buffer.compare(there, bytes) === 0) {
         return
       }
@@ -183,6 +186,7 @@ export class Blocks {
 export class WriteSession {
   readonly #blocks: Blocks
   readonly #keys = new Set<string>()
+  readonly #absent = new Set<string>()
   #open = true
 
   constructor(blocks: Blocks) {
@@ -200,13 +204,17 @@ export class WriteSession {
 
   async put(cid: CID, bytes: Uint8Array): Promise<void> {
     this.keep(cid)
-    await this.#blocks.write(cid, bytes)
+    await this.#blocks.write(cid, bytes, this.#absent.delete(keyOf(cid)))
   }
 
   /** The block, from now on protected. */
   async read(cid: CID): Promise<Uint8Array | undefined> {
     this.keep(cid)
-    return this.#blocks.read(cid)
+    const bytes = await this.#blocks.read(cid)
+    if (bytes == null) {
+      this.#absent.add(keyOf(cid))
+    }
+    return bytes
   }
 
   /** Ends the session; with `hold`, its blocks wait for their pin, else they are fair game. */
