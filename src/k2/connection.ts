@@ -36,14 +36,18 @@ export async function ask<T>(url: string, request: () => Promise<T>): Promise<T>
   try {
     return await request()
   } catch (err) {
-    const message = messageOf(err)
+    // web3.js puts the name of the inner error into some of its messages
+    const message = messageOf(err).replaceAll('TypeError: ', '')
     if (/fetch failed|ECONNREFUSED|ENOTFOUND|ECONNRESET|EAI_AGAIN|timed? ?out|aborted|socket|bad port/i.test(message)) {
       throw new K2UnreachableError(
         `K2 at ${url} does not answer (${message}): check the URL given with --k2, or start a local one with: koii-mesh k2`
       )
     }
-    // the last is how web3.js says that an answer is JSON, and not of a Solana node
-    if (/Unexpected token|not valid JSON|40[0-9]|50[0-9]|Expected the value to satisfy/.test(message)) {
+    // how web3.js says that an answer is JSON, and not of a Solana node
+    if (/^Expected the value to satisfy/.test(message)) {
+      throw new K2UnreachableError(`${url} answered, but not as a K2 JSON-RPC endpoint: check the URL given with --k2`)
+    }
+    if (/Unexpected token|not valid JSON|40[0-9]|50[0-9]/.test(message)) {
       throw new K2UnreachableError(
         `${url} answered, but not as a K2 JSON-RPC endpoint (${message.slice(0, 200)}): check the URL given with --k2`
       )

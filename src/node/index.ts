@@ -18,7 +18,6 @@
  * await node.stop()
  * ```
  */
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PublicKey } from '@solana/web3.js'
 import { CID } from 'multiformats/cid'
@@ -103,7 +102,6 @@ const STAKE_CHECK_SLOTS = 5
 const ANNOUNCE_CHECK_SLOTS = 4
 
 export async function createNode({ config, log, parts = {} }: NodeInit): Promise<MeshNode> {
-  await mkdir(config.dataDir, { recursive: true, mode: 0o700 })
   const sizes = bytesOf(config)
 
   // what outlives a kill; its lock keeps a second process away from this data directory

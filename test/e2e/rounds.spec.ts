@@ -1,0 +1,102 @@
+import { expect } from 'chai'
+import type { Event } from './cli.ts'
+import { cleanTestnets, expectHeld, expectNobodyLeft, nodesOf, RUN_TIMEOUT_MS, testnet, votesOf } from './testnet.ts'
+
+describe('a testnet of real processes', function () {
+  this.timeout(RUN_TIMEOUT_MS)
+  afterEach(async function () {
+    await cleanTestnets(this.currentTest?.state === 'failed')
+  })
+
+  it('five honest nodes: every cycle is finalized by five votes, and five stakers are paid', async () => {
+    const { command, finish } = await testnet(['--nodes', '5', '--rounds', '3'])
+    const { code, summary } = await finish()
+    expect(code).to.equal(0)
+    expectHeld(command.events, summary)
+    expect(summary).to.include({ nodes: 5 })
+    expect(summary.finalized).to.be.at.least(3)
+    expect(summary.records).to.have.length(summary.finalized)
+
+    const nodes = nodesOf(command.events)
+    const stakers = nodes.map(({ staker }) => staker).sort()
+    expect(Object.keys(summary.rewards).sort()).to.deep.equal(stakers)
+    for (const [staker, roe] of Object.entries<string>(summary.paid)) {
+      expect(BigInt(roe) > 0n, `${staker} was paid`).to.equal(true)
+    }
+    expectAllAcceptedOnce(summary, stakers)
+    for (const { cycle } of summary.records as Event[]) {
+      for (const { name, staker } of nodes) {
+        expect(
+          votesOf(command.events, staker).filter((vote) => vote.cycle === cycle),
+          `votes of ${name} for ${cycle}`
+        ).to.have.length(1)
+      }
+    }
+    // what the operator of the testnet wrote, and the votes: nothing else
+    const { vote, ...others } = summary.k2.byKind
+    expect(others).to.deep.equal({ system: 1, createTask: 1, fundTask: 1, stake: 5, claim: 5 })
+    expect(vote).to.equal(summary.k2.votes)
+    expect(vote).to.be.at.least(5 * summary.finalized)
+
+    expect(summary.gossip.delivered).to.be.greaterThan(0)
+    expect(summary.gossip.signatureChecks).to.be.at.most(1.02 * summary.gossip.delivered)
+    expect(summary.proofs.fetched).to.be.greaterThan(0)
+    expect(summary.proofs.bytes).to.be.greaterThan(0)
+    await expectNobodyLeft(command)
+  })
+
+  it('bad-proof and no-proof are rejected for what they did, and the other four are paid', async () => {
+    const { command, finish } = await testnet(['--nodes', '6', '--rounds', '3', '--fault', 'bad-proof:1', '--fault', 'no-proof:1'])
+    const { code, summary } = await finish()
+    expect(code).to.equal(0)
+    expectHeld(command.events, summary)
+    const nodes = nodesOf(command.events)
+    const of = (fault: string | null) => nodes.filter((node) => node.fault === fault).map(({ staker }) => staker)
+    const [bad] = of('bad-proof')
+    const [none] = of('no-proof')
+    const honest = of(null).sort()
+    expect(honest).to.have.length(4)
+    expect(summary.records.length).to.be.at.least(3)
+    for (const { cycle, accepted, rejected } of summary.records as Event[]) {
+      expect(accepted, `accepted in cycle ${cycle}`).not.to.include.oneOf([bad, none])
+      const reasons = new Map<string, string>(rejected.map(({ staker, reason }: Event) => [staker, reason]))
+      expect(reasons.get(bad!), `bad-proof in cycle ${cycle}`).to.match(/^invalid\b/)
+      expect(reasons.get(none!), `no-proof in cycle ${cycle}`).to.match(/^unavailable\b/)
+    }
+    expectAllAcceptedOnce(summary, honest)
+    expect(Object.keys(summary.paid).sort()).to.deep.equal(honest)
+    // somebody found out, and somebody said so
+    for (const subject of [bad, none]) {
+      expect(command.events.some(({ event, subject: about }) => event === 'challenged' && about === subject)).to.equal(true)
+    }
+  })
+
+  it('an equivocator is rejected as one, a silent node is missed, and cycles go on', async () => {
+    const { command, finish } = await testnet(['--nodes', '6', '--rounds', '3', '--fault', 'equivocate:1', '--fault', 'silent:1'])
+    const { code, summary } = await finish()
+    expect(code).to.equal(0)
+    expectHeld(command.events, summary)
+    const nodes = nodesOf(command.events)
+    const of = (fault: string | null) => nodes.filter((node) => node.fault === fault).map(({ staker }) => staker)
+    const [equivocator] = of('equivocate')
+    const [silent] = of('silent')
+    const honest = of(null)
+    for (const { cycle, accepted, rejected } of summary.records as Event[]) {
+      expect(accepted).not.to.include(equivocator)
+      const found = rejected.find(({ staker }: Event) => staker === equivocator)
+      expect(found?.reason, `equivocator in cycle ${cycle}`).to.match(/^equivocated\b/)
+    }
+    expectAllAcceptedOnce(summary, honest)
+    // it did its first round, and said nothing after it
+    const spoke = summary.records.filter(({ accepted }: Event) => accepted.includes(silent)).map(({ cycle }: Event) => cycle)
+    expect(spoke.length, `cycles of the silent node: ${spoke}`).to.be.at.most(1)
+    expect(votesOf(command.events, silent!).length).to.be.at.most(1)
+    expect(summary.rewards).to.not.have.property(equivocator!)
+  })
+})
+
+/** On a machine that is busy with something else a node may miss one cycle or another, but not every cycle has somebody who does. */
+function expectAllAcceptedOnce(summary: Event, stakers: string[]): void {
+  const all = summary.records.filter(({ accepted }: Event) => stakers.every((staker) => accepted.includes(staker)))
+  expect(all.length, `cycles in which all of ${stakers.join(', ')} were accepted`).to.be.at.least(1)
+}

@@ -1,0 +1,101 @@
+/** A testnet as a process, for the specs of this folder. */
+import { readdirSync } from 'node:fs'
+import { availableParallelism, loadavg } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { type Cli, cli, type Event, report, sleep, tempDir } from './cli.ts'
+
+/** Rounds of 30 slots take this times 30: enough for nodes that share two idle cores, and short enough to wait for. */
+const IDLE_SLOT_MS = 200
+/** A machine that does much else at the same time gets longer slots: what is tested is what nodes do, not how fast. */
+export const SLOT_MS = Number(
+  process.env.KOII_MESH_E2E_SLOT_MS ?? Math.round(IDLE_SLOT_MS * Math.min(8, Math.max(1, loadavg()[0]! / availableParallelism())))
+)
+/** Nobody measures time here: a run that takes this long hangs. */
+export const RUN_TIMEOUT_MS = 180_000 + 25 * 30 * SLOT_MS
+
+export interface Testnet {
+  command: Cli
+  dir: string
+  /** Runs to its end and gives the summary, which is the last line. */
+  finish(): Promise<{ code: number | null; summary: Event }>
+}
+
+const open: Array<{ command: Cli; remove: () => Promise<void>; dir: string }> = []
+
+/** `koii-mesh testnet` with `args`, its state in a folder of its own. */
+export async function testnet(args: string[]): Promise<Testnet> {
+  const { dir, remove } = await tempDir()
+  const command = cli(['testnet', '--json', '--slot-ms', String(SLOT_MS), '--data-dir', dir, ...args])
+  open.push({ command, remove, dir })
+  return {
+    command,
+    dir,
+    async finish() {
+      const { code } = await command.ended
+      const summary = command.events.at(-1)
+      expect(summary, command.stderr()).to.include({ event: 'summary' })
+      return { code, summary }
+    }
+  }
+}
+
+/** To be called in `afterEach`: shows what a failed run left, and ends it. */
+export async function cleanTestnets(failed: boolean): Promise<void> {
+  for (const { command, remove, dir } of open.splice(0)) {
+    if (failed) {
+      const logs = readdirSync(dir)
+        .filter((name) => name.startsWith('node-'))
+        .map((name) => join(dir, name, 'node.log'))
+      console.error(report(command, logs))
+    }
+    await command.clean()
+    await remove()
+  }
+}
+
+/** Nothing of the testnet lives: neither nodes nor the processes of their tasks. */
+export async function expectNobodyLeft(command: Cli): Promise<void> {
+  // the operating system takes a moment to collect the last child
+  for (let i = 0; i < 50 && command.alive(); i++) {
+    await sleep(100)
+  }
+  expect(command.alive(), 'a process of the testnet is left').to.equal(false)
+}
+
+/** Name and staker of each node, in order, with the fault that it was given. */
+export function nodesOf(events: Event[]): Array<{ name: string; staker: string; fault: string | null }> {
+  const nodes = new Map<string, { name: string; staker: string; fault: string | null }>()
+  for (const { event, name, node, fault } of events) {
+    if (event === 'node-started') {
+      nodes.set(name, { name, staker: node, fault })
+    }
+  }
+  return [...nodes.values()]
+}
+
+/** The `voted` events of a node: one for each final vote that it saw land on K2. */
+export function votesOf(events: Event[], staker: string): Array<{ cycle: number; signature: string | null }> {
+  return events.filter(({ event, node }) => event === 'voted' && node === staker)
+}
+
+/** What must hold of every run that ended well, read from the summary and the events and not from the verdict alone. */
+export function expectHeld(events: Event[], summary: Event): void {
+  expect(summary.reason).to.equal(null)
+  expect(summary.ok).to.equal(true)
+  expect(summary.invariants.map(({ broken }: Event) => broken)).to.deep.equal(summary.invariants.map(() => null))
+  for (const { staker, name } of nodesOf(events)) {
+    const cycles = votesOf(events, staker).map(({ cycle }) => cycle)
+    expect(new Set(cycles).size, `${name} voted twice for a cycle: ${cycles}`).to.equal(cycles.length)
+  }
+  for (const { cycle, root, record } of summary.records) {
+    for (const { node, record: held } of events.filter((one) => one.event === 'settled' && one.cycle === cycle)) {
+      expect(held, `record of cycle ${cycle} at ${node}`).to.equal(record)
+    }
+    for (const { node, root: voted } of events.filter((one) => one.event === 'voted' && one.cycle === cycle)) {
+      expect(voted, `vote of ${node} for cycle ${cycle}`).to.equal(root)
+    }
+  }
+  // the ledger, the claims and the pot tell the same
+  expect(summary.paid).to.deep.equal(summary.rewards)
+}
