@@ -1,0 +1,93 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { benchCompute } from '../../scripts/bench/compute.ts'
+import { type Result, within } from '../../scripts/bench/result.ts'
+import { bootstrapMedian, median, pairedRatios, StatisticsError, seededRandom } from '../../scripts/bench/statistics.ts'
+
+describe('bench', () => {
+  describe('statistics', () => {
+    it('takes the median, whatever the order', () => {
+      expect(median([3, 1, 2])).to.equal(2)
+      expect(median([4, 1, 3, 2])).to.equal(2.5)
+      expect(median([7])).to.equal(7)
+    })
+
+    it('refuses to make a figure of nothing', () => {
+      expect(() => median([])).to.throw(StatisticsError)
+      expect(() => median([1, Number.NaN])).to.throw(StatisticsError)
+      expect(() => pairedRatios([1, 2], [1])).to.throw(StatisticsError)
+      expect(() => pairedRatios([1], [1])).to.throw(StatisticsError)
+      expect(() => pairedRatios([1, 0], [1, 1])).to.throw(StatisticsError)
+      expect(() => pairedRatios([1, 1], [1, 0])).to.throw(StatisticsError)
+    })
+
+    it('divides pair by pair and drops the first', () => {
+      expect(pairedRatios([100, 5, 12], [1, 10, 16])).to.deep.equal([0.5, 0.75])
+    })
+
+    it('gives what drifts in both halves of a pair no weight', () => {
+      const drift = [1, 1.8, 0.7, 1.2, 1.5, 0.9]
+      const ratios = pairedRatios(
+        drift.map((factor) => 3 * factor),
+        drift.map((factor) => 6 * factor)
+      )
+      const { value, low, high } = bootstrapMedian(ratios)
+      for (const each of [value, low, high]) {
+        expect(each).to.be.closeTo(0.5, 1e-12)
+      }
+    })
+
+    it('bounds the median between two of the values, the same way for the same seed', () => {
+      fc.assert(
+        fc.property(fc.array(fc.double({ min: 0.1, max: 10, noNaN: true }), { minLength: 1, maxLength: 9 }), (values) => {
+          const { value, low, high } = bootstrapMedian(values, 7)
+          expect(low)
+            .to.be.at.most(value)
+            .and.at.least(Math.min(...values))
+          expect(high)
+            .to.be.at.least(value)
+            .and.at.most(Math.max(...values))
+          expect(bootstrapMedian(values, 7)).to.deep.equal({ value, low, high })
+        }),
+        { numRuns: 10 }
+      )
+    })
+
+    it('holds the true median in about 95 of 100 intervals', () => {
+      const random = seededRandom(11)
+      const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
+      let held = 0
+      const trials = 40
+      for (let trial = 0; trial < trials; trial++) {
+        const { low, high } = bootstrapMedian(Array.from({ length: 15 }, normal), trial)
+        held += low <= 0 && high >= 0 ? 1 : 0
+      }
+      expect(held).to.be.within(34, 40)
+    }).timeout(60_000)
+
+    it('judges a goal on the bad end', () => {
+      const result: Result = { bench: 'gossip', name: 'ratio', unit: 'x', value: 0.5, low: 0.45, high: 0.56 }
+      expect(within(0.55, result).met).to.equal(false)
+      expect(within(0.56, result).met).to.equal(true)
+      expect(within(0.55, { bench: 'gossip', name: 'ratio', unit: 'x', value: 0.56 }).met).to.equal(false)
+    })
+  })
+
+  describe('compute units', () => {
+    it('are measured for each instruction, and a longer proof costs more', () => {
+      const results = benchCompute({ repeats: 2, manyStakers: 100, progress: () => {} })
+      const units = (name: string) => {
+        const found = results.find((result) => result.name === name)
+        expect(found, name).to.include({ bench: 'compute', unit: 'compute units' })
+        return found!.value
+      }
+      for (const name of ['vote', 'vote, the first of a cycle', 'vote, the one that finalizes', 'createTask', 'stake', 'fundTask']) {
+        expect(units(name), name).to.be.within(100, 100_000)
+      }
+      // seven hashes up a tree of 100 leaves, three up one of five
+      expect(units('claim among 100 stakers')).to.be.greaterThan(units('claim among 5 stakers') + 400)
+    })
+  })
+})
