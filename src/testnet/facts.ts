@@ -10,6 +10,8 @@ export interface RunFacts {
   /** First slot of cycle 0. */
   startingSlot: number
   roundSlots: number
+  /** The cycle whose votes were still coming in when somebody stopped the run: what it lacks is nobody's fault. */
+  openCycle: number | null
   /** Money on K2 in ROE: what genesis made, what is there now, and the fees that were burned between. */
   money: { genesis: bigint; now: bigint; fees: bigint }
   pot: { funded: bigint; claimed: bigint; lamports: bigint; rentReserve: bigint; slashed: bigint } | null

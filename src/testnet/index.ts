@@ -148,6 +148,8 @@ async function run(init: TestnetInit, dir: string, started: number, cleanup: Arr
   let seenCycle = -1
   let checking: Promise<void> = Promise.resolve()
   let failure: string | null = null
+  let ending = false
+  let stoppedAt: number | null = null
   const enough = Promise.withResolvers<void>()
   const tell = (event: string, detail: Record<string, unknown> = {}, text?: string) => {
     init.onEvent({ event, slot: k2?.slot() ?? null, cycle: null, node: null, ...detail })
@@ -280,7 +282,16 @@ async function run(init: TestnetInit, dir: string, started: number, cleanup: Arr
   })
 
   // -- from here on it runs by itself until enough cycles are there, or somebody stops it
-  const aborted = new Promise<void>((done) => signal.addEventListener('abort', () => done(), { once: true }))
+  const aborted = new Promise<void>((done) => {
+    const stop = () => {
+      stoppedAt = k2.slot()
+      done()
+    }
+    signal.addEventListener('abort', stop, { once: true })
+    if (signal.aborted) {
+      stop()
+    }
+  })
   const bootTimer = setTimeout(() => ready.reject(new TestnetError(notReady())), BOOT_MS - 5 * slotMs)
   try {
     await Promise.race([ready.promise, aborted])
@@ -308,6 +319,7 @@ async function run(init: TestnetInit, dir: string, started: number, cleanup: Arr
   if (records.length > 0 && failure == null) {
     await claimAll(paid)
   }
+  ending = true
   k2.hold()
   await Promise.all(members.map((member) => member.process.stop()))
   const facts = await collectFacts()
@@ -447,10 +459,15 @@ async function run(init: TestnetInit, dir: string, started: number, cleanup: Arr
       messages.push(`${member.name} was killed and comes back`)
       tell('node-killed', { name: member.name, node: member.pair.address })
       setTimeout(() => {
-        if (!signal.aborted) {
+        if (!signal.aborted && !ending) {
           startMember(member)
         }
       }, RESTART_MS)
+      return
+    }
+    if (signal.aborted) {
+      // Ctrl+C in a terminal reaches the nodes, too
+      member.row.state = 'ended'
       return
     }
     member.crashed = reason
@@ -499,7 +516,10 @@ async function run(init: TestnetInit, dir: string, started: number, cleanup: Arr
       await onFinalized(account)
     })
     checking.catch((err) => {
-      failure ??= `the record of cycle ${vote.cycle} could not be checked: ${messageOf(err)}`
+      // once the nodes stop, there may be nobody to fetch it from
+      if (!signal.aborted) {
+        failure ??= `the record of cycle ${vote.cycle} could not be checked: ${messageOf(err)}`
+      }
       enough.resolve()
     })
     checking = checking.catch(() => {})
@@ -587,7 +607,9 @@ async function run(init: TestnetInit, dir: string, started: number, cleanup: Arr
       firstCycle: 0,
       crashed
     }))
-    return { nodes, transactions, records, startingSlot, roundSlots, money: { genesis, now, fees }, pot }
+    const last = records.at(-1)
+    const openCycle = last != null && stoppedAt != null && stoppedAt < windowOf(timing, last.cycle, 'distribution').to ? last.cycle : null
+    return { nodes, transactions, records, startingSlot, roundSlots, openCycle, money: { genesis, now, fees }, pot }
   }
 
   function summarize(facts: RunFacts, invariants: Invariant[], broken: string[], paid: Map<string, bigint>): TestnetSummary {

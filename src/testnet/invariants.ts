@@ -23,14 +23,14 @@ function enoughCycles({ records }: RunFacts, wanted: number | null): string | nu
   return wanted != null && records.length < wanted ? `${records.length} of ${wanted} cycles are finalized` : null
 }
 
-function agreement({ nodes, records }: RunFacts): string | null {
+function agreement({ nodes, records, openCycle }: RunFacts): string | null {
   for (const { cycle, cid } of records) {
     for (const node of nodes) {
       const held = node.records.get(cycle)
       if (held != null && held !== cid) {
         return `${node.name} holds ${held} for cycle ${cycle}, K2 has ${cid}`
       }
-      if (held == null && node.fault == null && !node.interrupted && node.firstCycle <= cycle) {
+      if (held == null && cycle !== openCycle && node.fault == null && !node.interrupted && node.firstCycle <= cycle) {
         return `${node.name} holds no record of cycle ${cycle}`
       }
     }
@@ -53,14 +53,14 @@ function recompute({ records }: RunFacts): string | null {
   return null
 }
 
-function votes({ nodes, records, transactions }: RunFacts): string | null {
+function votes({ nodes, records, transactions, openCycle }: RunFacts): string | null {
   for (const { cycle } of records) {
     for (const node of nodes) {
       const cast = transactions.filter(({ vote, failed }) => !failed && vote?.staker === node.staker && vote.cycle === cycle).length
       if (cast > 1) {
         return `${node.name} voted ${cast} times for cycle ${cycle}`
       }
-      if (cast === 0 && node.fault == null && !node.interrupted && node.firstCycle <= cycle) {
+      if (cast === 0 && cycle !== openCycle && node.fault == null && !node.interrupted && node.firstCycle <= cycle) {
         return `${node.name} did not vote for cycle ${cycle}`
       }
     }
