@@ -4,7 +4,7 @@
  *
  * npm does not read the overrides of a package that is installed as a dependency. So the stand-ins for the unwanted
  * parts of Helia's defaults (stubs/absent) travel inside the package, under the names and at versions that their
- * dependants ask for, and the direct dependencies are pinned to what the lockfile has.
+ * dependants ask for, together with those dependants, and the direct dependencies are pinned to what the lockfile has.
  */
 import { execFileSync } from 'node:child_process'
 import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -18,13 +18,23 @@ interface Manifest {
   [field: string]: unknown
   name: string
   version: string
+  license: string
+  engines: Record<string, string>
   dependencies: Record<string, string>
   optionalDependencies: Record<string, string>
   overrides: Record<string, unknown>
 }
+interface LockEntry {
+  [field: string]: unknown
+  version?: string
+  dependencies?: Record<string, string>
+  dev?: boolean
+  devOptional?: boolean
+  link?: boolean
+}
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest
 const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
-  packages: Record<string, { version?: string; dependencies?: Record<string, string> }>
+  packages: Record<string, LockEntry>
 }
 
 rmSync(stage, { recursive: true, force: true })
@@ -67,27 +77,43 @@ for (const name of stubs) {
   bundled[name] = version
 }
 
+// npm lets only bundled packages use what is bundled: whoever depends on a stand-in, and on those, travels along
+for (let grown = true; grown; ) {
+  grown = false
+  for (const [path, entry] of Object.entries(lock.packages)) {
+    const name = path.replace('node_modules/', '')
+    if (
+      path.startsWith('node_modules/') &&
+      entry.dev !== true &&
+      bundled[name] == null &&
+      Object.keys(entry.dependencies ?? {}).some((dep) => bundled[dep] != null)
+    ) {
+      cpSync(join(root, path), join(stage, path), {
+        recursive: true,
+        filter: (file) => !file.slice(root.length + path.length + 2).includes('node_modules')
+      })
+      bundled[name] = entry.version!
+      grown = true
+    }
+  }
+}
+
 const pinned = Object.fromEntries(
   Object.keys(manifest.dependencies)
     .filter((name) => !stubs.includes(name))
     .map((name) => [name, lock.packages[`node_modules/${name}`]!.version!])
 )
 const { devDependencies: _dev, overrides: _overrides, scripts: _scripts, ...published } = manifest
-writeFileSync(
-  join(stage, 'package.json'),
-  JSON.stringify(
-    {
-      ...published,
-      bin: { 'koii-mesh': 'scripts/koii-mesh.mjs' },
-      exports: { '.': { types: './dist/index.d.ts', default: './dist/index.js' }, './package.json': './package.json' },
-      files: ['dist', 'protocols', 'scripts'],
-      dependencies: { ...pinned, ...bundled },
-      bundleDependencies: Object.keys(bundled)
-    },
-    null,
-    2
-  )
-)
+const staged = {
+  ...published,
+  bin: { 'koii-mesh': 'scripts/koii-mesh.mjs' },
+  exports: { '.': { types: './dist/index.d.ts', default: './dist/index.js' }, './package.json': './package.json' },
+  files: ['dist', 'protocols', 'scripts'],
+  dependencies: { ...pinned, ...bundled },
+  bundleDependencies: Object.keys(bundled)
+}
+writeFileSync(join(stage, 'package.json'), JSON.stringify(staged, null, 2))
+
 const packed = execFileSync('npm', ['pack', '--json', '--pack-destination', join(root, 'build')], {
   cwd: stage,
   encoding: 'utf8',

@@ -37,7 +37,7 @@ export interface DiscoveryInit {
   cache?: KeyValue
   local?: boolean
   /** How many staked peers to stay connected to. */
-  minPeers?: number
+  minPeers?: number | (() => number)
   random?: () => number
   timer?: Timer
   now?: () => number
@@ -94,6 +94,7 @@ const CACHE_PREFIX = 'peer/'
  */
 export function createDiscovery(init: DiscoveryInit): Discovery {
   const { libp2p, network, peers, hello, staker, hints, bootstrap = [], cache, local = false, minPeers = MIN_PEERS } = init
+  const enough = typeof minPeers === 'function' ? minPeers : () => minPeers
   const { random = Math.random, timer = wallTimer, now = Date.now, log = silentLog, onEvent = () => {} } = init
   const failures = new Map<string, { count: number; untilMs: number }>()
   /** Addresses without a PeerId, and who answered there. */
@@ -273,7 +274,7 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
   const dialAll = async (candidates: Candidate[]) => {
     const seen = new Set<string>()
     const rest = candidates.filter((one) => mayDial(one) && !seen.has(one.key) && seen.add(one.key))
-    while (rest.length > 0 && stakedNow() < minPeers && !stopping.signal.aborted) {
+    while (rest.length > 0 && stakedNow() < enough() && !stopping.signal.aborted) {
       const batch = rest.splice(0, PARALLEL_DIALS)
       for (const { source, key } of batch) {
         onEvent({ type: 'found', source, peer: key })
@@ -284,7 +285,7 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
 
   const look = async () => {
     peers.refresh()
-    if (stakedNow() < minPeers) {
+    if (stakedNow() < enough()) {
       const named = bootstrap.flatMap((text) => fromText(text, 'bootstrap', operatorRules()) ?? [])
       await dialAll([...(await cached()), ...(await hinted()), ...named, ...claimed()])
     }
@@ -293,13 +294,13 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
       providing ??= provide().finally(() => {
         providing = undefined
       })
-      if (stakedNow() < minPeers && searching == null) {
+      if (stakedNow() < enough() && searching == null) {
         void search()
           .then(dialAll)
           .catch((err) => log.debug({ err }, 'dialling what the DHT found failed'))
       }
     }
-    onEvent({ type: 'peers', staked: stakedNow(), wanted: minPeers })
+    onEvent({ type: 'peers', staked: stakedNow(), wanted: enough() })
   }
 
   const lookOnce = (): Promise<void> => {
@@ -317,13 +318,13 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
     }
     const count = stakedNow()
     lonelyRounds = count === 0 ? lonelyRounds + 1 : 0
-    const pauseMs = count >= minPeers ? FULL_MS : count > 0 ? SHORT_MS : Math.min(MAX_ALONE_MS, ALONE_MS * 2 ** (lonelyRounds - 1))
+    const pauseMs = count >= enough() ? FULL_MS : count > 0 ? SHORT_MS : Math.min(MAX_ALONE_MS, ALONE_MS * 2 ** (lonelyRounds - 1))
     cancelNext = timer(() => void lookOnce().then(schedule), jitter(pauseMs))
   }
 
   // a peer that is gone may leave us alone: look again soon rather than at the end of a long pause
   const onDisconnect = () => {
-    if (cancelNext != null && stakedNow() < minPeers) {
+    if (cancelNext != null && stakedNow() < enough()) {
       cancelNext()
       cancelNext = timer(() => void lookOnce().then(schedule), jitter(ALONE_MS))
     }

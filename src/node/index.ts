@@ -180,7 +180,8 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       bootstrap: config.bootstrap,
       cache: store.keyValue('peers'),
       local: config.allowPrivate,
-      minPeers: config.minPeers,
+      // no more than there are: looking for peers that do not exist never ends
+      minPeers: () => Math.max(1, Math.min(config.minPeers, stakes.accounts().filter(({ staker }) => staker !== self).length)),
       log,
       onEvent: onDiscovery
     })
