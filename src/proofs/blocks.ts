@@ -32,8 +32,8 @@ export class Blocks {
   /** How many sessions and holds protect a block. */
   readonly #protected = new Map<string, number>()
   readonly #holds = new Set<{ keys: Set<string>; expiresAtMs: number }>()
-  /** Counts the writes that ended. */
-  #writes = 0
+  /** Reads under way, to be told when their block is written meanwhile. */
+  readonly #watches = new Set<{ key: string; written: boolean }>()
   readonly stats = { written: 0, corrupt: 0 }
 
   constructor({ files, timers, log }: BlocksComponents) {
@@ -47,12 +47,13 @@ export class Blocks {
     const key = keyOf(cid)
     for (;;) {
       await this.#deleting.get(key)
-      const writes = this.#writes
-      const bytes = await this.#read(cid)
+      const watch = { key, written: false }
+      this.#watches.add(watch)
+      const bytes = await this.#read(cid).finally(() => this.#watches.delete(watch))
       if (bytes == null || hash('sha256', bytes, 'hex') === key) {
         return bytes
       }
-      if (this.#writing.has(key) || this.#writes !== writes) {
+      if (this.#writing.has(key) || watch.written) {
         await this.#writing.get(key)?.catch(() => {})
         continue // it may have been put right since: only what is known to be bad is dropped
       }
@@ -100,7 +101,9 @@ export class Blocks {
     let writing = this.#writing.get(key)
     if (writing == null) {
       writing = this.#write(cid, bytes, isAbsent).finally(() => {
-        this.#writes++
+        for (const watch of this.#watches) {
+          watch.written ||= watch.key === key
+        }
         this.#writing.delete(key)
       })
       this.#writing.set(key, writing)

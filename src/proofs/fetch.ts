@@ -239,7 +239,7 @@ class FetchWalk implements BlockSink {
     this.#components.timers.clearTimeout(this.#timer)
     this.#components.client.release(this, this.#items.keys())
     this.#items.clear()
-    this.#level.reject(new Error('stopped'))
+    this.#level.reject(new Error('the fetch was stopped'))
   }
 
   unavailable(timeoutMs: number): ProofUnavailableError {

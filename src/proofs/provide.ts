@@ -9,7 +9,11 @@ import { LIMITS } from './limits.ts'
 import type { Timers } from './timers.ts'
 
 export interface ProvideComponents {
-  routing: { provide(cid: CID, options: { signal: AbortSignal }): Promise<void> }
+  routing: {
+    provide(cid: CID, options: { signal: AbortSignal }): Promise<void>
+    /** kad-DHT keeps a list of its own of what to provide again. */
+    cancelReprovide(cid: CID): Promise<void>
+  }
   timers: Timers
   log: (format: string, ...args: unknown[]) => void
 }
@@ -61,7 +65,11 @@ export class Announcer {
   }
 
   remove(root: CID): void {
-    this.#roots.delete(root.toString())
+    if (this.#roots.delete(root.toString())) {
+      this.#components.routing
+        .cancelReprovide(root)
+        .catch((err) => this.#components.log('could not stop providing %s - %s', root, err.message))
+    }
   }
 
   async stop(): Promise<void> {

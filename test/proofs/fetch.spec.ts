@@ -5,6 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import v8 from 'node:v8'
 import vm from 'node:vm'
 import * as dagCbor from '@ipld/dag-cbor'
+import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
+import { ping } from '@libp2p/ping'
 import { FsBlockstore } from 'blockstore-fs'
 import { expect } from 'chai'
 import { CID } from 'multiformats/cid'
@@ -114,6 +116,16 @@ describe('proofs: fetch', () => {
     expect(alice.proofs.stats().servedBlocks).to.equal(51)
   })
 
+  it('asks the providers of both', async () => {
+    const [alice, bob] = [await lab.node(), await lab.node()]
+    const mute = await rawPeer(await lab.host())
+    const { cid } = await alice.proofs.packNode({ hinted: 'by the second' })
+    const first = bob.proofs.fetch(cid, { from: [hintOf(mute.libp2p)], timeoutMs: 5000 })
+    const second = bob.proofs.fetch(cid, { from: [alice.hint], timeoutMs: 5000 })
+    expect((await first).fromPeers).to.deep.equal([alice.hint.peerId])
+    expect(await second).to.deep.equal(await first)
+  })
+
   it('goes on for one when the other who asked gives up', async () => {
     const [alice, bob] = [await lab.node(), await lab.node()]
     const root = await packMany(alice.proofs, 600, 500)
@@ -198,6 +210,31 @@ describe('proofs: fetch', () => {
 
       expect(asked).to.deep.equal([root.toString()])
       expect(fetched.fromPeers).to.deep.equal([alice.hint.peerId])
+    })
+
+    it('finds it by a real DHT, where its author provided it', async function () {
+      this.timeout(40_000)
+      const services = {
+        dht: kadDHT({ protocol: '/koii-mesh-test/kad/1.0.0', clientMode: false, peerInfoMapper: passthroughMapper }),
+        ping: ping()
+      }
+      const [alice, bob, carol] = [await lab.node({ services }), await lab.node({ services }), await lab.node({ services })]
+      await alice.libp2p.dial(carol.libp2p.getMultiaddrs())
+      await bob.libp2p.dial(carol.libp2p.getMultiaddrs())
+      const root = await packMany(alice.proofs, 3, 100)
+      await sleep(500) // identify, and the routing tables
+      await alice.proofs.pin(root, { task: 't', cycle: 0 })
+      for (let waited = 0; alice.proofs.stats().provided === 0 && waited < 100; waited++) {
+        await sleep(100)
+      }
+      expect(alice.proofs.stats()).to.include({ provided: 1, provideFailures: 0 })
+
+      const found: string[] = []
+      for await (const { id } of bob.libp2p.contentRouting.findProviders(root, { signal: AbortSignal.timeout(5000) })) {
+        found.push(id.toString())
+      }
+      expect(found).to.include(alice.hint.peerId)
+      expect((await bob.proofs.fetch(root, { timeoutMs: 20_000 })).fromPeers).to.deep.equal([alice.hint.peerId])
     })
 
     it('takes a block that comes late, after the next provider refused', async () => {

@@ -278,7 +278,8 @@ describe('proofs: keep', () => {
           [Symbol.for('@libp2p/content-routing')]: {
             async provide(cid: CID) {
               provided.push(cid.toString())
-            }
+            },
+            cancelReprovide: async () => {}
           }
         })
       })

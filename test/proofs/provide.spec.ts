@@ -42,10 +42,14 @@ describe('proofs: provide', () => {
   it('provides once when added, and again at every interval until removed', async () => {
     const [a, b] = (await cids(2)) as [CID, CID]
     const provided: string[] = []
+    const cancelled: string[] = []
     const timers = manualTimers()
     const routing = {
       async provide(cid: CID) {
         provided.push(cid.toString())
+      },
+      async cancelReprovide(cid: CID) {
+        cancelled.push(cid.toString())
       }
     }
     const announcer = new Announcer({ routing, timers, log: () => {} }, { reprovideIntervalMs: 1000 })
@@ -66,6 +70,7 @@ describe('proofs: provide', () => {
     timers.pass(1000)
     await announcer.idle()
     expect(provided.slice(4)).to.deep.equal([b.toString()])
+    expect(cancelled).to.deep.equal([a.toString()])
     await announcer.stop()
     expect(timers.pending.size).to.equal(0)
   })
@@ -79,7 +84,8 @@ describe('proofs: provide', () => {
       async provide() {
         attempts++
         throw attempts === 2 ? new TypeError('no peers in the routing table') : new Error('no peers in the routing table')
-      }
+      },
+      cancelReprovide: async () => {}
     }
     const announcer = new Announcer({ routing, timers, log: (...args) => logged.push(args) }, { reprovideIntervalMs: 1000, retryMs: 1 })
     announcer.start([])
@@ -100,6 +106,7 @@ describe('proofs: provide', () => {
     let most = 0
     const timers = manualTimers()
     const routing = {
+      cancelReprovide: async () => {},
       provide: (_cid: CID, { signal }: { signal: AbortSignal }) =>
         new Promise<void>((_resolve, reject) => {
           running++

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
 import { CID } from 'multiformats/cid'
-import { LIMITS } from '../../src/proofs/limits.ts'
 import { checkHint } from '../../src/proofs/providers.ts'
 import { failure, hintOf, Lab, packMany } from './fixtures.ts'
 import { rawPeer } from './peers.ts'
@@ -89,7 +88,7 @@ describe('proofs: providers', () => {
 
       expect(fetched.map(({ blocks }) => blocks)).to.deep.equal([1201, 1201])
       expect(slow.wanted.length).to.be.at.least(2402)
-      expect(most).to.be.within(200, LIMITS.wantsInFlightPerPeer)
+      expect(most).to.be.within(200, 256)
     })
   })
 })
