@@ -2,13 +2,14 @@
  * Makes the publishable package: `npm run build` compiles src to JavaScript, stages build/package and packs it into
  * build/koii-mesh-VERSION.tgz, which `npm i -g` installs on a machine with Node 20.
  *
- * npm does not read the overrides of a package that is installed as a dependency. So the stand-ins for the unwanted
- * parts of Helia's defaults (stubs/absent) travel inside the package, under the names and at versions that their
- * dependants ask for, together with those dependants, and the direct dependencies are pinned to what the lockfile has.
+ * npm reads neither the overrides nor the lockfile of a package that is installed as a dependency. So the tree that the
+ * lockfile names, the stand-ins for the unwanted parts of Helia's defaults (stubs/absent) among it, travels inside the
+ * package: who installs it gets what was tested, and nothing in it runs an install script. Only what depends on the
+ * platform (Node itself, LiteSVM) comes from the registry, at the exact versions of the lockfile.
  */
 import { execFileSync } from 'node:child_process'
 import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
 const stage = join(root, 'build', 'package')
@@ -22,7 +23,6 @@ interface Manifest {
   engines: Record<string, string>
   dependencies: Record<string, string>
   optionalDependencies: Record<string, string>
-  overrides: Record<string, unknown>
 }
 interface LockEntry {
   [field: string]: unknown
@@ -31,6 +31,8 @@ interface LockEntry {
   dev?: boolean
   devOptional?: boolean
   link?: boolean
+  optional?: boolean
+  hasInstallScript?: boolean
 }
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest
 const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
@@ -59,60 +61,85 @@ for (const file of ['README.md', 'LICENSE', 'protocols', 'scripts/koii-mesh.mjs'
   cpSync(join(root, file), join(stage, file), { recursive: true, filter: (source) => !source.includes('/vectors') })
 }
 
-const stubs = Object.entries(manifest.dependencies)
-  .filter(([, target]) => target === 'file:stubs/absent')
-  .map(([name]) => name)
-const bundled: Record<string, string> = {}
-for (const name of stubs) {
-  // the lowest version that the dependants' ranges allow: a bundled package outside them would be ignored
-  const range = Object.values(lock.packages)
-    .map((entry) => entry.dependencies?.[name])
-    .find((found) => found?.startsWith('file:') === false)
-  const version = (range ?? '0.0.0').replace(/^[\^~]/, '')
-  const dir = join(stage, 'node_modules', name)
-  mkdirSync(dirname(dir), { recursive: true })
-  cpSync(join(root, 'stubs/absent'), dir, { recursive: true })
-  const stub = JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8')) as Record<string, unknown>
-  writeFileSync(join(dir, 'package.json'), JSON.stringify({ ...stub, name, version }, null, 2))
-  bundled[name] = version
-}
-
-// npm lets only bundled packages use what is bundled: whoever depends on a stand-in, and on those, travels along
-for (let grown = true; grown; ) {
-  grown = false
-  for (const [path, entry] of Object.entries(lock.packages)) {
-    const name = path.replace('node_modules/', '')
-    if (
-      path.startsWith('node_modules/') &&
-      entry.dev !== true &&
-      bundled[name] == null &&
-      Object.keys(entry.dependencies ?? {}).some((dep) => bundled[dep] != null)
-    ) {
-      cpSync(join(root, path), join(stage, path), {
-        recursive: true,
-        filter: (file) => !file.slice(root.length + path.length + 2).includes('node_modules')
-      })
-      bundled[name] = entry.version!
-      grown = true
+// maps, declarations and documents are for developers
+const unneeded = /\.(map|d\.ts|d\.mts|d\.cts|md|markdown|flow|tsbuildinfo)$/i
+const platform: Record<string, string> = {}
+const absent: string[] = []
+for (const [path, entry] of Object.entries(lock.packages)) {
+  if (!path.startsWith('node_modules/') || entry.dev === true) {
+    continue
+  }
+  const name = path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length)
+  if (entry.os != null || entry.cpu != null) {
+    platform[name] = entry.version!
+  } else if (entry.hasInstallScript === true) {
+    if (entry.optional !== true) {
+      throw new Error(`${path} has an install script and is not optional: look at it before it is shipped`)
     }
+    absent.push(name) // optional speed-ups of WebSockets, built on the user's machine: not worth a compiler there
+  } else {
+    // a stand-in is a link in the checkout
+    const source = entry.link === true ? join(root, 'stubs/absent') : join(root, path)
+    cpSync(source, join(stage, path), {
+      recursive: true,
+      dereference: true,
+      filter: (file) => !unneeded.test(file) && !file.slice(source.length).includes('node_modules')
+    })
   }
 }
-
-const pinned = Object.fromEntries(
-  Object.keys(manifest.dependencies)
-    .filter((name) => !stubs.includes(name))
-    .map((name) => [name, lock.packages[`node_modules/${name}`]!.version!])
-)
 const { devDependencies: _dev, overrides: _overrides, scripts: _scripts, ...published } = manifest
-const staged = {
-  ...published,
-  bin: { 'koii-mesh': 'scripts/koii-mesh.mjs' },
-  exports: { '.': { types: './dist/index.d.ts', default: './dist/index.js' }, './package.json': './package.json' },
-  files: ['dist', 'protocols', 'scripts'],
-  dependencies: { ...pinned, ...bundled },
-  bundleDependencies: Object.keys(bundled)
+const dependencies: Record<string, string> = {}
+for (const dependency of Object.keys(manifest.dependencies)) {
+  const file = join(stage, 'node_modules', dependency, 'package.json')
+  const own = JSON.parse(readFileSync(file, 'utf8')) as { version: string }
+  dependencies[dependency] = own.version
 }
-writeFileSync(join(stage, 'package.json'), JSON.stringify(staged, null, 2))
+for (const file of globSync('node_modules/**/package.json', { cwd: stage })) {
+  strip(join(stage, file))
+}
+writeFileSync(
+  join(stage, 'package.json'),
+  JSON.stringify(
+    {
+      ...published,
+      bin: { 'koii-mesh': 'scripts/koii-mesh.mjs' },
+      exports: { '.': { types: './dist/index.d.ts', default: './dist/index.js' }, './package.json': './package.json' },
+      files: ['dist', 'protocols', 'scripts'],
+      dependencies,
+      optionalDependencies: {
+        ...manifest.optionalDependencies,
+        ...Object.fromEntries(Object.entries(platform).filter(([name]) => name.startsWith('litesvm-')))
+      },
+      bundleDependencies: Object.keys(dependencies)
+    },
+    null,
+    2
+  )
+)
+
+/** A shipped package asks for nothing more: its dependencies are beside it. */
+function strip(file: string): void {
+  const shipped = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown> & {
+    optionalDependencies?: Record<string, string>
+    dependencies?: Record<string, string>
+  }
+  if (shipped.name == null) {
+    return // a marker of a module's kind inside a package
+  }
+  const {
+    optionalDependencies = {},
+    dependencies: needed = {},
+    peerDependencies: _peers,
+    peerDependenciesMeta: _meta,
+    devDependencies: _devs,
+    scripts: _own,
+    ...rest
+  } = shipped
+  const kept = Object.fromEntries(
+    Object.entries(needed).filter(([name]) => !absent.includes(name) && platform[name] == null && optionalDependencies[name] == null)
+  )
+  writeFileSync(file, JSON.stringify({ ...rest, dependencies: kept }, null, 2))
+}
 
 const packed = execFileSync('npm', ['pack', '--json', '--pack-destination', join(root, 'build')], {
   cwd: stage,
