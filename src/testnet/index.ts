@@ -315,13 +315,15 @@ async function run(init: TestnetInit, dir: string, started: number, cleanup: Arr
   if (!signal.aborted && failure == null && records.length > 0) {
     await settleLast()
   }
+  // the nodes first, so that no further cycle begins to be voted on while the rewards of these are claimed
+  ending = true
+  await Promise.all(members.map((member) => member.process.stop()))
+  await checking
   const paid = new Map<string, bigint>()
   if (records.length > 0 && failure == null) {
     await claimAll(paid)
   }
-  ending = true
   k2.hold()
-  await Promise.all(members.map((member) => member.process.stop()))
   const facts = await collectFacts()
   const invariants = checkInvariants(facts, init.rounds)
   const broken = [failure, ...invariants.map(({ name, broken: found }) => (found == null ? null : `${name}: ${found}`))].filter(
