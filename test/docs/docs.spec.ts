@@ -152,7 +152,7 @@ describe('documents: settings', () => {
     for (const [flag, variable, field] of rows) {
       const key = codes(field!)[0]!
       expect(codes(variable!)[0]!.split('=')[0]).to.equal(envName(key))
-      const option = start.options.find((one) => one.is(codes(flag!)[0]!))
+      const option = start.options.find(({ long }) => long === codes(flag!)[0])
       expect(option?.attributeName(), flag).to.equal(key)
     }
   })

@@ -98,6 +98,10 @@ export function withoutFences(text: string): string {
   return text.replace(/^```[\s\S]*?^```/gm, '')
 }
 
+export function hasFlag(command: Command, flag: string): boolean {
+  return command.options.some(({ long, short }) => flag === long || flag === short)
+}
+
 /** What is wrong with a command line, or null. */
 export function faultOf({ args, whole }: Pick<CommandLine, 'args' | 'whole'>, program: Command): string | null {
   const names: string[] = []
@@ -115,7 +119,7 @@ export function faultOf({ args, whole }: Pick<CommandLine, 'args' | 'whole'>, pr
     return `there is no command "${rest[0]}" in ${['koii-mesh', ...names].join(' ')}`
   }
   const flags = rest.filter((word) => /^--?[a-z]/.test(word)).map((word) => word.split('=')[0]!)
-  const unknown = flags.find((flag) => !['--help', '-h', '--version'].includes(flag) && command.options.every((option) => !option.is(flag)))
+  const unknown = flags.find((flag) => !['--help', '-h', '--version'].includes(flag) && !hasFlag(command, flag))
   if (unknown != null) {
     return `${['koii-mesh', ...names].join(' ')} has no ${unknown}`
   }
