@@ -52,6 +52,8 @@ const inherit = (command: Command, path: string) => {
 }
 inherit(program, 'koii-mesh')
 
+// a wait whose timer does not count (AbortSignal.timeout) must not end the process before it ends itself
+const alive = setInterval(() => {}, 2 ** 30)
 try {
   await program.parseAsync(process.argv)
 } catch (err) {
@@ -67,4 +69,6 @@ try {
   }
   // what a failed command left running (a socket, a timer) must not keep its process alive
   process.exit()
+} finally {
+  clearInterval(alive)
 }

@@ -1,6 +1,6 @@
 import { type Connection, PublicKey, Transaction, type TransactionInstruction } from '@solana/web3.js'
 import pRetry from 'p-retry'
-import { ask, connect } from './connection.ts'
+import { ask, connect, disconnect } from './connection.ts'
 import { K2AccountError, K2ArgumentError, K2TransactionError, messageOf } from './errors.ts'
 import {
   decodeStake,
@@ -43,6 +43,8 @@ export interface K2Client {
   send(instructions: TransactionInstruction[], signers: TransactionSigner[]): Promise<Sent>
   /** Asks a local K2 or a test network for money. */
   airdrop(address: string, roe: bigint): Promise<void>
+  /** Ends its subscriptions; requests still work. */
+  close(): void
 }
 
 /** A confirmation takes a slot or two; past this the blockhash is near its end and a new try is due. */
@@ -139,7 +141,8 @@ export function createK2Client({
     async airdrop(address, roe) {
       const signature = await ask(url, () => connection.requestAirdrop(new PublicKey(address), Number(roe)))
       await confirm(connection, url, signature, programId)
-    }
+    },
+    close: () => disconnect(connection)
   }
 }
 

@@ -20,11 +20,42 @@ export function connect({ url, timeoutMs = REQUEST_TIMEOUT_MS }: ConnectionInit)
   if (!/^https?:\/\/[^\s/]/.test(url) || !URL.canParse(url)) {
     throw new K2ArgumentError(`"${url}" is not the URL of a K2: give one such as http://127.0.0.1:8899 with --k2`)
   }
-  return new Connection(url, {
+  const connection = new Connection(url, {
     commitment: 'confirmed',
     disableRetryOnRateLimit: true,
     fetch: ((input: string, init?: RequestInit) => fetch(input, { ...init, signal: AbortSignal.timeout(timeoutMs) })) as never
   })
+  const inside = insideOf(connection)
+  inside._rpcWebSocket.on('close', (code) => {
+    // after a polite close (1000) web3.js dials again and takes its old subscriptions for live ones, which they never are
+    if (code === 1000) {
+      for (const [hash, subscription] of Object.entries(inside._subscriptionsByHash)) {
+        inside._subscriptionsByHash[hash] = { ...subscription, state: 'pending' }
+      }
+    }
+  })
+  return connection
+}
+
+/**
+ * Ends the subscriptions and the WebSocket. web3.js has no way to: it dials a lost endpoint for ever, and to remove a
+ * listener asks for ever, in a busy loop, when the endpoint came back and does not know the subscription.
+ */
+export function disconnect(connection: Connection): void {
+  const inside = insideOf(connection)
+  inside._subscriptionsByHash = {}
+  inside._rpcWebSocket.setAutoReconnect(false)
+  inside._rpcWebSocket.close()
+}
+
+/** The private parts of a web3.js connection that the two above need; the lockfile pins the version. */
+interface Inside {
+  _rpcWebSocket: { on(event: 'close', listener: (code: number) => void): void; setAutoReconnect(on: boolean): void; close(): void }
+  _subscriptionsByHash: Record<string, { state: string }>
+}
+
+function insideOf(connection: Connection): Inside {
+  return connection as unknown as Inside
 }
 
 /**

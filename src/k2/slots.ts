@@ -30,7 +30,6 @@ export function createSlots({ connection, log, nowMs = () => performance.now() }
   let heardMs = nowMs()
   let slotMs = DEFAULT_SLOT_MS
   let anchor: { slot: number; ms: number } | undefined
-  let subscription: number | undefined
   let timer: NodeJS.Timeout | undefined
   let asking = false
 
@@ -81,15 +80,13 @@ export function createSlots({ connection, log, nowMs = () => performance.now() }
     },
     async start() {
       hear(await connection.getSlot('processed'))
-      subscription = connection.onSlotChange((info) => hear(info.slot))
+      connection.onSlotChange((info) => hear(info.slot))
       timer = setInterval(poll, DEFAULT_SLOT_MS / 2)
     },
     async stop() {
       clearInterval(timer)
+      // the subscription ends with the connection: see disconnect
       listeners.clear()
-      if (subscription != null) {
-        await connection.removeSlotChangeListener(subscription).catch(() => {})
-      }
     }
   }
 }

@@ -294,7 +294,6 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
 
     const stopping = new AbortController()
     let api: Awaited<ReturnType<typeof startApi>> | undefined
-    let subscription: number | undefined
     let finalizedCycle = account.finalized?.cycle ?? -1
     let seenCycle = -1
     let checkingStake = false
@@ -591,11 +590,9 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
             sync.now(1).catch(() => {})
           }
         })
-        subscription = k2.connection.onAccountChange(
-          new PublicKey(config.task),
-          (info) => onTaskAccount(decodeTask(config.task, info.data)),
-          { commitment: 'confirmed' }
-        )
+        k2.connection.onAccountChange(new PublicKey(config.task), (info) => onTaskAccount(decodeTask(config.task, info.data)), {
+          commitment: 'confirmed'
+        })
         await outbox.resume()
         slots.on(onSlot)
         startTask().catch((err) => {
@@ -611,10 +608,8 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       },
       async stop() {
         stopping.abort()
-        if (subscription != null) {
-          await k2.connection.removeAccountChangeListener(subscription).catch(() => {})
-        }
         await slots.stop()
+        k2.close()
         await runner?.stop()
         await outbox.stop()
         await discovery.stop()

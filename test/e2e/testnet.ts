@@ -74,9 +74,9 @@ export function nodesOf(events: Event[]): Array<{ name: string; staker: string; 
   return [...nodes.values()]
 }
 
-/** The `voted` events of a node: one for each final vote that it saw land on K2. */
+/** The final votes that a node sent and saw land on K2. One that it found there, sent by a former process of its, has no signature. */
 export function votesOf(events: Event[], staker: string): Array<{ cycle: number; signature: string | null }> {
-  return events.filter(({ event, node }) => event === 'voted' && node === staker)
+  return events.filter(({ event, node, signature }) => event === 'voted' && node === staker && signature != null)
 }
 
 /** What must hold of every run that ended well, read from the summary and the events and not from the verdict alone. */

@@ -1,0 +1,157 @@
+/** A real local K2 with a task and stakers on it, for what talks to K2. */
+import { readFile } from 'node:fs/promises'
+import { pino } from 'pino'
+import type { Timing } from '../../src/clock/index.ts'
+import { generateKeyPair, type KeyPair, signEd25519 } from '../../src/identity/index.ts'
+import { createK2Client, type K2Client, type TransactionSigner } from '../../src/k2/index.ts'
+import { createLocalK2, type LocalK2, type LocalK2Init } from '../../src/k2/local/index.ts'
+import {
+  createTask,
+  createTaskAccount,
+  fundTask,
+  instructionName,
+  PROGRAM_ID,
+  stake as stakeInstruction,
+  TASK_BYTES
+} from '../../src/k2/settlement/index.ts'
+
+export const KOII = 1_000_000_000n
+export const BUNDLE = 'bafybeih3z6zsso2u3zfsclofpftq7htrrljwn7yn5w2r7rrr2zsldnyxky'
+const PROGRAM = new URL('../../protocols/settlement/settlement.so', import.meta.url)
+
+export const silent = pino({ level: 'silent' })
+
+export function signerOf(pair: KeyPair): TransactionSigner {
+  return { address: pair.address, sign: async (message) => signEd25519(message, pair.secretKey) }
+}
+
+export interface Chain {
+  k2: LocalK2
+  client: K2Client
+  task: string
+  timing: Timing
+  wallet: KeyPair
+  stakers: KeyPair[]
+  /** Cycles of the final votes that ran without error, by staker, in order. */
+  votes: Array<{ staker: string; cycle: number }>
+  stake(staker: KeyPair, roe: bigint, addressHint?: string): Promise<void>
+  /** Goes to the first slot of a round; `at` slots into it. */
+  toRound(round: number, at?: number): void
+  /** Puts an end to the chain and starts it again from its folder, at the same port. Needs a `dataDir`. */
+  stop(): Promise<void>
+  start(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Rounds of 100 slots, so that a busy machine does not leave a window unseen; the task starts at the next slot. */
+export async function startChain({ stakers: count = 3, ...init }: { stakers?: number } & LocalK2Init = {}): Promise<Chain> {
+  const wallet = generateKeyPair()
+  const stakers = Array.from({ length: count }, () => generateKeyPair())
+  const genesis = {
+    programs: [{ programId: PROGRAM_ID, bytes: await readFile(PROGRAM) }],
+    funded: [{ address: wallet.address, lamports: 1_000_000n * KOII }, ...stakers.map(({ address }) => ({ address, lamports: KOII }))]
+  }
+  const options: LocalK2Init = { port: 0, slotMs: 20, genesis, ...init }
+  let k2 = await createLocalK2(options)
+  await k2.start()
+  const client = createK2Client({ url: k2.url })
+  const task = generateKeyPair()
+  const timing: Timing = { startingSlot: k2.slot() + 200, roundSlots: 100, submissionWindow: 40, auditWindow: 50 }
+  const votes: Chain['votes'] = []
+  const watch = () =>
+    k2.events.on('transaction', ({ err, instructions }) => {
+      for (const { programId, data, accounts } of instructions) {
+        if (err == null && programId === PROGRAM_ID && instructionName(data) === 'vote') {
+          votes.push({ staker: accounts[0]!, cycle: Number(Buffer.from(data).readBigUInt64LE(1)) })
+        }
+      }
+    })
+  watch()
+  const chain: Chain = {
+    get k2() {
+      return k2
+    },
+    client,
+    task: task.address,
+    timing,
+    wallet,
+    stakers,
+    votes,
+    async stake(staker, roe, addressHint) {
+      await client.send(
+        [
+          stakeInstruction({
+            task: task.address,
+            stakingKey: staker.address,
+            payer: wallet.address,
+            amount: roe,
+            withdrawAuthority: wallet.address,
+            ...(addressHint == null ? {} : { addressHint })
+          })
+        ],
+        [signerOf(wallet), signerOf(staker)]
+      )
+    },
+    toRound(round, at = 0) {
+      const slot = timing.startingSlot + round * timing.roundSlots + at
+      if (slot > k2.slot()) {
+        k2.warpTo(slot)
+      }
+    },
+    stop: () => k2.stop(),
+    async start() {
+      const port = Number(new URL(k2.url).port)
+      k2 = await createLocalK2({ ...options, port })
+      await k2.start()
+      watch()
+    },
+    async close() {
+      client.close()
+      await k2.stop()
+    }
+  }
+  await client.send(
+    [
+      createTaskAccount({ payer: wallet.address, task: task.address, lamports: await client.rentExemption(TASK_BYTES) }),
+      createTask({
+        task: task.address,
+        manager: wallet.address,
+        name: 'test',
+        ...timing,
+        bountyPerRound: 10n * KOII,
+        minStake: KOII,
+        bundle: BUNDLE
+      }),
+      fundTask({ task: task.address, payer: wallet.address, amount: 1000n * KOII })
+    ],
+    [signerOf(wallet), signerOf(task)]
+  )
+  for (const staker of stakers) {
+    await chain.stake(staker, 10n * KOII)
+  }
+  return chain
+}
+
+/** Waits until `probe` gives something; fails after 30 seconds. */
+export async function eventually<T>(what: string, probe: () => T | undefined | Promise<T | undefined>): Promise<T> {
+  const deadline = performance.now() + 30_000
+  for (;;) {
+    const value = await probe()
+    if (value !== undefined) {
+      return value
+    }
+    if (performance.now() > deadline) {
+      throw new Error(`waited 30 s in vain for ${what}`)
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+export async function failureOf(promise: Promise<unknown>): Promise<Error> {
+  try {
+    await promise
+  } catch (err) {
+    return err as Error
+  }
+  throw new Error('it did not fail')
+}

@@ -1,0 +1,146 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { createSigner } from '../../src/identity/index.ts'
+import { createOutbox, type FinalVote, type K2Client, type Outbox } from '../../src/k2/index.ts'
+import { openStore, type Store } from '../../src/store/index.ts'
+import { type Chain, eventually, failureOf, silent, startChain } from './chain.ts'
+
+const ballot = (cycle: number, fill = 1): FinalVote => ({
+  cycle,
+  root: Buffer.alloc(32, fill),
+  recordDigest: Buffer.alloc(32, fill + 1),
+  totalRewards: 0n
+})
+
+describe('k2: outbox', () => {
+  let chain: Chain
+  let dir: string
+  let store: Store
+  let outbox: Outbox
+  let told: string[]
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'koii-mesh-outbox-'))
+    chain = await startChain({ dataDir: join(dir, 'k2') })
+    store = openStore({ dir })
+    told = []
+  })
+  afterEach(async () => {
+    await outbox.stop()
+    store.close()
+    await chain.close()
+    await rm(dir, { recursive: true })
+  })
+
+  const staker = () => chain.stakers[0]!
+  /** What a process makes of the files that another left. */
+  const open = (k2: K2Client = chain.client, slot: () => number | undefined = () => chain.k2.slot()) => {
+    outbox = createOutbox({
+      k2,
+      signer: createSigner(staker(), store.signerLog),
+      task: chain.task,
+      timing: chain.timing,
+      store: store.keyValue('outbox'),
+      slot,
+      slotMs: () => 20,
+      log: silent,
+      onVoted: ({ cycle }, sent) => told.push(`voted ${cycle} ${sent == null ? 'before' : 'now'}`),
+      onLost: ({ cycle }) => told.push(`lost ${cycle}`)
+    })
+    return outbox
+  }
+  const restart = () => {
+    store.close()
+    store = openStore({ dir })
+  }
+  const waiting = () => store.keyValue('outbox').list()
+  const settled = () => eventually('an outcome', () => (told.length > 0 ? told : undefined))
+
+  it('brings a vote to K2 once, and forgets it', async () => {
+    chain.toRound(2)
+    await open().cast(ballot(0))
+    await settled()
+    expect(told).to.deep.equal(['voted 0 now'])
+    expect(chain.votes).to.deep.equal([{ staker: staker().address, cycle: 0 }])
+    expect((await chain.client.stake(chain.task, staker().address))?.lastVote?.cycle).to.equal(0)
+    expect(await waiting()).to.deep.equal([])
+    // the same again is no second vote
+    await outbox.cast(ballot(0))
+    await eventually('the second outcome', () => told[1])
+    expect(told[1]).to.equal('voted 0 before')
+    expect(chain.votes).to.have.length(1)
+  })
+
+  it('killed before it was sent: the next process sends it', async () => {
+    chain.toRound(2)
+    const never: K2Client = { ...chain.client, send: () => Promise.reject(new Error('the network is gone')) }
+    await open(never).cast(ballot(0))
+    expect(await waiting()).to.deep.equal(['vote/0'])
+    await outbox.stop()
+    restart()
+    expect(chain.votes).to.deep.equal([])
+    await open().resume()
+    await settled()
+    expect(told).to.deep.equal(['voted 0 now'])
+    expect(chain.votes).to.have.length(1)
+    expect(await waiting()).to.deep.equal([])
+  })
+
+  it('killed after it was sent, before the answer: the next process finds it there and does not vote twice', async () => {
+    chain.toRound(2)
+    const sent = Promise.withResolvers<void>()
+    const deaf: K2Client = {
+      ...chain.client,
+      async send(...args) {
+        await chain.client.send(...args)
+        sent.resolve()
+        return new Promise(() => {})
+      }
+    }
+    await open(deaf).cast(ballot(0))
+    await sent.promise
+    expect(await waiting()).to.deep.equal(['vote/0'])
+    restart()
+    await open().resume()
+    await settled()
+    expect(told).to.deep.equal(['voted 0 before'])
+    expect(chain.votes).to.have.length(1)
+    expect(await waiting()).to.deep.equal([])
+  })
+
+  it('K2 is away for a while: the vote waits for it', async () => {
+    chain.toRound(2)
+    const slot = chain.k2.slot()
+    await chain.stop()
+    await open(chain.client, () => slot).cast(ballot(0))
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    expect(told).to.deep.equal([])
+    expect(await waiting()).to.deep.equal(['vote/0'])
+    await chain.start()
+    await settled()
+    expect(told).to.deep.equal(['voted 0 now'])
+    expect(chain.votes).to.have.length(1)
+  })
+
+  it('says that a vote is lost once its window has closed', async () => {
+    chain.toRound(3)
+    await open().cast(ballot(0))
+    await settled()
+    expect(told).to.deep.equal(['lost 0'])
+    expect(chain.votes).to.deep.equal([])
+    expect(await waiting()).to.deep.equal([])
+  })
+
+  it('refuses a second, different vote for a cycle, also in another process', async () => {
+    chain.toRound(2)
+    await open().cast(ballot(0))
+    await settled()
+    expect((await failureOf(outbox.cast(ballot(0, 7)))).name).to.equal('ContradictionError')
+    await outbox.stop()
+    restart()
+    expect((await failureOf(open().cast(ballot(0, 7)))).name).to.equal('ContradictionError')
+    expect(await waiting()).to.deep.equal([])
+    expect(chain.votes).to.have.length(1)
+  })
+})

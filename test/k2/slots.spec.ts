@@ -1,0 +1,118 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Connection } from '@solana/web3.js'
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { createK2Client, createSlots, type Slots } from '../../src/k2/index.ts'
+import { createLocalK2 } from '../../src/k2/local/index.ts'
+import { eventually, silent } from './chain.ts'
+
+/** An endpoint that says what it is told to. */
+function endpoint(first: number) {
+  let listener: (info: { slot: number }) => void = () => {}
+  const connection = {
+    getSlot: async () => first,
+    onSlotChange: (given: typeof listener) => {
+      listener = given
+      return 1
+    },
+    removeSlotChangeListener: async () => {}
+  } as unknown as Connection
+  return { connection, say: (slot: number) => listener({ slot }) }
+}
+
+describe('k2: slots', () => {
+  let slots: Slots | undefined
+  afterEach(() => slots?.stop())
+
+  it('never go back, whatever the endpoint says', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.oneof(fc.integer({ min: -5, max: 200 }), fc.constantFrom(Number.NaN, 1.5, 2 ** 60))), async (said) => {
+        const { connection, say } = endpoint(50)
+        const one = createSlots({ connection, log: silent })
+        try {
+          await one.start()
+          const heard: number[] = []
+          one.on((slot) => heard.push(slot))
+          for (const slot of said) {
+            const before = one.now()!
+            say(slot)
+            expect(one.now()).to.equal(Number.isSafeInteger(slot) ? Math.max(before, slot) : before)
+          }
+          // each that is news is told once
+          expect(heard).to.deep.equal([...new Set(heard)].sort((a, b) => a - b))
+          expect(heard.at(-1) ?? 50).to.equal(one.now())
+        } finally {
+          await one.stop()
+        }
+      }),
+      { numRuns: 50 }
+    )
+  })
+
+  it('are undefined until K2 has answered, and tell nobody who has left', async () => {
+    const { connection, say } = endpoint(7)
+    slots = createSlots({ connection, log: silent })
+    expect(slots.now()).to.equal(undefined)
+    await slots.start()
+    expect(slots.now()).to.equal(7)
+    const heard: number[] = []
+    const leave = slots.on((slot) => heard.push(slot))
+    say(8)
+    leave()
+    say(9)
+    expect(heard).to.deep.equal([8])
+    expect(slots.now()).to.equal(9)
+  })
+
+  it('measure their length, and take a jump for a jump', async () => {
+    let ms = 0
+    const { connection, say } = endpoint(0)
+    slots = createSlots({ connection, log: silent, nowMs: () => ms })
+    expect(slots.slotMs()).to.equal(400)
+    await slots.start()
+    for (let slot = 1; slot <= 16; slot++) {
+      ms += 100
+      say(slot)
+    }
+    expect(slots.slotMs()).to.equal(100)
+    // a chain that is warped a thousand slots ahead did not become a thousand times quicker
+    ms += 100
+    say(1016)
+    expect(slots.slotMs()).to.equal(100)
+    for (let slot = 1017; slot <= 1024; slot++) {
+      ms += 50
+      say(slot)
+    }
+    expect(slots.slotMs()).to.equal(50)
+  })
+
+  it('go on when the endpoint dies and comes back', async () => {
+    const dataDir = await mkdtemp(join(tmpdir(), 'koii-mesh-slots-'))
+    let k2 = await createLocalK2({ port: 0, slotMs: 20, dataDir })
+    await k2.start()
+    const port = Number(new URL(k2.url).port)
+    const client = createK2Client({ url: k2.url })
+    try {
+      slots = createSlots({ connection: client.connection, log: silent })
+      await slots.start()
+      const before = slots.now()!
+      await eventually('slots', () => (slots!.now()! > before + 3 ? true : undefined))
+      await k2.stop()
+      const dead = slots.now()!
+      await new Promise((resolve) => setTimeout(resolve, 500))
+      expect(slots.now()).to.be.at.least(dead)
+      k2 = await createLocalK2({ port, slotMs: 20, dataDir })
+      await k2.start()
+      await eventually('slots of the one that came back', () => (slots!.now()! > dead + 5 ? true : undefined))
+      // and by the subscription: the one that came back has one again
+      await eventually('a subscription', () => (k2.subscriptionCount === 1 ? true : undefined))
+    } finally {
+      await slots?.stop()
+      client.close()
+      await k2.stop()
+      await rm(dataDir, { recursive: true })
+    }
+  })
+})

@@ -1,0 +1,102 @@
+import { expect } from 'chai'
+import { generateKeyPair } from '../../src/identity/index.ts'
+import { createStakeView, type K2Client, type StakeView } from '../../src/k2/index.ts'
+import { type Chain, eventually, failureOf, KOII, silent, startChain } from './chain.ts'
+
+describe('k2: stake view', () => {
+  let chain: Chain
+  beforeEach(async () => {
+    chain = await startChain({ stakers: 2 })
+  })
+  afterEach(() => chain.close())
+
+  const open = (k2: K2Client = chain.client): StakeView =>
+    createStakeView({ k2, task: chain.task, timing: chain.timing, slot: () => chain.k2.slot(), log: silent })
+  const ROE = 10n * KOII
+
+  it('knows nothing before it has read, and nothing of cycles that have not begun', async () => {
+    const view = open()
+    const [alice] = chain.stakers
+    expect(view.isStaked(alice!.address)).to.equal(undefined)
+    expect(view.weight(alice!.address, 0)).to.equal(undefined)
+    expect(view.accounts()).to.deep.equal([])
+    chain.toRound(0, 2)
+    await view.refresh()
+    expect(view.isStaked(alice!.address)).to.equal(true)
+    expect(view.isStaked(generateKeyPair().address)).to.equal(false)
+    expect(view.weight(alice!.address, 0)).to.equal(ROE)
+    expect(view.weight(generateKeyPair().address, 0)).to.equal(0n)
+    // more stake may come until it begins
+    expect(view.weight(alice!.address, 5)).to.equal(undefined)
+  })
+
+  it('is final per cycle: stake that comes later counts from the next one on', async () => {
+    const view = open()
+    const [alice, bob] = chain.stakers
+    chain.toRound(0, 2)
+    const first = await view.at(0)
+    expect(first).to.deep.equal(
+      {
+        weights: new Map([alice, bob].map((one) => [one!.address, ROE] as const)),
+        total: 2n * ROE
+      },
+      'cycle 0'
+    )
+    const carol = generateKeyPair()
+    await chain.client.airdrop(carol.address, KOII)
+    await chain.stake(carol, 3n * KOII, '/ip4/127.0.0.1/tcp/1')
+    await chain.stake(alice!, KOII)
+    let told = 0
+    const leave = view.onRefresh(() => told++)
+    await view.refresh()
+    expect(told).to.equal(1)
+    leave()
+    // she is let in at once, and weighs nothing yet
+    expect(view.isStaked(carol.address)).to.equal(true)
+    expect(view.accounts().find(({ staker }) => staker === carol.address)?.addressHint).to.equal('/ip4/127.0.0.1/tcp/1')
+    expect(await view.at(0)).to.equal(first)
+    expect(view.weight(carol.address, 0)).to.equal(0n)
+    expect(view.weight(alice!.address, 0)).to.equal(ROE)
+
+    chain.toRound(1, 2)
+    const second = await view.at(1)
+    expect(second.weights.get(carol.address)).to.equal(3n * KOII)
+    expect(second.weights.get(alice!.address)).to.equal(ROE + KOII)
+    expect(second.total).to.equal(2n * ROE + 4n * KOII)
+    expect(await view.at(0)).to.equal(first)
+    expect(told).to.equal(1)
+    // whoever reads for the first time now finds the same
+    expect((await open().at(0)).total).to.equal(2n * ROE)
+  })
+
+  it('waits for an endpoint that has not reached the cycle yet', async () => {
+    chain.toRound(0, 2)
+    const view = open()
+    chain.k2.hold()
+    const asked = view.at(1)
+    let answered = false
+    asked.then(() => {
+      answered = true
+    })
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    expect(answered).to.equal(false)
+    chain.toRound(1, 2)
+    chain.k2.release()
+    expect((await asked).total).to.equal(2n * ROE)
+  })
+
+  it('fails when K2 does not answer, and keeps what it knows', async () => {
+    let away = false
+    const view = open({
+      ...chain.client,
+      stakes: (...args) => (away ? Promise.reject(new Error('away')) : chain.client.stakes(...args))
+    })
+    chain.toRound(0, 2)
+    const before = await view.at(0)
+    away = true
+    expect((await failureOf(view.refresh(chain.k2.slot()))).message).to.equal('away')
+    expect(await view.at(0)).to.equal(before)
+    away = false
+    await eventually('an answer', () => view.refresh().then(() => true))
+  })
+})
