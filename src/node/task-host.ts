@@ -10,6 +10,8 @@ export interface TaskHostInit {
   proofs: Proofs
   /** Bounds on a proof that a task may ask auditors to fetch. */
   limits: { maxBytes: number; maxBlocks: number }
+  /** Whether we tell the DHT of a proof of somebody else's that we have fetched. */
+  alsoProvide: () => boolean
 }
 
 export type Worked = { ok: true; draft: SubmissionDraft } | { ok: false; reason: string }
@@ -31,7 +33,7 @@ export interface TaskHost {
  */
 const BREAKS_AUDIT = new Set(['crashed', 'out-of-memory'])
 
-export function createTaskHost({ taskId, runner, proofs, limits }: TaskHostInit): TaskHost {
+export function createTaskHost({ taskId, runner, proofs, limits, alsoProvide }: TaskHostInit): TaskHost {
   return {
     async work(timing, timeoutMs) {
       const worked = await runner.task(timing, { timeoutMs })
@@ -74,7 +76,7 @@ export function createTaskHost({ taskId, runner, proofs, limits }: TaskHostInit)
             timeoutMs: Math.max(1, started + fetchMs - performance.now())
           })
           // kept and served on: a proof that one auditor has read survives its author
-          await proofs.pin(root.cid, { task: taskId, cycle: timing.cycle })
+          await proofs.pin(root.cid, { task: taskId, cycle: timing.cycle, provide: alsoProvide() })
         } catch (err) {
           if (isInvalidProof(err)) {
             return { finding: 'invalid', reason: err.message }
