@@ -86,7 +86,8 @@ export function picture(state: ViewState, columns: number): string {
   const bar = cliProgress.Format.BarFormat(state.roundSlots === 0 ? 0 : Math.max(0, Math.min(1, state.at / state.roundSlots)), {
     barsize: Math.max(10, Math.min(40, columns - 60)),
     barCompleteString: '█'.repeat(40),
-    barIncompleteString: '░'.repeat(40)
+    barIncompleteString: '░'.repeat(40),
+    barGlue: ''
   } as never)
   const goal = state.wanted == null ? `${state.finalized} finalized` : `${state.finalized} of ${state.wanted} finalized`
   return [

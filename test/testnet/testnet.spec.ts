@@ -1,0 +1,221 @@
+import { expect } from 'chai'
+import type { NodeFacts, RunFacts, TransactionFacts } from '../../src/testnet/facts.ts'
+import { FAULTS, parseFaults } from '../../src/testnet/faults.ts'
+import { checkInvariants } from '../../src/testnet/invariants.ts'
+import { picture, type ViewState } from '../../src/testnet/view.ts'
+
+const STAKERS = ['alice', 'bob', 'carol']
+const record = (cycle: number, totalRewards: bigint) => ({
+  cycle,
+  cid: `record-${cycle}`,
+  root: `root-${cycle}`,
+  recomputed: { ok: true as const },
+  accepted: STAKERS,
+  rejected: [],
+  rewards: new Map([
+    ['alice', totalRewards - 2n],
+    ['bob', 2n]
+  ]),
+  totalRewards
+})
+const vote = (staker: string, cycle: number, more: Partial<TransactionFacts> = {}): TransactionFacts => ({
+  slot: 200 + cycle,
+  signature: `${staker}-${cycle}`,
+  feePayer: staker,
+  bytes: 300,
+  failed: false,
+  kinds: ['vote'],
+  vote: { staker, cycle },
+  ...more
+})
+
+/** A run of two cycles in which nothing went wrong; each test changes the one thing that it is about. */
+function good(): RunFacts & { nodes: Array<NodeFacts & { records: Map<number, string> }> } {
+  return {
+    nodes: STAKERS.map((name) => ({
+      name,
+      staker: name,
+      fault: null,
+      records: new Map([0, 1].map((cycle) => [cycle, `record-${cycle}`])),
+      interrupted: false,
+      firstCycle: 0,
+      crashed: null
+    })),
+    transactions: [0, 1].flatMap((cycle) => STAKERS.map((staker) => vote(staker, cycle))),
+    records: [record(0, 10n), record(1, 20n)],
+    startingSlot: 100,
+    roundSlots: 30,
+    openCycle: null,
+    money: { genesis: 1000n, now: 970n, fees: 30n },
+    pot: { funded: 500n, claimed: 20n, slashed: 0n, lamports: 480n + 7n, rentReserve: 7n }
+  }
+}
+const broken = (facts: RunFacts, wanted: number | null = 2) =>
+  checkInvariants(facts, wanted)
+    .filter(({ broken: found }) => found != null)
+    .map(({ name, broken: found }) => `${name}: ${found}`)
+
+describe('testnet', () => {
+  describe('invariants', () => {
+    it('hold in a run in which nothing went wrong', () => {
+      expect(broken(good())).to.deep.equal([])
+      expect(broken(good(), null)).to.deep.equal([])
+    })
+
+    const cases: Array<[name: string, change: (facts: ReturnType<typeof good>) => void, says: RegExp]> = [
+      ['a cycle too few', (facts) => facts.records.pop(), /enough cycles.*1 of 2/],
+      ['a node with another record', (facts) => facts.nodes[1]!.records.set(1, 'other'), /agree.*bob holds other for cycle 1/],
+      ['a node without a record', (facts) => facts.nodes[1]!.records.delete(0), /agree.*bob holds no record of cycle 0/],
+      [
+        'a record that does not recompute',
+        (facts) => Object.assign(facts.records[1]!, { recomputed: { ok: false, reason: 'another tally' } }),
+        /recompute: cycle 1: another tally/
+      ],
+      [
+        'a ledger that does not add up',
+        (facts) => facts.records[1]!.rewards instanceof Map && facts.records[1]!.rewards.set('bob', 3n),
+        /recompute: cycle 1/
+      ],
+      ['rewards that shrink', (facts) => facts.records.splice(1, 1, record(1, 9n)), /recompute: cycle 1.*the one before 10/],
+      ['a second vote', (facts) => facts.transactions.push(vote('bob', 1)), /one final vote.*bob voted 2 times for cycle 1/],
+      ['a vote that failed', (facts) => Object.assign(facts.transactions[0]!, { failed: true }), /alice did not vote for cycle 0/],
+      [
+        'a node that writes something else',
+        (facts) => facts.transactions.push(vote('carol', 1, { kinds: ['claim'], vote: null })),
+        /nothing but final votes.*carol wrote claim in slot 201/
+      ],
+      [
+        'a vote with something beside it',
+        (facts) => Object.assign(facts.transactions[0]!, { kinds: ['vote', 'system'] }),
+        /nothing but final votes.*alice wrote vote, system/
+      ],
+      ['a lamport that is gone', (facts) => Object.assign(facts.money, { now: 969n }), /last lamport.*1 are missing/],
+      ['a lamport too many', (facts) => Object.assign(facts.money, { now: 971n }), /last lamport.*-1 are missing/],
+      ['a pot that pays too much', (facts) => Object.assign(facts.pot!, { lamports: 486n }), /last lamport.*the pot holds 479/],
+      ['a crash', (facts) => Object.assign(facts.nodes[2]!, { crashed: 'exit status 1' }), /no node crashed: carol: exit status 1/]
+    ]
+    for (const [name, change, says] of cases) {
+      it(`find ${name}, and nothing else`, () => {
+        const facts = good()
+        change(facts)
+        const found = broken(facts)
+        expect(found).to.have.length(1)
+        expect(found[0]).to.match(says)
+      })
+    }
+
+    it('forgive absence to those who had a reason, and contradiction to nobody', () => {
+      for (const reason of [{ fault: 'silent' as const }, { interrupted: true }, { firstCycle: 2 }]) {
+        const facts = good()
+        Object.assign(facts.nodes[1]!, reason, { records: new Map() })
+        facts.transactions = facts.transactions.filter(({ vote: cast }) => cast?.staker !== 'bob')
+        expect(broken(facts), JSON.stringify(reason)).to.deep.equal([])
+        facts.nodes[1]!.records.set(0, 'other')
+        facts.transactions.push(vote('bob', 1), vote('bob', 1))
+        expect(broken(facts), JSON.stringify(reason)).to.have.length(2)
+      }
+      // the run was stopped while cycle 1 was voted on
+      const open = good()
+      open.openCycle = 1
+      open.nodes[1]!.records.delete(1)
+      open.transactions = open.transactions.filter(({ signature }) => signature !== 'bob-1')
+      expect(broken(open)).to.deep.equal([])
+      open.nodes[0]!.records.delete(0)
+      expect(broken(open)).to.have.length(1)
+    })
+
+    it('leave what nodes wrote before the first round out', () => {
+      const facts = good()
+      facts.transactions.unshift(vote('alice', 0, { slot: 99, kinds: ['stake'], vote: null }))
+      expect(broken(facts)).to.deep.equal([])
+    })
+  })
+
+  describe('faults', () => {
+    it('are read with their counts', () => {
+      expect(parseFaults([])).to.deep.equal([])
+      expect(parseFaults(['bad-proof:2', 'silent'])).to.deep.equal(['bad-proof', 'bad-proof', 'silent'])
+      expect(parseFaults(Object.keys(FAULTS).map((name) => `${name}:1`))).to.deep.equal(Object.keys(FAULTS))
+    })
+    it('are refused when there is no such fault or count', () => {
+      for (const text of ['lazy', 'lazy:1', '', ':1', 'toString:1', '__proto__:1', 'Silent:1']) {
+        expect(() => parseFaults([text]), text)
+          .to.throw(/there is no fault .*bad-proof/)
+          .with.property('name', 'FaultError')
+      }
+      for (const text of ['silent:0', 'silent:-1', 'silent:1.5', 'silent:x', 'silent:', 'silent:1:1', 'silent:1000', 'silent: 1']) {
+        expect(() => parseFaults([text]), text)
+          .to.throw(/KIND:COUNT, for example silent:1/)
+          .with.property('name', 'FaultError')
+      }
+    })
+  })
+
+  describe('the live view', () => {
+    const state: ViewState = {
+      url: 'http://127.0.0.1:8899',
+      task: 'TASK',
+      taskName: 'k2-index',
+      slot: 145,
+      cycle: 1,
+      at: 15,
+      roundSlots: 30,
+      phase: 'audits',
+      finalized: 1,
+      wanted: 3,
+      rows: [
+        {
+          name: 'node-1',
+          staker: 'AAAAbbbbccccDDDD',
+          fault: null,
+          state: 'working',
+          peers: 4,
+          work: 'cycle 1',
+          submitted: 'cycle 0',
+          audits: 'cycle 0: valid',
+          challenged: '-',
+          voted: '-',
+          rewards: 2_500_000_000n
+        },
+        {
+          name: 'node-2',
+          staker: 'EEEEffffggggHHHH',
+          fault: 'bad-proof',
+          state: 'working',
+          peers: 4,
+          work: 'cycle 1',
+          submitted: 'cycle 0',
+          audits: '-',
+          challenged: '-',
+          voted: '-',
+          rewards: 0n
+        }
+      ],
+      messages: Array.from({ length: 9 }, (_, i) => `message ${i}`)
+    }
+    /** Without the colours. */
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one
+    const plain = (text: string) => text.replaceAll(/\u001b\[[0-9;]*m/g, '')
+
+    it('shows nodes, progress, news and how to join', () => {
+      const text = plain(picture(state, 120))
+      expect(text).to.match(/node-1 .*AAAA\.\.DDDD.*working.*cycle 0: valid.*2\.5 KOII/)
+      expect(text).to.match(/node-2 \(bad-proof\)/)
+      expect(text).to.match(/slot 15 of 30 {2}audits {2}1 of 3 finalized/)
+      const bar = /[█░]+/.exec(text)![0]
+      expect([...bar].filter((char) => char === '█').length).to.equal(bar.length / 2)
+      expect(text).to.not.include('message 2')
+      expect(text).to.include('message 8')
+      expect(text).to.include('koii-mesh start --k2 http://127.0.0.1:8899 --task TASK')
+    })
+    it('draws any state: before the start, past the end, narrow, without end', () => {
+      for (const change of [{ at: -5, cycle: -1 }, { at: 99 }, { roundSlots: 0, at: 0 }, { rows: [] }, { wanted: null }]) {
+        for (const columns of [20, 80, 300]) {
+          const text = plain(picture({ ...state, ...change }, columns))
+          expect(text).not.to.match(/NaN|undefined|-\d+ of/)
+        }
+      }
+      expect(plain(picture({ ...state, wanted: null }, 80))).to.match(/1 finalized/)
+    })
+  })
+})
