@@ -1,0 +1,88 @@
+/**
+ * What the mesh costs, beside what it replaces: `npm run bench`. How to read it: docs/benchmarks.md.
+ *
+ * Progress goes to standard error, figures to standard output. Exit status: 0 measured, 1 a part could not be measured (or, with
+ * --gate, missed its goal), 2 wrong usage.
+ */
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { example, whole, withJson } from '../src/cli/common.ts'
+import { benchCompute } from './bench/compute.ts'
+import { benchGossip } from './bench/gossip.ts'
+import { benchK2 } from './bench/k2.ts'
+import { benchMemory } from './bench/memory.ts'
+import type { BenchContext, Result } from './bench/result.ts'
+
+const PARTS: Record<Result['bench'], { title: string; run: (context: BenchContext) => Result[] | Promise<Result[]> }> = {
+  compute: { title: 'Compute units of the settlement program, on the Solana VM', run: benchCompute },
+  k2: { title: "K2 writes of a round: the mesh's way beside Koii's, on one local K2", run: (context) => benchK2(context) },
+  gossip: { title: 'Gossip beside stock gossipsub with StrictSign', run: benchGossip },
+  memory: { title: 'Resident memory in a testnet of five nodes', run: benchMemory }
+}
+const NAMES = Object.keys(PARTS) as Array<Result['bench']>
+
+interface Options {
+  only?: Array<Result['bench']>
+  pairs: number
+  gate?: boolean
+  json?: boolean
+}
+
+const command = withJson(new Command('bench'))
+  .description('measure what the mesh costs, beside stock gossipsub and beside rounds done the way of Koii')
+  .option('--only <name>', `one part: ${NAMES.join(', ')}; may be given several times`, part)
+  .option('--pairs <n>', 'interleaved pairs of gossip runs, of which the first is dropped', whole(2, 100), 8)
+  .option('--gate', 'exit with status 1 when a goal is missed')
+  .addHelpText('after', example('npm run bench', 'npm run bench -- --only gossip --pairs 12 --json'))
+  .showHelpAfterError('(npm run bench -- --help shows every option and an example)')
+  .exitOverride()
+
+function part(name: string, before: string[] = []): string[] {
+  if (!(NAMES as string[]).includes(name)) {
+    throw new InvalidArgumentError(`The parts are ${NAMES.join(', ')}.`)
+  }
+  return [...before, name]
+}
+
+async function main({ only = NAMES, pairs, gate, json }: Options): Promise<number> {
+  let missed = 0
+  let failed = 0
+  const progress = (text: string) => process.stderr.write(`${text}\n`)
+  for (const name of NAMES.filter((one) => only.includes(one))) {
+    const { title, run } = PARTS[name]
+    try {
+      const results = await run({ pairs, progress })
+      missed += results.filter(({ met }) => met === false).length
+      process.stdout.write(json === true ? results.map((result) => `${JSON.stringify(result)}\n`).join('') : table(title, results))
+    } catch (err) {
+      failed++
+      process.stderr.write(`bench: ${name} could not be measured: ${err instanceof Error ? err.message : String(err)}\n`)
+    }
+  }
+  if (json !== true && missed > 0) {
+    process.stdout.write(`\n${missed} ${missed === 1 ? 'goal is' : 'goals are'} missed\n`)
+  }
+  return failed > 0 || (gate === true && missed > 0) ? 1 : 0
+}
+
+function table(title: string, results: Result[]): string {
+  return [`\n${title}`, ...results.flatMap(linesOf), ''].join('\n')
+}
+
+function linesOf({ name, value, unit, low, high, goal, met, note }: Result): string[] {
+  const interval = low == null || high == null ? '' : `, 95% of ${number(low)} to ${number(high)}`
+  const verdict = goal == null ? '' : `, goal at most ${number(goal)}: ${met === true ? 'met' : 'MISSED'}`
+  return [`  ${name}: ${number(value)} ${unit}${interval}${verdict}`, ...(note == null ? [] : [`      ${note}`])]
+}
+
+function number(value: number): string {
+  return value.toLocaleString('en', Math.abs(value) < 10 ? { maximumFractionDigits: 3 } : { maximumFractionDigits: 0 })
+}
+
+try {
+  process.exitCode = await main((await command.parseAsync(process.argv)).opts<Options>())
+} catch (err) {
+  if (!(err instanceof CommanderError)) {
+    throw err
+  }
+  process.exitCode = err.exitCode === 0 ? 0 : 2
+}

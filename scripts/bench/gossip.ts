@@ -1,0 +1,150 @@
+/** CPU per authenticated delivery and signature checks per message: koii-mesh's gossip beside stock gossipsub. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { join } from 'node:path'
+import type { Answer, Pace, Request, RunReport } from './gossip-mesh.ts'
+import { type BenchContext, BenchError, type Result, within } from './result.ts'
+import { bootstrapMedian, median, pairedRatios } from './statistics.ts'
+
+const NODES = 20
+const DEGREE = 8
+/** Cycles a run: 60 messages, 1,140 deliveries. */
+const ROUNDS = 3
+/** TARGETS P1 and P2. */
+const GOAL_CPU = 0.55
+const GOAL_CHECKS = 1.02
+const SEED = 20
+/** Both meshes may take this long to form, or a run to end, on a busy machine. */
+const ANSWER_TIMEOUT_MS = 300_000
+
+type Kind = 'stock' | 'ours'
+
+export async function benchGossip({ pairs, progress }: BenchContext): Promise<Result[]> {
+  progress(`gossip: forming two meshes of ${NODES} nodes`)
+  const meshes: Array<Awaited<ReturnType<typeof startMesh>>> = []
+  try {
+    // one after the other: two at once would only take each other's time
+    for (const kind of ['stock', 'ours'] as const) {
+      meshes.push(await startMesh(kind))
+    }
+    const [stock, ours] = meshes as [Mesh, Mesh]
+    const results: Result[] = []
+    for (const pace of ['burst', 'single'] as const) {
+      results.push(...resultsOf(pace, await runPairs({ stock, ours }, pace, pairs, progress)))
+    }
+    for (const [at, mesh] of meshes.entries()) {
+      const forged = (await mesh.ask({ ask: 'probe' })) as number
+      if (forged !== 0) {
+        throw new BenchError(`${at === 0 ? 'stock' : 'ours'}: ${forged} nodes took a forged message`)
+      }
+    }
+    return results
+  } finally {
+    for (const { stop } of meshes) {
+      stop()
+    }
+  }
+}
+
+/** A B A B ..., so that what the machine does meanwhile falls on both. */
+async function runPairs(
+  meshes: Record<Kind, Mesh>,
+  pace: Pace,
+  pairs: number,
+  progress: BenchContext['progress']
+): Promise<Record<Kind, RunReport[]>> {
+  const runs: Record<Kind, RunReport[]> = { stock: [], ours: [] }
+  for (let pair = 0; pair < pairs; pair++) {
+    for (const kind of ['stock', 'ours'] as const) {
+      const report = (await meshes[kind].ask({ ask: 'run', seed: SEED + pair, rounds: ROUNDS, pace })) as RunReport
+      if (report.checks < report.deliveries) {
+        throw new BenchError(`${kind}: ${report.deliveries} deliveries and only ${report.checks} signature checks`)
+      }
+      runs[kind].push(report)
+    }
+    const [a, b] = [runs.stock[pair]!, runs.ours[pair]!].map(({ cpuUs, deliveries }) => (cpuUs / deliveries).toFixed(0))
+    progress(`gossip, ${pace}: pair ${pair + 1} of ${pairs}: stock ${a} us, ours ${b} us a delivery${pair === 0 ? ' (dropped)' : ''}`)
+  }
+  return runs
+}
+
+/** In words, for the lines that people read. */
+const PACES: Record<Pace, string> = { burst: 'all at once', single: 'one at a time' }
+
+function resultsOf(pace: Pace, runs: Record<Kind, RunReport[]>): Result[] {
+  const cpu = (kind: Kind) => runs[kind].map(({ cpuUs, deliveries }) => cpuUs / deliveries)
+  const ratios = pairedRatios(cpu('ours'), cpu('stock'))
+  const { value, low, high } = bootstrapMedian(ratios)
+  const of = (kind: Kind, pick: (report: RunReport) => number) => median(runs[kind].slice(1).map(pick))
+  const checks = (kind: Kind) => of(kind, (report) => report.checks / report.deliveries)
+  const worst = Math.max(...runs.ours.map((report) => report.checks / report.deliveries))
+  const us = (kind: Kind) => of(kind, ({ cpuUs, deliveries }) => cpuUs / deliveries)
+  const facts = { pace, nodes: NODES, pairs: ratios.length, payloadBytes: 1024 }
+  return [
+    within(GOAL_CPU, {
+      bench: 'gossip',
+      name: `CPU per authenticated delivery, messages ${PACES[pace]}, ours / stock`,
+      value,
+      unit: 'x',
+      low,
+      high,
+      ...facts,
+      ratios,
+      oursUs: us('ours'),
+      stockUs: us('stock'),
+      note: `ours ${us('ours').toFixed(0)} us, stock gossipsub with StrictSign ${us('stock').toFixed(0)} us (medians on this machine now); ${NODES} nodes, 1 KiB, mesh degree ${of('ours', ({ degree }) => degree).toFixed(1)} and ${of('stock', ({ degree }) => degree).toFixed(1)}, ${ratios.length} interleaved pairs after the first`
+    }),
+    within(GOAL_CHECKS, {
+      bench: 'gossip',
+      name: `signature checks per unique message and node, messages ${PACES[pace]}`,
+      value: worst,
+      unit: 'checks',
+      ...facts,
+      stock: checks('stock'),
+      note: `the worst of all runs; median ${checks('ours').toFixed(3)}, stock's ${checks('stock').toFixed(2)}; duplicates per delivery ${of('ours', ({ duplicates, deliveries }) => (duplicates ?? 0) / deliveries).toFixed(2)} in ours; both turned a forged message down`
+    })
+  ]
+}
+
+interface Mesh {
+  ask(request: Request): Promise<Exclude<Answer, { error: string }>['answer']>
+  stop(): void
+}
+
+async function startMesh(kind: Kind): Promise<Mesh> {
+  const child = fork(join(import.meta.dirname, 'gossip-mesh.ts'), [kind, String(NODES), String(DEGREE)], {
+    stdio: ['ignore', 2, 2, 'ipc']
+  })
+  const stop = () => {
+    child.kill()
+  }
+  try {
+    await answerOf(kind, child)
+  } catch (err) {
+    stop()
+    throw err
+  }
+  return {
+    ask(request) {
+      child.send(request)
+      return answerOf(kind, child)
+    },
+    stop
+  }
+}
+
+function answerOf(kind: Kind, child: ChildProcess): Promise<Exclude<Answer, { error: string }>['answer']> {
+  return new Promise((resolve, reject) => {
+    const done = (settle: () => void) => {
+      clearTimeout(timer)
+      child.off('message', onMessage)
+      child.off('exit', onExit)
+      settle()
+    }
+    const fail = (what: string) => done(() => reject(new BenchError(`the ${kind} mesh ${what}`)))
+    const onMessage = (message: Answer) => ('error' in message ? fail(`failed: ${message.error}`) : done(() => resolve(message.answer)))
+    const onExit = (code: number | null, signal: string | null) => fail(`ended with ${signal ?? `exit status ${code}`}`)
+    const timer = setTimeout(() => fail(`has not answered for ${ANSWER_TIMEOUT_MS / 1000} s`), ANSWER_TIMEOUT_MS)
+    child.on('message', onMessage)
+    child.on('exit', onExit)
+  })
+}
