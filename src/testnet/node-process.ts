@@ -77,6 +77,11 @@ export function createNodeProcess({ name, dir, args, fault, onEvent, onExit }: N
         }
       })
       exited = new Promise((resolve) => {
+        started.once('error', (err) => {
+          log.end()
+          onExit({ signal: null, reason: `could not be started: ${err.message}` })
+          resolve()
+        })
         started.once('exit', (code, signal) => {
           log.end()
           if (!expected) {

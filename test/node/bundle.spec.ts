@@ -1,0 +1,77 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { pino } from 'pino'
+import { BUNDLE_FILE, type BundleInit, obtainBundle } from '../../src/node/bundle.ts'
+import { bundleAt, describeBundle } from '../../src/node/index.ts'
+import { bundlePath } from '../../src/tasks/index.ts'
+import { failure, Lab, type TestNode } from '../proofs/fixtures.ts'
+
+const CODE = Buffer.from(`export const manifest = { name: 'tiny' }\n// ${'x'.repeat(5000)}\n`)
+
+describe('node: the task’s bundle', () => {
+  const lab = new Lab()
+  afterEach(() => lab.end())
+
+  const pack = async ({ proofs }: TestNode, content: Uint8Array = CODE) =>
+    (await proofs.packFiles([{ path: BUNDLE_FILE, content }])).cid.toString()
+  const want = (node: TestNode, cid: string, more: Partial<BundleInit> = {}) =>
+    obtainBundle({
+      proofs: node.proofs,
+      cid,
+      path: undefined,
+      providers: () => [],
+      signal: AbortSignal.timeout(60_000),
+      log: pino({ level: 'silent' }),
+      onWaiting: () => {},
+      ...more
+    })
+
+  it('is the local copy, if that is what the task names', async () => {
+    const node = await lab.node()
+    const path = join(node.dir, 'mine.mjs')
+    await writeFile(path, CODE)
+    const cid = await pack(await lab.node())
+    expect(Buffer.from(await want(node, cid, { path }))).to.deep.equal(CODE)
+    await writeFile(path, `${CODE}// mine\n`)
+    const refused = await failure(want(node, cid, { path }))
+    expect(refused.name).to.equal('BundleError')
+    expect(refused.message).to.match(/is not the task's bundle.*Leave --bundle out/)
+    expect((await failure(want(node, cid, { path: join(node.dir, 'none.mjs') }))).message).to.match(/cannot read the bundle .*ENOENT/)
+  })
+
+  it('comes from a peer, as soon as there is one that has it', async () => {
+    const [node, author] = [await lab.node(), await lab.node()]
+    const cid = await pack(author)
+    const waits: string[] = []
+    const content = await want(node, cid, {
+      providers: () => (waits.length === 0 ? [] : [author.hint]),
+      onWaiting: (reason) => waits.push(reason)
+    })
+    expect(Buffer.from(content)).to.deep.equal(CODE)
+    expect(waits).to.have.length(1)
+  })
+
+  it('is waited for until the node stops', async () => {
+    const node = await lab.node()
+    const cid = await pack(await lab.node())
+    const stop = new AbortController()
+    const waiting = want(node, cid, { signal: stop.signal, onWaiting: () => stop.abort() })
+    expect((await failure(waiting)).name).to.equal('AbortError')
+  })
+
+  it('has the CID under which a node packs it, and says what it is', async () => {
+    const node = await lab.node()
+    const path = join(node.dir, 'tiny.mjs')
+    await writeFile(path, (await import('node:fs')).readFileSync(bundlePath('k2-index')))
+    const { cid, manifest } = await describeBundle(path)
+    expect(manifest.name).to.equal('k2-index')
+    expect(await pack(node, (await import('node:fs')).readFileSync(path))).to.equal(cid)
+    expect(bundleAt('k2-index')).to.equal(bundlePath('k2-index'))
+    expect(bundleAt('./mine.mjs')).to.equal('./mine.mjs')
+    await writeFile(path, 'this is no module')
+    const none = await failure(describeBundle(path))
+    expect(none.name).to.equal('BundleError')
+    expect(none.message).to.match(/tiny\.mjs is not a task bundle/)
+  })
+})

@@ -1,0 +1,124 @@
+import { expect } from 'chai'
+import { CID } from 'multiformats/cid'
+import { verifyEd25519 } from '../../src/identity/index.ts'
+import { blocksFrom, recordCid } from '../../src/node/index.ts'
+import { type CycleFacts, createRecords, type Records } from '../../src/node/records.ts'
+import type { DistributionEntry, DistributionInput } from '../../src/record/index.ts'
+import { failure, Lab, type TestNode } from '../proofs/fixtures.ts'
+import { equalShares, TIMING } from '../record/cycle.ts'
+import { alice, bob, carol, cidBytes, GENESIS, submission, TASK } from '../wire/people.ts'
+
+describe('node: records', () => {
+  const lab = new Lab()
+  let makers: TestNode
+  let readers: TestNode
+  beforeEach(async () => {
+    makers = await lab.node()
+    readers = await lab.node()
+  })
+  afterEach(() => lab.end())
+
+  type Distribution = (input: DistributionInput) => Promise<readonly DistributionEntry[]>
+  const open = ({ proofs }: TestNode, from: TestNode[], distribution: Distribution = equalShares): Records =>
+    createRecords({
+      proofs,
+      taskId: TASK,
+      genesisHash: GENESIS,
+      timing: TIMING,
+      verify: verifyEd25519,
+      distribution,
+      providers: () => from.map(({ hint }) => hint)
+    })
+  const facts = async (change: Partial<CycleFacts> = {}): Promise<CycleFacts> => ({
+    cycle: 3,
+    messages: [await alice.says(submission('a')), await bob.says(submission('b'))],
+    stakes: { weights: new Map([alice, bob, carol].map(({ address }) => [address, 100n] as const)), total: 300n },
+    base: { previous: null, bounty: 1000n },
+    ...change
+  })
+  const nothing = new Set<string>()
+
+  it('built here, fetched and found right there, and kept by both', async () => {
+    const made = await open(makers, []).build(await facts())
+    expect(recordCid(made.cid.multihash.digest).equals(made.cid)).to.equal(true)
+    const theirs = open(readers, [makers])
+    const checked = await theirs.check(made.cid, { ...(await facts()), mustHave: nothing }, [makers.hint], 5000)
+    expect(checked).to.deep.equal({
+      verdict: 'right',
+      record: { cid: made.cid.toString(), root: made.root, totalRewards: 1000n }
+    })
+    const { content, ledger } = await theirs.ensure(made.cid)
+    expect(content.cycle).to.equal(3)
+    expect([...ledger].map(([staker, { reward }]) => [staker, reward]).sort()).to.deep.equal(
+      [alice, bob].map(({ address }) => [address, 500n]).sort()
+    )
+    // who has read it serves it on: a third one gets it without the maker
+    await makers.libp2p.stop()
+    const third = await lab.node()
+    expect((await open(third, [readers]).ensure(made.cid)).content).to.deep.equal(content)
+  })
+
+  it('the next one builds on the ledger of the one before, wherever that was made', async () => {
+    const first = await open(makers, []).build(await facts())
+    const theirs = open(readers, [makers])
+    const next = await theirs.build(
+      await facts({
+        cycle: 4,
+        messages: [await alice.says(submission('a', 4, 160))],
+        base: { previous: { cid: first.cid.toString(), cycle: 3 }, bounty: 1000n }
+      })
+    )
+    expect(next.totalRewards).to.equal(2000n)
+    const { ledger } = await theirs.ensure(next.cid)
+    expect(ledger.get(alice.address)?.reward).to.equal(1500n)
+    expect(ledger.get(bob.address)?.reward).to.equal(500n)
+  })
+
+  it('that pays otherwise than the task says is wrong', async () => {
+    const greedy: Distribution = async () => [{ staker: alice.address, amount: 1000n }]
+    const made = await open(makers, [], greedy).build(await facts())
+    const checked = await open(readers, [makers]).check(made.cid, { ...(await facts()), mustHave: nothing }, [makers.hint], 5000)
+    expect(checked.verdict).to.equal('wrong')
+  })
+
+  it('that leaves out what we had in time is incomplete', async () => {
+    const all = await facts()
+    const made = await open(makers, []).build({ ...all, messages: all.messages.slice(0, 1) })
+    const mustHave = new Set(all.messages.map(({ id }) => id))
+    const theirs = open(readers, [makers])
+    const checked = await theirs.check(made.cid, { ...all, mustHave }, [makers.hint], 5000)
+    expect(checked).to.include({ verdict: 'incomplete' })
+    // what we had too late to ask for may be missing
+    expect(await theirs.check(made.cid, { ...all, mustHave: nothing }, [makers.hint], 5000)).to.include({ verdict: 'right' })
+  })
+
+  it('that nobody gives is unreadable, and may be asked for again', async () => {
+    const cid = CID.decode(cidBytes('nobody has this'))
+    const theirs = open(readers, [makers])
+    expect(await theirs.check(cid, { ...(await facts()), mustHave: nothing }, [makers.hint], 500)).to.include({ verdict: 'unreadable' })
+    expect((await failure(theirs.ensure(cid, 500))).name).to.equal('ProofUnavailableError')
+    const made = await open(makers, []).build(await facts())
+    // a failure is not remembered
+    const third = await lab.node()
+    const known: TestNode[] = []
+    const lonely = open(third, known)
+    await failure(lonely.ensure(made.cid, 300))
+    known.push(makers)
+    expect((await lonely.ensure(made.cid)).content.cycle).to.equal(3)
+  })
+
+  it('that is some other block is wrong', async () => {
+    const { cid } = await makers.proofs.packNode({ hello: 'world' })
+    const checked = await open(readers, [makers]).check(cid, { ...(await facts()), mustHave: nothing }, [makers.hint], 5000)
+    expect(checked.verdict).to.equal('wrong')
+  })
+
+  it('blocks come in one piece, and in time or not at all', async () => {
+    const { cid } = await makers.proofs.packNode({ hello: 'world' })
+    const get = blocksFrom(readers.proofs, [makers.hint], 5000)
+    expect(Buffer.from(await get(cid)).toString()).to.include('hello')
+    const { cid: other } = await makers.proofs.packNode({ hello: 'again' })
+    const stranger = await lab.node()
+    expect((await failure(Promise.resolve(blocksFrom(stranger.proofs, [], 200)(other)))).name).to.equal('ProofUnavailableError')
+  })
+})
