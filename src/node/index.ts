@@ -21,7 +21,7 @@
 import { join } from 'node:path'
 import { PublicKey } from '@solana/web3.js'
 import { CID } from 'multiformats/cid'
-import { cycleAt, liveCycles, type Timing } from '../clock/index.ts'
+import { cycleAt, liveCycles, type Timing, windowOf } from '../clock/index.ts'
 import { bytesOf, type Config } from '../config/index.ts'
 import { createGossip, createPool } from '../gossip/index.ts'
 import { createSigner, generateKeyPair, type KeyPair, readKeyFile, type Signer, verifyEd25519, writeKeyFile } from '../identity/index.ts'
@@ -352,6 +352,10 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         seenCycle = cycle
         onCycle(cycle)
       }
+      // the middle of a round, when the submissions are in and nothing is voted on yet
+      if (slot === windowOf(timing, cycle, 'work').from + Math.floor(timing.roundSlots / 2)) {
+        clearAway()
+      }
       if (slot % ANNOUNCE_CHECK_SLOTS === 0) {
         announce().catch((err) => log.warn({ reason: messageOf(err) }, 'could not announce ourselves'))
       }
@@ -383,14 +387,17 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       announce().catch((err) => log.warn({ reason: messageOf(err) }, 'could not announce ourselves'))
     }
 
+    function clearAway(): void {
+      proofs
+        .collect({ task: config.task, finalizedCycle: Math.max(0, finalizedCycle), keepCycles: config.keepCycles, quotaBytes: sizes.quota })
+        .catch((err) => log.warn({ reason: messageOf(err) }, 'could not clear old proofs away'))
+    }
+
     function onCycle(cycle: number): void {
       store.messages.prune(config.task, cycle - 2)
       events.emit('stats', { cycle, ...stats() })
       // the subscription may have missed the news
       k2.task(config.task).then(onTaskAccount, (err) => log.warn({ reason: messageOf(err) }, 'K2 did not tell how the task stands'))
-      proofs
-        .collect({ task: config.task, finalizedCycle: Math.max(0, finalizedCycle), keepCycles: config.keepCycles, quotaBytes: sizes.quota })
-        .catch((err) => log.warn({ reason: messageOf(err) }, 'could not clear old proofs away'))
     }
 
     /** Tells the others who we are and where, once we have stake, and again when that changes or runs out. */

@@ -19,7 +19,7 @@ const BASE_MEMORY_MB = 128
 const FRAME_BYTES_PER_SECOND = 64 * 1024 * 1024
 const FRAME_COST_BYTES = 8 * 1024
 /** Below nice 0: a busy task must not take the node's turns. */
-const TASK_NICENESS = 5
+const TASK_NICENESS = 2
 
 export interface TaskProcessInit {
   /** the only folder that the process may read, besides this room's child-side files */

@@ -204,7 +204,8 @@ async function run(init: TestnetInit, dir: string, started: number, cleanup: Arr
   }
   const params = site == null ? {} : { urls: site.urls }
   const task = generateKeyPair()
-  const submissionWindow = Math.max(1, Math.floor(roundSlots / 3))
+  // a round of a few seconds on two cores: the work of all nodes ends at once, and needs its time to be handed in
+  const submissionWindow = Math.max(1, Math.floor((roundSlots * 2) / 5))
   const auditWindow = Math.max(1, roundSlots - submissionWindow - Math.max(1, Math.floor(roundSlots / 15)))
   const startingSlot = k2.slot() + Math.ceil(BOOT_MS / slotMs)
   const timing: Timing = { startingSlot, roundSlots, submissionWindow, auditWindow }
