@@ -294,6 +294,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
     let api: Awaited<ReturnType<typeof startApi>> | undefined
     let finalizedCycle = account.finalized?.cycle ?? -1
     let seenCycle = -1
+    let clearedCycle = -1
     let checkingStake = false
     let strangers = false
     let knownStakers = 0
@@ -353,7 +354,8 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         onCycle(cycle)
       }
       // the middle of a round, when the submissions are in and nothing is voted on yet
-      if (slot === windowOf(timing, cycle, 'work').from + Math.floor(timing.roundSlots / 2)) {
+      if (clearedCycle !== cycle && slot >= windowOf(timing, cycle, 'work').from + Math.floor(timing.roundSlots / 2)) {
+        clearedCycle = cycle
         clearAway()
       }
       if (slot % ANNOUNCE_CHECK_SLOTS === 0) {
