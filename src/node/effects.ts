@@ -32,6 +32,8 @@ export interface EffectsInit {
   providerOf: (staker: string) => ProviderHint | undefined
   events: Events
   log: Logger
+  /** Aborted when the node stops. */
+  stopping: AbortSignal
 }
 
 /** Carries out what the rounds want: every effect ends in an event, an answer or a line in the log. */
@@ -94,11 +96,13 @@ export function createEffects(init: EffectsInit): Effects {
         return handle({ type: 'base', cycle: effect.cycle, base: await untilClosed(effect.cycle, () => baseOf(effect.cycle)) })
       case 'work': {
         const host = init.task()
+        events.emit('work-started', { cycle: effect.cycle })
         const outcome =
           host == null
             ? { ok: false as const, reason: 'the task’s bundle is not here yet' }
             : await host.work(timingOf(effect.cycle), msUntil(effect.deadlineSlot))
-        return handle({ type: 'worked', cycle: effect.cycle, outcome })
+        // a node that is told to stop has missed nothing
+        return init.stopping.aborted ? undefined : handle({ type: 'worked', cycle: effect.cycle, outcome })
       }
       case 'publish': {
         const { body } = effect

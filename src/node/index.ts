@@ -273,6 +273,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         open: (bytes) => open(bytes, network),
         send: sendMessage
       }) ?? honestPublish
+    const stopping = new AbortController()
     const effects = createEffects({
       rounds,
       timing,
@@ -287,10 +288,10 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       providers,
       providerOf: (staker) => hintOfStaker(staker),
       events,
-      log
+      log,
+      stopping: stopping.signal
     })
 
-    const stopping = new AbortController()
     let api: Awaited<ReturnType<typeof startApi>> | undefined
     let finalizedCycle = account.finalized?.cycle ?? -1
     let seenCycle = -1
