@@ -29,8 +29,8 @@ export interface RunRequest {
   pace: Pace
 }
 
-/** `probe`: how many nodes took a forged message. Ends the mesh's good standing, so it comes last. */
-export type Request = RunRequest | { ask: 'probe' }
+/** `idle`: the CPU in us a second of the whole mesh while nobody says anything. `probe`: how many nodes took a forged message. Ends the mesh's good standing, so it comes last. */
+export type Request = RunRequest | { ask: 'idle' | 'probe' }
 export type Answer = { answer: 'ready' | RunReport | number } | { error: string }
 
 export interface RunReport {
@@ -66,6 +66,7 @@ const TAIL_MS = 150
 const BURST_GAP_MS = 15
 /** Meshes settle within some heartbeats. */
 const SETTLE_MS = 5_000
+const IDLE_MS = 5_000
 const FORM_TIMEOUT_MS = 8_000
 const REPAIRS = 4
 /** On the ring of nodes: see `edgesOf`. */
@@ -354,6 +355,14 @@ async function run(subject: Subject, nodes: number, { seed: from, rounds, pace }
   return { ...report, degree: subject.degree(), messageBytes: subject.messageBytes() }
 }
 
+async function idle(): Promise<number> {
+  const startedMs = performance.now()
+  const cpu = process.cpuUsage()
+  await sleep(IDLE_MS)
+  const { user, system } = process.cpuUsage(cpu)
+  return ((user + system) * 1_000) / (performance.now() - startedMs)
+}
+
 /** Both must turn down a message that its author has not signed, or what was measured was not authentication. */
 async function probe(subject: Subject): Promise<number> {
   const before = sum(subject.delivered())
@@ -389,7 +398,7 @@ const subject = await (kind === 'stock' ? stock : ours)(nodes, Number(degreeText
 await sleep(SETTLE_MS)
 process.on('message', async (request: Request) => {
   try {
-    const answer = request.ask === 'run' ? await run(subject, nodes, request) : await probe(subject)
+    const answer = request.ask === 'run' ? await run(subject, nodes, request) : request.ask === 'idle' ? await idle() : await probe(subject)
     process.send!({ answer })
   } catch (err) {
     process.send!({ error: err instanceof Error ? err.message : String(err) })

@@ -1,6 +1,12 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { Keypair } from '@solana/web3.js'
 import { expect } from 'chai'
 import fc from 'fast-check'
+import { buildStandIn } from '../../scripts/bench/build-stand-in.ts'
 import { benchCompute } from '../../scripts/bench/compute.ts'
+import { benchK2 } from '../../scripts/bench/k2.ts'
+import { chunksOf, type KoiiKind, koiiRound } from '../../scripts/bench/koii-way.ts'
 import { type Result, within } from '../../scripts/bench/result.ts'
 import { bootstrapMedian, median, pairedRatios, StatisticsError, seededRandom } from '../../scripts/bench/statistics.ts'
 
@@ -88,4 +94,64 @@ describe('bench', () => {
       expect(units('claim among 100 stakers')).to.be.greaterThan(units('claim among 5 stakers') + 400)
     })
   })
+
+  describe("Koii's way", () => {
+    const nodes = Array.from({ length: 7 }, () => ({ wallet: person(), staking: person() }))
+    const round = koiiRound({ task: person().address, round: 258, nodes, bounty: 700n, submission: (at) => `result ${at}` })
+    const of = (kind: KoiiKind) => round.filter((one) => one.kind === kind)
+    const dataOf = (kind: KoiiKind) => of(kind)[0]!.instruction.data
+
+    it('has a transaction for every submission, vote, chunk and payout', () => {
+      const counts = { submission: 7, auditVote: 35, auditVoteBeyond5: 7, listChunk: 1, listSubmission: 1, listVote: 6, payout: 1 }
+      for (const [kind, count] of Object.entries(counts)) {
+        expect(of(kind as KoiiKind), kind).to.have.length(count)
+      }
+      expect(round).to.have.length(58)
+    })
+
+    it('lays the data out as KOII.md does', () => {
+      const submission = dataOf('submission')
+      expect(submission).to.have.length(1 + 512 + 8)
+      expect([submission[0], submission.subarray(1, 14).toString(), submission.readBigInt64LE(513)]).to.deep.equal([
+        1,
+        'result 0     ',
+        258n
+      ])
+      expect(dataOf('auditVote').toString('hex')).to.equal('0201000000000000000201000000000000')
+      expect(dataOf('listVote').toString('hex')).to.equal('0301000000000000000201000000000000')
+      expect(dataOf('payout').toString('hex')).to.equal('040201000000000000')
+      const chunk = dataOf('listChunk')
+      expect([chunk.length, chunk[0], chunk.readUInt16LE(1), chunk.readUInt16LE(3)]).to.deep.equal([513, 11, 0, 508])
+      const list = JSON.parse(chunk.subarray(5, chunk.indexOf(0, 5)).toString())
+      expect(list).to.deep.equal(Object.fromEntries(nodes.map(({ staking }) => [staking.address, 100])))
+    })
+
+    it('cuts a list into chunks and loses nothing', () => {
+      const list = Buffer.from('x'.repeat(508 + 1))
+      const chunks = chunksOf(list)
+      expect(chunks.map((chunk) => chunk.length)).to.deep.equal([508, 508])
+      expect(Buffer.concat(chunks).subarray(0, list.length).equals(list)).to.equal(true)
+      expect(chunksOf(Buffer.alloc(508))).to.have.length(1)
+    })
+
+    it('counts on both sides what the chain itself executed', async () => {
+      const results = await benchK2({ sizes: [2], progress: () => {} })
+      expect(results[0]).to.include({ nodes: 2, transactions: 2, bytes: 634, met: true })
+      // two submissions, two votes, a chunk, its submission, a vote on it, the payout
+      expect(results[1]).to.include({ koiiTransactions: 8 })
+      expect(results[1]!.value).to.equal(2 / 8)
+    })
+
+    it('has a stand-in for the program that is what its source gives', function () {
+      if (spawnSync('clang-14', ['--version']).status !== 0) {
+        this.skip()
+      }
+      const committed = readFileSync(new URL('../../scripts/bench/koii-stand-in.so', import.meta.url))
+      expect(Buffer.compare(buildStandIn(), committed)).to.equal(0)
+    })
+  })
 })
+
+function person(): { address: string } {
+  return { address: Keypair.generate().publicKey.toBase58() }
+}
