@@ -35,7 +35,9 @@ try {
   }
   lock.packages = Object.fromEntries(Object.entries(lock.packages).sort(([a], [b]) => (a < b ? -1 : 1)))
   writeFileSync(join(root, 'package-lock.json'), `${JSON.stringify(lock, null, 2)}\n`)
-  process.stderr.write(`package-lock.json has ${Object.keys(lock.packages).length} packages, ${added} of them for platforms that the registry did not have\n`)
+  process.stderr.write(
+    `package-lock.json has ${Object.keys(lock.packages).length} packages, ${added} of them for platforms that the registry did not have\n`
+  )
 } finally {
   rmSync(work, { recursive: true, force: true })
 }

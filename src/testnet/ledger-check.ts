@@ -42,7 +42,10 @@ export function createLedgerCheck({ k2, task, genesisHash, timing, auditor, prov
       )
       // as src/k2/settlement's bountyFor, but with what we found before: the account may have gone on to the next cycle
       const left = ringAt(account.funded, cycle) - paid
-      const bounty = left < ringAt(account.bounty, cycle) ? left : ringAt(account.bounty, cycle)
+      let bounty = ringAt(account.bounty, cycle)
+      if (left < bounty) {
+        bounty = left
+      }
       const inputs = {
         taskId: task,
         genesisHash,
