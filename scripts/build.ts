@@ -148,4 +148,4 @@ const packed = execFileSync('npm', ['pack', '--json', '--pack-destination', join
 })
 const listing = JSON.parse(packed) as Array<{ filename: string; size: number }> | Record<string, { filename: string; size: number }>
 const [{ filename, size }] = Object.values(listing) as [{ filename: string; size: number }]
-console.log(`build/${filename} (${(size / 1024 / 1024).toFixed(1)} MiB): install it with npm i -g build/${filename}`)
+console.log(`build/${filename} (${(size / 1024 / 1024).toFixed(1)} MiB): install it with npm i -g ./build/${filename}`)

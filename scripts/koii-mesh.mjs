@@ -11,7 +11,9 @@ import { launch } from './launch.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const require = createRequire(import.meta.url)
-const platform = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`
+// the names of the packages that the `node` package is made of
+const prefix = process.platform === 'darwin' && process.arch === 'arm64' ? 'node-bin' : 'node'
+const platform = `${prefix}-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`
 
 let node
 try {

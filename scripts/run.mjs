@@ -9,14 +9,38 @@
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { launch } from './launch.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const node = join(root, 'node_modules', '.bin', process.platform === 'win32' ? 'node.cmd' : 'node')
+// an install takes minutes on the slowest machines
+const STALE_MS = 15 * 60_000
+const lock = join(root, '.installing')
 const stamp = join(root, 'node_modules', '.lockfile-hash')
+
+/**
+ * Takes the right to install; false after having waited for somebody else who did. `npm start` beside `npm test` on a
+ * fresh clone would otherwise install into each other.
+ */
+function alone() {
+  for (let waited = false; ; waited = true) {
+    try {
+      mkdirSync(lock)
+      return true
+    } catch (err) {
+      if (err.code !== 'EEXIST') throw err
+    }
+    if (!waited) process.stderr.write('koii-mesh: another command is installing packages; waiting for it ...\n')
+    const since = statSync(lock, { throwIfNoEntry: false })?.mtimeMs
+    if (since == null) return false
+    if (Date.now() - since > STALE_MS) rmSync(lock, { recursive: true, force: true }) // it was killed
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500)
+    if (!existsSync(lock)) return false
+  }
+}
 
 function install() {
   const hash = createHash('sha256')
@@ -24,6 +48,9 @@ function install() {
     .digest('hex')
   if (existsSync(node) && existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) {
     return
+  }
+  if (!alone()) {
+    return install() // somebody else has just installed
   }
   process.stderr.write('koii-mesh: installing packages (once, about a minute) ...\n')
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
@@ -33,6 +60,7 @@ function install() {
     stdio: ['ignore', 2, 2],
     shell: process.platform === 'win32'
   })
+  rmSync(lock, { recursive: true, force: true })
   if (error != null || status !== 0) {
     process.stderr.write(
       `koii-mesh: npm ci failed${error == null ? ` with exit status ${status}` : `: ${error.message}`}. ` +

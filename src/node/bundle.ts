@@ -39,7 +39,7 @@ const LIMITS = { maxBytes: 2 * MAX_BUNDLE_BYTES, maxBlocks: 64, maxDepth: 4 }
  */
 export async function obtainBundle({ proofs, cid, path, providers, signal, log, onWaiting }: BundleInit): Promise<Uint8Array> {
   if (path != null) {
-    const content = await readBundle(path)
+    const content = await readBundle(bundleAt(path))
     const packed = await proofs.packFiles([{ path: BUNDLE_FILE, content }])
     if (!packed.cid.equals(toCid(cid))) {
       throw new BundleError(

@@ -95,7 +95,7 @@ export function createEffects(init: EffectsInit): Effects {
       case 'need-base':
         return handle({ type: 'base', cycle: effect.cycle, base: await untilClosed(effect.cycle, () => baseOf(effect.cycle)) })
       case 'work': {
-        const host = init.task()
+        const host = await taskBy(effect.deadlineSlot)
         events.emit('work-started', { cycle: effect.cycle })
         const outcome =
           host == null
@@ -164,6 +164,14 @@ export function createEffects(init: EffectsInit): Effects {
       case 'closed':
         return events.emit('closed', { cycle: effect.cycle })
     }
+  }
+
+  /** The task, which a node that has just started still fetches. */
+  const taskBy = async (slot: number): Promise<TaskHost | undefined> => {
+    while (init.task() == null && (slots.now() ?? 0) < slot && !init.stopping.aborted) {
+      await new Promise((resolve) => setTimeout(resolve, slots.slotMs()))
+    }
+    return init.task()
   }
 
   /** Asks again until the cycle is over: K2 may be away for a while. */

@@ -18,6 +18,7 @@
  * await node.stop()
  * ```
  */
+import { randomInt } from 'node:crypto'
 import { join } from 'node:path'
 import { PublicKey } from '@solana/web3.js'
 import { CID } from 'multiformats/cid'
@@ -257,7 +258,8 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       self,
       network,
       timing,
-      random: Math.random,
+      // private and unpredictable: who could foresee its auditors could serve only them
+      random: () => randomInt(2 ** 47) / 2 ** 47,
       proposer: ({ stakes: { weights }, base, cycle, attempt }) =>
         proposerFor({
           stakes: weights,

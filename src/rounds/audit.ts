@@ -55,7 +55,7 @@ export function onChallenge(init: RoundsInit, state: CycleState, message: Messag
       cycle: state.cycle,
       note: { event: 'challenged', subject: submission.signer, by: message.signer, finding, reason: challenge.reason }
     })
-    if (submission.signer === init.self) {
+    if (submission.signer === init.self && within(state.schedule.audit, slot)) {
       effects.push({ type: 'respond', cycle: state.cycle, submission: id })
     }
   }

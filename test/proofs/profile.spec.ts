@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as dagCbor from '@ipld/dag-cbor'
 import { expect } from 'chai'
@@ -7,7 +7,7 @@ import * as Block from 'multiformats/block'
 import { CID } from 'multiformats/cid'
 import { sha256 } from 'multiformats/hashes/sha2'
 import { Blocks } from '../../src/proofs/blocks.ts'
-import { linksOf, profileFault } from '../../src/proofs/cid-profile.ts'
+import { linksOf } from '../../src/proofs/cid-profile.ts'
 import { Keeper } from '../../src/proofs/collect.ts'
 import { LIMITS } from '../../src/proofs/limits.ts'
 import { packFiles, packNode } from '../../src/proofs/pack.ts'
@@ -22,59 +22,7 @@ function shelf() {
   return { blocks, keeper: new Keeper(blocks, new Pins(memoryStore())) }
 }
 
-interface BlockVector {
-  cid: string
-  /** hex */
-  block: string
-  verdict: 'ok' | 'malformed'
-  links?: string[]
-}
-
-interface FilesVector {
-  files: Array<{ path: string; hex?: string; length?: number; seed?: number }>
-  cid: string
-  sizeBytes: number
-  blocks: number
-}
-
 describe('proofs: profile', () => {
-  describe('vectors', () => {
-    for (const name of readdirSync(join(spec, 'vectors')).sort()) {
-      it(name, async () => {
-        const vector = JSON.parse(readFileSync(join(spec, 'vectors', name), 'utf8'))
-        if (name.startsWith('files-')) {
-          const { files, ...expected } = vector as FilesVector
-          const { blocks } = shelf()
-          const { cid, ...facts } = await packFiles(
-            blocks,
-            files.map(({ path, hex, length, seed }) => ({ path, content: hex != null ? Buffer.from(hex, 'hex') : bytesOf(length!, seed!) }))
-          )
-          expect({ cid: cid.toString(), ...facts }).to.deep.equal(expected)
-          return
-        }
-        const { cid: text, block, verdict, links } = vector as BlockVector
-        const cid = CID.parse(text)
-        const bytes = Buffer.from(block, 'hex')
-        const digest = await sha256.digest(bytes)
-        let actual: unknown
-        try {
-          const fault = profileFault(cid)
-          if (fault != null) {
-            throw new Error(fault)
-          }
-          expect(Buffer.from(cid.multihash.digest).equals(digest.digest), 'hash').to.equal(true)
-          actual = { verdict: 'ok', links: linksOf(cid, bytes).map(String) }
-        } catch (err) {
-          if ((err as Error).name === 'AssertionError') {
-            throw err
-          }
-          actual = { verdict: 'malformed' }
-        }
-        expect(actual).to.deep.equal(verdict === 'ok' ? { verdict, links } : { verdict })
-      })
-    }
-  })
-
   it('finds the links that a decoder finds, in any value', async () => {
     const link = fc
       .uint8Array({ minLength: 1, maxLength: 8 })
@@ -144,7 +92,7 @@ describe('proofs: profile', () => {
   it('is the one that its spec has', () => {
     const text = readFileSync(join(spec, 'README.md'), 'utf8')
     const table = new Map(
-      [...text.matchAll(/^\| `(\w+)` \| ([\d,]+) /gm)].map(([, name, value]) => [name, Number(value!.replaceAll(',', ''))])
+      [...text.matchAll(/^\| `(\w+)` +\| ([\d,]+) /gm)].map(([, name, value]) => [name, Number(value!.replaceAll(',', ''))])
     )
     expect(table.size).to.be.greaterThan(12)
     for (const [name, value] of table) {
