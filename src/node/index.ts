@@ -585,10 +585,11 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       events,
       status,
       async start() {
+        // first, as a port in use is the operator's to mend, and nothing has to be undone yet
+        api = await startApi({ port: config.apiPort, dataDir: config.dataDir, status, healthy })
         await slots.start()
         await stakes.refresh()
         peers.refresh()
-        api = await startApi({ port: config.apiPort, dataDir: config.dataDir, status, healthy })
         await proofs.start()
         await hello.start()
         gossip.start()

@@ -136,10 +136,10 @@ describe('proofs: Bitswap between nodes', () => {
     await bob.send(alice.libp2p.peerId, {
       wants: [{ cid: missing.bytes }, { cid: missing.bytes, cancel: true }, { cid: here.bytes, have: true }]
     })
-    await sleep(150)
+    await until(() => got.length >= 1)
     expect(got).to.deep.equal([{ blocks: 0, have: [true] }])
     await bob.send(alice.libp2p.peerId, { wants: [{ cid: missing.bytes, sendDontHave: true }, { cid: here.bytes }] })
-    await sleep(150)
+    await until(() => got.length >= 2)
     expect(got[1]).to.deep.equal({ blocks: 1, have: [false] })
   })
 
@@ -264,3 +264,10 @@ describe('proofs: Bitswap between nodes', () => {
     expect(await bob.proofs.measure(cid)).to.include({ blocks: 1 })
   })
 })
+
+/** Waits for what another process's turn brings; gives up after a while, and the expectation that follows says what is missing. */
+async function until(holds: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 200 && !holds(); tries++) {
+    await sleep(25)
+  }
+}
