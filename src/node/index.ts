@@ -296,6 +296,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
 
     let api: Awaited<ReturnType<typeof startApi>> | undefined
     let finalizedCycle = account.finalized?.cycle ?? -1
+    let started = false
     let seenCycle = -1
     let clearedCycle = -1
     let checkingStake = false
@@ -587,6 +588,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       async start() {
         // first, as a port in use is the operator's to mend, and nothing has to be undone yet
         api = await startApi({ port: config.apiPort, dataDir: config.dataDir, status, healthy })
+        started = true
         await slots.start()
         await stakes.refresh()
         peers.refresh()
@@ -636,14 +638,18 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         await sync.stop()
         await hello.stop()
         gossip.stop()
-        events.emit('stats', stats() as Record<string, unknown>)
+        if (started) {
+          events.emit('stats', stats() as Record<string, unknown>)
+        }
         await effects.settled()
         await proofs.stop()
         await libp2p.stop()
         await api?.stop()
         store.messages.flush()
         store.close()
-        events.emit('stopped')
+        if (started) {
+          events.emit('stopped')
+        }
       }
     }
   }
