@@ -53,6 +53,8 @@ describe('network: discovery', () => {
     await waitFor(() => alice.events.some((event) => event.type === 'dht' && event.action === 'provided' && event.count === 2), 20_000)
     const bob = await join('bob', { bootstrap })
     await waitFor(() => bob.node.peers.isStaked(alice.node.peerId) && alice.node.peers.isStaked(bob.node.peerId), 20_000)
+    // the DHT's own query may have connected them; discovery tells of it when its hello is through
+    await waitFor(() => bob.events.some((event) => event.type === 'connected'))
     expect(bob.events.find((event) => event.type === 'connected')).to.include({ source: 'dht', staker: alice.node.pair.address })
     await waitFor(() => bob.node.gossip.topicPeers().includes(alice.node.peerId))
   })
