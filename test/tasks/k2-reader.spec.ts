@@ -4,7 +4,7 @@ import { createLocalK2, createTraffic, type LocalK2 } from '../../src/k2/local/i
 import { type BlockSource, bundlePath, createK2Reader } from '../../src/tasks/index.ts'
 import { makeRunner, OTHER, STAKER } from './support.ts'
 
-const signal = AbortSignal.timeout(120_000)
+const { signal } = new AbortController()
 const failureOf = (promise: Promise<unknown>) =>
   promise.then(
     () => 'none',
