@@ -11,6 +11,7 @@ interface TestnetOptions {
   task: string
   roundSlots: number
   fault?: string[]
+  from?: string[]
   dataDir?: string
   port: number
   json?: boolean
@@ -22,7 +23,8 @@ export function testnetCommand(): Command {
     .option('--nodes <n>', 'how many nodes', whole(1, 100), 5)
     .option('--rounds <n>', 'stop when this many cycles are finalized; without it, run until Ctrl+C', whole(1, 1_000_000))
     .option('--slot-ms <ms>', 'length of a slot', whole(20, 60_000), 400)
-    .option('--task <name>', 'k2-index, site-archive, or the path of a bundle', 'k2-index')
+    .option('--task <name>', 'k2-index, site-archive, the path of a bundle, or its CID', 'k2-index')
+    .option('--from <multiaddr>', 'a peer that has the bundle, for a CID; may be given several times', collect)
     .option('--round-slots <n>', 'length of a round', whole(12, 100_000), 30)
     .option(
       '--fault <kind:count>',

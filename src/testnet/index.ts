@@ -17,6 +17,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { PublicKey } from '@solana/web3.js'
+import { CID } from 'multiformats/cid'
 import { cycleAt, type Timing, windowOf, within } from '../clock/index.ts'
 import { ROE_PER_KOII } from '../config/index.ts'
 import { generateKeyPair, type KeyPair, signEd25519, writeKeyFile } from '../identity/index.ts'
@@ -32,9 +33,9 @@ import {
   TASK_BYTES,
   type TaskAccount
 } from '../k2/settlement/index.ts'
-import { bundleAt, claimFor, createAuditor, describeBundle, distributionOf, providerAt } from '../node/index.ts'
+import { BUNDLE_FILE, bundleAt, claimFor, createAuditor, describeBundle, distributionOf, providerAt } from '../node/index.ts'
 import type { NodeEvent } from '../observe/index.ts'
-import { createTaskRunner } from '../tasks/index.ts'
+import { builtInBundles, bundlePath, createTaskRunner } from '../tasks/index.ts'
 import type { NodeFacts, RecordFacts, RunFacts, TransactionFacts } from './facts.ts'
 import { type Fault, FaultError } from './faults.ts'
 import { checkInvariants, type Invariant } from './invariants.ts'
@@ -56,8 +57,10 @@ export interface TestnetInit {
   rounds: number | null
   slotMs: number
   roundSlots: number
-  /** A built-in task, or the path of a bundle. */
+  /** A built-in task, the path of a bundle, or a bundle's CID. */
   task: string
+  /** Peers that have the bundle, for a CID: multiaddrs with their PeerIds. */
+  from?: string[]
   faults: Fault[]
   dataDir?: string | undefined
   port?: number | undefined
@@ -198,9 +201,9 @@ async function run(init: TestnetInit, dir: string, started: number, cleanup: Arr
   const faucetBefore = await client.balance(k2.faucetAddress)
 
   // -- the task
-  const path = bundleAt(init.task)
+  const path = await bundleOf(init, dir)
   const { cid: bundle, manifest } = await describeBundle(path)
-  const site = init.task === 'site-archive' ? await startStaticSite({ seed: 'koii-mesh testnet' }) : null
+  const site = manifest.name === 'site-archive' ? await startStaticSite({ seed: 'koii-mesh testnet' }) : null
   if (site != null) {
     cleanup.push(() => site.stop())
   }
@@ -689,6 +692,38 @@ async function run(init: TestnetInit, dir: string, started: number, cleanup: Arr
       rows: members.map(({ row }) => row),
       messages
     }
+  }
+}
+
+/** The file of the task's bundle; one that is named by its CID is fetched from who has it, and checked block by block. */
+async function bundleOf({ task, from = [] }: TestnetInit, dir: string): Promise<string> {
+  if (!isCid(task)) {
+    return bundleAt(task)
+  }
+  for (const name of builtInBundles) {
+    if ((await describeBundle(bundlePath(name))).cid === task) {
+      return bundlePath(name)
+    }
+  }
+  if (from.length === 0) {
+    throw new TestnetError(`${task} is not the CID of a built-in task: name a peer that has the bundle with --from, or give its path`)
+  }
+  const auditor = await createAuditor()
+  try {
+    const folder = join(dir, 'bundle')
+    await auditor.proofs.fetchTo(task, folder, { from: from.map(providerAt) })
+    return join(folder, BUNDLE_FILE)
+  } finally {
+    await auditor.stop()
+  }
+}
+
+function isCid(text: string): boolean {
+  try {
+    CID.parse(text)
+    return true
+  } catch {
+    return false
   }
 }
 
