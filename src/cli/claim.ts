@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { roeToKoii } from '../config/index.ts'
 import { createK2Client } from '../k2/index.ts'
 import { PROGRAM_ID } from '../k2/settlement/index.ts'
-import { claimFor, createAuditor, ledgerOf, providerAt } from '../node/index.ts'
+import { claimLatest, createAuditor, providerAt } from '../node/index.ts'
 import { signerFrom } from './chain.ts'
 import { answer, collect, DEFAULT_K2, example, UsageError, withJson } from './common.ts'
 
@@ -38,8 +38,7 @@ export function claimCommand(): Command {
       const staker = options.staker ?? (await signerFrom(options.key!)).address
       const auditor = await createAuditor()
       try {
-        const ledger = await ledgerOf(k2, auditor.proofs, options.task, (options.from ?? []).map(providerAt))
-        const paid = await claimFor(k2, options.task, staker, ledger, payer)
+        const paid = await claimLatest(k2, auditor.proofs, options.task, staker, payer, (options.from ?? []).map(providerAt))
         answer(options.json, { task: options.task, staker, ...paid }, [
           paid.amount === 0n ? 'nothing to claim: all rewards so far have been paid' : `${roeToKoii(paid.amount)} KOII paid to ${paid.to}`,
           `${roeToKoii(paid.total)} KOII since the task began`

@@ -1,5 +1,5 @@
 import type { K2Client, TransactionSigner } from '../k2/index.ts'
-import { claim as claimInstruction } from '../k2/settlement/index.ts'
+import { claim as claimInstruction, REFUSALS, SettlementError } from '../k2/settlement/index.ts'
 import type { Proofs, ProviderHint } from '../proofs/index.ts'
 import { type Ledger, merkleProof, readLedger, readRecord } from '../record/index.ts'
 import { providerAt } from './auditor.ts'
@@ -65,4 +65,27 @@ export async function claimFor(
     [payer]
   )
   return { ...result, signature }
+}
+
+/** A cycle may be finalized between reading the ledger and claiming by it; that this happens again and again means something else. */
+const CLAIM_ATTEMPTS = 4
+
+/** Claims by the ledger that K2 has just finalized, and by the next one when that is finalized meanwhile. @throws ClaimError, a settlement refusal */
+export async function claimLatest(
+  k2: K2Client,
+  proofs: Proofs,
+  task: string,
+  staker: string,
+  payer: TransactionSigner,
+  also: ProviderHint[] = []
+): Promise<Awaited<ReturnType<typeof claimFor>>> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await claimFor(k2, task, staker, await ledgerOf(k2, proofs, task, also), payer)
+    } catch (err) {
+      if (!(err instanceof SettlementError && err.code === REFUSALS.BadProofError.code) || attempt === CLAIM_ATTEMPTS) {
+        throw err
+      }
+    }
+  }
 }
