@@ -1,10 +1,6 @@
 /** What the commands that talk to K2 share: reading keys, asking for money, wording amounts. */
-import { type KeyPair, readKeyFile, signEd25519 } from '../identity/index.ts'
-import type { K2Client, TransactionSigner } from '../k2/index.ts'
-
-export function signerOf(pair: KeyPair): TransactionSigner {
-  return { address: pair.address, sign: async (message) => signEd25519(message, pair.secretKey) }
-}
+import { readKeyFile } from '../identity/index.ts'
+import { type K2Client, signerOf, type TransactionSigner } from '../k2/index.ts'
 
 export async function signerFrom(path: string): Promise<TransactionSigner> {
   return signerOf(await readKeyFile(path))

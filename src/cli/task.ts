@@ -2,7 +2,7 @@ import Table from 'cli-table3'
 import { Command } from 'commander'
 import { amountOf, roeToKoii } from '../config/index.ts'
 import { generateKeyPair, readKeyFile } from '../identity/index.ts'
-import { createK2Client } from '../k2/index.ts'
+import { createK2Client, signerOf } from '../k2/index.ts'
 import {
   createTask,
   createTaskAccount,
@@ -14,7 +14,7 @@ import {
   type TaskAccount
 } from '../k2/settlement/index.ts'
 import { bundleAt, describeBundle } from '../node/index.ts'
-import { distinct, ensureMoney, signerOf } from './chain.ts'
+import { distinct, ensureMoney } from './chain.ts'
 import { answer, DEFAULT_K2, DEFAULT_WALLET, example, whole, withJson } from './common.ts'
 
 interface ChainOptions {

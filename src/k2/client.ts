@@ -1,5 +1,6 @@
 import { type Connection, PublicKey, Transaction, type TransactionInstruction } from '@solana/web3.js'
 import pRetry from 'p-retry'
+import { type KeyPair, signEd25519 } from '../identity/index.ts'
 import { ask, connect, disconnect } from './connection.ts'
 import { K2AccountError, K2ArgumentError, K2TransactionError, messageOf } from './errors.ts'
 import {
@@ -18,6 +19,11 @@ import {
 export interface TransactionSigner {
   address: string
   sign(message: Uint8Array): Promise<Uint8Array>
+}
+
+/** A key pair that is at hand, as a signer. */
+export function signerOf(pair: KeyPair): TransactionSigner {
+  return { address: pair.address, sign: async (message) => signEd25519(message, pair.secretKey) }
 }
 
 export interface Sent {

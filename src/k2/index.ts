@@ -11,7 +11,7 @@
  * const task = await k2.task(taskId)
  * ```
  */
-export { createK2Client, type K2Client, type Sent, type TransactionSigner } from './client.ts'
+export { createK2Client, type K2Client, type Sent, signerOf, type TransactionSigner } from './client.ts'
 export { K2AccountError, K2ArgumentError, K2TransactionError, K2UnreachableError, messageOf } from './errors.ts'
 export { createOutbox, type FinalVote, type Outbox } from './outbox.ts'
 export { createSlots, type Slots } from './slots.ts'

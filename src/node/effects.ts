@@ -2,7 +2,7 @@ import { peerIdFromMultihash } from '@libp2p/peer-id'
 import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
 import { type Timing, windowOf } from '../clock/index.ts'
-import type { FinalVote, Slots, StakeView } from '../k2/index.ts'
+import { type FinalVote, messageOf, type Slots, type StakeView } from '../k2/index.ts'
 import { bountyFor, type TaskAccount } from '../k2/settlement/index.ts'
 import type { Events, Logger } from '../observe/index.ts'
 import type { ProviderHint } from '../proofs/index.ts'
@@ -201,8 +201,4 @@ export function createEffects(init: EffectsInit): Effects {
 /** A submission or a response says where its proof can be had. */
 function hintOf({ peerId, multiaddrs }: { peerId: Uint8Array; multiaddrs: Uint8Array[] }): ProviderHint {
   return { peerId: peerIdFromMultihash(Digest.decode(peerId)).toString(), multiaddrs }
-}
-
-function messageOf(err: unknown): string {
-  return err instanceof Error ? err.message : String(err)
 }

@@ -20,8 +20,8 @@ import { PublicKey } from '@solana/web3.js'
 import { CID } from 'multiformats/cid'
 import { cycleAt, type Timing, windowOf, within } from '../clock/index.ts'
 import { ROE_PER_KOII } from '../config/index.ts'
-import { generateKeyPair, type KeyPair, signEd25519, writeKeyFile } from '../identity/index.ts'
-import { createK2Client, type K2Client, type TransactionSigner } from '../k2/index.ts'
+import { generateKeyPair, type KeyPair, writeKeyFile } from '../identity/index.ts'
+import { createK2Client, type K2Client, messageOf, signerOf } from '../k2/index.ts'
 import { createLocalK2, createTraffic, type LocalK2, type LocalTransaction } from '../k2/local/index.ts'
 import {
   createTask,
@@ -763,10 +763,6 @@ function nameOfProgram(programId: string): string {
   return programId === PublicKey.default.toBase58() ? 'system' : programId
 }
 
-function signerOf(pair: KeyPair): TransactionSigner {
-  return { address: pair.address, sign: async (message) => signEd25519(message, pair.secretKey) }
-}
-
 async function balances(client: K2Client, addresses: string[]): Promise<bigint> {
   let sum = 0n
   for (let at = 0; at < addresses.length; at += 100) {
@@ -787,8 +783,4 @@ function countBy(names: string[]): Record<string, number> {
     counts[name] = (counts[name] ?? 0) + 1
   }
   return counts
-}
-
-function messageOf(err: unknown): string {
-  return err instanceof Error ? err.message : String(err)
 }
