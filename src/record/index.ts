@@ -30,12 +30,14 @@ export {
   verifyProof
 } from './ledger.ts'
 export { proposerFor } from './proposer.ts'
+export { hasQuorum } from './quorum.ts'
 export { type GetBlock, RECORD_LIMITS, type RecordLimits, readLedger, readRecord } from './read.ts'
 export { type BuiltRecord, buildRecord, encodeLedger, encodeRecord, nextLedger, RECORD_VERSION, type RecordContent } from './record.ts'
 export {
   type CycleInputs,
   EQUIVOCATION_SLASH,
   evidenceOf,
+  isRecorded,
   RECORDED_KINDS,
   type Rejection,
   type RejectionReason,

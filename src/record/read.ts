@@ -12,7 +12,7 @@ import { RecordMalformedError } from './errors.ts'
 import { type Ledger, type LedgerEntry, MAX_AMOUNT, merkleRoot, totalsOf } from './ledger.ts'
 import { encodeLedger, encodeRecord, RECORD_VERSION, type RecordContent } from './record.ts'
 import { stakerOrder } from './stakers.ts'
-import { RECORDED_KINDS, sorted } from './tally.ts'
+import { isRecorded, sorted } from './tally.ts'
 
 /** Gets one block, from wherever; the hash is checked here, its length should be bounded there. */
 export type GetBlock = (cid: CID) => Promise<Uint8Array>
@@ -172,7 +172,7 @@ function checkMessages(content: RecordContent): void {
     } catch (err) {
       throw new RecordMalformedError(where, err instanceof Error ? err.message : String(err))
     }
-    if (!(RECORDED_KINDS as readonly string[]).includes(message.kind)) {
+    if (!isRecorded(message.kind)) {
       throw new RecordMalformedError(where, `a record holds no ${message.kind}`)
     }
     if (message.body.cycle !== content.cycle) {

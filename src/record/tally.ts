@@ -221,7 +221,8 @@ function mostCommon(texts: string[]): string {
   return groups.sort((a, b) => b.count - a.count || compare(a.text, b.text))[0]?.text ?? ''
 }
 
-function isRecorded(kind: Kind): boolean {
+/** Whether a record holds messages of this kind. */
+export function isRecorded(kind: Kind): boolean {
   return (RECORDED_KINDS as readonly Kind[]).includes(kind)
 }
 

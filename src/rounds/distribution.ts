@@ -1,19 +1,12 @@
 import { createHash } from 'node:crypto'
 import { CID } from 'multiformats/cid'
-import type { Kind, Message } from '../wire/index.ts'
+import { hasQuorum, isRecorded } from '../record/index.ts'
+import type { Message } from '../wire/index.ts'
 import { type Check, type CycleState, staked } from './cycle.ts'
 import type { RoundsEffect, RoundsEvent, RoundsInit } from './types.ts'
 
-/** The kinds that a record holds; the others serve to reach agreement on it. */
-const RECORDED: readonly Kind[] = ['submission', 'challenge', 'response', 'verdict', 'equivocation']
-
-/** A quorum is more than two thirds of the stake, here and on K2. */
-export function isQuorum(stake: bigint, total: bigint): boolean {
-  return stake * 3n > total * 2n
-}
-
 export function recordedMessages(state: CycleState): Message[] {
-  return [...state.messages.values()].map(({ message }) => message).filter((message) => RECORDED.includes(message.kind))
+  return [...state.messages.values()].map(({ message }) => message).filter((message) => isRecorded(message.kind))
 }
 
 /** Builds, proposes, has proposals checked, approves and votes, as far as what is known allows. */
@@ -78,9 +71,7 @@ function considerProposal(state: CycleState, proposal: Message, slot: number, at
     state.checks.set(cid, { state: 'checking' })
     const { distribution, graceSlot } = state.schedule
     const mustHave = new Set(
-      [...state.messages]
-        .filter(([, { message, slot: received }]) => RECORDED.includes(message.kind) && received < graceSlot)
-        .map(([id]) => id)
+      [...state.messages].filter(([, { message, slot: received }]) => isRecorded(message.kind) && received < graceSlot).map(([id]) => id)
     )
     return [
       ...effects,
@@ -122,7 +113,7 @@ function considerVote(state: CycleState): RoundsEffect[] {
   for (const [cid, signers] of state.approvals) {
     const check = checkOf(state, cid)
     const approved = [...signers].reduce((sum, signer) => sum + (weights.get(signer) ?? 0n), 0n)
-    if ((check?.state === 'right' || check?.state === 'incomplete') && isQuorum(approved, total)) {
+    if ((check?.state === 'right' || check?.state === 'incomplete') && hasQuorum(approved, total)) {
       state.votedFor = cid
       return [
         { type: 'note', cycle: state.cycle, note: { event: 'agreed', cid, approvals: signers.size } },

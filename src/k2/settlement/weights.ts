@@ -7,6 +7,9 @@
  */
 import { RingHistoryError } from './errors.ts'
 
+/** The program's rule is the peers' own. */
+export { hasQuorum } from '../../record/index.ts'
+
 /** How many values a ring keeps: a cycle is decided two rounds later, and each of those rounds and its own may add one. */
 export const RING_ENTRIES = 4
 
@@ -64,11 +67,6 @@ export function stakeWeight(stake: { amount: Ring }, cycle: number): bigint {
 /** All stake, in ROE, that counts in `cycle`. Throws RingHistoryError. */
 export function totalStake(task: { stake: Ring }, cycle: number): bigint {
   return ringAt(task.stake, cycle)
-}
-
-/** Whether `weight` of `total` finalizes a cycle: more than two thirds. */
-export function hasQuorum(weight: bigint, total: bigint): boolean {
-  return weight * 3n > total * 2n
 }
 
 /**
