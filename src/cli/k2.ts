@@ -1,19 +1,29 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { Command } from 'commander'
-import { createLocalK2, createTraffic } from '../k2/local/index.ts'
+import { amountOf } from '../config/index.ts'
+import { createLocalK2, createTraffic, resetDataDir } from '../k2/local/index.ts'
 import { PROGRAM_ID } from '../k2/settlement/index.ts'
-import { answer, example, untilStopped, whole, withJson } from './common.ts'
+import { addressOf } from './chain.ts'
+import { answer, collect, example, UsageError, untilStopped, whole, withJson } from './common.ts'
 
 /** The settlement program as the repo builds it. */
 export const SETTLEMENT_SO = new URL('../../protocols/settlement/settlement.so', import.meta.url)
+
+/** Half a century of slots. */
+const MAX_SLOT = 2 ** 32
 
 interface K2Options {
   port: number
   host: string
   slotMs: number
   dataDir?: string
+  reset?: boolean
+  warp?: number
+  fund?: string[]
   traffic: number
+  keepSlots: number
+  keepTransactions: number
   json?: boolean
 }
 
@@ -24,30 +34,79 @@ export function k2Command(): Command {
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--slot-ms <ms>', 'length of a slot', whole(10, 60_000), 400)
     .option('--data-dir <dir>', 'keep the chain in this folder; without it the chain ends with the process')
+    .option('--reset', 'throw the chain in --data-dir away, whatever version wrote it, and begin a new one')
+    .option('--warp <slot>', 'jump forward to this slot; the slots between count as skipped', whole(1, MAX_SLOT))
+    .option('--fund <address=koii>', 'bring an account to at least so much, from the faucet; may be given several times', collect)
     .option('--traffic <n>', 'seeded transfers in each slot, so that there is something to index', whole(0, 1000), 0)
-    .addHelpText('after', example('koii-mesh k2 --port 8899 --slot-ms 400 --data-dir ./k2'))
-    .action(async ({ port, host, slotMs, dataDir, traffic, json }: K2Options) => {
+    .option('--keep-slots <n>', 'blocks that are kept; older ones go, balances stay', whole(300, 10_000_000), 50_000)
+    .option('--keep-transactions <n>', 'transactions that are kept; the blocks of older ones go sooner', whole(0, 10_000_000), 50_000)
+    .addHelpText(
+      'after',
+      example(
+        'koii-mesh k2 --port 8899 --slot-ms 400 --data-dir ./k2',
+        'koii-mesh k2 --data-dir ./k2 --reset --warp 1000 --fund 9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin=2.5'
+      )
+    )
+    .action(async (options: K2Options) => {
+      const { port, host, slotMs, traffic, keepSlots, keepTransactions, json } = options
+      const funds = fundsOf(options.fund ?? [])
+      const dataDir = options.dataDir == null ? undefined : resolve(options.dataDir)
+      if (options.reset === true && dataDir == null) {
+        throw new UsageError('--reset needs --data-dir, the folder whose chain is thrown away: without one every chain is new')
+      }
+      const bytes = await readFile(SETTLEMENT_SO)
       const stream = traffic === 0 ? null : createTraffic({ seed: 'koii-mesh k2', transfersPerSlot: traffic })
+      if (options.reset === true) {
+        resetDataDir(dataDir!)
+      }
       const k2 = await createLocalK2({
         port,
         host,
         slotMs,
-        ...(dataDir == null ? {} : { dataDir: resolve(dataDir) }),
+        keepSlots,
+        keepTransactions,
+        ...(dataDir == null ? {} : { dataDir }),
         genesis: {
-          programs: [{ programId: PROGRAM_ID, bytes: await readFile(SETTLEMENT_SO) }],
+          programs: [{ programId: PROGRAM_ID, bytes }],
           ...(stream == null ? {} : { funded: stream.funded })
         }
       })
+      const { warp } = options
+      if (warp != null && warp < k2.slot()) {
+        throw new UsageError(
+          `--warp ${warp} would go back: the chain is at slot ${k2.slot()} already; give a later slot, or --reset to begin anew`
+        )
+      }
+      k2.fund(funds)
+      if (warp != null && warp > k2.slot()) {
+        k2.warpTo(warp)
+      }
       stream?.follow(k2)
       const stopped = untilStopped()
       await k2.start()
       answer(json, { event: 'listening', url: k2.url, wsUrl: k2.wsUrl, slot: k2.slot(), program: PROGRAM_ID }, [
         `K2 listens on ${k2.url} (WebSocket ${k2.wsUrl}), slot ${k2.slot()}`,
         `settlement program ${PROGRAM_ID}`,
-        dataDir == null ? 'The chain is in memory: give --data-dir to keep it.' : `The chain is kept in ${dataDir}.`,
+        options.dataDir == null ? 'The chain is in memory: give --data-dir to keep it.' : `The chain is kept in ${options.dataDir}.`,
         'Ctrl+C stops it.'
       ])
       await stopped
       await k2.stop()
     })
+}
+
+/** "ADDRESS=KOII" each. @throws UsageError, ConfigError */
+function fundsOf(given: readonly string[]): Array<{ address: string; lamports: bigint }> {
+  const funds = new Map<string, bigint>()
+  for (const text of given) {
+    const [address, koii, ...more] = text.split('=')
+    if (address === undefined || koii === undefined || more.length > 0) {
+      throw new UsageError(`--fund "${text}" is not ADDRESS=KOII, such as 9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin=2.5`)
+    }
+    if (funds.has(addressOf(address, `--fund "${text}"`))) {
+      throw new UsageError(`--fund gives ${address} twice: give it once, with the amount that it should have`)
+    }
+    funds.set(address, amountOf(koii, `the amount of --fund "${text}"`))
+  }
+  return [...funds].map(([address, lamports]) => ({ address, lamports }))
 }

@@ -20,7 +20,7 @@ export class DataDirVersionError extends Error {
   constructor(path: string, found: number, wanted: number) {
     super(
       `${path} was written in format ${found} and this version reads format ${wanted}: ` +
-        'open it with the version that wrote it, or give another --data-dir to begin a new chain'
+        'open it with the version that wrote it, or give another --data-dir to begin a new chain, or --reset to throw this one away'
     )
   }
 }
@@ -31,7 +31,7 @@ export class DataDirCorruptError extends Error {
 
   constructor(path: string, what: string, options?: ErrorOptions) {
     super(
-      `${path} is damaged or is not a local K2's (${what}): restore it from a copy, or move it away, or give another --data-dir to begin a new chain`,
+      `${path} is damaged or is not a local K2's (${what}): restore it from a copy, or give another --data-dir to begin a new chain, or --reset to throw this one away`,
       options
     )
   }
@@ -61,6 +61,11 @@ export class DataDirUnusableError extends Error {
 /** A program or an address of the genesis is wrong, or is not what the chain in the data directory began with. */
 export class GenesisError extends Error {
   override name = 'GenesisError'
+}
+
+/** An account cannot be given what was asked for it. */
+export class FundingError extends Error {
+  override name = 'FundingError'
 }
 
 /** Bytes that are not a transaction. */

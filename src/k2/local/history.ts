@@ -2,6 +2,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from '
 import { join } from 'node:path'
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite'
 import { decodeBase58, encodeBase58 } from './base58.ts'
+import { CHAIN_FILE } from './data-dir.ts'
 import { DataDirCorruptError, DataDirLockedError, DataDirUnusableError, DataDirVersionError } from './errors.ts'
 import { parseJson, stringifyJson } from './json.ts'
 import { decodeTransaction, type WireTransaction } from './transaction.ts'
@@ -332,7 +333,7 @@ function open(dataDir: string | undefined): DatabaseSync {
     db.exec(SCHEMA)
     return db
   }
-  const path = join(dataDir, 'k2.sqlite')
+  const path = join(dataDir, CHAIN_FILE)
   let db: DatabaseSync | undefined
   try {
     mkdirSync(dataDir, { recursive: true })

@@ -23,11 +23,13 @@
 import { LocalK2, type LocalK2Init } from './local-k2.ts'
 
 export type { Count, Counts } from './counters.ts'
+export { resetDataDir } from './data-dir.ts'
 export {
   DataDirCorruptError,
   DataDirLockedError,
   DataDirUnusableError,
   DataDirVersionError,
+  FundingError,
   GenesisError,
   MalformedTransactionError,
   PortInUseError,

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { EventEmitter } from 'node:events'
-import { encodeBase58 } from './base58.ts'
+import { decodeBase58, encodeBase58 } from './base58.ts'
 import { type Count, Counters, type Counts } from './counters.ts'
-import { StoppedError } from './errors.ts'
+import { FundingError, StoppedError } from './errors.ts'
+import { LAMPORTS_PER_SIGNATURE } from './fees.ts'
 import { type Genesis, openChain } from './genesis.ts'
 import { History, MIN_KEEP_BLOCKS, type TransactionRecord } from './history.ts'
 import { Ledger, type Submission } from './ledger.ts'
@@ -197,6 +198,44 @@ export class LocalK2 {
   warpTo(slot: number): void {
     this.#running()
     this.#ledger.completeSlot(slot)
+  }
+
+  /**
+   * Brings each account to at least so many lamports, with transfers from the faucet in a block that is stored when this returns.
+   * What has more keeps it.
+   *
+   * @throws FundingError when the faucet has too little, or an account would have less than its rent: nothing is given to anybody
+   */
+  fund(accounts: ReadonlyArray<{ address: string; lamports: bigint }>): void {
+    this.#running()
+    const missing = accounts.flatMap(({ address, lamports }) => {
+      const key = decodeBase58(address)
+      const has = this.#ledger.account(key, 'processed')?.lamports ?? 0n
+      return has >= lamports ? [] : [{ address, key, lamports, lacks: lamports - has }]
+    })
+    const rent = this.#ledger.rentExemptLamports(0)
+    const tooLittle = missing.find(({ lamports }) => lamports < rent)
+    if (tooLittle !== undefined) {
+      throw new FundingError(
+        `${tooLittle.address} cannot hold ${tooLittle.lamports} lamports: the least that an account may have is ${rent}`
+      )
+    }
+    const faucet = this.#ledger.accountByName(this.faucetAddress, 'processed')?.lamports ?? 0n
+    const wanted = missing.reduce((sum, { lacks }) => sum + lacks, 0n)
+    // the faucet pays its fees, and keeps its rent
+    if (wanted + BigInt(missing.length) * LAMPORTS_PER_SIGNATURE + rent > faucet) {
+      throw new FundingError(`the faucet has ${faucet} lamports and is asked for ${wanted}: ask for less, or begin a new chain`)
+    }
+    for (const { address, key, lacks } of missing) {
+      const result = this.#airdrop(key, lacks)
+      if (!result.included || result.record.meta.err !== null) {
+        const err = result.included ? result.record.meta.err : result.err
+        throw new FundingError(`${address} cannot be given ${lacks} lamports: ${JSON.stringify(err)}`)
+      }
+    }
+    if (missing.length > 0) {
+      this.#ledger.completeSlot()
+    }
   }
 
   /** Stops the slots; transactions still run into the one in progress. May be called before start. */
