@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander'
-import { amountOf, type Config, type ConfigSource, loadConfig, roeToKoii } from '../config/index.ts'
+import { amountOf, type Config, type ConfigSource, flagName, loadConfig, roeToKoii } from '../config/index.ts'
 import { createK2Client } from '../k2/index.ts'
 import { stake as stakeInstruction } from '../k2/settlement/index.ts'
 import { createNode, type NodeParts } from '../node/index.ts'
@@ -43,9 +43,9 @@ export function startOptions(command: Command): Command {
     .option('--min-peers <n>', 'staked peers to stay connected to')
     .option('--max-connections <n>', 'all connections together')
     .option('--keep-cycles <n>', 'cycles whose proofs are kept after finalization, at least 3')
-    .option('--quota-mi-b <n>', 'the most that proofs may take on disk, in MiB')
-    .option('--task-memory-mi-b <n>', 'the most memory that the task may take, in MiB')
-    .option('--task-store-mi-b <n>', 'the most that the task may store, in MiB')
+    .addOption(sizeOption('quotaMiB', 'the most that proofs may take on disk, in MiB'))
+    .addOption(sizeOption('taskMemoryMiB', 'the most memory that the task may take, in MiB'))
+    .addOption(sizeOption('taskStoreMiB', 'the most that the task may store, in MiB'))
     .option('--allow-network', 'let the task use the network if its manifest asks for it')
     .option('--bundle <path>', 'a local copy of the task’s bundle, for its author')
     .option('--params <json>', 'settings for the task')
@@ -56,6 +56,11 @@ export function startOptions(command: Command): Command {
     .option('--stake <koii>', 'stake this much at the start, if nothing is staked yet')
     .option('--wallet <file>', 'who pays the stake and receives the rewards; without it the staking key itself')
     .addOption(new Option('--airdrop', 'take the money for --stake from the faucet of a local K2'))
+}
+
+/** commander would make `quotaMib` of --quota-mib, which is no setting. */
+function sizeOption(key: keyof Config, description: string): Option {
+  return Object.assign(new Option(`${flagName(key)} <n>`, description), { attributeName: () => key })
 }
 
 /** Runs a node until it is told to stop. `parts` are the testnet's. */

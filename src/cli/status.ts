@@ -82,7 +82,7 @@ async function ask(url: string): Promise<Status> {
     return (await response.json()) as Status
   } catch (err) {
     throw new StatusError(
-      `the node at ${url} does not answer (${err instanceof Error ? err.message : String(err)}): it may have been killed; start it again with koii-mesh start`
+      `the node at ${url} does not answer (${err instanceof Error ? err.message : String(err)}): it may have been killed: start it again with koii-mesh start, or name the data directory of the node you mean with --data-dir`
     )
   }
 }

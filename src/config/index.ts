@@ -105,9 +105,22 @@ export type ConfigSource = Partial<Record<keyof Config, unknown>>
 
 export const CONFIG_KEYS = Object.keys(schema.shape) as Array<keyof Config>
 
+/** `quotaMiB` is quota_mib: its unit is one word. */
+function wordsOf(key: string, between: string): string {
+  return key
+    .replace(/MiB$/, 'Mib')
+    .replaceAll(/[A-Z]+/g, (letters) => `${between}${letters}`)
+    .toLowerCase()
+}
+
 /** `allowPrivate` is KOII_MESH_ALLOW_PRIVATE in the environment. */
 export function envName(key: string): string {
-  return `KOII_MESH_${key.replaceAll(/[A-Z]+/g, (letters) => `_${letters}`).toUpperCase()}`
+  return `KOII_MESH_${wordsOf(key, '_').toUpperCase()}`
+}
+
+/** `allowPrivate` is --allow-private on the command line. */
+export function flagName(key: string): string {
+  return `--${wordsOf(key, '-')}`
 }
 
 export interface ConfigInit {
@@ -135,7 +148,7 @@ export function loadConfig({ file, env = {}, flags = {} }: ConfigInit): Config {
     take(readFile(file), (key) => `"${key}" in ${file}`)
   }
   take(Object.fromEntries(CONFIG_KEYS.map((key) => [key, env[envName(key)]])), (key) => envName(key))
-  take(flags, (key) => `--${key.replaceAll(/[A-Z]+/g, (letters) => `-${letters.toLowerCase()}`)}`)
+  take(flags, flagName)
 
   let result: ReturnType<typeof schema.safeParse>
   try {
@@ -153,7 +166,7 @@ export function loadConfig({ file, env = {}, flags = {} }: ConfigInit): Config {
     const key = String(issue.path[0] ?? '')
     const where = origin.get(key)
     return where == null
-      ? `--${key} is missing: give it as a flag, as ${envName(key)} or as "${key}" in the configuration file`
+      ? `${flagName(key)} is missing: give it as a flag, as ${envName(key)} or as "${key}" in the configuration file`
       : `${where} is ${JSON.stringify(merged[key])}: ${issue.message}`
   })
   throw new ConfigError([...new Set(lines)].join('; '))

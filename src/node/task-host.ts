@@ -82,7 +82,7 @@ export function createTaskHost({ taskId, runner, proofs, limits, alsoProvide }: 
             return { finding: 'invalid', reason: err.message }
           }
           if (err instanceof ProofUnavailableError) {
-            return { finding: 'unavailable', reason: err.message }
+            return { finding: 'unavailable', reason: notHere(err, fetchMs, totalMs) }
           }
           return { finding: 'abstained', reason: err instanceof Error ? err.message : String(err) }
         }
@@ -103,4 +103,11 @@ export function createTaskHost({ taskId, runner, proofs, limits, alsoProvide }: 
         : { finding: 'invalid', reason: audited.value.reason ?? 'the task’s audit refused it' }
     }
   }
+}
+
+/** A reason has one short line on the wire: the CID is in the submission already, so what it says is the times and who was asked. */
+function notHere({ facts }: ProofUnavailableError, fetchMs: number, totalMs: number): string {
+  const { blocks, known, providers } = facts
+  const asked = Array.isArray(providers) && providers.length > 0 ? `Asked: ${providers.join('; ')}` : 'No peer is known to have it'
+  return `not here in time: the round gives ${Math.round(fetchMs)} ms to fetch, ${Math.round(totalMs)} in all (${blocks} of ${known} blocks came). ${asked}`
 }

@@ -249,7 +249,7 @@ class FetchWalk implements BlockSink {
     )
     return new ProofUnavailableError(
       this.#root,
-      `proof ${this.#root} did not arrive within ${timeoutMs} ms (${this.#books.blocks} of at least ${this.#books.known} blocks did). ` +
+      `proof ${this.#root} did not arrive within ${Math.round(timeoutMs)} ms (${this.#books.blocks} of at least ${this.#books.known} blocks did). ` +
         (providers.length === 0 ? 'No peer is known to have it' : `Asked: ${providers.slice(0, 4).join('; ')}`),
       { timeoutMs, blocks: this.#books.blocks, known: this.#books.known, missing: missing?.toString(), providers }
     )

@@ -70,7 +70,7 @@ describe('config', () => {
         KOII_MESH_DHT_SERVER: 'false',
         KOII_MESH_BOOTSTRAP: '/ip4/127.0.0.1/tcp/1,/ip4/127.0.0.1/tcp/2',
         KOII_MESH_PARAMS: '{"urls":["http://127.0.0.1/"]}',
-        KOII_MESH_QUOTA_MI_B: '64'
+        KOII_MESH_QUOTA_MIB: '64'
       }
     )
     expect(config).to.deep.include({
