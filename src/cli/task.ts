@@ -14,8 +14,9 @@ import {
   type TaskAccount
 } from '../k2/settlement/index.ts'
 import { bundleAt, describeBundle } from '../node/index.ts'
+import { MIN_AUDIT_WINDOW } from '../rounds/index.ts'
 import { distinct, ensureMoney } from './chain.ts'
-import { answer, DEFAULT_K2, DEFAULT_WALLET, example, whole, withJson } from './common.ts'
+import { answer, DEFAULT_K2, DEFAULT_WALLET, example, UsageError, whole, withJson } from './common.ts'
 
 interface ChainOptions {
   k2: string
@@ -52,7 +53,7 @@ export function taskCommand(): Command {
         .option('--name <name>', 'at most 32 bytes; without it, the name in the bundle’s manifest')
         .option('--round-slots <n>', 'length of a round', whole(3), 1500)
         .option('--submission-window <n>', 'slots for submissions; without it a third of the round', whole(1))
-        .option('--audit-window <n>', 'slots for audits; without it half of the round', whole(1))
+        .option('--audit-window <n>', `slots for audits, at least ${MIN_AUDIT_WINDOW}; without it half of the round`, whole(1))
         .option('--starting-slot <n>', 'first slot of cycle 0; without it, the next one', whole(0))
         .option('--bounty <koii>', 'paid per round, at most', '10')
         .option('--fund <koii>', 'put into the pot now', '1000')
@@ -83,6 +84,13 @@ export function taskCommand(): Command {
 }
 
 async function create(options: CreateOptions): Promise<void> {
+  const submissionWindow = options.submissionWindow ?? Math.floor(options.roundSlots / 3)
+  const auditWindow = options.auditWindow ?? Math.floor(options.roundSlots / 2)
+  if (auditWindow < MIN_AUDIT_WINDOW) {
+    throw new UsageError(
+      `an audit window of ${auditWindow} slots is too short: with fewer than ${MIN_AUDIT_WINDOW} no node has the time to look at what others submitted, so nobody would audit. Give --audit-window ${MIN_AUDIT_WINDOW} or more, or longer rounds with --round-slots`
+    )
+  }
   const k2 = createK2Client({ url: options.k2, programId: options.program })
   const fund = amountOf(options.fund, '--fund')
   const bounty = amountOf(options.bounty, '--bounty')
@@ -94,8 +102,6 @@ async function create(options: CreateOptions): Promise<void> {
   if (options.airdrop === true) {
     await ensureMoney(k2, wallet.address, fund + BigInt(lamports) + 1_000_000_000n)
   }
-  const submissionWindow = options.submissionWindow ?? Math.floor(options.roundSlots / 3)
-  const auditWindow = options.auditWindow ?? Math.floor(options.roundSlots / 2)
   const programId = options.program
   const name = options.name ?? manifest.name
   const { signature } = await k2.send(

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { toLine } from '../observe/index.ts'
-import { createView, FAULTS, parseFaults, runTestnet } from '../testnet/index.ts'
+import { createView, FAULTS, MIN_ROUND_SLOTS, parseFaults, runTestnet } from '../testnet/index.ts'
 import { collect, example, untilStopped, whole, withJson } from './common.ts'
 import { SETTLEMENT_SO } from './k2.ts'
 
@@ -25,7 +25,7 @@ export function testnetCommand(): Command {
     .option('--slot-ms <ms>', 'length of a slot', whole(20, 60_000), 400)
     .option('--task <name>', 'k2-index, site-archive, the path of a bundle, or its CID', 'k2-index')
     .option('--from <multiaddr>', 'a peer that has the bundle, for a CID; may be given several times', collect)
-    .option('--round-slots <n>', 'length of a round', whole(12, 100_000), 30)
+    .option('--round-slots <n>', `length of a round, at least ${MIN_ROUND_SLOTS}`, whole(1, 100_000), 30)
     .option(
       '--fault <kind:count>',
       `let so many nodes misbehave: ${Object.entries(FAULTS)

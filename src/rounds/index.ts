@@ -27,7 +27,7 @@ import { onApproval, onBuilt, onChecked, tickDistribution } from './distribution
 import { onWorked, tickSubmission } from './submission.ts'
 import type { RoundsEffect, RoundsEvent, RoundsInit } from './types.ts'
 
-export { type CycleSchedule, scheduleFor } from './parameters.ts'
+export { type CycleSchedule, MIN_AUDIT_WINDOW, scheduleFor } from './parameters.ts'
 export type * from './types.ts'
 
 export interface Rounds {

@@ -23,6 +23,12 @@ export interface CycleSchedule {
 /** One network hop and one tick; a slot is 400 ms on K2. */
 const SETTLE_SLOTS = 1
 
+/**
+ * The shortest audit window, in slots, in which a node samples what others submitted: with fewer, sampling would have to
+ * be over before it begins. The program on K2 takes such a task; nobody would audit it.
+ */
+export const MIN_AUDIT_WINDOW = 2 * (SETTLE_SLOTS + 1)
+
 export function scheduleFor(timing: Timing, cycle: number): CycleSchedule {
   const audit = windowOf(timing, cycle, 'audit')
   const distribution = windowOf(timing, cycle, 'distribution')

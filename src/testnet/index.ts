@@ -35,6 +35,7 @@ import {
 } from '../k2/settlement/index.ts'
 import { BUNDLE_FILE, bundleAt, claimFor, createAuditor, describeBundle, distributionOf, providerAt } from '../node/index.ts'
 import type { NodeEvent } from '../observe/index.ts'
+import { MIN_AUDIT_WINDOW } from '../rounds/index.ts'
 import { builtInBundles, bundlePath, createTaskRunner } from '../tasks/index.ts'
 import type { NodeFacts, RecordFacts, RunFacts, TransactionFacts } from './facts.ts'
 import { type Fault, FaultError } from './faults.ts'
@@ -46,6 +47,11 @@ import type { NodeRow, ViewState } from './view.ts'
 
 export { FAULTS, type Fault, FaultError, parseFaults } from './faults.ts'
 export { createView, picture, type View } from './view.ts'
+
+/** Rounds in which nobody would audit. */
+export class RoundTooShortError extends Error {
+  override name = 'RoundTooShortError'
+}
 
 export class TestnetError extends Error {
   override name = 'TestnetError'
@@ -87,6 +93,9 @@ export interface TestnetSummary {
   invariants: Invariant[]
   seconds: number
 }
+
+/** 4 slots to submit, 7 to audit, 1 to spare: shorter rounds are over before a busy machine has done its part of one. */
+export const MIN_ROUND_SLOTS = 12
 
 const BOUNTY_ROE = 10n * ROE_PER_KOII
 const STAKE_ROE = 10n * ROE_PER_KOII
@@ -131,6 +140,7 @@ export async function runTestnet(init: TestnetInit): Promise<TestnetSummary> {
   if (init.faults.length > init.nodes) {
     throw new FaultError(`${init.faults.length} faults for ${init.nodes} nodes: give fewer faults or more --nodes`)
   }
+  const windows = windowsOf(init.roundSlots)
   const started = performance.now()
   const dir = init.dataDir == null ? await mkdtemp(join(tmpdir(), 'koii-mesh-testnet-')) : resolve(init.dataDir)
   const cleanup: Array<() => Promise<unknown>> = []
@@ -138,7 +148,7 @@ export async function runTestnet(init: TestnetInit): Promise<TestnetSummary> {
     cleanup.push(() => rm(dir, { recursive: true, force: true }))
   }
   try {
-    return await run(init, dir, started, cleanup)
+    return await run(init, windows, dir, started, cleanup)
   } finally {
     for (const undo of cleanup.reverse()) {
       await undo().catch(() => {})
@@ -146,7 +156,30 @@ export async function runTestnet(init: TestnetInit): Promise<TestnetSummary> {
   }
 }
 
-async function run(init: TestnetInit, dir: string, started: number, cleanup: Array<() => Promise<unknown>>): Promise<TestnetSummary> {
+/**
+ * How the testnet's task divides its rounds.
+ *
+ * @throws RoundTooShortError when that leaves no time to audit
+ */
+export function windowsOf(roundSlots: number): { submissionWindow: number; auditWindow: number } {
+  // a round of a few seconds on two cores: the work of all nodes ends at once, and needs its time to be handed in
+  const submissionWindow = Math.max(1, Math.floor((roundSlots * 2) / 5))
+  const auditWindow = roundSlots - submissionWindow - Math.max(1, Math.floor(roundSlots / 15))
+  if (roundSlots < MIN_ROUND_SLOTS || auditWindow < MIN_AUDIT_WINDOW) {
+    throw new RoundTooShortError(
+      `a round of ${roundSlots} slots is too short: it leaves ${Math.max(0, auditWindow)} for audits, and with fewer than ${MIN_AUDIT_WINDOW} nobody has the time to look at what others submitted. Give --round-slots ${MIN_ROUND_SLOTS} or more, which leave some to spare`
+    )
+  }
+  return { submissionWindow, auditWindow }
+}
+
+async function run(
+  init: TestnetInit,
+  windows: { submissionWindow: number; auditWindow: number },
+  dir: string,
+  started: number,
+  cleanup: Array<() => Promise<unknown>>
+): Promise<TestnetSummary> {
   const { slotMs, roundSlots, signal } = init
   const messages: string[] = []
   const records: RecordFacts[] = []
@@ -209,11 +242,8 @@ async function run(init: TestnetInit, dir: string, started: number, cleanup: Arr
   }
   const params = site == null ? {} : { urls: site.urls }
   const task = generateKeyPair()
-  // a round of a few seconds on two cores: the work of all nodes ends at once, and needs its time to be handed in
-  const submissionWindow = Math.max(1, Math.floor((roundSlots * 2) / 5))
-  const auditWindow = Math.max(1, roundSlots - submissionWindow - Math.max(1, Math.floor(roundSlots / 15)))
   const startingSlot = k2.slot() + Math.ceil(BOOT_MS / slotMs)
-  const timing: Timing = { startingSlot, roundSlots, submissionWindow, auditWindow }
+  const timing: Timing = { startingSlot, roundSlots, ...windows }
   await client.send(
     [
       createTaskAccount({ payer: wallet.address, task: task.address, lamports: await client.rentExemption(TASK_BYTES) }),

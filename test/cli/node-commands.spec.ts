@@ -1,4 +1,4 @@
-/** What `start` and `status` say when they are called wrongly. */
+/** What `start`, `status`, `task create` and `testnet` say when they are called wrongly. */
 import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -9,7 +9,7 @@ import { run, tempDir } from '../e2e/cli.ts'
 
 const TASK = '9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin'
 
-describe('CLI: start and status', function () {
+describe('CLI: start, status, and rounds too short to audit', function () {
   // each case starts a process, on a machine that may be busy
   this.timeout(120_000)
 
@@ -38,5 +38,25 @@ describe('CLI: start and status', function () {
     const { code, stderr } = await run(['status', '--data-dir', dir])
     expect(code).to.equal(1)
     expect(stderr).to.match(/^koii-mesh: the node at [^\n]*koii-mesh start[^\n]*--data-dir[^\n]*\n$/)
+  })
+
+  it('a task or a testnet whose rounds leave no time to audit is refused, with the minimum and the reason', async () => {
+    const create = ['task', 'create', '--k2', 'http://127.0.0.1:1', '--bundle', 'k2-index']
+    for (const [args, says] of [
+      [[...create, '--round-slots', '7'], /an audit window of 3 slots is too short.*fewer than 4.*--audit-window 4/],
+      [[...create, '--round-slots', '100', '--audit-window', '3'], /an audit window of 3 slots/],
+      [['testnet', '--round-slots', '5'], /a round of 5 slots is too short.*leaves 2 for audits.*fewer than 4.*--round-slots 12/],
+      [['testnet', '--round-slots', '11'], /a round of 11 slots is too short.*--round-slots 12/]
+    ] as const) {
+      const { code, stderr, stdout } = await run([...args], { cwd: dir })
+      expect(stderr)
+        .to.match(says)
+        .and.to.match(/^koii-mesh: [^\n]*\n$/)
+      expect(stdout).to.equal('')
+      expect(code, stderr).to.equal(2)
+    }
+    // the least that is taken is not refused for its audits, but because there is no such K2
+    const { stderr } = await run([...create, '--round-slots', '8'], { cwd: dir })
+    expect(stderr).not.to.match(/audit window/)
   })
 })

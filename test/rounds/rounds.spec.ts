@@ -3,7 +3,15 @@ import { expect } from 'chai'
 import { CID } from 'multiformats/cid'
 import { create as createDigest } from 'multiformats/hashes/digest'
 import { type KeyPair, keyPairFromSeed, signEd25519 } from '../../src/identity/index.ts'
-import { createRounds, type RecordFacts, type Rounds, type RoundsEffect, type StakeSet, scheduleFor } from '../../src/rounds/index.ts'
+import {
+  createRounds,
+  MIN_AUDIT_WINDOW,
+  type RecordFacts,
+  type Rounds,
+  type RoundsEffect,
+  type StakeSet,
+  scheduleFor
+} from '../../src/rounds/index.ts'
 import { type Body, FINDINGS, type Finding, type Message, networkOf, seal } from '../../src/wire/index.ts'
 
 const TIMING = { startingSlot: 0, roundSlots: 30, submissionWindow: 10, auditWindow: 18 }
@@ -388,5 +396,29 @@ describe('rounds: after a restart', () => {
     expect(m.published('submission')).to.deep.equal([])
     expect(m.published('verdict')).to.deep.equal([])
     expect(m.published('approval')).to.deep.equal([])
+  })
+})
+
+describe('rounds: the shortest audit window', () => {
+  const sampledWith = async (auditWindow: number): Promise<boolean> => {
+    const timing = { ...TIMING, auditWindow }
+    const rounds = createRounds({ self: alice.address, network: NETWORK, timing, random: () => 0, proposer: () => null })
+    rounds.handle({ type: 'slot', slot: 0 })
+    rounds.handle({ type: 'stakes', cycle: 0, stakes: STAKES })
+    rounds.handle({ type: 'message', message: await say(bob, submission('bob')), slot: S.submission.from })
+    const { audit } = scheduleFor(timing, 0)
+    for (let slot = audit.from; slot < audit.to; slot++) {
+      if (rounds.handle({ type: 'slot', slot }).some(({ type }) => type === 'audit')) {
+        return true
+      }
+    }
+    return false
+  }
+
+  it('is the one below which nobody samples', async () => {
+    for (let slots = 1; slots < MIN_AUDIT_WINDOW; slots++) {
+      expect(await sampledWith(slots), `${slots} slots`).to.equal(false)
+    }
+    expect(await sampledWith(MIN_AUDIT_WINDOW)).to.equal(true)
   })
 })

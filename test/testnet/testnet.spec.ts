@@ -1,6 +1,8 @@
 import { expect } from 'chai'
+import { MIN_AUDIT_WINDOW } from '../../src/rounds/index.ts'
 import type { NodeFacts, RunFacts, TransactionFacts } from '../../src/testnet/facts.ts'
 import { FAULTS, parseFaults } from '../../src/testnet/faults.ts'
+import { MIN_ROUND_SLOTS, windowsOf } from '../../src/testnet/index.ts'
 import { checkInvariants } from '../../src/testnet/invariants.ts'
 import { picture, type ViewState } from '../../src/testnet/view.ts'
 
@@ -128,6 +130,20 @@ describe('testnet', () => {
       const facts = good()
       facts.transactions.unshift(vote('alice', 0, { slot: 99, kinds: ['stake'], vote: null }))
       expect(broken(facts)).to.deep.equal([])
+    })
+  })
+
+  describe('windows', () => {
+    it('leave time to audit, or are refused', () => {
+      for (let slots = 1; slots < 100; slots++) {
+        if (slots < MIN_ROUND_SLOTS) {
+          expect(() => windowsOf(slots)).to.throw(/nobody has the time/)
+        } else {
+          const { submissionWindow, auditWindow } = windowsOf(slots)
+          expect(auditWindow).to.be.at.least(MIN_AUDIT_WINDOW)
+          expect(submissionWindow + auditWindow).to.be.below(slots)
+        }
+      }
     })
   })
 
