@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { createK2Client } from '../k2/index.ts'
-import { createAuditor, providerAt } from '../node/index.ts'
+import { createAuditor, fetchRecordTo, providerAt } from '../node/index.ts'
 import { ProofUnavailableError, toCid } from '../proofs/index.ts'
 import { answer, collect, example, UsageError, whole, withJson } from './common.ts'
 
@@ -9,6 +9,7 @@ interface GetOptions {
   k2?: string
   task?: string
   out?: string
+  history?: boolean
   timeout: number
   json?: boolean
 }
@@ -24,6 +25,7 @@ export function proofCommand(): Command {
         .option('--k2 <url>', 'with --task: ask the stakers of that task, whose addresses K2 has')
         .option('--task <id>', 'see --k2')
         .option('--out <path>', 'where to write it; without it, a file or folder named after the CID')
+        .option('--history', 'of a record: all the records before it, too, as far as somebody still has them all')
         .option('--timeout <s>', 'seconds until it gives up', whole(1, 86_400), 30)
         .addHelpText('after', example('koii-mesh proof get bafy... --from /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... --out ./proof'))
         .action(get)
@@ -34,7 +36,7 @@ export class NobodyHasItError extends Error {
   override name = 'NobodyHasItError'
 }
 
-async function get(cid: string, { from = [], k2: url, task, out, timeout, json }: GetOptions): Promise<void> {
+async function get(cid: string, { from = [], k2: url, task, out, history, timeout, json }: GetOptions): Promise<void> {
   try {
     toCid(cid)
   } catch (err) {
@@ -64,8 +66,16 @@ async function get(cid: string, { from = [], k2: url, task, out, timeout, json }
           2000
         )
   try {
-    const fetched = await auditor.proofs.fetchTo(cid, path, { from: hints, timeoutMs: timeout * 1000 })
-    answer(json, { cid, path, ...fetched }, [
+    const deadline = performance.now() + timeout * 1000
+    const left = () => ({ from: hints, timeoutMs: Math.max(1, Math.round(deadline - performance.now())) })
+    const record = history === true ? null : await fetchRecordTo(auditor.proofs, cid, path, left())
+    const fetched = record ?? (await auditor.proofs.fetchTo(cid, path, left()))
+    answer(json, { cid, path, ...fetched, ...(record == null ? {} : { previous: record.previous?.toString() ?? null }) }, [
+      ...(record == null
+        ? []
+        : [
+            `the record of cycle ${record.cycle} and its ledger${record.previous == null ? '' : `; the record before it is ${record.previous} (--history fetches all of them)`}`
+          ]),
       `${fetched.blocks} blocks, ${fetched.sizeBytes} bytes, all of them as their hashes say`,
       `from    ${fetched.fromPeers.join(', ')}`,
       `written ${path}`

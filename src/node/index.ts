@@ -58,6 +58,7 @@ export { AddressError, type Auditor, createAuditor, providerAt } from './auditor
 export { BUNDLE_FILE, BundleError, bundleAt, describeBundle } from './bundle.ts'
 export { ClaimError, claimFor, claimLatest, ledgerOf } from './claims.ts'
 export { distributionOf } from './distribution.ts'
+export { type FetchedRecord, fetchRecordTo } from './fetch-record.ts'
 export { blocksFrom, recordCid } from './records.ts'
 export type { TaskHost } from './task-host.ts'
 

@@ -37,7 +37,7 @@ import { type Packed, type PackedFile, packFiles, packNode } from './pack.ts'
 import { type KeyValue, type Pin, Pins } from './pins.ts'
 import { Announcer } from './provide.ts'
 import { createReader, type ProofReader } from './reader.ts'
-import { type Saved, saveProof } from './save.ts'
+import { type Saved, saveBlocks, saveProof } from './save.ts'
 import { systemTimers, type Timers } from './timers.ts'
 
 export { cidOfFiles } from './cid-of-files.ts'
@@ -113,6 +113,8 @@ export interface Proofs {
   fetch(cid: CID | string, options?: FetchOptions): Promise<Fetched>
   /** As `fetch`, and writes it out. @throws SaveError when the place is taken or a name in it is not safe */
   fetchTo(cid: CID | string, path: string, options?: FetchOptions): Promise<Fetched & { saved: Saved }>
+  /** Writes blocks that are here, and nothing that they link to. @throws ProofUnavailableError, SaveError when the place is taken */
+  saveBlocks(cids: CID[], path: string): Promise<Saved>
   /** Reads a proof that is here. */
   reader(cid: CID | string): ProofReader
 
@@ -220,6 +222,7 @@ export async function createProofs(
       const fetched = await fetch(cid, options)
       return { ...fetched, saved: await saveProof(blocks, reader(cid), path) }
     },
+    saveBlocks: (cids, path) => saveBlocks(blocks, cids, path),
     reader,
     stats() {
       const { received, served, badFrames } = exchange.stats()

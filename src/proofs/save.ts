@@ -8,7 +8,7 @@ import * as dagCbor from '@ipld/dag-cbor'
 import { CID } from 'multiformats/cid'
 import type { Blocks } from './blocks.ts'
 import { DAG_CBOR } from './cid-profile.ts'
-import { ProofTooLargeError, SaveError } from './errors.ts'
+import { ProofTooLargeError, ProofUnavailableError, SaveError } from './errors.ts'
 import { DEFAULT_DAG_LIMITS, LIMITS } from './limits.ts'
 import { pathFault } from './pack.ts'
 import type { ProofReader } from './reader.ts'
@@ -35,7 +35,8 @@ export async function saveProof(blocks: Blocks, reader: ProofReader, path: strin
   if (root.code === DAG_CBOR) {
     saved.kind = 'json'
     saved.files = 1
-    await write(path, jsonOf(blocks, root), count)
+    const all = walkLocal(blocks, root, { limits: { ...DEFAULT_DAG_LIMITS, maxBytes: Number.POSITIVE_INFINITY } })
+    await write(path, jsonOf(root, all), count)
     return saved
   }
   for await (const file of reader.listFiles()) {
@@ -57,6 +58,25 @@ export async function saveProof(blocks: Blocks, reader: ProofReader, path: strin
   return saved
 }
 
+/** Writes just these blocks, as the JSON text of a dag-cbor DAG whose root is the first of them. */
+export async function saveBlocks(blocks: Blocks, cids: CID[], path: string): Promise<Saved> {
+  const root = cids[0]!
+  const saved: Saved = { path, kind: 'json', files: 1, bytes: 0 }
+  const read = async function* () {
+    for (const cid of cids) {
+      const bytes = await blocks.read(cid)
+      if (bytes == null) {
+        throw new ProofUnavailableError(root, `block ${cid} is not in the local store: fetch it first`, { block: cid.toString() })
+      }
+      yield { cid, bytes }
+    }
+  }
+  await write(path, jsonOf(root, read()), (bytes) => {
+    saved.bytes += bytes
+  })
+  return saved
+}
+
 async function write(path: string, chunks: AsyncIterable<Uint8Array>, count: (bytes: number) => void): Promise<void> {
   await mkdir(dirname(path), { recursive: true })
   const file = await open(path, 'wx').catch((err) => {
@@ -75,10 +95,10 @@ async function write(path: string, chunks: AsyncIterable<Uint8Array>, count: (by
 }
 
 /** `{ "root": cid, "blocks": { cid: value } }`, the values in the style of dag-json: links `{"/": cid}`, bytes `{"/": {"bytes": base64}}`. */
-async function* jsonOf(blocks: Blocks, root: CID): AsyncGenerator<Uint8Array> {
+async function* jsonOf(root: CID, blocks: AsyncIterable<{ cid: CID; bytes: Uint8Array | undefined }>): AsyncGenerator<Uint8Array> {
   yield Buffer.from(`{\n"root": ${JSON.stringify(root)},\n"blocks": {\n`)
   let separator = ''
-  for await (const { cid, bytes } of walkLocal(blocks, root, { limits: { ...DEFAULT_DAG_LIMITS, maxBytes: Number.POSITIVE_INFINITY } })) {
+  for await (const { cid, bytes } of blocks) {
     const value = cid.code === DAG_CBOR ? dagCbor.decode(bytes!) : bytes
     yield Buffer.from(`${separator}${JSON.stringify(cid.toString())}: ${JSON.stringify(plain(value), null, 2)}`)
     separator = ',\n'
