@@ -5,6 +5,7 @@ import { decodeBase58, encodeBase58 } from './base58.ts'
 import { CHAIN_FILE } from './data-dir.ts'
 import { DataDirCorruptError, DataDirLockedError, DataDirUnusableError, DataDirVersionError } from './errors.ts'
 import { parseJson, stringifyJson } from './json.ts'
+import type { TokenBalance } from './token-state.ts'
 import { decodeTransaction, type WireTransaction } from './transaction.ts'
 import type { TransactionError } from './transaction-error.ts'
 import type { AccountState, Execution } from './vm.ts'
@@ -54,6 +55,9 @@ export interface TransactionMeta extends Omit<Execution, 'logs' | 'unitsConsumed
   /** Of each key, in lamports: first the message's, then those from lookup tables. */
   preBalances: bigint[]
   postBalances: bigint[]
+  /** Of the token accounts among the keys. */
+  preTokenBalances?: TokenBalance[]
+  postTokenBalances?: TokenBalance[]
   logMessages: string[]
   computeUnitsConsumed: number
   loadedAddresses: { writable: string[]; readonly: string[] }

@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { decodeBase58, encodeBase58 } from './base58.ts'
 import { BLOCKHASH_LIFE_BLOCKS, BlockhashQueue } from './blockhash-queue.ts'
+import { LAMPORTS_PER_SIGNATURE } from './fees.ts'
 import type { AccountChange, Block, History, TransactionRecord } from './history.ts'
+import { durableNonce, NonceTranslation, nonceAccountOf, touchesNonces, withNonce } from './nonces.ts'
+import { mayHoldTokens, tokenBalances } from './token-state.ts'
 import { isWritable, type WireTransaction } from './transaction.ts'
 import type { TransactionError } from './transaction-error.ts'
 import {
@@ -10,6 +13,7 @@ import {
   CLOCK_SYSVAR,
   type Execution,
   MAX_SLOT_HASHES,
+  RECENT_BLOCKHASHES_SYSVAR,
   type Simulation,
   SLOT_HASHES_SYSVAR,
   SLOTS_PER_EPOCH,
@@ -41,6 +45,9 @@ export interface Status {
   /** Whether its block is complete. */
   completed: boolean
 }
+
+/** The sysvars that every slot moves on. */
+export const MOVING_SYSVARS = [CLOCK_SYSVAR, SLOT_HASHES_SYSVAR, RECENT_BLOCKHASHES_SYSVAR]
 
 interface SlotInProgress {
   slot: number
@@ -88,6 +95,7 @@ export class Ledger {
     // the sysvars as they were in the last block, before the next slot moves them on
     this.#vm.setClock({ slot: tip.slot, epochStartS: this.#epochStartS, unixTimeS: tip.blockTimeS })
     this.#vm.setSlotHashes(this.#slotHashes.slice(1))
+    this.#setRecentBlockhashes(this.#slotHashes.slice(1))
     this.#current = this.#begin(tip.slot + 1, tip)
   }
 
@@ -157,9 +165,25 @@ export class Ledger {
     return untouched
   }
 
+  /** Every account but those of the VM itself. */
+  allAccounts(commitment: Commitment): Array<{ key: Uint8Array; state: AccountState }> {
+    const now = this.#vm.allAccounts()
+    const { before } = this.#current
+    if (commitment === 'processed') {
+      return now
+    }
+    const then = [...before.values()].filter(({ state }) => state !== undefined) as Array<{ key: Uint8Array; state: AccountState }>
+    return [...now.filter(({ key }) => !before.has(encodeBase58(key))), ...then]
+  }
+
+  /** The position of the nonce account that a message lives by in a recent blockhash's place, or undefined. */
+  nonceAccountOf(wire: Pick<WireTransaction, 'instructions' | 'keys' | 'blockhash' | 'requiredSignatures'>): number | undefined {
+    return nonceAccountOf(wire, durableNonce(this.tip.blockhash), (key) => this.#vm.account(key))
+  }
+
   /** Why the chain would not run a transaction at all, or null. */
-  refusal(wire: Pick<WireTransaction, 'blockhash' | 'signature' | 'signatures'>): TransactionError | null {
-    if (!this.isBlockhashValid(wire.blockhash, 'processed')) {
+  refusal(wire: WireTransaction): TransactionError | null {
+    if (!this.isBlockhashValid(wire.blockhash, 'processed') && this.nonceAccountOf(wire) === undefined) {
       return 'BlockhashNotFound'
     }
     return this.status(wire.signatures[0]!, wire.signature) === undefined ? null : 'AlreadyProcessed'
@@ -171,9 +195,11 @@ export class Ledger {
     if (err !== null) {
       return { included: false, err, logs: [] }
     }
+    const livesByNonce = this.isBlockhashValid(wire.blockhash, 'processed') ? undefined : this.nonceAccountOf(wire)
     const loaded = this.#loadedAddresses(wire)
     const keyBytes = [...wire.keys, ...loaded.writable, ...loaded.readonly]
     const keys = keyBytes.map(encodeBase58)
+    const balancesOfTokens = () => (mayHoldTokens(keys) ? tokenBalances(keyBytes, (key) => this.#vm.account(key)) : [])
     const mayWrite = (position: number) =>
       position < wire.keys.length ? isWritable(wire, position) : position < wire.keys.length + loaded.writable.length
     const writable = [...keyBytes.keys()].filter(mayWrite)
@@ -181,12 +207,21 @@ export class Ledger {
       this.#remember(keys[position]!, keyBytes[position]!)
     }
     const preBalances = keyBytes.map((key) => this.#vm.balance(key))
+    const preTokenBalances = balancesOfTokens()
+    const nonces = this.#translateNonces(wire, keys, keyBytes)
     const execution = this.#vm.execute(wire.bytes, wire.version, !verified)
+    nonces?.settle()
     const postBalances = keyBytes.map((key) => this.#vm.balance(key))
     // the VM keeps lamports whole, so what went missing is the fee; without one, the transaction did not get as far as a block
     const fee = sum(preBalances) - sum(postBalances)
     if (execution.err !== null && fee === 0n) {
       return { included: false, err: execution.err, logs: execution.logs }
+    }
+    // a transaction that failed has changed nothing but its payer, and the nonce that it lives by, so that it cannot come again
+    const changed = execution.err === null ? writable : [...new Set([0, livesByNonce ?? 0])]
+    if (execution.err !== null && livesByNonce !== undefined) {
+      const key = keyBytes[livesByNonce]!
+      this.#vm.setAccount(key, withNonce(this.#vm.account(key)!, durableNonce(this.tip.blockhash)))
     }
     const record: TransactionRecord = {
       slot: this.#current.slot,
@@ -198,11 +233,11 @@ export class Ledger {
         fee,
         preBalances,
         postBalances,
+        preTokenBalances,
+        postTokenBalances: balancesOfTokens(),
         loadedAddresses: { writable: loaded.writable.map(encodeBase58), readonly: loaded.readonly.map(encodeBase58) }
       }
     }
-    // a transaction that failed has changed nothing but its payer
-    const changed = execution.err === null ? writable : [0]
     for (const position of changed) {
       this.#current.changed.set(keys[position]!, keyBytes[position]!)
     }
@@ -223,7 +258,49 @@ export class Ledger {
     if (err !== null) {
       return { err, logs: [], unitsConsumed: 0, innerInstructions: [], returnData: null, accountsAfter: () => new Map() }
     }
-    return this.#vm.simulate(wire.bytes, wire.version, options.verifySignatures)
+    const { writable, readonly } = this.#loadedAddresses(wire)
+    const keyBytes = [...wire.keys, ...writable, ...readonly]
+    const nonces = this.#translateNonces(wire, keyBytes.map(encodeBase58), keyBytes)
+    try {
+      const simulation = this.#vm.simulate(wire.bytes, wire.version, options.verifySignatures)
+      return nonces === undefined ? simulation : { ...simulation, accountsAfter: () => nonces.translated(simulation.accountsAfter()) }
+    } finally {
+      nonces?.undo()
+    }
+  }
+
+  /** Shows the VM the nonce accounts as it must see them; undefined for the many transactions that move no nonce on. */
+  #translateNonces(wire: WireTransaction, keys: readonly string[], keyBytes: readonly Uint8Array[]) {
+    if (!touchesNonces(keys)) {
+      return undefined
+    }
+    const translation = new NonceTranslation({ newestBlockhash: this.tip.blockhash, ownBlockhash: wire.blockhash })
+    const held: Array<{ key: Uint8Array; state: AccountState }> = []
+    for (const [position, key] of keyBytes.entries()) {
+      const state = this.#vm.account(key)
+      const shown = translation.before(keys[position]!, state)
+      if (shown !== undefined) {
+        held.push({ key, state: state! })
+        this.#vm.setAccount(key, shown)
+      }
+    }
+    const set = (changes: typeof held) => changes.forEach(({ key, state }) => void this.#vm.setAccount(key, state))
+    return {
+      /** After a run that counts. */
+      settle: () => {
+        set(
+          keyBytes.flatMap((key, position) => {
+            const state = translation.after(keys[position]!, this.#vm.account(key))
+            return state === undefined ? [] : [{ key, state }]
+          })
+        )
+      },
+      /** After a trial. */
+      undo: () => set(held),
+      /** What a trial would have left. */
+      translated: (after: Map<string, AccountState>) =>
+        new Map([...after].map(([name, state]) => [name, translation.after(name, state) ?? state]))
+    }
   }
 
   status(signature: Uint8Array, name = encodeBase58(signature)): Status | undefined {
@@ -285,12 +362,13 @@ export class Ledger {
       this.#epochStartS = blockTimeS
     }
     const before = new Map<string, AccountChange>()
-    for (const name of [CLOCK_SYSVAR, SLOT_HASHES_SYSVAR]) {
+    for (const name of MOVING_SYSVARS) {
       const key = decodeBase58(name)
       before.set(name, { key, state: this.#vm.account(key) })
     }
     this.#vm.setClock({ slot, epochStartS: this.#epochStartS, unixTimeS: blockTimeS })
     this.#vm.setSlotHashes(this.#slotHashes)
+    this.#setRecentBlockhashes(this.#slotHashes)
     return {
       slot,
       height: parent.height + 1,
@@ -302,6 +380,11 @@ export class Ledger {
       changed: new Map(),
       burntLamports: 0n
     }
+  }
+
+  #setRecentBlockhashes(blocks: ReadonlyArray<{ blockhash: Uint8Array }>): void {
+    const newest = blocks.slice(0, BLOCKHASH_LIFE_BLOCKS).map(({ blockhash }) => blockhash)
+    this.#vm.setRecentBlockhashes(newest, LAMPORTS_PER_SIGNATURE)
   }
 
   #remember(name: string, key: Uint8Array): void {

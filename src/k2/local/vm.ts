@@ -11,11 +11,14 @@ export const SLOTS_PER_EPOCH = 432_000
 export const RENT_EXEMPT_EPOCH = 2n ** 64n - 1n
 /** How many slot hashes the sysvar holds, by Solana's rules. */
 export const MAX_SLOT_HASHES = 512
+/** How many blockhashes their sysvar holds, by Solana's rules. */
+const MAX_RECENT_BLOCKHASHES = 150
 
 export const SYSTEM_PROGRAM = '11111111111111111111111111111111'
 export const UPGRADEABLE_LOADER = 'BPFLoaderUpgradeab1e11111111111111111111111'
 export const CLOCK_SYSVAR = 'SysvarC1ock11111111111111111111111111111111'
 export const SLOT_HASHES_SYSVAR = 'SysvarS1otHashes111111111111111111111111111'
+export const RECENT_BLOCKHASHES_SYSVAR = 'SysvarRecentB1ockHashes11111111111111111111'
 const SYSVAR_OWNER = decodeBase58('Sysvar1111111111111111111111111111111111111')
 
 /** What an address holds. */
@@ -55,19 +58,29 @@ export interface Simulation extends Execution {
 /** The Solana VM with its accounts: LiteSVM, with addresses and transactions as bytes. */
 export class Vm {
   readonly #svm = new LiteSvm()
+  /** Every program that owns an account which was ever looked at here: LiteSVM lists accounts by their owner only. */
+  readonly #owners = new Map<string, Uint8Array>()
   #verifying = true
 
   constructor() {
     // the ledger keeps its own queue of blockhashes and its own history; LiteSVM's would know one blockhash and grow for ever
     this.#svm.setBlockhashCheck(false)
     this.#svm.setTransactionHistory(0n)
+    // the faucet of LiteSVM's own is not of this chain; the mints of wrapped lamports are on every chain
+    this.#svm.setLamports(0n)
+    this.#svm.withNativeMints()
     this.#svm.setEpochSchedule(new EpochSchedule(BigInt(SLOTS_PER_EPOCH), BigInt(SLOTS_PER_EPOCH), false, 0n, 0n))
   }
 
   /** The account at `key`, or undefined where there is none. */
   account(key: Uint8Array): AccountState | undefined {
     const account = this.#svm.getAccount(key)
-    return account === null || account.lamports() === 0n ? undefined : toState(account)
+    if (account === null || account.lamports() === 0n) {
+      return undefined
+    }
+    const state = toState(account)
+    this.#noteOwner(state.owner)
+    return state
   }
 
   balance(key: Uint8Array): bigint {
@@ -80,8 +93,14 @@ export class Vm {
     return found.filter(({ state }) => state.lamports > 0n)
   }
 
+  /** Every account but those of the VM itself. A look-up by the owner for each program that owns any. */
+  allAccounts(): Array<{ key: Uint8Array; state: AccountState }> {
+    return [...this.#owners.values()].flatMap((owner) => this.programAccounts(owner))
+  }
+
   /** Writes an account past all rules: for genesis, and for reading a chain back. A program's data must come before the program. */
   setAccount(key: Uint8Array, state: AccountState): void {
+    this.#noteOwner(state.owner)
     this.#svm.setAccount(key, new Account(state.lamports, state.data, state.owner, state.executable, state.rentEpoch))
   }
 
@@ -115,6 +134,22 @@ export class Vm {
     this.setAccount(key, { lamports: 1n, owner: SYSVAR_OWNER, data, executable: false, rentEpoch: RENT_EXEMPT_EPOCH })
   }
 
+  /** Sets the sysvar of the blockhashes that live; newest first. */
+  setRecentBlockhashes(blockhashes: Iterable<Uint8Array>, lamportsPerSignature: bigint): void {
+    const data = Buffer.alloc(8 + MAX_RECENT_BLOCKHASHES * 40)
+    let count = 0
+    for (const blockhash of blockhashes) {
+      data.set(blockhash, 8 + count * 40)
+      data.writeBigUInt64LE(lamportsPerSignature, 40 + count * 40)
+      if (++count === MAX_RECENT_BLOCKHASHES) {
+        break
+      }
+    }
+    data.writeBigUInt64LE(BigInt(count), 0)
+    const key = decodeBase58(RECENT_BLOCKHASHES_SYSVAR)
+    this.setAccount(key, { lamports: 1n, owner: SYSVAR_OWNER, data, executable: false, rentEpoch: RENT_EXEMPT_EPOCH })
+  }
+
   /** Runs a transaction and keeps what it did. */
   execute(bytes: Uint8Array, version: 'legacy' | 0, verifySignatures: boolean): Execution {
     this.#verify(verifySignatures)
@@ -130,6 +165,13 @@ export class Vm {
     }
     const accountsAfter = () => new Map(result.postAccounts().map((entry) => [encodeBase58(entry.address), toState(entry.account())]))
     return { ...fromMetadata(result.meta()), err: null, accountsAfter }
+  }
+
+  #noteOwner(owner: Uint8Array): void {
+    const name = Buffer.from(owner.buffer, owner.byteOffset, owner.byteLength).toString('latin1')
+    if (!this.#owners.has(name)) {
+      this.#owners.set(name, Uint8Array.from(owner))
+    }
   }
 
   #verify(verifySignatures: boolean): void {

@@ -1,0 +1,196 @@
+import type { ByteReader } from '../../byte-reader.ts'
+import { STATES, viewAmount } from '../../token-state.ts'
+import type { Accounts, ParsedInstruction } from './instructions.ts'
+import { extensionName } from './token-extensions.ts'
+
+/** What setAuthority may be about, by its number; the first two are a mint's. */
+const AUTHORITIES = [
+  ...['mintTokens', 'freezeAccount', 'accountOwner', 'closeAccount', 'transferFeeConfig', 'withheldWithdraw', 'closeMint'],
+  ...['interestRate', 'permanentDelegate', 'confidentialTransferMint', 'transferHookProgramId', 'confidentialTransferFeeConfig'],
+  ...['metadataPointer', 'groupPointer', 'groupMemberPointer', 'scaledUiAmount', 'pause']
+]
+const ACCOUNT_AUTHORITIES = ['accountOwner', 'closeAccount']
+
+/**
+ * An instruction of either token program: all of the first one's, and those of Token-2022 without parts for confidential transfers.
+ * Source of the layouts: `@solana/spl-token` (src/instructions, src/extensions).
+ */
+export function parseToken(accounts: Accounts, data: ByteReader): ParsedInstruction | undefined {
+  const key = () => data.option(() => data.pubkey())
+  /** The accounts under `names`, then who allows it: one signer, or a multisig and its signers. */
+  const by = (owner: string, ...names: string[]) => ({ ...accounts.named(...names), ...signers(accounts, names.length, owner) })
+  const amount = () => ({ amount: `${data.u64()}` })
+  const checked = () => {
+    const value = data.u64()
+    return { tokenAmount: viewAmount(value, data.u8()) }
+  }
+  const mintFacts = () => {
+    const [decimals, mintAuthority, freezeAuthority] = [data.u8(), data.pubkey(), key()]
+    return { decimals, mintAuthority, ...(freezeAuthority === undefined ? {} : { freezeAuthority }) }
+  }
+  const extensionTypes = () => Array.from({ length: Math.floor(data.left / 2) }, () => extensionName(data.u16()))
+  const kind = data.u8()
+  switch (kind) {
+    case 0:
+      return { type: 'initializeMint', info: { ...accounts.named('mint', 'rentSysvar'), ...mintFacts() } }
+    case 1:
+      return { type: 'initializeAccount', info: accounts.named('account', 'mint', 'owner', 'rentSysvar') }
+    case 2:
+      return {
+        type: 'initializeMultisig',
+        info: { ...accounts.named('multisig', 'rentSysvar'), signers: accounts.all.slice(2), m: data.u8() }
+      }
+    case 3:
+      return { type: 'transfer', info: { ...amount(), ...by('authority', 'source', 'destination') } }
+    case 4:
+      return { type: 'approve', info: { ...amount(), ...by('owner', 'source', 'delegate') } }
+    case 5:
+      return { type: 'revoke', info: by('owner', 'source') }
+    case 6: {
+      const authorityType = AUTHORITIES[data.u8()]
+      if (authorityType === undefined) {
+        return undefined
+      }
+      const of = ACCOUNT_AUTHORITIES.includes(authorityType) ? 'account' : 'mint'
+      return { type: 'setAuthority', info: { ...by('authority', of), authorityType, newAuthority: key() ?? null } }
+    }
+    case 7:
+      return { type: 'mintTo', info: { ...amount(), ...by('mintAuthority', 'mint', 'account') } }
+    case 8:
+      return { type: 'burn', info: { ...amount(), ...by('authority', 'account', 'mint') } }
+    case 9:
+      return { type: 'closeAccount', info: by('owner', 'account', 'destination') }
+    case 10:
+    case 11:
+      return { type: kind === 10 ? 'freezeAccount' : 'thawAccount', info: by('freezeAuthority', 'account', 'mint') }
+    case 12:
+      return { type: 'transferChecked', info: { ...checked(), ...by('authority', 'source', 'mint', 'destination') } }
+    case 13:
+      return { type: 'approveChecked', info: { ...checked(), ...by('owner', 'source', 'mint', 'delegate') } }
+    case 14:
+      return { type: 'mintToChecked', info: { ...checked(), ...by('mintAuthority', 'mint', 'account') } }
+    case 15:
+      return { type: 'burnChecked', info: { ...checked(), ...by('authority', 'account', 'mint') } }
+    case 16:
+      return {
+        type: 'initializeAccount2',
+        info: { account: accounts.at(0), mint: accounts.at(1), rentSysvar: accounts.at(2), owner: data.pubkey() }
+      }
+    case 17:
+      return { type: 'syncNative', info: accounts.named('account') }
+    case 18:
+      return { type: 'initializeAccount3', info: { ...accounts.named('account', 'mint'), owner: data.pubkey() } }
+    case 19:
+      return { type: 'initializeMultisig2', info: { ...accounts.named('multisig'), signers: accounts.all.slice(1), m: data.u8() } }
+    case 20:
+      return { type: 'initializeMint2', info: { ...accounts.named('mint'), ...mintFacts() } }
+    case 21: {
+      const types = extensionTypes()
+      return { type: 'getAccountDataSize', info: { ...accounts.named('mint'), ...(types.length === 0 ? {} : { extensionTypes: types }) } }
+    }
+    case 22:
+      return { type: 'initializeImmutableOwner', info: accounts.named('account') }
+    case 23:
+      return { type: 'amountToUiAmount', info: { ...accounts.named('mint'), ...amount() } }
+    case 24:
+      return { type: 'uiAmountToAmount', info: { ...accounts.named('mint'), uiAmount: data.rest().toString('utf8') } }
+    case 25:
+      return { type: 'initializeMintCloseAuthority', info: { ...accounts.named('mint'), newAuthority: key() ?? null } }
+    case 26:
+      return parseTransferFee(accounts, data)
+    case 28: {
+      const initializes = data.u8() === 0
+      const accountState = STATES[data.u8()]
+      return initializes
+        ? { type: 'initializeDefaultAccountState', info: { ...accounts.named('mint'), accountState } }
+        : { type: 'updateDefaultAccountState', info: { ...by('freezeAuthority', 'mint'), accountState } }
+    }
+    case 29:
+      return { type: 'reallocate', info: { ...by('owner', 'account', 'payer', 'systemProgram'), extensionTypes: extensionTypes() } }
+    case 30:
+      return { type: data.u8() === 0 ? 'enableRequiredMemoTransfers' : 'disableRequiredMemoTransfers', info: by('owner', 'account') }
+    case 31:
+      return { type: 'createNativeMint', info: accounts.named('payer', 'nativeMint', 'systemProgram') }
+    case 32:
+      return { type: 'initializeNonTransferableMint', info: accounts.named('mint') }
+    case 34:
+      return { type: data.u8() === 0 ? 'enableCpiGuard' : 'disableCpiGuard', info: by('owner', 'account') }
+    case 35:
+      return { type: 'initializePermanentDelegate', info: { ...accounts.named('mint'), delegate: data.pubkey() } }
+    case 39: {
+      const address = (initializes: boolean) => {
+        const authority = initializes ? data.pubkeyOrNull() : null
+        const metadataAddress = data.pubkeyOrNull()
+        return { ...(authority === null ? {} : { authority }), ...(metadataAddress === null ? {} : { metadataAddress }) }
+      }
+      return data.u8() === 0
+        ? { type: 'initializeMetadataPointer', info: { ...accounts.named('mint'), ...address(true) } }
+        : { type: 'updateMetadataPointer', info: { ...by('authority', 'mint'), ...address(false) } }
+    }
+    default:
+      return undefined
+  }
+}
+
+function parseTransferFee(accounts: Accounts, data: ByteReader): ParsedInstruction | undefined {
+  const key = () => data.option(() => data.pubkey())
+  switch (data.u8()) {
+    case 0: {
+      const [configAuthority, withdrawAuthority] = [key(), key()]
+      const info = {
+        ...accounts.named('mint'),
+        ...(configAuthority === undefined ? {} : { transferFeeConfigAuthority: configAuthority }),
+        ...(withdrawAuthority === undefined ? {} : { withdrawWithheldAuthority: withdrawAuthority }),
+        transferFeeBasisPoints: data.u16(),
+        maximumFee: data.u64()
+      }
+      return { type: 'initializeTransferFeeConfig', info }
+    }
+    case 1: {
+      const [amount, decimals, fee] = [data.u64(), data.u8(), data.u64()]
+      const info = {
+        ...accounts.named('source', 'mint', 'destination'),
+        tokenAmount: viewAmount(amount, decimals),
+        feeAmount: viewAmount(fee, decimals),
+        ...signers(accounts, 3, 'authority')
+      }
+      return { type: 'transferCheckedWithFee', info }
+    }
+    case 2: {
+      const info = { ...accounts.named('mint', 'feeRecipient'), ...signers(accounts, 2, 'withdrawWithheldAuthority') }
+      return { type: 'withdrawWithheldTokensFromMint', info }
+    }
+    case 4:
+      return { type: 'harvestWithheldTokensToMint', info: { ...accounts.named('mint'), sourceAccounts: accounts.all.slice(1) } }
+    case 5: {
+      const info = { transferFeeBasisPoints: data.u16(), maximumFee: data.u64() }
+      return { type: 'setTransferFee', info: { ...accounts.named('mint'), ...info, ...signers(accounts, 1, 'transferFeeConfigAuthority') } }
+    }
+    default:
+      return undefined
+  }
+}
+
+/** Who allows an instruction: the account at `position`, which is a multisig when its signers follow. */
+function signers(accounts: Accounts, position: number, name: string): object {
+  return accounts.count > position + 1
+    ? { [`multisig${name[0]!.toUpperCase()}${name.slice(1)}`]: accounts.at(position), signers: accounts.all.slice(position + 1) }
+    : { [name]: accounts.at(position) }
+}
+
+/** An instruction of the program that makes a wallet's own token accounts. */
+export function parseAssociated(accounts: Accounts, data: ByteReader): ParsedInstruction | undefined {
+  const names = ['source', 'account', 'wallet', 'mint', 'systemProgram', 'tokenProgram']
+  switch (data.left === 0 ? 0 : data.u8()) {
+    case 0:
+      return { type: 'create', info: accounts.named(...names) }
+    case 1:
+      return { type: 'createIdempotent', info: accounts.named(...names) }
+    case 2: {
+      const nested = ['nestedSource', 'nestedMint', 'destination', 'nestedOwner', 'ownerMint', 'wallet', 'tokenProgram']
+      return { type: 'recoverNested', info: accounts.named(...nested) }
+    }
+    default:
+      return undefined
+  }
+}
