@@ -1,8 +1,6 @@
 /** What the commands that talk to K2 share: reading keys, asking for money, wording amounts. */
-import bs58 from 'bs58'
 import { readKeyFile } from '../identity/index.ts'
 import { type K2Client, signerOf, type TransactionSigner } from '../k2/index.ts'
-import { UsageError } from './common.ts'
 
 export async function signerFrom(path: string): Promise<TransactionSigner> {
   return signerOf(await readKeyFile(path))
@@ -22,18 +20,4 @@ export async function ensureMoney(k2: K2Client, address: string, roe: bigint): P
   if (balance < roe) {
     await k2.airdrop(address, roe - balance)
   }
-}
-
-/** Checks an address on the command line. @throws UsageError */
-export function addressOf(text: string, name: string): string {
-  let length = 0
-  try {
-    length = bs58.decode(text).length
-  } catch {
-    // told as one that is not 32 bytes
-  }
-  if (length !== 32) {
-    throw new UsageError(`${name} is "${text}", which is not an address: an address is 32 bytes in base58`)
-  }
-  return text
 }

@@ -1,5 +1,6 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import bs58 from 'bs58'
 import { type Command, InvalidArgumentError } from 'commander'
 import { toLine } from '../observe/index.ts'
 
@@ -48,4 +49,18 @@ export function untilStopped(): Promise<string> {
       })
     }
   })
+}
+
+/** Checks an address on the command line. @throws UsageError */
+export function addressOf(text: string, name: string): string {
+  let length = 0
+  try {
+    length = bs58.decode(text).length
+  } catch {
+    // told as one that is not 32 bytes
+  }
+  if (length !== 32) {
+    throw new UsageError(`${name} is "${text}", which is not an address: an address is 32 bytes in base58`)
+  }
+  return text
 }

@@ -3,9 +3,8 @@ import { resolve } from 'node:path'
 import { Command } from 'commander'
 import { amountOf } from '../config/index.ts'
 import { createLocalK2, createTraffic, resetDataDir } from '../k2/local/index.ts'
-import { PROGRAM_ID } from '../k2/settlement/index.ts'
-import { addressOf } from './chain.ts'
-import { answer, collect, example, UsageError, untilStopped, whole, withJson } from './common.ts'
+import { PROGRAM_ID } from '../k2/settlement/program-id.ts'
+import { addressOf, answer, collect, example, UsageError, untilStopped, whole, withJson } from './common.ts'
 
 /** The settlement program as the repo builds it. */
 export const SETTLEMENT_SO = new URL('../../protocols/settlement/settlement.so', import.meta.url)

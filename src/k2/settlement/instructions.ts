@@ -13,9 +13,9 @@
 import { PublicKey, SystemProgram, TransactionInstruction } from '@solana/web3.js'
 import { TASK_BYTES } from './accounts.ts'
 import { InstructionArgumentError } from './errors.ts'
+import { PROGRAM_ID } from './program-id.ts'
 
-/** Where the program lives on the local K2: sha2-256 of "koii-mesh/settlement/1". */
-export const PROGRAM_ID = '79sPp44ozvk8YAMfbokbJctzEjDabGPd8JkSFb8NpmLZ'
+export { PROGRAM_ID }
 
 /** The first byte of each instruction's data. */
 export const TAGS = {
