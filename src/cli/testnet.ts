@@ -1,8 +1,10 @@
 import { Command } from 'commander'
 import { toLine } from '../observe/index.ts'
-import { createView, FAULTS, MIN_ROUND_SLOTS, parseFaults, runTestnet } from '../testnet/index.ts'
+// the light pages of the room alone: what it says at once must not wait for libp2p and the VM to be loaded
+import { FAULTS, parseFaults } from '../testnet/faults.ts'
+import { createView } from '../testnet/view.ts'
+import { MIN_ROUND_SLOTS, windowsOf } from '../testnet/windows.ts'
 import { collect, example, untilStopped, whole, withJson } from './common.ts'
-import { SETTLEMENT_SO } from './k2.ts'
 
 interface TestnetOptions {
   nodes: number
@@ -38,9 +40,12 @@ export function testnetCommand(): Command {
     .addHelpText('after', example('koii-mesh testnet --nodes 6 --rounds 3 --slot-ms 100 --fault bad-proof:1 --fault no-proof:1'))
     .action(async ({ fault = [], json, rounds, ...options }: TestnetOptions) => {
       const faults = parseFaults(fault)
+      windowsOf(options.roundSlots)
       const stopping = new AbortController()
       untilStopped().then(() => stopping.abort())
       const view = json === true ? null : createView(process.stdout)
+      view?.show({ setup: [{ name: 'koii-mesh', done: false, text: 'loading libp2p and the VM' }] })
+      const [{ runTestnet }, { SETTLEMENT_SO }] = await Promise.all([import('../testnet/index.ts'), import('./k2.ts')])
       const summary = await runTestnet({
         ...options,
         rounds: rounds ?? null,

@@ -19,7 +19,7 @@ import { join, resolve } from 'node:path'
 import { PublicKey } from '@solana/web3.js'
 import { CID } from 'multiformats/cid'
 import { cycleAt, type Timing, windowOf, within } from '../clock/index.ts'
-import { ROE_PER_KOII } from '../config/index.ts'
+import { ROE_PER_KOII, roeToKoii } from '../config/index.ts'
 import { generateKeyPair, type KeyPair, writeKeyFile } from '../identity/index.ts'
 import { createK2Client, type K2Client, messageOf, signerOf } from '../k2/index.ts'
 import { createLocalK2, createTraffic, type LocalK2, type LocalTransaction } from '../k2/local/index.ts'
@@ -35,7 +35,6 @@ import {
 } from '../k2/settlement/index.ts'
 import { BUNDLE_FILE, bundleAt, claimFor, createAuditor, describeBundle, distributionOf, providerAt } from '../node/index.ts'
 import type { NodeEvent } from '../observe/index.ts'
-import { MIN_AUDIT_WINDOW } from '../rounds/index.ts'
 import { builtInBundles, bundlePath, createTaskRunner } from '../tasks/index.ts'
 import type { NodeFacts, RecordFacts, RunFacts, TransactionFacts } from './facts.ts'
 import { type Fault, FaultError } from './faults.ts'
@@ -43,15 +42,12 @@ import { checkInvariants, type Invariant } from './invariants.ts'
 import { createLedgerCheck } from './ledger-check.ts'
 import { createNodeProcess, type NodeProcess } from './node-process.ts'
 import { startStaticSite } from './static-site.ts'
-import type { NodeRow, ViewState } from './view.ts'
+import type { NodeRow, SetupStep, SetupView, ViewState } from './view.ts'
+import { windowsOf } from './windows.ts'
 
 export { FAULTS, type Fault, FaultError, parseFaults } from './faults.ts'
 export { createView, picture, type View } from './view.ts'
-
-/** Rounds in which nobody would audit. */
-export class RoundTooShortError extends Error {
-  override name = 'RoundTooShortError'
-}
+export { MIN_ROUND_SLOTS, RoundTooShortError, windowsOf } from './windows.ts'
 
 export class TestnetError extends Error {
   override name = 'TestnetError'
@@ -73,7 +69,7 @@ export interface TestnetInit {
   settlementProgram: URL
   signal: AbortSignal
   onEvent: (event: Record<string, unknown>) => void
-  onView: (view: ViewState) => void
+  onView: (view: ViewState | SetupView) => void
 }
 
 export interface TestnetSummary {
@@ -93,9 +89,6 @@ export interface TestnetSummary {
   invariants: Invariant[]
   seconds: number
 }
-
-/** 4 slots to submit, 7 to audit, 1 to spare: shorter rounds are over before a busy machine has done its part of one. */
-export const MIN_ROUND_SLOTS = 12
 
 const BOUNTY_ROE = 10n * ROE_PER_KOII
 const STAKE_ROE = 10n * ROE_PER_KOII
@@ -156,23 +149,6 @@ export async function runTestnet(init: TestnetInit): Promise<TestnetSummary> {
   }
 }
 
-/**
- * How the testnet's task divides its rounds.
- *
- * @throws RoundTooShortError when that leaves no time to audit
- */
-export function windowsOf(roundSlots: number): { submissionWindow: number; auditWindow: number } {
-  // a round of a few seconds on two cores: the work of all nodes ends at once, and needs its time to be handed in
-  const submissionWindow = Math.max(1, Math.floor((roundSlots * 2) / 5))
-  const auditWindow = roundSlots - submissionWindow - Math.max(1, Math.floor(roundSlots / 15))
-  if (roundSlots < MIN_ROUND_SLOTS || auditWindow < MIN_AUDIT_WINDOW) {
-    throw new RoundTooShortError(
-      `a round of ${roundSlots} slots is too short: it leaves ${Math.max(0, auditWindow)} for audits, and with fewer than ${MIN_AUDIT_WINDOW} nobody has the time to look at what others submitted. Give --round-slots ${MIN_ROUND_SLOTS} or more, which leave some to spare`
-    )
-  }
-  return { submissionWindow, auditWindow }
-}
-
 async function run(
   init: TestnetInit,
   windows: { submissionWindow: number; auditWindow: number },
@@ -187,6 +163,8 @@ async function run(
   let checking: Promise<void> = Promise.resolve()
   let failure: string | null = null
   let ending = false
+  let isReady = false
+  let stakedCount = 0
   let stoppedAt: number | null = null
   const enough = Promise.withResolvers<void>()
   const tell = (event: string, detail: Record<string, unknown> = {}, text?: string) => {
@@ -194,6 +172,14 @@ async function run(
     if (text != null) {
       messages.push(text)
     }
+  }
+
+  // -- what is set up, as it happens
+  const steps: SetupStep[] = []
+  const step = (name: string, text: string, done = false) => {
+    const before = steps.find((one) => one.name === name)
+    before == null ? steps.push({ name, text, done }) : Object.assign(before, { text, done })
+    init.onView({ setup: steps })
   }
 
   // -- the chain: everybody's money is there at genesis, so that it can be counted at the end
@@ -207,6 +193,7 @@ async function run(
     ...members.map(({ pair }) => ({ address: pair.address, lamports: KEY_ROE })),
     ...traffic.funded
   ]
+  step('K2', 'starting, in this process')
   const k2: LocalK2 = await createLocalK2({
     slotMs,
     port: init.port ?? 0,
@@ -215,6 +202,8 @@ async function run(
   await k2.start()
   cleanup.push(() => k2.stop())
   const client = createK2Client({ url: k2.url })
+  step('K2', `${k2.url}, a slot every ${slotMs} ms`, true)
+  step('program', `${PROGRAM_ID}, there at genesis`, true)
   tell('k2', { url: k2.url, program: PROGRAM_ID }, `K2 runs on ${k2.url}`)
 
   // -- what happens on it, as seen by the chain itself
@@ -234,6 +223,7 @@ async function run(
   const faucetBefore = await client.balance(k2.faucetAddress)
 
   // -- the task
+  step('task', `reading the bundle ${init.task}`)
   const path = await bundleOf(init, dir)
   const { cid: bundle, manifest } = await describeBundle(path)
   const site = manifest.name === 'site-archive' ? await startStaticSite({ seed: 'koii-mesh testnet' }) : null
@@ -242,6 +232,7 @@ async function run(
   }
   const params = site == null ? {} : { urls: site.urls }
   const task = generateKeyPair()
+  step('task', `${manifest.name}: creating and funding it on K2`)
   const startingSlot = k2.slot() + Math.ceil(BOOT_MS / slotMs)
   const timing: Timing = { startingSlot, roundSlots, ...windows }
   await client.send(
@@ -260,6 +251,7 @@ async function run(
     ],
     [signerOf(wallet), signerOf(task)]
   )
+  step('task', `${manifest.name} ${task.address}, with ${roeToKoii(FUND_ROE)} KOII in its pot`, true)
   tell('task', { task: task.address, name: manifest.name, bundle }, `task ${manifest.name} is ${task.address}`)
 
   // -- the nodes
@@ -288,6 +280,7 @@ async function run(
     startMember(member)
   }
 
+  init.onView(viewState())
   const view = setInterval(() => init.onView(viewState()), VIEW_MS)
   cleanup.push(async () => clearInterval(view))
 
@@ -335,6 +328,7 @@ async function run(
     clearTimeout(bootTimer)
   }
   if (!signal.aborted) {
+    isReady = true
     tell('ready', { nodes: init.nodes }, `all ${init.nodes} nodes have found each other`)
     traffic.follow(k2)
     if (k2.slot() < startingSlot - 1) {
@@ -529,6 +523,7 @@ async function run(
       ],
       [signerOf(wallet), signerOf(member.pair)]
     )
+    stakedCount++
     tell('staked', { node: member.pair.address, name: member.name, roe: STAKE_ROE })
   }
 
@@ -541,6 +536,18 @@ async function run(
   function notReady(): string {
     const late = members.filter((member) => !member.hasTask || member.row.peers < init.nodes - 1)
     return `the nodes did not find each other within ${BOOT_MS / 1000} s: ${late.map(({ name, row, hasTask }) => `${name} has ${row.peers} peers${hasTask ? '' : ' and no task'}`).join(', ')}. Logs: ${dir}`
+  }
+
+  /** How far the nodes are, until the first round begins. */
+  function nodeSteps(): SetupStep[] {
+    const all = init.nodes
+    const counted = (name: string, count: number, text: string) => ({ name, done: count === all, text: `${count} of ${all} ${text}` })
+    return [
+      counted('nodes', members.filter(({ hint }) => hint != null).length, 'listen, each in a process of its own'),
+      counted('stakes', stakedCount, `are on K2, ${roeToKoii(STAKE_ROE)} KOII each`),
+      counted('bundle', members.filter(({ hasTask }) => hasTask).length, 'have it, the first from disk, the others from their peers'),
+      counted('mesh', members.filter(({ row }) => row.peers >= all - 1).length, 'have found all the others')
+    ]
   }
 
   /** A vote landed: has it finalized the cycle? */
@@ -709,6 +716,7 @@ async function run(
     const slot = k2.slot()
     const cycle = cycleAt(timing, slot)
     return {
+      setup: isReady || signal.aborted ? [] : [...steps, ...nodeSteps()],
       url: k2.url,
       task: task.address,
       taskName: manifest.name,

@@ -20,7 +20,19 @@ export interface NodeRow {
   rewards: bigint
 }
 
-export interface ViewState {
+/** One thing that has to be there before the first round, and how far it is. */
+export interface SetupStep {
+  name: string
+  done: boolean
+  text: string
+}
+
+/** Before there is a mesh to look at. */
+export interface SetupView {
+  setup: SetupStep[]
+}
+
+export interface ViewState extends SetupView {
   url: string
   task: string
   taskName: string
@@ -37,7 +49,7 @@ export interface ViewState {
 }
 
 export interface View {
-  show(state: ViewState): void
+  show(state: ViewState | SetupView): void
   /** Leaves the last picture on the screen. */
   done(): void
 }
@@ -47,8 +59,12 @@ export function createView(stream: NodeJS.WriteStream): View {
   if (stream.isTTY !== true) {
     let last = ''
     return {
-      show({ phase, cycle, finalized, wanted, messages }) {
-        const line = `cycle ${cycle}, ${phase}: ${finalized}${wanted == null ? '' : ` of ${wanted}`} finalized${messages.length > 0 ? ` - ${messages.at(-1)}` : ''}`
+      show(state) {
+        // a run that is refused prints nothing but why
+        if (!('rows' in state)) {
+          return
+        }
+        const line = oneLine(state)
         if (line !== last) {
           last = line
           stream.write(`${line}\n`)
@@ -64,7 +80,24 @@ export function createView(stream: NodeJS.WriteStream): View {
   }
 }
 
-export function picture(state: ViewState, columns: number): string {
+function oneLine(state: ViewState): string {
+  if (state.setup.length > 0) {
+    const { name, text } = state.setup.find(({ done }) => !done) ?? state.setup.at(-1)!
+    return `setting up, ${name}: ${text}`
+  }
+  const { phase, cycle, finalized, wanted, messages } = state
+  return `cycle ${cycle}, ${phase}: ${finalized}${wanted == null ? '' : ` of ${wanted}`} finalized${messages.length > 0 ? ` - ${messages.at(-1)}` : ''}`
+}
+
+function setupLines(setup: SetupStep[]): string[] {
+  const width = Math.max(...setup.map(({ name }) => name.length))
+  return setup.map(({ name, done, text }) => `  ${done ? '✔' : '…'} ${name.padEnd(width)}  ${text}`)
+}
+
+export function picture(state: ViewState | SetupView, columns: number): string {
+  if (!('rows' in state)) {
+    return ['koii-mesh testnet, setting up', ...setupLines(state.setup), 'Ctrl+C stops everything.'].join('\n')
+  }
   const table = new Table({
     head: ['node', 'staker', 'state', 'peers', 'work', 'submitted', 'audited', 'challenged', 'voted', 'rewards'],
     style: { head: ['cyan'], border: ['grey'], compact: true }
@@ -90,6 +123,15 @@ export function picture(state: ViewState, columns: number): string {
     barGlue: ''
   } as never)
   const goal = state.wanted == null ? `${state.finalized} finalized` : `${state.finalized} of ${state.wanted} finalized`
+  if (state.setup.length > 0) {
+    return [
+      'koii-mesh testnet, setting up',
+      ...setupLines(state.setup),
+      table.toString(),
+      ...state.messages.slice(-6),
+      'Ctrl+C stops everything.'
+    ].join('\n')
+  }
   return [
     `koii-mesh testnet  task ${state.taskName} ${state.task}`,
     `K2 ${state.url}  slot ${state.slot}`,

@@ -4,7 +4,7 @@ import type { NodeFacts, RunFacts, TransactionFacts } from '../../src/testnet/fa
 import { FAULTS, parseFaults } from '../../src/testnet/faults.ts'
 import { MIN_ROUND_SLOTS, windowsOf } from '../../src/testnet/index.ts'
 import { checkInvariants } from '../../src/testnet/invariants.ts'
-import { picture, type ViewState } from '../../src/testnet/view.ts'
+import { createView, picture, type ViewState } from '../../src/testnet/view.ts'
 
 const STAKERS = ['alice', 'bob', 'carol']
 const record = (cycle: number, totalRewards: bigint) => ({
@@ -169,6 +169,7 @@ describe('testnet', () => {
 
   describe('the live view', () => {
     const state: ViewState = {
+      setup: [],
       url: 'http://127.0.0.1:8899',
       task: 'TASK',
       taskName: 'k2-index',
@@ -223,6 +224,33 @@ describe('testnet', () => {
       expect(text).to.not.include('message 2')
       expect(text).to.include('message 8')
       expect(text).to.include('koii-mesh start --k2 http://127.0.0.1:8899 --task TASK')
+    })
+    it('shows what is being set up until there is a mesh, and then what the nodes lack', () => {
+      const setup = [
+        { name: 'K2', done: true, text: 'http://127.0.0.1:8899' },
+        { name: 'stakes', done: false, text: '1 of 2 are on K2' }
+      ]
+      const early = plain(picture({ setup }, 120))
+      expect(early).to.match(/setting up\n {2}✔ K2 {6}http:\/\/127\.0\.0\.1:8899\n {2}… stakes {2}1 of 2 are on K2/)
+      const late = plain(picture({ ...state, setup }, 120))
+      expect(late)
+        .to.include('… stakes  1 of 2 are on K2')
+        .and.to.match(/node-1 .*working/)
+        .and.to.include('message 8')
+      expect(late).not.to.match(/slot 15 of 30/)
+    })
+    it('is one line for each change where there is no terminal, and nothing before there are nodes', () => {
+      const written: string[] = []
+      const view = createView({ isTTY: false, write: (text: string) => written.push(text) } as unknown as NodeJS.WriteStream)
+      const setup = [
+        { name: 'K2', done: true, text: 'runs' },
+        { name: 'nodes', done: false, text: '1 of 2 listen' }
+      ]
+      view.show({ setup })
+      view.show({ ...state, setup })
+      view.show({ ...state, setup })
+      view.show({ ...state, messages: [] })
+      expect(written).to.deep.equal(['setting up, nodes: 1 of 2 listen\n', 'cycle 1, audits: 1 of 3 finalized\n'])
     })
     it('draws any state: before the start, past the end, narrow, without end', () => {
       for (const change of [{ at: -5, cycle: -1 }, { at: 99 }, { roundSlots: 0, at: 0 }, { rows: [] }, { wanted: null }]) {
