@@ -127,6 +127,7 @@ export function createRounds(init: RoundsInit): Rounds {
       }
       case 'record': // looked up by who may propose, when its attempt runs
       case 'announcement':
+      case 'vote': // for whoever sends batches to K2
         break
     }
     return effects

@@ -29,7 +29,8 @@ export type {
   Record as RecordProposal,
   Response,
   Submission,
-  Verdict
+  Verdict,
+  Vote
 } from './generated/envelope.js'
 export { Body, Envelope } from './generated/envelope.js'
 export { AUDITS_PER_CYCLE, FINDINGS, type Finding, findingOf, KIND_NAMES, KINDS, type Kind, kindOf, onceKey } from './kinds.ts'
@@ -225,7 +226,7 @@ function checkReason(finding: number, reason: string, kind: string): void {
 }
 
 function checkFields(body: Body): void {
-  const { announcement, submission, challenge, response, verdict, record, approval, equivocation } = body
+  const { announcement, submission, challenge, response, verdict, record, approval, vote, equivocation } = body
   if (announcement != null) {
     checkAddresses(announcement.peerId, announcement.multiaddrs, 'announcement')
     checkSafe(announcement.sequence, 'announcement.sequence')
@@ -263,6 +264,11 @@ function checkFields(body: Body): void {
   if (approval != null) {
     checkRecordCid(approval.cid, 'approval.cid')
     checkLength(approval.root, 32, 'approval.root', 32)
+  }
+  if (vote != null) {
+    checkLength(vote.root, 32, 'vote.root', 32)
+    checkLength(vote.recordDigest, 32, 'vote.recordDigest', 32)
+    checkLength(vote.signature, 64, 'vote.signature', 64)
   }
   if (equivocation != null && (equivocation.first == null || equivocation.second == null)) {
     throw new MalformedMessageError('equivocation needs two envelopes')

@@ -28,6 +28,8 @@ export const KINDS = {
   verdict: { perCycle: 4096, window: 'audit' },
   record: { perCycle: 64, window: 'distribution' },
   approval: { perCycle: 64, window: 'distribution' },
+  // K2 takes one; a node that came back may say it again
+  vote: { perCycle: 4, window: 'distribution' },
   equivocation: { perCycle: 64, window: 'any' }
 } as const satisfies Record<string, KindFacts>
 

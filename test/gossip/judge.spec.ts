@@ -379,6 +379,12 @@ function bodyOf(kind: string, cycle: number, slot: number): Body {
       return { cycle, slot, record: { ...record, totalRewards: 0n } }
     case 'approval':
       return { cycle, slot, approval: record }
+    case 'vote':
+      return {
+        cycle,
+        slot,
+        vote: { root: new Uint8Array(32), recordDigest: new Uint8Array(32), totalRewards: 0n, signature: new Uint8Array(64) }
+      }
     default:
       return submission({ cycle, slot })
   }

@@ -42,6 +42,7 @@ const KIND_ARBITRARIES: { [K in Kind]: fc.Arbitrary<NonNullable<Body[K]>> } = {
   verdict: fc.record({ subject: exactly(32), submission: exactly(32), finding: fc.constantFrom(1, 2, 3), reason }),
   record: fc.record({ cid, root: exactly(32), totalRewards: u64, attempt: uint32 }),
   approval: fc.record({ cid, root: exactly(32), attempt: uint32 }),
+  vote: fc.record({ root: exactly(32), recordDigest: exactly(32), totalRewards: u64, signature: exactly(64) }),
   equivocation: fc.record({ first: half, second: half })
 }
 

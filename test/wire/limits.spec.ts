@@ -99,6 +99,9 @@ describe('wire: limits', () => {
       [{ record: { cid: cidOfLength(36), root: zeros(32), totalRewards: 1n, attempt: 0 } }, /record.cid is not the CIDv1/],
       [{ approval: { cid: cidBytes('r'), root: zeros(33), attempt: 0 } }, /approval.root/],
       [{ approval: { cid: cidOfLength(48), root: zeros(32), attempt: 0 } }, /approval.cid/],
+      [{ vote: { root: zeros(31), recordDigest: zeros(32), totalRewards: 1n, signature: zeros(64) } }, /vote.root/],
+      [{ vote: { root: zeros(32), recordDigest: zeros(33), totalRewards: 1n, signature: zeros(64) } }, /vote.recordDigest/],
+      [{ vote: { root: zeros(32), recordDigest: zeros(32), totalRewards: 1n, signature: zeros(63) } }, /vote.signature/],
       [{ submission: { ...base, proofs: [{ cid: Uint8Array.of(7, 7), size: 1, blocks: 1 }] } }, /submission.proofs.cid/],
       [{ equivocation: { first: about.envelope } }, /two envelopes/]
     ]

@@ -79,6 +79,15 @@ const good: Array<[string, string, Body]> = [
     'An approval of attempt 0, which the bytes leave out.',
     { cycle: 3, slot: 152, approval: { cid: new Uint8Array(cidBytes('record')), root: zeros(32).fill(3), attempt: 0 } }
   ],
+  [
+    'vote',
+    'A final vote, for whoever sends it to K2.',
+    {
+      cycle: 3,
+      slot: 153,
+      vote: { root: zeros(32).fill(3), recordDigest: zeros(32).fill(4), totalRewards: 2n ** 64n - 1n, signature: zeros(64).fill(5) }
+    }
+  ],
   ['equivocation', 'Two submissions of alice for one cycle.', equivocation(work, other)],
   [
     'cycle-2-to-the-53-less-1',

@@ -34,6 +34,7 @@ export interface Body {
     verdict?: Verdict;
     record?: Record;
     approval?: Approval;
+    vote?: Vote;
     equivocation?: Equivocation;
 }
 export declare namespace Body {
@@ -164,6 +165,22 @@ export declare namespace Body {
         field: '$.approval.attempt';
         value: number;
     }
+    interface BodyVoteRootFieldEvent {
+        field: '$.vote.root';
+        value: Uint8Array<ArrayBuffer>;
+    }
+    interface BodyVoteRecordDigestFieldEvent {
+        field: '$.vote.recordDigest';
+        value: Uint8Array<ArrayBuffer>;
+    }
+    interface BodyVoteTotalRewardsFieldEvent {
+        field: '$.vote.totalRewards';
+        value: bigint;
+    }
+    interface BodyVoteSignatureFieldEvent {
+        field: '$.vote.signature';
+        value: Uint8Array<ArrayBuffer>;
+    }
     interface BodyEquivocationFirstBodyFieldEvent {
         field: '$.equivocation.first.body';
         value: Uint8Array<ArrayBuffer>;
@@ -190,7 +207,7 @@ export declare namespace Body {
     }
     function encode(obj: Partial<Body>): Uint8Array<ArrayBuffer>;
     function decode(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Body>): Body;
-    function stream(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Body>): Generator<BodyCycleFieldEvent | BodySlotFieldEvent | BodyAnnouncementPeerIdFieldEvent | BodyAnnouncementMultiaddrsFieldEvent | BodyAnnouncementSequenceFieldEvent | BodyAnnouncementExpirySlotFieldEvent | BodySubmissionValueFieldEvent | BodySubmissionProofsCidFieldEvent | BodySubmissionProofsSizeFieldEvent | BodySubmissionProofsBlocksFieldEvent | BodySubmissionPeerIdFieldEvent | BodySubmissionMultiaddrsFieldEvent | BodyChallengeSubjectFieldEvent | BodyChallengeSubmissionFieldEvent | BodyChallengeFindingFieldEvent | BodyChallengeReasonFieldEvent | BodyResponseSubmissionFieldEvent | BodyResponsePeerIdFieldEvent | BodyResponseMultiaddrsFieldEvent | BodyVerdictSubjectFieldEvent | BodyVerdictSubmissionFieldEvent | BodyVerdictFindingFieldEvent | BodyVerdictReasonFieldEvent | BodyRecordCidFieldEvent | BodyRecordRootFieldEvent | BodyRecordTotalRewardsFieldEvent | BodyRecordAttemptFieldEvent | BodyApprovalCidFieldEvent | BodyApprovalRootFieldEvent | BodyApprovalAttemptFieldEvent | BodyEquivocationFirstBodyFieldEvent | BodyEquivocationFirstSignerFieldEvent | BodyEquivocationFirstSignatureFieldEvent | BodyEquivocationSecondBodyFieldEvent | BodyEquivocationSecondSignerFieldEvent | BodyEquivocationSecondSignatureFieldEvent>;
+    function stream(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Body>): Generator<BodyCycleFieldEvent | BodySlotFieldEvent | BodyAnnouncementPeerIdFieldEvent | BodyAnnouncementMultiaddrsFieldEvent | BodyAnnouncementSequenceFieldEvent | BodyAnnouncementExpirySlotFieldEvent | BodySubmissionValueFieldEvent | BodySubmissionProofsCidFieldEvent | BodySubmissionProofsSizeFieldEvent | BodySubmissionProofsBlocksFieldEvent | BodySubmissionPeerIdFieldEvent | BodySubmissionMultiaddrsFieldEvent | BodyChallengeSubjectFieldEvent | BodyChallengeSubmissionFieldEvent | BodyChallengeFindingFieldEvent | BodyChallengeReasonFieldEvent | BodyResponseSubmissionFieldEvent | BodyResponsePeerIdFieldEvent | BodyResponseMultiaddrsFieldEvent | BodyVerdictSubjectFieldEvent | BodyVerdictSubmissionFieldEvent | BodyVerdictFindingFieldEvent | BodyVerdictReasonFieldEvent | BodyRecordCidFieldEvent | BodyRecordRootFieldEvent | BodyRecordTotalRewardsFieldEvent | BodyRecordAttemptFieldEvent | BodyApprovalCidFieldEvent | BodyApprovalRootFieldEvent | BodyApprovalAttemptFieldEvent | BodyVoteRootFieldEvent | BodyVoteRecordDigestFieldEvent | BodyVoteTotalRewardsFieldEvent | BodyVoteSignatureFieldEvent | BodyEquivocationFirstBodyFieldEvent | BodyEquivocationFirstSignerFieldEvent | BodyEquivocationFirstSignatureFieldEvent | BodyEquivocationSecondBodyFieldEvent | BodyEquivocationSecondSignerFieldEvent | BodyEquivocationSecondSignatureFieldEvent>;
 }
 export interface Announcement {
     peerId: Uint8Array<ArrayBuffer>;
@@ -414,6 +431,34 @@ export declare namespace Approval {
     function encode(obj: Partial<Approval>): Uint8Array<ArrayBuffer>;
     function decode(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Approval>): Approval;
     function stream(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Approval>): Generator<ApprovalCidFieldEvent | ApprovalRootFieldEvent | ApprovalAttemptFieldEvent>;
+}
+export interface Vote {
+    root: Uint8Array<ArrayBuffer>;
+    recordDigest: Uint8Array<ArrayBuffer>;
+    totalRewards: bigint;
+    signature: Uint8Array<ArrayBuffer>;
+}
+export declare namespace Vote {
+    const codec: () => Codec<Vote>;
+    interface VoteRootFieldEvent {
+        field: '$.root';
+        value: Uint8Array<ArrayBuffer>;
+    }
+    interface VoteRecordDigestFieldEvent {
+        field: '$.recordDigest';
+        value: Uint8Array<ArrayBuffer>;
+    }
+    interface VoteTotalRewardsFieldEvent {
+        field: '$.totalRewards';
+        value: bigint;
+    }
+    interface VoteSignatureFieldEvent {
+        field: '$.signature';
+        value: Uint8Array<ArrayBuffer>;
+    }
+    function encode(obj: Partial<Vote>): Uint8Array<ArrayBuffer>;
+    function decode(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Vote>): Vote;
+    function stream(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Vote>): Generator<VoteRootFieldEvent | VoteRecordDigestFieldEvent | VoteTotalRewardsFieldEvent | VoteSignatureFieldEvent>;
 }
 export interface Equivocation {
     first?: Envelope;

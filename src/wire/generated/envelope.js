@@ -114,6 +114,17 @@ export var Body;
                 }
                 obj = { ...obj };
                 if (obj.equivocation != null) {
+                    obj.vote = undefined;
+                    obj.approval = undefined;
+                    obj.record = undefined;
+                    obj.verdict = undefined;
+                    obj.response = undefined;
+                    obj.challenge = undefined;
+                    obj.submission = undefined;
+                    obj.announcement = undefined;
+                }
+                if (obj.vote != null) {
+                    obj.equivocation = undefined;
                     obj.approval = undefined;
                     obj.record = undefined;
                     obj.verdict = undefined;
@@ -124,6 +135,7 @@ export var Body;
                 }
                 if (obj.approval != null) {
                     obj.equivocation = undefined;
+                    obj.vote = undefined;
                     obj.record = undefined;
                     obj.verdict = undefined;
                     obj.response = undefined;
@@ -133,6 +145,7 @@ export var Body;
                 }
                 if (obj.record != null) {
                     obj.equivocation = undefined;
+                    obj.vote = undefined;
                     obj.approval = undefined;
                     obj.verdict = undefined;
                     obj.response = undefined;
@@ -142,6 +155,7 @@ export var Body;
                 }
                 if (obj.verdict != null) {
                     obj.equivocation = undefined;
+                    obj.vote = undefined;
                     obj.approval = undefined;
                     obj.record = undefined;
                     obj.response = undefined;
@@ -151,6 +165,7 @@ export var Body;
                 }
                 if (obj.response != null) {
                     obj.equivocation = undefined;
+                    obj.vote = undefined;
                     obj.approval = undefined;
                     obj.record = undefined;
                     obj.verdict = undefined;
@@ -160,6 +175,7 @@ export var Body;
                 }
                 if (obj.challenge != null) {
                     obj.equivocation = undefined;
+                    obj.vote = undefined;
                     obj.approval = undefined;
                     obj.record = undefined;
                     obj.verdict = undefined;
@@ -169,6 +185,7 @@ export var Body;
                 }
                 if (obj.submission != null) {
                     obj.equivocation = undefined;
+                    obj.vote = undefined;
                     obj.approval = undefined;
                     obj.record = undefined;
                     obj.verdict = undefined;
@@ -178,6 +195,7 @@ export var Body;
                 }
                 if (obj.announcement != null) {
                     obj.equivocation = undefined;
+                    obj.vote = undefined;
                     obj.approval = undefined;
                     obj.record = undefined;
                     obj.verdict = undefined;
@@ -220,6 +238,10 @@ export var Body;
                 if (obj.approval != null) {
                     w.uint32(74);
                     Approval.codec().encode(obj.approval, w);
+                }
+                if (obj.vote != null) {
+                    w.uint32(82);
+                    Vote.codec().encode(obj.vote, w);
                 }
                 if (obj.equivocation != null) {
                     w.uint32(90);
@@ -287,6 +309,12 @@ export var Body;
                             });
                             break;
                         }
+                        case 10: {
+                            obj.vote = Vote.codec().decode(reader, reader.uint32(), {
+                                limits: opts.limits?.vote
+                            });
+                            break;
+                        }
                         case 11: {
                             obj.equivocation = Equivocation.codec().decode(reader, reader.uint32(), {
                                 limits: opts.limits?.equivocation
@@ -300,6 +328,17 @@ export var Body;
                     }
                 }
                 if (obj.equivocation != null) {
+                    delete obj.vote;
+                    delete obj.approval;
+                    delete obj.record;
+                    delete obj.verdict;
+                    delete obj.response;
+                    delete obj.challenge;
+                    delete obj.submission;
+                    delete obj.announcement;
+                }
+                if (obj.vote != null) {
+                    delete obj.equivocation;
                     delete obj.approval;
                     delete obj.record;
                     delete obj.verdict;
@@ -310,6 +349,7 @@ export var Body;
                 }
                 if (obj.approval != null) {
                     delete obj.equivocation;
+                    delete obj.vote;
                     delete obj.record;
                     delete obj.verdict;
                     delete obj.response;
@@ -319,6 +359,7 @@ export var Body;
                 }
                 if (obj.record != null) {
                     delete obj.equivocation;
+                    delete obj.vote;
                     delete obj.approval;
                     delete obj.verdict;
                     delete obj.response;
@@ -328,6 +369,7 @@ export var Body;
                 }
                 if (obj.verdict != null) {
                     delete obj.equivocation;
+                    delete obj.vote;
                     delete obj.approval;
                     delete obj.record;
                     delete obj.response;
@@ -337,6 +379,7 @@ export var Body;
                 }
                 if (obj.response != null) {
                     delete obj.equivocation;
+                    delete obj.vote;
                     delete obj.approval;
                     delete obj.record;
                     delete obj.verdict;
@@ -346,6 +389,7 @@ export var Body;
                 }
                 if (obj.challenge != null) {
                     delete obj.equivocation;
+                    delete obj.vote;
                     delete obj.approval;
                     delete obj.record;
                     delete obj.verdict;
@@ -355,6 +399,7 @@ export var Body;
                 }
                 if (obj.submission != null) {
                     delete obj.equivocation;
+                    delete obj.vote;
                     delete obj.approval;
                     delete obj.record;
                     delete obj.verdict;
@@ -364,6 +409,7 @@ export var Body;
                 }
                 if (obj.announcement != null) {
                     delete obj.equivocation;
+                    delete obj.vote;
                     delete obj.approval;
                     delete obj.record;
                     delete obj.verdict;
@@ -430,6 +476,12 @@ export var Body;
                         case 9: {
                             yield* Approval.codec().stream(reader, reader.uint32(), `${prefix}.approval`, {
                                 limits: opts.limits?.approval
+                            });
+                            break;
+                        }
+                        case 10: {
+                            yield* Vote.codec().stream(reader, reader.uint32(), `${prefix}.vote`, {
+                                limits: opts.limits?.vote
                             });
                             break;
                         }
@@ -1413,6 +1465,124 @@ export var Approval;
     }
     Approval.stream = stream;
 })(Approval || (Approval = {}));
+export var Vote;
+(function (Vote) {
+    let _codec;
+    Vote.codec = () => {
+        if (_codec == null) {
+            _codec = message((obj, w, opts = {}) => {
+                if (opts.lengthDelimited !== false) {
+                    w.fork();
+                }
+                if ((obj.root != null && obj.root.byteLength > 0)) {
+                    w.uint32(10);
+                    w.bytes(obj.root);
+                }
+                if ((obj.recordDigest != null && obj.recordDigest.byteLength > 0)) {
+                    w.uint32(18);
+                    w.bytes(obj.recordDigest);
+                }
+                if ((obj.totalRewards != null && obj.totalRewards !== 0n)) {
+                    w.uint32(24);
+                    w.uint64(obj.totalRewards);
+                }
+                if ((obj.signature != null && obj.signature.byteLength > 0)) {
+                    w.uint32(34);
+                    w.bytes(obj.signature);
+                }
+                if (opts.lengthDelimited !== false) {
+                    w.ldelim();
+                }
+            }, (reader, length, opts = {}) => {
+                const obj = {
+                    root: uint8ArrayAlloc(0),
+                    recordDigest: uint8ArrayAlloc(0),
+                    totalRewards: 0n,
+                    signature: uint8ArrayAlloc(0)
+                };
+                const end = length == null ? reader.len : reader.pos + length;
+                while (reader.pos < end) {
+                    const tag = reader.uint32();
+                    switch (tag >>> 3) {
+                        case 1: {
+                            obj.root = reader.bytes();
+                            break;
+                        }
+                        case 2: {
+                            obj.recordDigest = reader.bytes();
+                            break;
+                        }
+                        case 3: {
+                            obj.totalRewards = reader.uint64();
+                            break;
+                        }
+                        case 4: {
+                            obj.signature = reader.bytes();
+                            break;
+                        }
+                        default: {
+                            reader.skipType(tag & 7);
+                            break;
+                        }
+                    }
+                }
+                return obj;
+            }, function* (reader, length, prefix, opts = {}) {
+                const end = length == null ? reader.len : reader.pos + length;
+                while (reader.pos < end) {
+                    const tag = reader.uint32();
+                    switch (tag >>> 3) {
+                        case 1: {
+                            yield {
+                                field: `${prefix}.root`,
+                                value: reader.bytes()
+                            };
+                            break;
+                        }
+                        case 2: {
+                            yield {
+                                field: `${prefix}.recordDigest`,
+                                value: reader.bytes()
+                            };
+                            break;
+                        }
+                        case 3: {
+                            yield {
+                                field: `${prefix}.totalRewards`,
+                                value: reader.uint64()
+                            };
+                            break;
+                        }
+                        case 4: {
+                            yield {
+                                field: `${prefix}.signature`,
+                                value: reader.bytes()
+                            };
+                            break;
+                        }
+                        default: {
+                            reader.skipType(tag & 7);
+                            break;
+                        }
+                    }
+                }
+            });
+        }
+        return _codec;
+    };
+    function encode(obj) {
+        return encodeMessage(obj, Vote.codec());
+    }
+    Vote.encode = encode;
+    function decode(buf, opts) {
+        return decodeMessage(buf, Vote.codec(), opts);
+    }
+    Vote.decode = decode;
+    function stream(buf, opts) {
+        return streamMessage(buf, Vote.codec(), opts);
+    }
+    Vote.stream = stream;
+})(Vote || (Vote = {}));
 export var Equivocation;
 (function (Equivocation) {
     let _codec;
