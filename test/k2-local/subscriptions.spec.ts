@@ -55,7 +55,7 @@ describe('local K2: subscriptions', () => {
     await subscribed(1)
     expect(during.heard).to.have.length(0)
     f.slots()
-    expect((await during.count(1))[0]).to.deep.equal([{ err: null }, { apiVersion: '2.3.0', slot: 2 }])
+    expect((await during.count(1))[0]).to.deep.equal([{ err: null }, { apiVersion: '4.1.0', slot: 2 }])
     f.connection.onSignature(signature, after.listen, 'finalized')
     expect((await after.count(1))[0]![0]).to.deep.equal({ err: null })
     await subscribed(0)

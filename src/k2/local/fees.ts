@@ -24,6 +24,14 @@ const BUILTIN_UNITS = 3000n
 const PROGRAM_UNITS = 200_000n
 const MAX_UNITS = 1_400_000n
 
+/** The price that a message offers for a compute unit, in micro-lamports. */
+export function unitPriceOf(message: Pick<WireTransaction, 'keys' | 'instructions'>): bigint {
+  const price = message.instructions.find(
+    ({ program, data }) => data[0] === 3 && data.length === 9 && encodeBase58(message.keys[program]!) === COMPUTE_BUDGET
+  )
+  return price === undefined ? 0n : Buffer.from(price.data).readBigUInt64LE(1)
+}
+
 /** The fee of a message before it runs, in lamports: signatures, and the price that it offers for its compute units. */
 export function feeOf(message: Pick<WireTransaction, 'requiredSignatures' | 'keys' | 'instructions'>): bigint {
   let signatures = BigInt(message.requiredSignatures)

@@ -78,6 +78,10 @@ export interface TransactionRecord {
 export interface Mention {
   signature: string
   slot: number
+  /** Its place in the block. */
+  index: number
+  /** The whole transaction, when it has a memo. */
+  wire: WireTransaction | undefined
   blockTimeS: number
   err: TransactionError | null
 }
@@ -198,6 +202,29 @@ export class History {
     return this.#all('SELECT slot FROM blocks WHERE slot BETWEEN ? AND ? ORDER BY slot', from, to).map((row) => Number(row.slot))
   }
 
+  /** The first slots from `from` on that have a block, `limit` at most. */
+  slotsFrom(from: number, limit: number): number[] {
+    return this.#all('SELECT slot FROM blocks WHERE slot >= ? ORDER BY slot LIMIT ?', from, limit).map((row) => Number(row.slot))
+  }
+
+  /** How many slots from `from` to `to`, both included, have a block that is kept. */
+  countBlocks(from: number, to: number): number {
+    return Number(this.#get('SELECT count(*) AS n FROM blocks WHERE slot BETWEEN ? AND ?', from, to)?.n)
+  }
+
+  /** Blocks and transactions of each whole period of `periodS` seconds that lies wholly before the time `untilS`, newest first. */
+  samples(periodS: number, untilS: number, limit: number): Array<{ slot: number; firstSlot: number; transactions: number }> {
+    return this.#all(
+      `SELECT max(slot) AS slot, min(slot) AS first, sum(transactions) AS n FROM blocks WHERE time < ? - ? % ?
+       GROUP BY time / ? ORDER BY slot DESC LIMIT ?`,
+      untilS,
+      untilS,
+      periodS,
+      periodS,
+      limit
+    ).map(({ slot, first, n }) => ({ slot: Number(slot), firstSlot: Number(first), transactions: Number(n) }))
+  }
+
   /** The transactions of the block at `slot`, in order. */
   transactionsOf(slot: number): TransactionRecord[] {
     const from = slot * PLACES_PER_SLOT
@@ -221,14 +248,22 @@ export class History {
    * Transactions that mention `address`, newest first: those before the transaction `before` and after the transaction `until`.
    * A `before` that is not known has nothing before it; an `until` that is not known ends nothing.
    */
-  mentions(address: Uint8Array, range: { before?: Uint8Array | undefined; until?: Uint8Array | undefined; limit: number }): Mention[] {
+  mentions(
+    address: Uint8Array,
+    range: { before?: Uint8Array | undefined; until?: Uint8Array | undefined; limit: number; memoPrograms?: readonly Uint8Array[] }
+  ): Mention[] {
     const id = (signature: Uint8Array | undefined) =>
       signature === undefined ? undefined : this.#get('SELECT id FROM transactions WHERE signature = ?', signature)?.id
     const before = range.before === undefined ? Number.MAX_SAFE_INTEGER : (id(range.before) ?? 0)
     const rows = this.#all(
-      `SELECT t.id, t.signature, t.err, b.time FROM mentions m JOIN transactions t ON t.id = m.id
+      // the bytes of the few that have a memo only: most have none, and a thousand transactions are much to read
+      `SELECT t.id, t.signature, t.err, b.time,
+         CASE WHEN EXISTS (SELECT 1 FROM mentions x WHERE x.address IN (?, ?) AND x.id = t.id) THEN t.bytes END AS bytes
+       FROM mentions m JOIN transactions t ON t.id = m.id
        JOIN blocks b ON b.slot = t.id / ${PLACES_PER_SLOT}
        WHERE m.address = ? AND m.id < ? AND m.id > ? ORDER BY m.id DESC LIMIT ?`,
+      range.memoPrograms?.[0] ?? null,
+      range.memoPrograms?.[1] ?? null,
       address,
       before,
       id(range.until) ?? 0,
@@ -237,6 +272,8 @@ export class History {
     return rows.map((row) => ({
       signature: encodeBase58(row.signature as Uint8Array),
       slot: slotOf(row),
+      index: Number(row.id) % PLACES_PER_SLOT,
+      wire: row.bytes === null ? undefined : decodeTransaction(row.bytes as Uint8Array),
       blockTimeS: Number(row.time),
       err: toError(row)
     }))

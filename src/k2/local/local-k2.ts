@@ -8,6 +8,7 @@ import { type Genesis, openChain } from './genesis.ts'
 import { History, MIN_KEEP_BLOCKS, type TransactionRecord } from './history.ts'
 import { Ledger, type Submission } from './ledger.ts'
 import { type LocalK2Log, silentLog } from './log.ts'
+import { PriorityFees } from './priority-fees.ts'
 import type { RpcContext } from './rpc/context.ts'
 import { checkParams, methodNotFound } from './rpc/dispatch.ts'
 import { type MethodName, methods } from './rpc/methods.ts'
@@ -105,6 +106,8 @@ export class LocalK2 {
         ledger: this.#ledger,
         history: this.#history,
         chain,
+        priorityFees: new PriorityFees(),
+        listens: () => ({ rpc: this.#authority(this.#server.port), pubsub: this.#authority(this.#server.port + 1) }),
         healthy: () => this.#healthy,
         submit: (wire, options) => this.#ledger.submit(wire, options),
         airdrop: (to, lamports) => this.#airdrop(to, lamports)
@@ -114,6 +117,7 @@ export class LocalK2 {
       throw err
     }
     this.#ledger.events.on('transaction', (record) => this.#onTransaction(record))
+    this.#ledger.events.on('block', ({ slot }) => this.#context.priorityFees.complete(slot))
     this.#ledger.events.on('slot', ({ slot }) => {
       // the last block is closed by stop, and no slot begins after it
       if (this.#state !== 'stopped') {
@@ -123,7 +127,7 @@ export class LocalK2 {
     // time: one call per slot
     this.#ticker = new SlotTicker({ clock, slotMs: init.slotMs ?? 400, tick: () => this.#tick() })
     // who wants to be told
-    this.#subscriptions = new Subscriptions(this.#ledger)
+    this.#subscriptions = new Subscriptions(this.#ledger, () => clock.nowMs())
     // the outside
     this.#server = new RpcServer({
       host: this.#host,
@@ -314,6 +318,7 @@ export class LocalK2 {
 
   #onTransaction(record: TransactionRecord): void {
     this.#counters.add(record)
+    this.#context.priorityFees.add(record)
     if (this.events.listenerCount('transaction') > 0) {
       const { wire, keys, meta, slot } = record
       this.#emit('transaction', {

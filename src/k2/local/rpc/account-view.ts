@@ -4,6 +4,7 @@ import { decodeBase58, encodeBase58 } from '../base58.ts'
 import type { AccountState } from '../vm.ts'
 import { INVALID_REQUEST, invalidParams, RpcError } from './errors.ts'
 import type { accountEncoding, accountFilters, dataSlice } from './params.ts'
+import { type Lookup, parseAccount } from './parsed/accounts.ts'
 
 /** Account data of more bytes is not given in base58, which takes quadratic time; Solana's bound. */
 const MAX_BASE58_BYTES = 128
@@ -12,18 +13,31 @@ const MAX_MEMCMP_BYTES = 128
 
 type Encoding = z.output<typeof accountEncoding>
 
-/** An account as JSON-RPC gives it; without an encoding, in the old form of bare base58. */
+/** What `jsonParsed` needs beside the account: its address, and what other addresses hold. */
+export interface ParseTools {
+  /** base58 */
+  key: string
+  lookup: Lookup
+}
+
+/**
+ * An account as JSON-RPC gives it; without an encoding, in the old form of bare base58.
+ *
+ * @throws RpcError when its data is too long for base58
+ */
 export function viewAccount(
   account: AccountState,
-  config: { encoding?: Encoding; dataSlice?: z.output<typeof dataSlice> } | null | undefined
+  config: { encoding?: Encoding; dataSlice?: z.output<typeof dataSlice> } | null | undefined,
+  { key, lookup }: ParseTools
 ) {
+  const parsed = config?.encoding === 'jsonParsed' ? parseAccount(account, key, lookup) : undefined
   const { lamports, owner, executable, rentEpoch } = account
   const slice = config?.dataSlice
   const data = slice == null ? account.data : account.data.subarray(slice.offset, slice.offset + slice.length)
   return {
     lamports,
     owner: encodeBase58(owner),
-    data: viewData(data, config?.encoding ?? 'binary'),
+    data: parsed ?? viewData(data, config?.encoding ?? 'binary'),
     executable,
     rentEpoch,
     space: account.data.length

@@ -1,26 +1,16 @@
 import { z } from 'zod'
-import { encodeBase58 } from '../base58.ts'
 import type { Block } from '../history.ts'
 import { SLOTS_PER_EPOCH } from '../vm.ts'
-import { API_VERSION, method, type RpcContext, slotFor, withContext } from './context.ts'
-import { blockCleanedUp, blockNotAvailable, invalidParams, nodeUnhealthy, slotSkipped } from './errors.ts'
+import { blockConfig, viewBlock } from './block-view.ts'
+import { API_VERSION, FEATURE_SET, method, type RpcContext, slotFor, withContext } from './context.ts'
+import { blockCleanedUp, blockNotAvailable, invalidParams, nodeUnhealthy, noSnapshot, slotSkipped } from './errors.ts'
 import * as p from './params.ts'
-import { viewTransaction, viewTransactionAccounts } from './transaction-view.ts'
 
 /** The widest range of slots that getBlocks answers, by Solana's rules. */
 const MAX_BLOCKS_RANGE = 500_000
 
 const none = z.tuple([])
 const view = z.tuple([p.viewConfig.optional()])
-const blockConfig = z
-  .object({
-    ...p.commitment,
-    encoding: p.transactionEncoding,
-    transactionDetails: z.enum(['full', 'accounts', 'signatures', 'none']).nullish(),
-    rewards: z.boolean().nullish(),
-    maxSupportedTransactionVersion: z.number().int().min(0).max(255).nullish()
-  })
-  .nullish()
 const commitmentConfig = z.object(p.commitment).nullish()
 
 /** The node, its slots, blockhashes and blocks. */
@@ -31,7 +21,7 @@ export const chainMethods = {
     }
     return 'ok'
   }),
-  getVersion: method(none, () => ({ 'solana-core': API_VERSION, 'feature-set': 0 })),
+  getVersion: method(none, () => ({ 'solana-core': API_VERSION, 'feature-set': FEATURE_SET })),
   getGenesisHash: method(none, ({ chain }) => chain.genesisHash),
   getIdentity: method(none, ({ chain }) => ({ identity: chain.identity })),
   getSlot: method(view, (context, [config]) => slotFor(context, config)),
@@ -72,6 +62,11 @@ export const chainMethods = {
     }
   ),
   getFirstAvailableBlock: method(none, ({ history }) => history.firstSlot()),
+  minimumLedgerSlot: method(none, ({ history }) => history.firstSlot()),
+  // the chain on disk is its own snapshot: there are no files of snapshots
+  getHighestSnapshotSlot: method(none, () => {
+    throw noSnapshot()
+  }),
   getBlockTime: method(z.tuple([p.slot]), (context, [slot]) => blockAt(context, slot).blockTimeS),
   getBlocks: method(
     z.union([
@@ -90,38 +85,19 @@ export const chainMethods = {
       return from > to ? [] : context.history.slots(from, to)
     }
   ),
+  getBlocksWithLimit: method(z.tuple([p.slot, p.slot, commitmentConfig.optional()]), (context, [from, limit, config]) => {
+    refuseProcessed(config)
+    if (limit > MAX_BLOCKS_RANGE) {
+      throw invalidParams(`Limit too large; max ${MAX_BLOCKS_RANGE}`)
+    }
+    return context.history.slotsFrom(from, limit)
+  }),
   getBlock: method(z.tuple([p.slot, z.union([blockConfig, p.transactionEncoding]).optional()]), (context, [slot, given]) => {
     const config = typeof given === 'string' ? { encoding: given } : given
     refuseProcessed(config)
     const block = blockAt(context, slot)
-    const { blockhash, previousBlockhash, parentSlot, height, blockTimeS } = block
-    return {
-      blockHeight: height,
-      blockTime: blockTimeS,
-      blockhash,
-      parentSlot,
-      previousBlockhash,
-      ...(config?.rewards === false ? {} : { rewards: [] }),
-      ...viewTransactions(context, block, config)
-    }
+    return viewBlock(block, block.transactions === 0 ? [] : context.history.transactionsOf(slot), config)
   })
-}
-
-function viewTransactions({ history }: RpcContext, block: Block, config: z.output<typeof blockConfig>) {
-  const details = config?.transactionDetails ?? 'full'
-  if (details === 'none') {
-    return {}
-  }
-  const records = block.transactions === 0 ? [] : history.transactionsOf(block.slot)
-  const maxSupported = config?.maxSupportedTransactionVersion
-  switch (details) {
-    case 'signatures':
-      return { signatures: records.map(({ wire }) => encodeBase58(wire.signatures[0]!)) }
-    case 'accounts':
-      return { transactions: records.map((record) => viewTransactionAccounts(record, maxSupported)) }
-    case 'full':
-      return { transactions: records.map((record) => viewTransaction(record, config?.encoding ?? 'json', maxSupported)) }
-  }
 }
 
 /** @throws RpcError saying why there is no such block */

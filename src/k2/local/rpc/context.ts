@@ -2,7 +2,9 @@ import type { z } from 'zod'
 import type { ChainFacts } from '../genesis.ts'
 import type { History } from '../history.ts'
 import type { Commitment, Ledger, Submission } from '../ledger.ts'
+import type { PriorityFees } from '../priority-fees.ts'
 import type { WireTransaction } from '../transaction.ts'
+import type { ParseTools } from './account-view.ts'
 import { minContextSlotNotReached } from './errors.ts'
 
 /** What the methods touch. */
@@ -12,6 +14,10 @@ export interface RpcContext {
   chain: ChainFacts
   /** False while blocks cannot be stored. */
   healthy: () => boolean
+  /** What came into the last blocks had to pay. */
+  priorityFees: PriorityFees
+  /** Where it listens, as host and port. */
+  listens: () => { rpc: string; pubsub: string }
   /** Runs a transaction into the slot in progress. */
   submit: (wire: WireTransaction, options: { verified: boolean }) => Submission
   /** Pays from the faucet. */
@@ -29,13 +35,21 @@ export function method<P extends z.ZodType>(params: P, call: (context: RpcContex
   return { params, call }
 }
 
+/** What `jsonParsed` needs to read the account at `key`, as `commitment` sees the others. */
+export function parseTools(ledger: Ledger, key: string, commitment: Commitment): ParseTools {
+  return { key, lookup: (other) => ledger.account(other, commitment) }
+}
+
 /** A value with the slot that it was true at. */
 export function withContext<T>(slot: number, value: T): { context: { apiVersion: string; slot: number }; value: T } {
   return { context: { apiVersion: API_VERSION, slot }, value }
 }
 
 /** The Solana version whose JSON-RPC this is; clients read it from getVersion and from contexts. */
-export const API_VERSION = '2.3.0'
+export const API_VERSION = '4.1.0'
+
+/** The set of features that the node has; here, all that the VM has. */
+export const FEATURE_SET = 0
 
 /** The slot that a request is answered at. @throws RpcError when it asks for a later one */
 export function slotFor(

@@ -36,6 +36,8 @@ export const nodeUnhealthy = () => new RpcError(-32005, 'Node is unhealthy', { n
 export const slotSkipped = (slot: number) =>
   new RpcError(-32007, `Slot ${slot} was skipped, or missing due to ledger jump to recent snapshot`)
 
+export const noSnapshot = () => new RpcError(-32008, 'No snapshot')
+
 export const unsupportedVersion = (version: number) =>
   new RpcError(
     -32015,

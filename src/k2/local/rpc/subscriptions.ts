@@ -1,10 +1,12 @@
 import { z } from 'zod'
-import type { TransactionRecord } from '../history.ts'
+import type { Block, TransactionRecord } from '../history.ts'
 import { stringifyJson } from '../json.ts'
-import type { Commitment, Ledger } from '../ledger.ts'
+import { type Commitment, type Ledger, MOVING_SYSVARS } from '../ledger.ts'
 import type { AccountState } from '../vm.ts'
-import { accountMatcher, viewAccount } from './account-view.ts'
-import { withContext } from './context.ts'
+import { accountMatcher, type ParseTools, viewAccount } from './account-view.ts'
+import { blockConfig, viewBlock } from './block-view.ts'
+import { refuseProcessed } from './chain-methods.ts'
+import { parseTools, withContext } from './context.ts'
 import { checkParams, methodNotFound } from './dispatch.ts'
 import { INTERNAL_ERROR, invalidParams, RpcError } from './errors.ts'
 import * as p from './params.ts'
@@ -21,12 +23,16 @@ interface Subscription {
   kind: Kind
   client: Client
   commitment: Commitment
+  /** Set for those that are told of a transaction when it comes, whatever their commitment. */
+  onReceived?: (record: TransactionRecord) => void
   /** Set for the kinds that are told of transactions. */
   onTransaction?: (record: TransactionRecord) => void
   /** Set for the kinds that are told of accounts; `key` is one that changed. */
   onAccount?: (name: string, state: AccountState | undefined, slot: number) => void
   /** Set for the kinds that are told of slots. */
   onSlot?: (info: { slot: number; parent: number; root: number }) => void
+  /** Set for the kinds that are told of whole blocks. */
+  onBlock?: (block: Block, records: readonly TransactionRecord[]) => void
 }
 
 const view = z.object(p.commitment).nullish().optional()
@@ -36,10 +42,60 @@ const programConfig = z
   .nullish()
   .optional()
 
+const blockFilter = z.union([z.literal('all'), z.object({ mentionsAccountOrProgram: p.pubkey })])
+const blockSubscription = z
+  .object({ ...blockConfig.unwrap().unwrap().omit({ rewards: true }).shape, showRewards: z.boolean().nullish() })
+  .nullish()
+
 /** Each kind says what it takes, and how a subscription to it is told. */
 const kinds = {
   slot: kind(z.tuple([]), ({ notify }) => ({ onSlot: (info) => notify(info) })),
   root: kind(z.tuple([]), ({ notify }) => ({ onSlot: ({ root }) => notify(root) })),
+  slotsUpdates: kind(z.tuple([]), ({ notify, nowMs }) => {
+    const tell = (type: string, slot: number, more = {}) => notify({ type, slot, timestamp: nowMs(), ...more })
+    return {
+      onBlock: ({ slot, transactions }, records) => {
+        const numFailedTransactions = records.filter(({ meta }) => meta.err !== null).length
+        // a block here is one entry of all its transactions
+        const stats = {
+          numTransactionEntries: transactions === 0 ? 0 : 1,
+          numSuccessfulTransactions: transactions - numFailedTransactions,
+          numFailedTransactions,
+          maxTransactionsPerEntry: transactions
+        }
+        tell('completed', slot)
+        tell('frozen', slot, { stats })
+        tell('optimisticConfirmation', slot)
+        tell('root', slot)
+      },
+      onSlot: ({ slot, parent }) => tell('createdBank', slot, { parent })
+    }
+  }),
+  block: kind(z.tuple([blockFilter, blockSubscription.optional()]), ({ notify }, [filter, config]) => {
+    refuseProcessed(config)
+    const mentioned = filter === 'all' ? undefined : filter.mentionsAccountOrProgram.text
+    // unlike getBlock, base64 and no rewards unless they are asked for
+    const options = { ...config, encoding: config?.encoding ?? ('base64' as const), rewards: config?.showRewards === true }
+    return {
+      onBlock: (block, all) => {
+        const records = mentioned === undefined ? all : all.filter(({ keys }) => keys.includes(mentioned))
+        if (mentioned !== undefined && records.length === 0) {
+          return
+        }
+        let err: unknown = null
+        let view: object | null = null
+        try {
+          view = viewBlock(block, records, options)
+        } catch (failed) {
+          if (!(failed instanceof RpcError)) {
+            throw failed
+          }
+          err = { UnsupportedTransactionVersion: 0 }
+        }
+        notify(withContext(block.slot, { slot: block.slot, err, block: view }))
+      }
+    }
+  }),
   signature: kind(
     z.tuple([
       p.signature,
@@ -61,6 +117,13 @@ const kinds = {
         later(() => tell(status.slot, status.err))
       }
       return {
+        ...(config?.enableReceivedNotification === true && {
+          onReceived: (record: TransactionRecord) => {
+            if (record.wire.signature === text) {
+              notify(withContext(record.slot, 'receivedSignature'))
+            }
+          }
+        }),
         onTransaction: (record) => {
           if (record.wire.signature === text) {
             tell(record.slot, record.meta.err)
@@ -87,20 +150,21 @@ const kinds = {
         .nullish()
         .optional()
     ]),
-    ({ notify }, [{ text }, config]) => ({
+    ({ notify, ledger, commitment }, [{ text }, config]) => ({
       onAccount: (name, state, slot) => {
         if (name === text) {
-          notify(withContext(slot, viewAccount(state ?? CLOSED, config)))
+          notify(withContext(slot, viewTold(state ?? CLOSED, config, parseTools(ledger, name, commitment))))
         }
       }
     })
   ),
-  program: kind(z.tuple([p.pubkey, programConfig]), ({ notify }, [{ bytes }, config]) => {
+  program: kind(z.tuple([p.pubkey, programConfig]), ({ notify, ledger, commitment }, [{ bytes }, config]) => {
     const matches = accountMatcher(config?.filters)
     return {
       onAccount: (name, state, slot) => {
         if (state !== undefined && Buffer.compare(state.owner, bytes) === 0 && matches(state)) {
-          notify(withContext(slot, { pubkey: name, account: viewAccount(state, config) }))
+          const account = viewTold(state, config, parseTools(ledger, name, commitment))
+          notify(withContext(slot, { pubkey: name, account }))
         }
       }
     }
@@ -112,8 +176,23 @@ type Kind = keyof typeof kinds
 /** An account that is no more, as Solana's nodes tell it. */
 const CLOSED: AccountState = { lamports: 0n, owner: new Uint8Array(32), data: new Uint8Array(), executable: false, rentEpoch: 0n }
 
+/** An account as a subscriber is told of it: where there is nobody to refuse, words stand for data that is too long for base58. */
+function viewTold(state: AccountState, config: Parameters<typeof viewAccount>[1], tools: ParseTools) {
+  try {
+    return viewAccount(state, config, tools)
+  } catch (err) {
+    if (!(err instanceof RpcError)) {
+      throw err
+    }
+    const words = 'error: data too large for bs58 encoding'
+    const data = config?.encoding === 'base58' ? [words, 'base58'] : words
+    return { ...viewAccount({ ...state, data: new Uint8Array() }, config, tools), data, space: state.data.length }
+  }
+}
+
 interface KindTools {
   ledger: Ledger
+  nowMs: () => number
   commitment: Commitment
   /** Tells the subscriber. */
   notify: (result: unknown) => void
@@ -123,7 +202,7 @@ interface KindTools {
   end: () => void
 }
 
-type Told = Pick<Subscription, 'onTransaction' | 'onAccount' | 'onSlot'>
+type Told = Pick<Subscription, 'onReceived' | 'onTransaction' | 'onAccount' | 'onSlot' | 'onBlock'>
 
 function kind<P extends z.ZodType<unknown[]>>(params: P, open: (tools: KindTools, params: z.output<P>) => Told) {
   return { params, open: open as (tools: KindTools, params: unknown[]) => Told }
@@ -132,26 +211,35 @@ function kind<P extends z.ZodType<unknown[]>>(params: P, open: (tools: KindTools
 /** The subscriptions of all connections, and their feeding from the ledger. */
 export class Subscriptions {
   readonly #ledger: Ledger
+  readonly #nowMs: () => number
   readonly #all = new Map<number, Subscription>()
   /** The block's transactions, told to those who wait for it to be complete. */
   #pending: TransactionRecord[] = []
   #nextId = 0
 
-  constructor(ledger: Ledger) {
+  constructor(ledger: Ledger, nowMs: () => number) {
     this.#ledger = ledger
+    this.#nowMs = nowMs
     ledger.events.on('transaction', (record, changed) => {
       this.#pending.push(record)
-      this.#tell((commitment) => commitment === 'processed', [record], changed, record.slot)
+      for (const { onReceived } of this.#all.values()) {
+        onReceived?.(record)
+      }
+      this.#tell('processed', [record], changed, record.slot)
     })
     ledger.events.on('block', (block, changed) => {
       const records = this.#pending
       this.#pending = []
-      this.#tell((commitment) => commitment !== 'processed', records, changed, block.slot)
+      this.#tell('completed', records, [...changed, ...MOVING_SYSVARS], block.slot)
+      for (const { onBlock } of this.#all.values()) {
+        onBlock?.(block, records)
+      }
     })
     ledger.events.on('slot', (info) => {
       for (const subscription of this.#all.values()) {
         subscription.onSlot?.(info)
       }
+      this.#tell('processed', [], MOVING_SYSVARS, info.slot)
     })
   }
 
@@ -178,6 +266,7 @@ export class Subscriptions {
     const told = open(
       {
         ledger: this.#ledger,
+        nowMs: this.#nowMs,
         commitment,
         notify: (result) => {
           if (live()) {
@@ -216,8 +305,9 @@ export class Subscriptions {
     this.#all.delete(id)
   }
 
-  #tell(sees: (commitment: Commitment) => boolean, records: readonly TransactionRecord[], changed: readonly string[], slot: number): void {
-    const told = [...this.#all.values()].filter(({ commitment }) => sees(commitment))
+  /** Tells those who wait for what runs, or for what is complete. */
+  #tell(stage: 'processed' | 'completed', records: readonly TransactionRecord[], changed: readonly string[], slot: number): void {
+    const told = [...this.#all.values()].filter(({ commitment }) => (commitment === 'processed') === (stage === 'processed'))
     for (const { onTransaction } of told) {
       if (onTransaction !== undefined) {
         records.forEach(onTransaction)
@@ -228,8 +318,8 @@ export class Subscriptions {
       return
     }
     for (const name of changed) {
-      // the block event comes when the next slot has begun and changed nothing yet: this is the block's state
-      const state = this.#ledger.accountByName(name, 'processed')
+      // when a block is told the next slot has begun; confirmed is what the block left
+      const state = this.#ledger.accountByName(name, stage === 'processed' ? 'processed' : 'confirmed')
       for (const { onAccount } of watching) {
         onAccount!(name, state, slot)
       }

@@ -2,15 +2,18 @@ import { z } from 'zod'
 import { decodeBase58, encodeBase58 } from '../base58.ts'
 import { MalformedTransactionError } from '../errors.ts'
 import { feeOf } from '../fees.ts'
+import { tokenBalances } from '../token-state.ts'
 import { decodeBareMessage, decodeTransaction, MAX_TRANSACTION_BYTES, type WireTransaction } from '../transaction.ts'
 import { describeTransactionError } from '../transaction-error.ts'
-import type { Simulation } from '../vm.ts'
+import type { AccountState, Simulation } from '../vm.ts'
 import { viewAccount } from './account-view.ts'
 import { refuseProcessed } from './chain-methods.ts'
 import { method, type RpcContext, slotFor, withContext } from './context.ts'
 import { INTERNAL_ERROR, INVALID_PARAMS, invalidParams, preflightFailure, RpcError, signatureFailure } from './errors.ts'
+import { loadedBytes } from './loaded-bytes.ts'
 import * as p from './params.ts'
-import { viewInner, viewTransaction } from './transaction-view.ts'
+import { MEMO_PROGRAMS, memosOf } from './parsed/instructions.ts'
+import { plainInstructions, viewInner, viewTransaction } from './transaction-view.ts'
 
 /** The most signatures that one getSignatureStatuses asks for, by Solana's rules. */
 const MAX_STATUSES = 256
@@ -18,6 +21,8 @@ const MAX_STATUSES = 256
 const MAX_SIGNATURES = 1000
 /** How far back statuses are told without a search of the history, in slots: as far as Solana's nodes keep them at hand. */
 const RECENT_STATUS_SLOTS = 300
+
+const MEMO_KEYS = MEMO_PROGRAMS.map(decodeBase58)
 
 const wireEncoding = { encoding: z.enum(['base58', 'base64']).nullish() }
 const sendConfig = z
@@ -75,18 +80,20 @@ export const transactionMethods = {
     if (simulation.err === 'SignatureFailure') {
       throw signatureFailure()
     }
-    const after = simulation.accountsAfter()
-    const accounts = config?.accounts?.addresses.map(({ text: address, bytes }) => {
-      const account = after.get(address) ?? context.ledger.account(bytes, 'processed')
-      return account === undefined || account.lamports === 0n
-        ? null
-        : viewAccount(account, { encoding: config.accounts?.encoding ?? 'base64' })
+    const asked = config?.accounts
+    const encoding = asked?.encoding ?? 'base64'
+    if (asked != null && (encoding === 'base58' || encoding === 'binary')) {
+      throw invalidParams('base58 encoding not supported')
+    }
+    const { view, account, count } = viewSimulation(context, wire, simulation, config?.innerInstructions === true)
+    if ((asked?.addresses.length ?? 0) > count) {
+      throw invalidParams(`Too many accounts provided; max ${count}`)
+    }
+    const accounts = asked?.addresses.map(({ text: address, bytes }) => {
+      const state = simulation.err === null ? account(bytes) : undefined
+      return state === undefined ? null : viewAccount(state, { encoding }, { key: address, lookup: account })
     })
-    return withContext(slot, {
-      ...viewSimulation(context, wire, simulation, config?.innerInstructions === true),
-      accounts: simulation.err === null ? (accounts ?? null) : accounts === undefined ? null : accounts.map(() => null),
-      ...(replaces ? { replacementBlockhash: latest } : {})
-    })
+    return withContext(slot, { ...view, accounts: accounts ?? null, replacementBlockhash: replaces ? latest : null })
   }),
   requestAirdrop: method(
     z.tuple([p.pubkey, z.union([z.number().int().nonnegative(), z.bigint()]), z.object(p.commitment).nullish().optional()]),
@@ -104,7 +111,8 @@ export const transactionMethods = {
   ),
   getFeeForMessage: method(z.tuple([z.string(), p.viewConfig.optional()]), (context, [text, config]) => {
     const message = orInvalidParams('VersionedMessage', () => decodeBareMessage(Buffer.from(text, 'base64')))
-    const valid = context.ledger.isBlockhashValid(message.blockhash, 'processed')
+    const { ledger } = context
+    const valid = ledger.isBlockhashValid(message.blockhash, 'processed') || ledger.nonceAccountOf(message) !== undefined
     return withContext(slotFor(context, config), valid ? feeOf(message) : null)
   }),
   getTransaction: method(
@@ -167,14 +175,18 @@ export const transactionMethods = {
       refuseProcessed(config)
       slotFor(context, config)
       const range = { before: config?.before?.bytes, until: config?.until?.bytes, limit: config?.limit ?? MAX_SIGNATURES }
-      return context.history.mentions(bytes, range).map(({ signature, slot, err, blockTimeS }) => ({
-        signature,
-        slot,
-        err,
-        memo: null,
-        blockTime: blockTimeS,
-        confirmationStatus: 'finalized'
-      }))
+      return context.history
+        .mentions(bytes, { ...range, memoPrograms: MEMO_KEYS })
+        .map(({ signature, slot, index, wire, err, blockTimeS }) => ({
+          signature,
+          slot,
+          transactionIndex: index,
+          err,
+          // a program is among the message's own keys
+          memo: wire === undefined ? null : memosOf(plainInstructions(wire, wire.keys.map(encodeBase58))),
+          blockTime: blockTimeS,
+          confirmationStatus: 'finalized'
+        }))
     }
   )
 }
@@ -186,25 +198,41 @@ function preflight(context: RpcContext, wire: WireTransaction): void {
     throw signatureFailure()
   }
   if (simulation.err !== null) {
-    const data = {
-      ...viewSimulation(context, wire, simulation, false),
-      accounts: null,
-      innerInstructions: null,
-      replacementBlockhash: null
-    }
+    const { view } = viewSimulation(context, wire, simulation, false)
+    const data = { ...view, accounts: null, replacementBlockhash: null }
     throw preflightFailure(describeTransactionError(simulation.err, simulation.logs), data)
   }
 }
 
-function viewSimulation(context: RpcContext, wire: WireTransaction, simulation: Simulation, withInner: boolean) {
+/** What a trial showed, what it left at an address, and how many accounts the transaction has. */
+function viewSimulation({ ledger }: RpcContext, wire: WireTransaction, simulation: Simulation, withInner: boolean) {
   const { err, logs, unitsConsumed, returnData } = simulation
-  return {
+  const keys = ledger.addressesOf(wire)
+  const keyBytes = keys.map(decodeBase58)
+  const before = (key: Uint8Array) => ledger.account(key, 'processed')
+  const after = simulation.accountsAfter()
+  const account = (key: Uint8Array): AccountState | undefined => {
+    const state = after.get(encodeBase58(key)) ?? before(key)
+    return state?.lamports === 0n ? undefined : state
+  }
+  // one that is refused has not been as far as its accounts
+  const ran = err === null || logs.length > 0
+  const writable = wire.lookups.reduce((sum, lookup) => sum + lookup.writable.length, wire.keys.length)
+  const view = {
     err,
     logs,
     unitsConsumed,
     returnData,
-    ...(withInner ? { innerInstructions: viewInner(simulation, context.ledger.addressesOf(wire)) } : {})
+    innerInstructions: withInner ? viewInner(simulation, keys) : null,
+    fee: ran ? feeOf(wire) : null,
+    loadedAccountsDataSize: ran ? loadedBytes(wire, keyBytes, before) : 0,
+    loadedAddresses: ran ? { writable: keys.slice(wire.keys.length, writable), readonly: keys.slice(writable) } : null,
+    preBalances: ran ? keyBytes.map((key) => before(key)?.lamports ?? 0n) : null,
+    postBalances: ran ? keyBytes.map((key) => account(key)?.lamports ?? 0n) : null,
+    preTokenBalances: ran ? tokenBalances(keyBytes, before) : null,
+    postTokenBalances: ran ? tokenBalances(keyBytes, account) : null
   }
+  return { view, account, count: keys.length }
 }
 
 /** @throws RpcError when the text is no transaction */

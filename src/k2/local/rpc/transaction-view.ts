@@ -1,10 +1,10 @@
 import type { z } from 'zod'
-import { encodeBase58 } from '../base58.ts'
+import { decodeBase58, encodeBase58 } from '../base58.ts'
 import type { TransactionMeta, TransactionRecord } from '../history.ts'
 import { isWritable, type WireTransaction } from '../transaction.ts'
-import type { InnerInstruction } from '../vm.ts'
 import { unsupportedVersion } from './errors.ts'
 import type { transactionEncoding } from './params.ts'
+import { type PlainInstruction, parseInstruction } from './parsed/instructions.ts'
 
 type Encoding = NonNullable<z.output<typeof transactionEncoding>>
 
@@ -36,6 +36,15 @@ export function viewTransactionAccounts(record: TransactionRecord, maxSupported:
   }
 }
 
+/** The instructions of the transaction itself, with addresses. */
+export function plainInstructions({ instructions }: WireTransaction, keys: readonly string[]): PlainInstruction[] {
+  return instructions.map(({ program, accounts, data }) => ({
+    programId: keys[program]!,
+    accounts: accounts.map((account) => keys[account]!),
+    data
+  }))
+}
+
 function viewWire(record: TransactionRecord, encoding: Encoding) {
   const { wire } = record
   switch (encoding) {
@@ -60,9 +69,7 @@ function viewMessage(record: TransactionRecord, encoding: 'json' | 'jsonParsed')
   }))
   const tail = { recentBlockhash: wire.blockhash, ...(wire.version === 'legacy' ? {} : { addressTableLookups: lookups }) }
   if (encoding === 'jsonParsed') {
-    const instructions = wire.instructions.map(({ program, accounts, data }) =>
-      decodeInstruction({ programIdIndex: program, accounts, data: encodeBase58(data), stackHeight: 1 }, keys)
-    )
+    const instructions = plainInstructions(wire, keys).map((instruction) => viewInstruction(instruction, 1))
     return { accountKeys: viewKeys(record), instructions, ...tail }
   }
   return {
@@ -82,9 +89,13 @@ function viewMessage(record: TransactionRecord, encoding: 'json' | 'jsonParsed')
   }
 }
 
-/** An instruction with addresses for positions: what `jsonParsed` gives where there is no parser for the program. */
-export function decodeInstruction({ programIdIndex, accounts, data, stackHeight }: InnerInstruction, keys: readonly string[]) {
-  return { programId: keys[programIdIndex], accounts: accounts.map((account) => keys[account]), data, stackHeight }
+/** An instruction as `jsonParsed` gives it: read where there is a parser for the program, else as it is with addresses for positions. */
+function viewInstruction(instruction: PlainInstruction, stackHeight: number) {
+  const { programId, accounts, data } = instruction
+  const read = parseInstruction(instruction)
+  return read === undefined
+    ? { programId, accounts, data: encodeBase58(data), stackHeight }
+    : { program: read.program, programId, parsed: read.parsed, stackHeight }
 }
 
 function viewKeys({ wire, keys, meta }: TransactionRecord) {
@@ -97,7 +108,7 @@ function viewKeys({ wire, keys, meta }: TransactionRecord) {
   }))
 }
 
-function viewMeta({ meta, keys, wire }: TransactionRecord, encoding: Encoding) {
+function viewMeta({ meta, keys }: TransactionRecord, encoding: Encoding) {
   const parsed = encoding === 'jsonParsed'
   return {
     err: meta.err,
@@ -107,22 +118,27 @@ function viewMeta({ meta, keys, wire }: TransactionRecord, encoding: Encoding) {
     postBalances: meta.postBalances,
     innerInstructions: viewInner(meta, parsed ? keys : undefined),
     logMessages: meta.logMessages,
-    preTokenBalances: [],
-    postTokenBalances: [],
+    preTokenBalances: meta.preTokenBalances ?? [],
+    postTokenBalances: meta.postTokenBalances ?? [],
     rewards: [],
     // in the parsed form they are among the keys
-    ...(parsed || wire.version === 'legacy' ? {} : { loadedAddresses: meta.loadedAddresses }),
+    ...(parsed ? {} : { loadedAddresses: meta.loadedAddresses }),
     ...(meta.returnData === null ? {} : { returnData: meta.returnData }),
     computeUnitsConsumed: meta.computeUnitsConsumed
   }
 }
 
-/** Inner instructions, with addresses when `keys` are given. */
+/** Inner instructions, as `jsonParsed` gives them when `keys` are given. */
 export function viewInner({ innerInstructions }: Pick<TransactionMeta, 'innerInstructions'>, keys: readonly string[] | undefined) {
   return keys === undefined
     ? innerInstructions
     : innerInstructions.map(({ index, instructions }) => ({
         index,
-        instructions: instructions.map((call) => decodeInstruction(call, keys))
+        instructions: instructions.map(({ programIdIndex, accounts, data, stackHeight }) =>
+          viewInstruction(
+            { programId: keys[programIdIndex]!, accounts: accounts.map((account) => keys[account]!), data: decodeBase58(data) },
+            stackHeight
+          )
+        )
       }))
 }
