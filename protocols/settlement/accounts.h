@@ -140,12 +140,12 @@ typedef struct {
   u64 votedRecord[4];
   u64 claimedReward;
   u64 appliedSlash;
-  u64 unlockSlot;
-  u64 unstakeSlot; /* when unstaking was asked for, 0 = it was not */
-  u64 unstaking; /* and how much of the lamports is on its way out */
+  u64 unlockSlot; /* no withdrawal before it */
+  u64 keyFrom; /* the cycle from which the mesh knows stakingKey; formerKey before it */
+  u64 unstaking; /* how much of the lamports is on its way out */
   u64 rentReserve;
   u8 hint[HINT_BYTES];
-  u8 reserved1[32];
+  u64 formerKey[4]; /* 0 = the staking key was never replaced */
 } Stake;
 
 _Static_assert(__builtin_offsetof(Stake, task) == 8, "task");
@@ -229,6 +229,29 @@ static inline u64 current_slot (void) {
 /* the cycle from which a change made now counts: the next one, or 0 while the task has not begun */
 static inline u64 effective_cycle (const Task *task, u64 slot) {
   return slot < task->startingSlot ? 0 : (slot - task->startingSlot) / task->roundSlots + 1;
+}
+
+/* a closed task takes no money and no stake any more, and does not change */
+static inline u64 check_open (const Task *task) {
+  if (task->closedFrom != 0) {
+    REFUSE(TaskClosedError);
+  }
+  return 0;
+}
+
+/* closed, and past the voting on the last cycle that was worked on: nothing can be finalized any more */
+static inline bool settled (const Task *task, u64 slot) {
+  if (task->closedFrom <= 1) {
+    return task->closedFrom == 1;
+  }
+  return slot >= task->startingSlot && (slot - task->startingSlot) / task->roundSlots > task->closedFrom;
+}
+
+/* a lock only ever grows */
+static inline void lock_until (Stake *stake, u64 slot) {
+  if (slot > stake->unlockSlot) {
+    stake->unlockSlot = slot;
+  }
 }
 
 #endif

@@ -11,7 +11,7 @@
 enum {
   /* the call as a whole */
   UnknownInstructionError = 100, /* no data, or its first byte is no instruction's tag */
-  NotBuiltError = 101, /* the tag is laid out, but this version of the program does not do it yet */
+  NotBuiltError = 101, /* of revision 1 only: the tag was laid out, and not done yet */
   BadDataLengthError = 102, /* the data is shorter or longer than the instruction's layout */
   BadAccountCountError = 103, /* more or fewer accounts than the instruction takes */
   DuplicateAccountError = 104, /* one account stands in two places that must differ */
@@ -54,7 +54,30 @@ enum {
   BadProofError = 135, /* the proof does not lead from these amounts to the finalized root */
   NothingToClaimError = 136, /* the cumulative reward is paid already */
   ClaimAboveRewardsError = 137, /* all claims together would pass the finalized rewards */
-  PotTooSmallError = 138 /* the payment would leave the task account below its rent reserve */
+  PotTooSmallError = 138, /* the payment would leave the task account below its rent reserve */
+  /* update and close task */
+  WrongManagerError = 139, /* not the manager that the task names */
+  TaskClosedError = 140, /* the task is closed: no money, stake, change, or vote on a cycle that it does not work on */
+  BundleChangeTooSoonError = 141, /* the bundle before the present one is still needed by an open cycle */
+  CloseTooEarlyError = 142, /* the task is closed, but its last cycle may still be voted on */
+  NothingLeftError = 143, /* the pot holds nothing but what stakers may claim */
+  /* unstake, withdraw */
+  UnstakeTooMuchError = 144, /* more than is staked */
+  StakeLockedError = 145, /* before the unlock slot */
+  NothingUnstakedError = 146, /* nothing is on its way out */
+  TaskOpenError = 147, /* a stake account is given up only when its task is closed and settled */
+  StillStakedError = 148, /* a stake account that is given up must have unstaked everything */
+  /* vote batch */
+  WrongMessageError = 149, /* the signed message has another domain tag, or names another task */
+  WrongSysvarError = 150, /* the account in the instructions sysvar's place is another */
+  InnerBatchError = 151, /* a batch that another program sends */
+  BadEd25519Error = 152, /* the instruction before is not the Ed25519 precompile's, or its offsets are not the canonical ones */
+  /* apply slash */
+  NothingToSlashError = 153, /* the cumulative slash is applied already, or nothing is left to take it from */
+  /* withdraw */
+  BadFlagError = 154, /* a flag that is neither 0 nor 1 */
+  /* replace staking key */
+  KeyChangeTooSoonError = 155 /* the key before the present one is still needed by an open cycle */
 };
 
 /* The name goes to the transaction's log, so that a reader of an explorer needs no table. */

@@ -31,8 +31,10 @@ typedef struct {
 /* the loader leaves this much room after each account's data, for it to grow into */
 #define GROWTH_BYTES 10240
 #define NOT_REPEATED 0xff
+/* a batch takes the task, the sysvar and so many stakes; no transaction holds more signed votes */
+#define MAX_BATCH 8
 /* the most accounts that any instruction takes */
-#define MAX_ACCOUNTS 5
+#define MAX_ACCOUNTS (2 + MAX_BATCH)
 
 typedef struct {
   Account *accounts[MAX_ACCOUNTS];

@@ -30,6 +30,15 @@ static inline u64 add_checked (u64 a, u64 b, u64 *sum) {
   return 0;
 }
 
+/* out of an account of the program's own; the caller has checked that it holds so much */
+static inline u64 move (Account *from, Account *to, u64 lamports) {
+  u64 received;
+  TRY(add_checked(to->lamports, lamports, &received));
+  from->lamports -= lamports;
+  to->lamports = received;
+  return 0;
+}
+
 #define SYSTEM_ASSIGN 1
 #define SYSTEM_TRANSFER 2
 #define SYSTEM_ALLOCATE 8

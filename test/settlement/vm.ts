@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { address, getTransactionDecoder, lamports } from '@solana/kit'
-import { Keypair, PublicKey, Transaction, type TransactionInstruction } from '@solana/web3.js'
+import { Ed25519Program, Keypair, PublicKey, Transaction, type TransactionInstruction } from '@solana/web3.js'
 import { FailedTransactionMetadata, LiteSVM } from 'litesvm'
 import {
   createTask,
@@ -143,11 +143,14 @@ export class Vm {
     const failed = result instanceof FailedTransactionMetadata
     const meta = failed ? result.meta() : result
     const lost = before - this.sum(keys)
+    // those that a precompile checks are paid for like the transaction's own
+    const precompiled = transaction.instructions
+      .filter(({ programId, data }) => programId.equals(Ed25519Program.programId) && data.length > 0)
+      .reduce((sum, { data }) => sum + data[0]!, 0)
+    const signatures = transaction.signatures.length + precompiled
     // a transaction that the runtime throws out before it runs pays nothing
-    if (lost !== FEE_PER_SIGNATURE * BigInt(transaction.signatures.length) && !(failed && lost === 0n)) {
-      throw new Error(
-        `${lost} lamports went out of the transaction's accounts, the fee for ${transaction.signatures.length} signatures apart`
-      )
+    if (lost !== FEE_PER_SIGNATURE * BigInt(signatures) && !(failed && lost === 0n)) {
+      throw new Error(`${lost} lamports went out of the transaction's accounts, the fee is for ${signatures} signatures`)
     }
     const error = failed ? (settlementError({ logs: meta.logs(), err: errOf(result) }, this.programId) ?? result.toString()) : undefined
     const verdict = error == null ? 'ok' : typeof error === 'string' ? 'failed' : error.name

@@ -17,7 +17,7 @@ export const ACCOUNT_VERSION = 1
 export const TALLY_ENTRIES = 8
 
 const TASK_AT = { manager: 8, name: 40, roundSlots: 72, result: 160, bounty: 232, stake: 296, funded: 360, bundle: 424, tally: 584 }
-const STAKE_AT = { task: 8, staker: 40, stakingKey: 72, withdrawAuthority: 104, amount: 136, lastVoted: 200, hint: 288 }
+const STAKE_AT = { task: 8, staker: 40, stakingKey: 72, withdrawAuthority: 104, amount: 136, lastVoted: 200, hint: 288, formerKey: 416 }
 const NAME_BYTES = 32
 const RING_BYTES = 16 * RING_ENTRIES
 const BUNDLE_SLOT_BYTES = 80
@@ -87,9 +87,13 @@ export interface StakeAccount {
   lastVote: { cycle: number; recordDigest: Uint8Array } | undefined
   claimedReward: bigint
   appliedSlash: bigint
+  /** no withdrawal before it */
   unlockSlot: number
-  /** when unstaking was asked for, and how much */
-  unstake: { slot: number; amount: bigint } | undefined
+  /** who signed before the staking key was replaced: in the mesh, for the cycles before `keyFrom` */
+  formerKey: string | undefined
+  keyFrom: number
+  /** how much is on its way out: it can be withdrawn from `unlockSlot` on */
+  unstaking: bigint
   rentReserve: bigint
   /** a multiaddr's text */
   addressHint: string | undefined
@@ -154,7 +158,6 @@ export function decodeStake(address: string, data: Uint8Array): StakeAccount {
   const read = reader(address, data, 'stake', KIND_STAKE, STAKE_BYTES)
   const at = STAKE_AT.lastVoted
   const voted = read.cycle('lastVoted', at)
-  const unstakeSlot = read.count('unstakeSlot', at + 64)
   const hintLength = data[3]!
   if (hintLength > 127) {
     throw new AccountValueError(address, 'hintLength', hintLength)
@@ -171,7 +174,9 @@ export function decodeStake(address: string, data: Uint8Array): StakeAccount {
     claimedReward: read.u64(at + 40),
     appliedSlash: read.u64(at + 48),
     unlockSlot: read.count('unlockSlot', at + 56),
-    unstake: unstakeSlot === 0 ? undefined : { slot: unstakeSlot, amount: read.u64(at + 72) },
+    formerKey: read.bytes(STAKE_AT.formerKey, 32).every((byte) => byte === 0) ? undefined : read.key(STAKE_AT.formerKey),
+    keyFrom: read.count('keyFrom', at + 64),
+    unstaking: read.u64(at + 72),
     rentReserve: read.u64(at + 80),
     addressHint: hintLength === 0 ? undefined : read.text(STAKE_AT.hint, hintLength)
   }

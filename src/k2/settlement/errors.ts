@@ -43,7 +43,12 @@ const CLIENT_BUG = 'Build the instruction with src/k2/settlement of the same ver
 /** Every refusal, by the name that it has in the log of the transaction. */
 export const REFUSALS = {
   UnknownInstructionError: refusal('UnknownInstructionError', 100, 'the data begins with no known tag', CLIENT_BUG),
-  NotBuiltError: refusal('NotBuiltError', 101, 'this version of the program does not do that instruction yet', 'Use a later version.'),
+  NotBuiltError: refusal(
+    'NotBuiltError',
+    101,
+    'the program on this network is of revision 1 and does not do that yet',
+    'Deploy the present one.'
+  ),
   BadDataLengthError: refusal('BadDataLengthError', 102, 'the data is shorter or longer than its layout', CLIENT_BUG),
   BadAccountCountError: refusal('BadAccountCountError', 103, 'the number of accounts is wrong', CLIENT_BUG),
   DuplicateAccountError: refusal(
@@ -160,7 +165,59 @@ export const REFUSALS = {
     'all claims together would pass the finalized rewards',
     'The finalized ledger gives out more than its own total: report the record.'
   ),
-  PotTooSmallError: refusal('PotTooSmallError', 138, 'the pot holds less than the reward', 'Fund the task, then claim again.')
+  PotTooSmallError: refusal('PotTooSmallError', 138, 'the pot holds less than the reward', 'Fund the task, then claim again.'),
+  WrongManagerError: refusal('WrongManagerError', 139, 'the key is not the task’s manager', 'Sign with the key that created the task.'),
+  TaskClosedError: refusal(
+    'TaskClosedError',
+    140,
+    'the task is closed',
+    'Nothing can be added to it: claim what is due, unstake and withdraw.'
+  ),
+  BundleChangeTooSoonError: refusal(
+    'BundleChangeTooSoonError',
+    141,
+    'an open cycle still runs the bundle before the present one',
+    'Wait until two rounds have passed since the last change of the bundle.'
+  ),
+  CloseTooEarlyError: refusal(
+    'CloseTooEarlyError',
+    142,
+    'the task is closed, and its last cycle may still be voted on',
+    'Ask again three rounds after it was closed.'
+  ),
+  NothingLeftError: refusal('NothingLeftError', 143, 'the pot holds nothing but what stakers may claim', 'Nothing to do.'),
+  UnstakeTooMuchError: refusal('UnstakeTooMuchError', 144, 'that is more than is staked', 'Ask for at most what the stake account holds.'),
+  StakeLockedError: refusal(
+    'StakeLockedError',
+    145,
+    'the stake is locked until its unlock slot',
+    'Withdraw from that slot on; koii-mesh task show names it.'
+  ),
+  NothingUnstakedError: refusal('NothingUnstakedError', 146, 'nothing of this stake is on its way out', 'Unstake first.'),
+  TaskOpenError: refusal(
+    'TaskOpenError',
+    147,
+    'a stake account is given up only after its task is closed and its last cycle is decided',
+    'Withdraw the money without giving up the account.'
+  ),
+  StillStakedError: refusal('StillStakedError', 148, 'a part of the stake is still staked', 'Unstake all of it first.'),
+  WrongMessageError: refusal('WrongMessageError', 149, 'the signed message is no vote in this task', CLIENT_BUG),
+  WrongSysvarError: refusal('WrongSysvarError', 150, 'another account stands for the instructions sysvar', CLIENT_BUG),
+  InnerBatchError: refusal('InnerBatchError', 151, 'a batch of votes came from another program', 'Send it in a transaction of its own.'),
+  BadEd25519Error: refusal(
+    'BadEd25519Error',
+    152,
+    'the instruction before the batch is not the Ed25519 precompile’s with the canonical offsets',
+    CLIENT_BUG
+  ),
+  NothingToSlashError: refusal('NothingToSlashError', 153, 'the slash is applied already, or nothing is left to take', 'Nothing to do.'),
+  BadFlagError: refusal('BadFlagError', 154, 'a flag is neither 0 nor 1', CLIENT_BUG),
+  KeyChangeTooSoonError: refusal(
+    'KeyChangeTooSoonError',
+    155,
+    'an open cycle still knows the key before the present one',
+    'Wait until two rounds have passed since the last change of the key.'
+  )
 } satisfies Record<string, Refusal>
 
 /** The name of a refusal. */

@@ -10,7 +10,7 @@
  *   createTask({ task: task.publicKey.toBase58(), manager, name: 'k2-index', ... })
  * )
  */
-import { PublicKey, SystemProgram, TransactionInstruction } from '@solana/web3.js'
+import { Ed25519Program, PublicKey, SYSVAR_INSTRUCTIONS_PUBKEY, SystemProgram, TransactionInstruction } from '@solana/web3.js'
 import { TASK_BYTES } from './accounts.ts'
 import { InstructionArgumentError } from './errors.ts'
 import { PROGRAM_ID } from './program-id.ts'
@@ -42,7 +42,13 @@ export const MAX_BUNDLE_BYTES = 64
 /** of the address hint: a multiaddr's text */
 export const MAX_HINT_BYTES = 127
 export const MAX_PROOF_HASHES = 24
+/** The most votes that the program takes in one batch. A transaction without address lookup tables holds 5. */
+export const MAX_BATCH_VOTES = 8
 const HASH_BYTES = 32
+const SIGNATURE_BYTES = 64
+const KEY_BYTES = 32
+/** Keeps a signed vote apart from whatever else a staking key signs. */
+const VOTE_DOMAIN = new TextEncoder().encode('koii-mesh/vote/1')
 const MAX_U64 = (1n << 64n) - 1n
 
 /** Keys are base58, amounts in ROE, times in slots. */
@@ -117,6 +123,41 @@ export function fundTask(init: { task: string; payer: string; amount: bigint; pr
   )
 }
 
+/** Keys are base58, amounts in ROE. */
+export interface UpdateTaskInit {
+  task: string
+  manager: string
+  bountyPerRound: bigint
+  minStake: bigint
+  /** the CID of a new bundle; left out: the bundle stays */
+  bundle?: string
+  programId?: string
+}
+
+/** Changes what counts from the next cycle on; the minimum stake counts at once. The manager signs. Throws InstructionArgumentError. */
+export function updateTask(init: UpdateTaskInit): TransactionInstruction {
+  const bundle = utf8('bundle', init.bundle ?? '', 0, MAX_BUNDLE_BYTES)
+  return instruction(
+    init.programId,
+    [writable(readonly(init.task)), signer(init.manager)],
+    [
+      Uint8Array.of(TAGS.updateTask),
+      u64('bountyPerRound', init.bountyPerRound),
+      u64('minStake', init.minStake),
+      Uint8Array.of(bundle.length),
+      bundle
+    ]
+  )
+}
+
+/**
+ * First: no work is done from the next cycle on. Again, three rounds later: pays the manager what lies in the pot and is
+ * nobody's reward. The manager signs.
+ */
+export function closeTask(init: { task: string; manager: string; programId?: string }): TransactionInstruction {
+  return instruction(init.programId, [writable(readonly(init.task)), writable(signer(init.manager))], [Uint8Array.of(TAGS.closeTask)])
+}
+
 /** Keys are base58, the amount in ROE. */
 export interface StakeInit {
   task: string
@@ -159,12 +200,64 @@ export function stake(init: StakeInit): TransactionInstruction {
   )
 }
 
-/** Keys are base58, hashes 32 bytes, amounts in ROE. */
-export interface VoteInit {
+/** A stake in a task, and the key that its money belongs to. Keys are base58. */
+export interface OwnStake {
+  task: string
+  staker: string
+  /** the one that the stake account names; signs */
+  withdrawAuthority: string
+  programId?: string
+}
+
+/** Takes `amount` out of the stake from the next cycle on; it can be withdrawn from the account's unlock slot on. Throws InstructionArgumentError. */
+export function unstake(init: OwnStake & { amount: bigint }): TransactionInstruction {
+  return instruction(
+    init.programId,
+    [...stakeMetas(init), signer(init.withdrawAuthority)],
+    [Uint8Array.of(TAGS.unstake), u64('amount', init.amount)]
+  )
+}
+
+/**
+ * Pays out what was unstaked. With `close` the account and its rent go too, which needs a closed task whose last cycle is decided and
+ * gives up what was not claimed.
+ */
+export function withdraw(init: OwnStake & { close?: boolean }): TransactionInstruction {
+  return instruction(
+    init.programId,
+    [...stakeMetas(init), writable(signer(init.withdrawAuthority))],
+    [Uint8Array.of(TAGS.withdraw, init.close === true ? 1 : 0)]
+  )
+}
+
+/** Another key signs for the stake from now on; it signs this too. */
+export function replaceStakingKey(init: OwnStake & { newStakingKey: string }): TransactionInstruction {
+  return instruction(
+    init.programId,
+    [...stakeMetas(init), signer(init.withdrawAuthority), signer(init.newStakingKey)],
+    [Uint8Array.of(TAGS.replaceStakingKey)]
+  )
+}
+
+/** Sets the multiaddr at which newcomers find this node, or with '' takes it away; the staking key signs. Throws InstructionArgumentError. */
+export function setAddressHint(init: {
   task: string
   stakingKey: string
   /** default: the staking key */
   staker?: string
+  addressHint: string
+  programId?: string
+}): TransactionInstruction {
+  const hint = utf8('addressHint', init.addressHint, 0, MAX_HINT_BYTES)
+  return instruction(
+    init.programId,
+    [...stakeMetas({ ...init, staker: init.staker ?? init.stakingKey }), signer(init.stakingKey)],
+    [Uint8Array.of(TAGS.setAddressHint, hint.length), hint]
+  )
+}
+
+/** What a vote says. Hashes are 32 bytes, amounts in ROE. */
+export interface VoteContent {
   cycle: number
   /** of the ledger; zeros while it is empty */
   root: Uint8Array
@@ -172,31 +265,93 @@ export interface VoteInit {
   recordDigest: Uint8Array
   /** all rewards since the task began, this cycle's included */
   totalRewards: bigint
+}
+
+function voteBytes({ cycle, root, recordDigest, totalRewards }: VoteContent): Uint8Array[] {
+  return [u64('cycle', cycle), hash('root', root), hash('recordDigest', recordDigest), u64('totalRewards', totalRewards)]
+}
+
+/** Keys are base58, hashes 32 bytes, amounts in ROE. */
+export interface VoteInit extends VoteContent {
+  task: string
+  stakingKey: string
+  /** default: the staking key */
+  staker?: string
   programId?: string
 }
 
 /** The final vote; the staking key signs. Throws InstructionArgumentError. */
 export function vote(init: VoteInit): TransactionInstruction {
-  const address = stakeAddress({ ...definedProgram(init.programId), task: init.task, staker: init.staker ?? init.stakingKey })
   return instruction(
     init.programId,
-    [signer(init.stakingKey), writable(readonly(init.task)), writable(readonly(address))],
-    [
-      Uint8Array.of(TAGS.vote),
-      u64('cycle', init.cycle),
-      hash('root', init.root),
-      hash('recordDigest', init.recordDigest),
-      u64('totalRewards', init.totalRewards)
-    ]
+    [signer(init.stakingKey), ...stakeMetas({ ...init, staker: init.staker ?? init.stakingKey })],
+    [Uint8Array.of(TAGS.vote), ...voteBytes(init)]
   )
 }
 
-/** Keys are base58, hashes 32 bytes, amounts in ROE. */
-export interface ClaimInit {
+/** What a staking key signs, so that somebody else can send its vote in a batch. Throws InstructionArgumentError. */
+export function voteMessage(init: VoteContent & { task: string }): Uint8Array {
+  return Buffer.concat([VOTE_DOMAIN, new PublicKey(init.task).toBytes(), ...voteBytes(init)])
+}
+
+/** A vote as others may send it: keys in base58, and the staking key's signature of `voteMessage`. */
+export interface SignedVote {
+  staker: string
+  stakingKey: string
+  signature: Uint8Array
+}
+
+export interface VoteBatchInit extends VoteContent {
+  task: string
+  /** 1 to MAX_BATCH_VOTES, all for this content */
+  votes: readonly SignedVote[]
+  /** how many instructions stand before these two in the transaction */
+  before?: number
+  programId?: string
+}
+
+/**
+ * Several stakers' votes for one result in one transaction: the Ed25519 precompile's instruction and, right after it, the
+ * program's. Only whoever pays the fee signs. Throws InstructionArgumentError.
+ */
+export function voteBatch(init: VoteBatchInit): [TransactionInstruction, TransactionInstruction] {
+  const { votes, task, before = 0 } = init
+  if (votes.length < 1 || votes.length > MAX_BATCH_VOTES) {
+    throw new InstructionArgumentError('votes', `are ${votes.length}, 1 to ${MAX_BATCH_VOTES} are taken`)
+  }
+  const message = voteMessage(init)
+  const offsetsBytes = 14
+  const start = 2 + votes.length * offsetsBytes
+  const precompile = Buffer.alloc(start + votes.length * (SIGNATURE_BYTES + KEY_BYTES))
+  precompile[0] = votes.length
+  for (const [index, { stakingKey, signature }] of votes.entries()) {
+    if (signature.length !== SIGNATURE_BYTES) {
+      throw new InstructionArgumentError(`votes[${index}].signature`, `has ${signature.length} bytes, a signature has ${SIGNATURE_BYTES}`)
+    }
+    const at = start + index * (SIGNATURE_BYTES + KEY_BYTES)
+    // signature and key lie in the precompile's own data (0xffff), the message in the batch's, after its tag
+    const offsets = [at, 0xffff, at + SIGNATURE_BYTES, 0xffff, 1, message.length, before + 1]
+    for (const [field, value] of offsets.entries()) {
+      precompile.writeUInt16LE(value, 2 + index * offsetsBytes + 2 * field)
+    }
+    precompile.set(signature, at)
+    precompile.set(new PublicKey(stakingKey).toBytes(), at + SIGNATURE_BYTES)
+  }
+  const stakes = votes.map(({ staker }) => writable(readonly(stakeAddress({ ...definedProgram(init.programId), task, staker }))))
+  return [
+    new TransactionInstruction({ programId: Ed25519Program.programId, keys: [], data: precompile }),
+    instruction(
+      init.programId,
+      [writable(readonly(task)), readonly(SYSVAR_INSTRUCTIONS_PUBKEY.toBase58()), ...stakes],
+      [Uint8Array.of(TAGS.voteBatch), message]
+    )
+  ]
+}
+
+/** A staker's line of the finalized ledger, with its proof. Keys are base58, hashes 32 bytes, amounts in ROE. */
+export interface LedgerLine {
   task: string
   staker: string
-  /** the one that the stake account names: it is paid */
-  withdrawAuthority: string
   /** as the ledger has them: since the task began */
   reward: bigint
   slash: bigint
@@ -205,23 +360,40 @@ export interface ClaimInit {
   programId?: string
 }
 
+export interface ClaimInit extends LedgerLine {
+  /** the one that the stake account names: it is paid */
+  withdrawAuthority: string
+}
+
 /** Pays what is due; nobody but the fee payer signs. Throws InstructionArgumentError. */
 export function claim(init: ClaimInit): TransactionInstruction {
-  if (init.proof.length > MAX_PROOF_HASHES) {
-    throw new InstructionArgumentError('proof', `has ${init.proof.length} hashes, at most ${MAX_PROOF_HASHES} are taken`)
+  return instruction(init.programId, [...stakeMetas(init), writable(readonly(init.withdrawAuthority))], ledgerLine(TAGS.claim, init))
+}
+
+/** Takes what the ledger says out of a stake and puts it into the pot; nobody but the fee payer signs. Throws InstructionArgumentError. */
+export function applySlash(init: LedgerLine): TransactionInstruction {
+  return instruction(init.programId, stakeMetas(init), ledgerLine(TAGS.applySlash, init))
+}
+
+function ledgerLine(tag: number, { reward, slash, proof }: LedgerLine): Uint8Array[] {
+  if (proof.length > MAX_PROOF_HASHES) {
+    throw new InstructionArgumentError('proof', `has ${proof.length} hashes, at most ${MAX_PROOF_HASHES} are taken`)
   }
-  const address = stakeAddress({ ...definedProgram(init.programId), task: init.task, staker: init.staker })
-  return instruction(
-    init.programId,
-    [writable(readonly(init.task)), writable(readonly(address)), writable(readonly(init.withdrawAuthority))],
-    [
-      Uint8Array.of(TAGS.claim),
-      u64('reward', init.reward),
-      u64('slash', init.slash),
-      Uint8Array.of(init.proof.length),
-      ...init.proof.map((node, index) => hash(`proof[${index}]`, node))
-    ]
-  )
+  return [
+    Uint8Array.of(tag),
+    u64('reward', reward),
+    u64('slash', slash),
+    Uint8Array.of(proof.length),
+    ...proof.map((node, index) => hash(`proof[${index}]`, node))
+  ]
+}
+
+/** How nearly every instruction begins: the task, and one stake in it. */
+function stakeMetas(of: { task: string; staker: string; programId?: string }): Meta[] {
+  return [
+    writable(readonly(of.task)),
+    writable(readonly(stakeAddress({ ...definedProgram(of.programId), task: of.task, staker: of.staker })))
+  ]
 }
 
 interface Meta {
