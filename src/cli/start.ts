@@ -31,7 +31,7 @@ export function startCommand(): Command {
 /** The options of `start`; the testnet's faulty nodes take the same. */
 export function startOptions(command: Command): Command {
   return withJson(command)
-    .option('--k2 <url>', 'JSON-RPC endpoint of K2')
+    .option('--k2 <url>', 'JSON-RPC endpoint of K2; may be given several times, for endpoints that watch each other', commas)
     .option('--task <id>', 'address of the task')
     .option('--key <file>', 'the staking key; without it, one in the data directory, made on the first start')
     .option('--data-dir <dir>', 'where the node keeps its state: one directory per staking key')
@@ -62,6 +62,8 @@ export function startOptions(command: Command): Command {
 function sizeOption(key: keyof Config, description: string): Option {
   return Object.assign(new Option(`${flagName(key)} <n>`, description), { attributeName: () => key })
 }
+
+const commas = (value: string, before?: string) => (before == null ? value : `${before},${value}`)
 
 /** Runs a node until it is told to stop. `parts` are the testnet's. */
 export async function runStart(
@@ -97,7 +99,7 @@ export async function runStart(
       await stakeAtStart(config, { amount: amountOf(stake, '--stake'), wallet, airdrop, hint })
     } else if (((await node.status()) as { staked: boolean | null }).staked === false && json !== true) {
       process.stdout.write(
-        `No stake yet, so the node only listens. Stake on the task from another terminal:\n  koii-mesh stake --k2 ${config.k2} --task ${config.task} --amount 10 --key ${keyPathOf(config)}${hint == null ? '' : ` --hint ${hint}`}\n`
+        `No stake yet, so the node only listens. Stake on the task from another terminal:\n  koii-mesh stake --k2 ${config.k2[0]} --task ${config.task} --amount 10 --key ${keyPathOf(config)}${hint == null ? '' : ` --hint ${hint}`}\n`
       )
     }
     await stopped
@@ -114,7 +116,7 @@ async function stakeAtStart(
   config: Config,
   { amount, wallet, airdrop, hint }: { amount: bigint; wallet: string | undefined; airdrop: boolean | undefined; hint: string | undefined }
 ): Promise<void> {
-  const k2 = createK2Client({ url: config.k2, ...(config.program == null ? {} : { programId: config.program }) })
+  const k2 = createK2Client({ url: config.k2, programId: config.program })
   const key = await signerFrom(keyPathOf(config))
   const before = await k2.stake(config.task, key.address)
   if ((before?.amount[0]?.value ?? 0n) > 0n) {

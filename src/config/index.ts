@@ -49,12 +49,12 @@ const httpUrl = z
 /** Environment variables and flags come as text. */
 const flag = z.union([z.boolean(), z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1')])
 const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
-const list = <T extends z.ZodType>(item: T) =>
-  z.preprocess((value) => (typeof value === 'string' ? value.split(',').filter((part) => part !== '') : value), z.array(item))
+const split = (value: unknown) => (typeof value === 'string' ? value.split(',').filter((part) => part !== '') : value)
+const list = <T extends z.ZodType>(item: T) => z.preprocess(split, z.array(item))
 
 const schema = z.strictObject({
-  /** The K2 JSON-RPC endpoint: no default, as a node without a chosen chain is a mistake. */
-  k2: httpUrl,
+  /** The JSON-RPC endpoints of K2, the same chain behind each: no default, as a node without a chosen chain is a mistake. */
+  k2: z.preprocess(split, z.array(httpUrl).min(1, 'should be at least one URL')),
   /** The settlement program on that chain; the local K2 has the default one at genesis. */
   program: address.optional(),
   /** The task's address on K2. */

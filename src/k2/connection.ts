@@ -1,61 +1,123 @@
 import { Connection } from '@solana/web3.js'
-import { K2ArgumentError, K2UnreachableError, messageOf } from './errors.ts'
+import { retryAfterMs } from './choose.ts'
+import { K2ArgumentError, K2BehindError, K2UnreachableError, messageOf } from './errors.ts'
+
+/** web3.js asks without a deadline: an endpoint that hangs would hang the node. */
+export const REQUEST_TIMEOUT_MS = 10_000
+/** The stakes of 30,000 stakers, as JSON. More than that is no answer to any question of ours. */
+export const MAX_RESPONSE_BYTES = 32 * 1024 * 1024
+/** web3.js puts texts of its own around an error's: by this ours is found in them. */
+const FAULT = 'endpoint fault: '
+/** Of what an endpoint says in words, this much is told on. */
+const TOLD_CHARACTERS = 200
+
+/** Why a request came to nothing that was not the request's own fault. */
+export interface Fault {
+  reason: string
+  /** What the endpoint asked for with Retry-After. */
+  retryAfterMs?: number | undefined
+}
 
 export interface ConnectionInit {
   /** JSON-RPC endpoint. */
   url: string
-  /** How long one request may take. */
-  timeoutMs?: number
+  /** How long one request may take, body and all. */
+  timeoutMs?: number | undefined
+  maxResponseBytes?: number | undefined
+  onFault?: (fault: Fault) => void
+  onAnswer?: (tookMs: number) => void
 }
 
-/** web3.js asks without a deadline: an endpoint that hangs would hang the node. */
-const REQUEST_TIMEOUT_MS = 10_000
-
 /**
- * A web3.js connection whose every request ends. 429 comes back as an error, for our own backoff to handle.
+ * A web3.js connection whose every request ends, and whose every answer is JSON of a bounded size. It is for requests alone:
+ * subscriptions are the feed's.
  *
  * @throws K2ArgumentError
  */
-export function connect({ url, timeoutMs = REQUEST_TIMEOUT_MS }: ConnectionInit): Connection {
+export function connect(init: ConnectionInit): Connection {
+  const { url, timeoutMs = REQUEST_TIMEOUT_MS, maxResponseBytes = MAX_RESPONSE_BYTES, onFault, onAnswer } = init
   if (!/^https?:\/\/[^\s/]/.test(url) || !URL.canParse(url)) {
     throw new K2ArgumentError(`"${url}" is not the URL of a K2: give one such as http://127.0.0.1:8899 with --k2`)
   }
-  const connection = new Connection(url, {
+  const refuse = (reason: string, options: { answered: boolean; retryAfterMs?: number | undefined }): never => {
+    onFault?.({ reason, retryAfterMs: options.retryAfterMs })
+    throw new Error(`${FAULT}${options.answered ? 'answered' : 'silent'}: ${reason}`)
+  }
+  const post = async (request?: RequestInit) => {
+    const startedMs = performance.now()
+    let response: Response
+    let text: string
+    try {
+      response = await fetch(url, { ...request, signal: AbortSignal.timeout(timeoutMs) })
+      text = await boundedText(response, maxResponseBytes)
+    } catch (err) {
+      return refuse(messageOf(err), { answered: err instanceof TooLongError })
+    }
+    if (!response.ok) {
+      return refuse(`HTTP ${response.status} ${response.statusText}: ${text.slice(0, TOLD_CHARACTERS)}`, {
+        answered: true,
+        retryAfterMs: retryAfterMs(response.headers.get('retry-after'), Date.now())
+      })
+    }
+    if (!isAnswer(text)) {
+      return refuse(`not JSON-RPC: ${text.slice(0, TOLD_CHARACTERS)}`, { answered: true })
+    }
+    onAnswer?.(performance.now() - startedMs)
+    return { ok: true, status: 200, statusText: 'OK', text: async () => text }
+  }
+  return new Connection(url, {
     commitment: 'confirmed',
     disableRetryOnRateLimit: true,
-    fetch: ((input: string, init?: RequestInit) => fetch(input, { ...init, signal: AbortSignal.timeout(timeoutMs) })) as never
+    fetch: ((_url: string, request?: RequestInit) => post(request)) as never
   })
-  const inside = insideOf(connection)
-  inside._rpcWebSocket.on('close', (code) => {
-    // after a polite close (1000) web3.js dials again and takes its old subscriptions for live ones, which they never are
-    if (code === 1000) {
-      for (const [hash, subscription] of Object.entries(inside._subscriptionsByHash)) {
-        inside._subscriptionsByHash[hash] = { ...subscription, state: 'pending' }
-      }
+}
+
+class TooLongError extends Error {
+  override name = 'TooLongError'
+}
+
+async function boundedText(response: Response, maxBytes: number): Promise<string> {
+  const refusal = new TooLongError(`the answer has more than ${maxBytes} bytes`)
+  if (Number(response.headers.get('content-length') ?? 0) > maxBytes) {
+    await response.body?.cancel()
+    throw refusal
+  }
+  const chunks: Uint8Array[] = []
+  let size = 0
+  // leaving the loop cancels the body
+  for await (const chunk of response.body ?? []) {
+    size += chunk.length
+    if (size > maxBytes) {
+      throw refusal
     }
-  })
-  return connection
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks, size).toString('utf8')
 }
 
-/**
- * Ends the subscriptions and the WebSocket. web3.js has no way to: it dials a lost endpoint for ever, and to remove a
- * listener asks for ever, in a busy loop, when the endpoint came back and does not know the subscription.
- */
-export function disconnect(connection: Connection): void {
-  const inside = insideOf(connection)
-  inside._subscriptionsByHash = {}
-  inside._rpcWebSocket.setAutoReconnect(false)
-  inside._rpcWebSocket.close()
+function isAnswer(text: string): boolean {
+  try {
+    const value = JSON.parse(text) as { result?: unknown; error?: unknown } | null
+    return typeof value === 'object' && value != null && ('result' in value || 'error' in value)
+  } catch {
+    return false
+  }
 }
 
-/** The private parts of a web3.js connection that the two above need; the lockfile pins the version. */
-interface Inside {
-  _rpcWebSocket: { on(event: 'close', listener: (code: number) => void): void; setAutoReconnect(on: boolean): void; close(): void }
-  _subscriptionsByHash: Record<string, { state: string }>
+/** An endpoint's name in logs and errors: its origin. What follows may be the key of its customer. */
+export function nameOf(url: string): string {
+  const { origin, pathname, search } = new URL(url)
+  return pathname === '/' && search === '' ? origin : `${origin}/...`
 }
 
-function insideOf(connection: Connection): Inside {
-  return connection as unknown as Inside
+/** Where an endpoint's WebSocket is: on the next port where there is a port, as Solana's nodes have it, else at the same address. */
+export function webSocketUrl(url: string): string {
+  const parsed = new URL(url)
+  parsed.protocol = parsed.protocol === 'https:' ? 'wss:' : 'ws:'
+  if (parsed.port !== '') {
+    parsed.port = `${Number(parsed.port) + 1}`
+  }
+  return parsed.href
 }
 
 /**
@@ -63,26 +125,69 @@ function insideOf(connection: Connection): Inside {
  *
  * @throws K2UnreachableError
  */
-export async function ask<T>(url: string, request: () => Promise<T>): Promise<T> {
+export async function ask<T>(name: string, request: () => Promise<T>): Promise<T> {
   try {
     return await request()
   } catch (err) {
-    // web3.js puts the name of the inner error into some of its messages
-    const message = messageOf(err).replaceAll('TypeError: ', '')
-    if (/fetch failed|ECONNREFUSED|ENOTFOUND|ECONNRESET|EAI_AGAIN|timed? ?out|aborted|socket|bad port/i.test(message)) {
+    if (err instanceof K2UnreachableError) {
+      throw err
+    }
+    const message = messageOf(err)
+    const fault = /endpoint fault: (silent|answered): (.*)/s.exec(message)
+    if (fault?.[1] === 'silent') {
       throw new K2UnreachableError(
-        `K2 at ${url} does not answer (${message}): check the URL given with --k2, or start a local one with: koii-mesh k2`
+        `K2 at ${name} does not answer (${fault[2]}): check the URL given with --k2, or start a local one with: koii-mesh k2`
+      )
+    }
+    if (fault != null) {
+      throw new K2UnreachableError(
+        `${name} answered, but not as a K2 JSON-RPC endpoint (${fault[2]!.slice(0, 2 * TOLD_CHARACTERS)}): check the URL given with --k2`
       )
     }
     // how web3.js says that an answer is JSON, and not of a Solana node
-    if (/^Expected the value to satisfy/.test(message)) {
-      throw new K2UnreachableError(`${url} answered, but not as a K2 JSON-RPC endpoint: check the URL given with --k2`)
+    if (err instanceof Error && (err.name === 'StructError' || /Expected the value to satisfy/.test(message))) {
+      throw new K2UnreachableError(`${name} answered, but not as a K2 JSON-RPC endpoint: check the URL given with --k2`)
     }
-    if (/Unexpected token|not valid JSON|40[0-9]|50[0-9]/.test(message)) {
-      throw new K2UnreachableError(
-        `${url} answered, but not as a K2 JSON-RPC endpoint (${message.slice(0, 200)}): check the URL given with --k2`
-      )
+    // what web3.js stumbles over when the shape is right and what is in it is not
+    if (err instanceof TypeError || err instanceof RangeError) {
+      throw new K2UnreachableError(`${name} answered, but with values that make no sense (${message.slice(0, TOLD_CHARACTERS)})`)
     }
     throw err
   }
+}
+
+/** JSON-RPC errors that say something about the endpoint and nothing about what was asked: behind, unhealthy, busy, not served here. */
+const ENDPOINT_CODES = new Set([-32005, -32016, -32603, -32601, -32010, -32014, 429, -32429])
+
+/** Whether another endpoint may do better. */
+export function isEndpointFault(err: unknown): boolean {
+  if (err instanceof K2UnreachableError) {
+    return true
+  }
+  const { code, message } = err as { code?: unknown; message?: unknown }
+  return (
+    (typeof code === 'number' && ENDPOINT_CODES.has(code)) ||
+    /node is (behind|unhealthy)|minimum context slot|internal error|method not found|too many requests/i.test(String(message))
+  )
+}
+
+/** Whether an endpoint wants to be left alone for a while. */
+export function isOverworked(err: unknown): boolean {
+  const { code, message } = err as { code?: unknown; message?: unknown }
+  return (
+    (err instanceof K2UnreachableError && !(err instanceof K2BehindError)) ||
+    code === 429 ||
+    code === -32429 ||
+    code === -32005 ||
+    /node is (behind|unhealthy)|too many requests/i.test(String(message))
+  )
+}
+
+/** Whether an endpoint said that it has not reached the slot that was asked for. */
+export function isBehind(err: unknown): boolean {
+  return (
+    err instanceof K2BehindError ||
+    (err as { code?: unknown }).code === -32016 ||
+    /minimum context slot|MinContextSlot/i.test(messageOf(err))
+  )
 }

@@ -3,6 +3,11 @@ export class K2UnreachableError extends Error {
   override name = 'K2UnreachableError'
 }
 
+/** An endpoint answered for a slot before the one that was asked for. */
+export class K2BehindError extends K2UnreachableError {
+  override name = 'K2BehindError'
+}
+
 /** What was given is not a URL, or not an address: nothing was asked. */
 export class K2ArgumentError extends Error {
   override name = 'K2ArgumentError'
@@ -13,9 +18,21 @@ export class K2AccountError extends Error {
   override name = 'K2AccountError'
 }
 
+/** Endpoints tell different things, and there is no majority: nothing is believed. */
+export class K2ContradictionError extends Error {
+  override name = 'K2ContradictionError'
+}
+
 /** K2 took a transaction and refused it. */
 export class K2TransactionError extends Error {
   override name = 'K2TransactionError'
+  /** Whether the payer has too little for it. */
+  readonly unpayable: boolean
+
+  constructor(message: string, { unpayable = false, ...options }: ErrorOptions & { unpayable?: boolean } = {}) {
+    super(message, options)
+    this.unpayable = unpayable
+  }
 }
 
 export function messageOf(err: unknown): string {

@@ -5,14 +5,27 @@
  * (stake-view) and the durable way of a final vote (outbox). The program's own bytes are in k2/settlement, the local
  * chain in k2/local.
  *
+ *     client ──> pool: reads of the healthiest, questions to all (majority), transactions to all ──> endpoint: limits, pauses
+ *     slots  ──> endpoint's feed (WebSocket), polling where it is silent
+ *     choose: what is decided about endpoints, pure
+ *
  * @example
  * ```ts
  * const k2 = createK2Client({ url: 'http://127.0.0.1:8899' })
  * const task = await k2.task(taskId)
  * ```
  */
-export { createK2Client, type K2Client, type Sent, signerOf, type TransactionSigner } from './client.ts'
-export { K2AccountError, K2ArgumentError, K2TransactionError, K2UnreachableError, messageOf } from './errors.ts'
-export { createOutbox, type FinalVote, type Outbox } from './outbox.ts'
+export { createK2Client, type K2Client, type K2ClientInit, type Sent, type SlotSource, signerOf, type TransactionSigner } from './client.ts'
+export type { EndpointLimits, EndpointStatus } from './endpoint.ts'
+export {
+  K2AccountError,
+  K2ArgumentError,
+  K2BehindError,
+  K2ContradictionError,
+  K2TransactionError,
+  K2UnreachableError,
+  messageOf
+} from './errors.ts'
+export { createOutbox, type FinalVote, type Outbox, type OutboxCounters, type OutboxInit } from './outbox.ts'
 export { createSlots, type Slots } from './slots.ts'
 export { createStakeView, type StakeView } from './stake-view.ts'

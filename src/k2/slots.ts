@@ -1,20 +1,25 @@
-import type { Connection } from '@solana/web3.js'
 import type { Logger } from '../observe/index.ts'
+import { clockSlot } from './choose.ts'
+import type { SlotSource } from './client.ts'
 import { messageOf } from './errors.ts'
 
-/** The slot clock of K2 as this node hears it. Never goes back: an endpoint that is behind does not turn time. */
+/**
+ * The slot clock of K2 as this node hears it, from all its endpoints. Never goes back: an endpoint that is behind does not turn
+ * time, and of three or more, one that is ahead does not either.
+ */
 export interface Slots {
   /** The highest slot heard of; undefined until K2 has answered. */
   now(): number | undefined
   /** Measured length of a slot. */
   slotMs(): number
   on(listener: (slot: number) => void): () => void
+  /** @throws K2UnreachableError when no endpoint answers */
   start(): Promise<void>
   stop(): Promise<void>
 }
 
 export interface SlotsInit {
-  connection: Connection
+  k2: { slotSources: readonly SlotSource[] }
   log: Logger
   nowMs?: () => number
 }
@@ -23,54 +28,84 @@ export interface SlotsInit {
 const DEFAULT_SLOT_MS = 400
 /** Silence of the subscription after which the slot is asked for. */
 const SILENT_SLOTS = 4
+/** Silence of the subscription, while slots go on, after which it is taken for dead and dialled again. */
+const DEAD_SLOTS = 12
+const DEAD_MS = 2000
+/** At the start every endpoint gets this long once one has answered. */
+const START_WAIT_MS = 1000
 
-export function createSlots({ connection, log, nowMs = () => performance.now() }: SlotsInit): Slots {
+interface Source {
+  from: SlotSource
+  slot: number | undefined
+  /** By whatever way. */
+  heardMs: number
+  /** By subscription, or when that was dialled last. */
+  noticedMs: number
+  asking: boolean
+}
+
+export function createSlots({ k2, log, nowMs = () => performance.now() }: SlotsInit): Slots {
   const listeners = new Set<(slot: number) => void>()
-  let highest: number | undefined
-  let heardMs = nowMs()
+  const sources: Source[] = k2.slotSources.map((from) => ({ from, slot: undefined, heardMs: nowMs(), noticedMs: nowMs(), asking: false }))
+  let former: { slot: number; sinceMs: number } | undefined
   let slotMs = DEFAULT_SLOT_MS
   let anchor: { slot: number; ms: number } | undefined
   let timer: NodeJS.Timeout | undefined
-  let asking = false
+  let leaves: Array<() => void> = []
 
-  const hear = (slot: number) => {
-    if (!Number.isSafeInteger(slot) || slot < 0) {
-      return
-    }
+  const advance = () => {
     const at = nowMs()
-    heardMs = at
-    if (highest != null && slot <= highest) {
+    const live = sources.filter(({ from }) => !from.dropped())
+    const heard = live.flatMap(({ slot }) => (slot == null ? [] : [{ slot }]))
+    const next = clockSlot(heard, live.length, former, at, slotMs)
+    if (next == null || (former != null && next.slot <= former.slot)) {
       return
     }
-    // a window of some slots smooths jitter; a jump (a warped local K2, a stall of ours) starts a new one
-    if (anchor == null || slot - anchor.slot > 64) {
+    const { slot, lone } = next
+    // a window of some slots smooths jitter; a jump (a warped local K2, a stall of ours) starts a new one, and so does what
+    // only one endpoint says: its pace must not become ours
+    if (anchor == null || lone || slot - anchor.slot > 64) {
       anchor = { slot, ms: at }
     } else if (slot - anchor.slot >= 8) {
       slotMs = Math.min(2000, Math.max(5, (at - anchor.ms) / (slot - anchor.slot)))
       anchor = { slot, ms: at }
     }
-    highest = slot
+    former = { slot, sinceMs: at }
     for (const listener of listeners) {
       listener(slot)
     }
   }
 
-  const poll = async () => {
-    if (asking || nowMs() - heardMs < SILENT_SLOTS * slotMs) {
+  const hear = (source: Source, slot: number) => {
+    if (!Number.isSafeInteger(slot) || slot < 0) {
       return
     }
-    asking = true
+    source.heardMs = nowMs()
+    source.slot = Math.max(source.slot ?? 0, slot)
+    advance()
+  }
+
+  const poll = async (source: Source) => {
+    const at = nowMs()
+    if (at - source.noticedMs > Math.max(DEAD_MS, DEAD_SLOTS * slotMs)) {
+      source.noticedMs = at
+      source.from.renew('no slot for a while')
+    }
+    if (source.asking || source.from.dropped() || at - source.heardMs < SILENT_SLOTS * slotMs) {
+      return
+    }
+    source.asking = true
     try {
-      hear(await connection.getSlot('processed'))
+      hear(source, await source.from.slot())
     } catch (err) {
-      log.debug({ reason: messageOf(err) }, 'K2 did not tell the slot')
+      log.debug({ endpoint: source.from.name, reason: messageOf(err) }, 'K2 did not tell the slot')
     } finally {
-      asking = false
+      source.asking = false
     }
   }
 
   return {
-    now: () => highest,
+    now: () => former?.slot,
     slotMs: () => slotMs,
     on(listener) {
       listeners.add(listener)
@@ -79,13 +114,42 @@ export function createSlots({ connection, log, nowMs = () => performance.now() }
       }
     },
     async start() {
-      hear(await connection.getSlot('processed'))
-      connection.onSlotChange((info) => hear(info.slot))
-      timer = setInterval(poll, DEFAULT_SLOT_MS / 2)
+      let failure: unknown
+      const first = Promise.withResolvers<void>()
+      const asked = sources.map(async (source) => {
+        try {
+          const slot = await source.from.slot()
+          source.slot = Number.isSafeInteger(slot) && slot >= 0 ? slot : undefined
+          source.heardMs = nowMs()
+          setTimeout(first.resolve, START_WAIT_MS).unref()
+        } catch (err) {
+          failure = err
+        }
+      })
+      await Promise.race([Promise.allSettled(asked), first.promise])
+      advance()
+      if (former == null) {
+        throw failure
+      }
+      leaves = sources.map((source) =>
+        source.from.onSlot((slot) => {
+          source.noticedMs = nowMs()
+          hear(source, slot)
+        })
+      )
+      timer = setInterval(() => {
+        for (const source of sources) {
+          poll(source)
+        }
+        // where one endpoint alone keeps time, time itself lets it go on
+        advance()
+      }, DEFAULT_SLOT_MS / 2)
     },
     async stop() {
       clearInterval(timer)
-      // the subscription ends with the connection: see disconnect
+      for (const leave of leaves) {
+        leave()
+      }
       listeners.clear()
     }
   }

@@ -20,14 +20,13 @@
  */
 import { randomInt } from 'node:crypto'
 import { join } from 'node:path'
-import { PublicKey } from '@solana/web3.js'
 import { CID } from 'multiformats/cid'
 import { cycleAt, liveCycles, type Timing, windowOf } from '../clock/index.ts'
 import { bytesOf, type Config } from '../config/index.ts'
 import { createGossip, createPool } from '../gossip/index.ts'
 import { createSigner, generateKeyPair, type KeyPair, readKeyFile, type Signer, verifyEd25519, writeKeyFile } from '../identity/index.ts'
 import { createK2Client, createOutbox, createSlots, createStakeView, type FinalVote, messageOf } from '../k2/index.ts'
-import { decodeTask, type TaskAccount } from '../k2/settlement/index.ts'
+import type { TaskAccount } from '../k2/settlement/index.ts'
 import {
   createAnnouncer,
   createDiscovery,
@@ -123,7 +122,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
     const self = signer.address
 
     // the chain: who has stake, what the task is, what slot it is
-    const k2 = createK2Client({ url: config.k2, ...(config.program == null ? {} : { programId: config.program }) })
+    const k2 = createK2Client({ url: config.k2, programId: config.program, log })
     const genesisHash = await k2.genesisHash()
     const account = await k2.task(config.task)
     const network = networkOf(genesisHash, config.task)
@@ -133,7 +132,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       submissionWindow: account.submissionWindow,
       auditWindow: account.auditWindow
     }
-    const slots = createSlots({ connection: k2.connection, log })
+    const slots = createSlots({ k2, log })
     const stakes = createStakeView({ k2, task: config.task, timing, slot: slots.now, log })
     const events = createEvents({ slot: slots.now, node: self })
 
@@ -559,7 +558,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         multiaddrs: libp2p.getMultiaddrs().map(String),
         task: config.task,
         taskName: account.name,
-        k2: config.k2,
+        k2: k2.endpoints(),
         slot,
         cycle: slot == null ? null : cycleAt(timing, slot),
         staked: stakes.isStaked(self) ?? null,
@@ -613,9 +612,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
             sync.now(1).catch(() => {})
           }
         })
-        k2.connection.onAccountChange(new PublicKey(config.task), (info) => onTaskAccount(decodeTask(config.task, info.data)), {
-          commitment: 'confirmed'
-        })
+        k2.watchTask(config.task, onTaskAccount)
         await outbox.resume()
         slots.on(onSlot)
         startTask().catch((err) => {

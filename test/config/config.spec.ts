@@ -25,7 +25,7 @@ describe('config', () => {
   it('needs a K2 and a task, and has a default for everything else', () => {
     const config = load()
     expect(config).to.deep.include({
-      k2: K2,
+      k2: [K2],
       task: TASK,
       listen: ['/ip4/0.0.0.0/tcp/0', '/ip4/0.0.0.0/tcp/0/ws'],
       bootstrap: [],
@@ -40,6 +40,14 @@ describe('config', () => {
     expect(() => loadConfig({}))
       .to.throw(/--k2 is missing: .*KOII_MESH_K2.*; --task is missing/)
       .with.property('name', 'ConfigError')
+  })
+
+  it('takes one K2 endpoint or several, with commas or as a list', () => {
+    const two = [K2, 'https://k2.example.com/rpc']
+    expect(load({ k2: two.join() }).k2).to.deep.equal(two)
+    expect(loadConfig({ file: file({ k2: two, task: TASK }) }).k2).to.deep.equal(two)
+    expect(loadConfig({ env: { KOII_MESH_K2: two.join() }, flags: { task: TASK } }).k2).to.deep.equal(two)
+    expect(() => load({ k2: [] })).to.throw('at least one URL')
   })
 
   it('flags override the environment, which overrides the file', () => {

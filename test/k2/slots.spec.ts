@@ -1,25 +1,36 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Connection } from '@solana/web3.js'
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { createK2Client, createSlots, type Slots } from '../../src/k2/index.ts'
+import { createK2Client, createSlots, type SlotSource, type Slots } from '../../src/k2/index.ts'
 import { createLocalK2 } from '../../src/k2/local/index.ts'
 import { eventually, silent } from './chain.ts'
 
 /** An endpoint that says what it is told to. */
 function endpoint(first: number) {
-  let listener: (info: { slot: number }) => void = () => {}
-  const connection = {
-    getSlot: async () => first,
-    onSlotChange: (given: typeof listener) => {
+  let listener: (slot: number) => void = () => {}
+  let answer = async () => first
+  const source: SlotSource = {
+    name: 'one',
+    slot: () => answer(),
+    onSlot: (given) => {
       listener = given
-      return 1
+      return () => {
+        listener = () => {}
+      }
     },
-    removeSlotChangeListener: async () => {}
-  } as unknown as Connection
-  return { connection, say: (slot: number) => listener({ slot }) }
+    renew: () => {},
+    dropped: () => false
+  }
+  return {
+    source,
+    k2: { slotSources: [source] },
+    say: (slot: number) => listener(slot),
+    answer: (next: () => Promise<number>) => {
+      answer = next
+    }
+  }
 }
 
 describe('k2: slots', () => {
@@ -29,8 +40,8 @@ describe('k2: slots', () => {
   it('never go back, whatever the endpoint says', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.oneof(fc.integer({ min: -5, max: 200 }), fc.constantFrom(Number.NaN, 1.5, 2 ** 60))), async (said) => {
-        const { connection, say } = endpoint(50)
-        const one = createSlots({ connection, log: silent })
+        const { k2, say } = endpoint(50)
+        const one = createSlots({ k2, log: silent })
         try {
           await one.start()
           const heard: number[] = []
@@ -52,8 +63,8 @@ describe('k2: slots', () => {
   })
 
   it('are undefined until K2 has answered, and tell nobody who has left', async () => {
-    const { connection, say } = endpoint(7)
-    slots = createSlots({ connection, log: silent })
+    const { k2, say } = endpoint(7)
+    slots = createSlots({ k2, log: silent })
     expect(slots.now()).to.equal(undefined)
     await slots.start()
     expect(slots.now()).to.equal(7)
@@ -68,8 +79,8 @@ describe('k2: slots', () => {
 
   it('measure their length, and take a jump for a jump', async () => {
     let ms = 0
-    const { connection, say } = endpoint(0)
-    slots = createSlots({ connection, log: silent, nowMs: () => ms })
+    const { k2, say } = endpoint(0)
+    slots = createSlots({ k2, log: silent, nowMs: () => ms })
     expect(slots.slotMs()).to.equal(400)
     await slots.start()
     for (let slot = 1; slot <= 16; slot++) {
@@ -95,7 +106,7 @@ describe('k2: slots', () => {
     const port = Number(new URL(k2.url).port)
     const client = createK2Client({ url: k2.url })
     try {
-      slots = createSlots({ connection: client.connection, log: silent })
+      slots = createSlots({ k2: client, log: silent })
       await slots.start()
       const before = slots.now()!
       await eventually('slots', () => (slots!.now()! > before + 3 ? true : undefined))

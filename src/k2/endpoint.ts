@@ -1,0 +1,201 @@
+import type { Connection } from '@solana/web3.js'
+import PQueue from 'p-queue'
+import type { Logger } from '../observe/index.ts'
+import { type EndpointFacts, pauseMs } from './choose.ts'
+import { ask, connect, type Fault, isOverworked, nameOf, REQUEST_TIMEOUT_MS, webSocketUrl } from './connection.ts'
+import { K2UnreachableError, messageOf } from './errors.ts'
+import { createFeed, type Feed } from './feed.ts'
+
+/** Bounds on what this node asks of one endpoint. */
+export interface EndpointLimits {
+  /** How long one request may take. */
+  timeoutMs?: number
+  maxResponseBytes?: number
+  /** Requests under way at a time. */
+  concurrency?: number
+  requestsPerSecond?: number
+}
+
+/** Solana's public endpoints take 40 connections and 10 requests a second of each method; a few seconds of a node's work are less. */
+const CONCURRENCY = 32
+const REQUESTS_PER_SECOND = 100
+/** More than this waits only when the endpoint does not keep up: a longer queue would end in timeouts all the same. */
+const LONGEST_QUEUE = 2000
+/** How often in a row an endpoint may say something else than the majority: once or twice it may have been a slot ahead. */
+const ODD_IN_A_ROW = 3
+const SUSPECT_MS = 10 * 60_000
+
+/** What an endpoint is like, for status and metrics. */
+export interface EndpointStatus {
+  name: string
+  state: 'good' | 'behind' | 'paused' | 'suspect' | 'of another network'
+  slot: number | null
+  lagSlots: number
+  latencyMs: number
+  requests: number
+  failures: number
+  contradictions: number
+}
+
+/** One JSON-RPC endpoint: its own connection, limits, pauses and record. */
+export interface Endpoint {
+  name: string
+  url: string
+  connection: Connection
+  feed: Feed
+  facts(): EndpointFacts
+  counters(): { requests: number; failures: number; contradictions: number }
+  /**
+   * Runs a request when its turn has come.
+   *
+   * @param waitMs - how long it may wait for its turn, a pause included
+   * @throws K2UnreachableError, or what web3.js throws about the request itself
+   */
+  ask<T>(request: (connection: Connection) => Promise<T>, waitMs?: number): Promise<T>
+  /** It told a slot. */
+  heard(slot: number): void
+  /** It said the same as the majority, or something else. */
+  agreed(yes: boolean, detail?: object): void
+  drop(reason: string): void
+  close(): void
+}
+
+export interface EndpointInit {
+  url: string
+  /** Tells endpoints at one host apart. */
+  name?: string
+  limits?: EndpointLimits
+  log: Logger
+  nowMs: () => number
+  random: () => number
+}
+
+export function createEndpoint({ url, limits = {}, log, nowMs, random, ...init }: EndpointInit): Endpoint {
+  const timeoutMs = limits.timeoutMs ?? REQUEST_TIMEOUT_MS
+  const queue = new PQueue({
+    concurrency: limits.concurrency ?? CONCURRENCY,
+    intervalCap: limits.requestsPerSecond ?? REQUESTS_PER_SECOND,
+    interval: 1000
+  })
+  let slot: number | undefined
+  let heardMs = 0
+  let pausedUntilMs = 0
+  let suspectUntilMs = 0
+  let failuresInARow = 0
+  let oddInARow = 0
+  let dropped = false
+  let latencyMs = 0
+  let resume: NodeJS.Timeout | undefined
+  const counters = { requests: 0, failures: 0, contradictions: 0 }
+
+  const onFault = ({ reason, retryAfterMs }: Fault) => {
+    counters.failures++
+    const now = nowMs()
+    // requests that were under way together fail together: that is one failure
+    if (pausedUntilMs > now && retryAfterMs == null) {
+      return
+    }
+    failuresInARow++
+    const pause = pauseMs(failuresInARow, retryAfterMs, random())
+    pausedUntilMs = now + pause
+    queue.pause()
+    clearTimeout(resume)
+    resume = setTimeout(() => {
+      pausedUntilMs = 0
+      queue.start()
+    }, pause)
+    // who waits for it keeps the process alive; else it is no reason to
+    if (queue.size === 0) {
+      resume.unref()
+    }
+    log.debug({ endpoint: name, reason, pauseMs: Math.round(pause) }, 'a K2 endpoint failed')
+  }
+
+  const connection = connect({
+    url,
+    timeoutMs,
+    maxResponseBytes: limits.maxResponseBytes,
+    onFault,
+    onAnswer: (tookMs) => {
+      latencyMs = latencyMs === 0 ? tookMs : latencyMs * 0.8 + tookMs * 0.2
+    }
+  })
+  const name = init.name ?? nameOf(url)
+  const feed = createFeed({ url: webSocketUrl(url), name, log, nowMs, random })
+
+  return {
+    name,
+    url,
+    connection,
+    feed,
+    facts: () => ({ name, dropped, slot, heardMs, pausedUntilMs, suspectUntilMs, load: queue.size + queue.pending, latencyMs }),
+    counters: () => ({ ...counters }),
+    async ask(request, waitMs = timeoutMs) {
+      if (dropped) {
+        throw new K2UnreachableError(`${name} belongs to another network and is not asked: take it out of --k2`)
+      }
+      if (queue.size >= LONGEST_QUEUE) {
+        throw new K2UnreachableError(`K2 at ${name} does not keep up: ${queue.size} requests wait for it`)
+      }
+      const turn = new AbortController()
+      const waiting = setTimeout(() => turn.abort(), waitMs)
+      resume?.ref()
+      try {
+        const answer = await queue.add(
+          () => {
+            clearTimeout(waiting)
+            counters.requests++
+            return ask(name, () => request(connection))
+          },
+          { signal: turn.signal }
+        )
+        failuresInARow = 0
+        return answer
+      } catch (err) {
+        if (turn.signal.aborted) {
+          throw new K2UnreachableError(`K2 at ${name} does not answer (it failed before and is left alone for a while): try again later`)
+        }
+        // faults of HTTP were told by the connection; these are seen only here
+        if (isOverworked(err)) {
+          onFault({ reason: messageOf(err) })
+        }
+        throw err
+      } finally {
+        clearTimeout(waiting)
+      }
+    },
+    heard(told) {
+      if (Number.isSafeInteger(told) && told >= 0) {
+        slot = told
+        heardMs = nowMs()
+      }
+    },
+    agreed(yes, detail) {
+      if (yes) {
+        oddInARow = 0
+        return
+      }
+      oddInARow++
+      counters.contradictions++
+      log[oddInARow === 1 ? 'info' : 'warn']({ endpoint: name, ...detail }, 'a K2 endpoint says something else than the others')
+      if (oddInARow >= ODD_IN_A_ROW && suspectUntilMs < nowMs()) {
+        suspectUntilMs = nowMs() + SUSPECT_MS
+        log.warn(
+          { endpoint: name, ...detail },
+          'this K2 endpoint contradicts the others again and again, and is believed last: look for another'
+        )
+      }
+    },
+    drop(reason) {
+      if (!dropped) {
+        dropped = true
+        feed.close()
+        log.error({ endpoint: name, reason }, 'a K2 endpoint is dropped: take it out of --k2')
+      }
+    },
+    close() {
+      feed.close()
+      resume?.unref()
+    }
+  }
+}

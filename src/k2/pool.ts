@@ -1,0 +1,375 @@
+import type { Commitment, Connection } from '@solana/web3.js'
+import pRetry from 'p-retry'
+import type { Logger } from '../observe/index.ts'
+import { type Answer, askingOrder, LAG_SLOTS, lagOf, majority, reachedSlot } from './choose.ts'
+import { isBehind, isEndpointFault, nameOf } from './connection.ts'
+import { createEndpoint, type Endpoint, type EndpointLimits, type EndpointStatus } from './endpoint.ts'
+import { K2ArgumentError, K2BehindError, K2ContradictionError, K2UnreachableError, messageOf } from './errors.ts'
+
+/** K2's slot time, for telling how far behind an answer of a while ago is. */
+const SLOT_MS = 400
+/** How often a question is put again while the endpoints disagree: they may have been a slot apart. */
+const AGREE_ROUNDS = 4
+const AGREE_PAUSE_MS = 250
+/** A question to all does not wait for one that is being left alone. */
+const AGREE_WAIT_MS = 1000
+/** After somebody has taken a transaction, the others get this long to take it too. */
+const BROADCAST_WAIT_MS = 2000
+
+/** One endpoint is all there is: it is waited for. Of several, the others have answered meanwhile. */
+const REACHING = { retries: 20, minTimeout: 50, maxTimeout: 1000 }
+const REACHING_OF_SEVERAL = { retries: 6, minTimeout: 50, maxTimeout: 400 }
+
+/** What more than half of the endpoints that answered say. */
+export interface Agreed<T> {
+  value: T
+  /** The slot that all who say so have reached. */
+  slot: number
+  /** Whether more than half of all endpoints say so, silent ones included; with one or two endpoints, whether one does. */
+  sure: boolean
+}
+
+export interface Question<T> {
+  request: (connection: Connection) => Promise<{ slot: number; value: T }>
+  /** Two answers with the same digest are the same. */
+  digest: (value: T) => string
+  /** An answer from before this slot is none. */
+  minSlot?: number | undefined
+}
+
+/** What became of a transaction that was given to every endpoint. */
+export interface Broadcast {
+  accepted: string[]
+  refused: Array<{ name: string; error: unknown }>
+}
+
+/** Several endpoints of one chain, none of which has to be alive, quick, up to date or honest. */
+export interface Pool {
+  endpoints: readonly Endpoint[]
+  /** The hash that names the chain, as most endpoints tell it. @throws K2ContradictionError, K2UnreachableError */
+  genesisHash(): Promise<string>
+  /**
+   * Asks the healthiest endpoint, and the next ones where it fails.
+   *
+   * @param turn - begins further down the list, for a second opinion
+   * @throws K2UnreachableError, or what web3.js throws about the request itself
+   */
+  read<T>(request: (connection: Connection) => Promise<T>, turn?: number): Promise<T>
+  /** Asks all, and takes what more than half say. @throws K2ContradictionError, K2UnreachableError, what most threw */
+  agree<T>(question: Question<T>): Promise<Agreed<T>>
+  /** Gives a signed transaction to all. @throws K2UnreachableError when nobody took or refused it */
+  broadcast(wire: Uint8Array): Promise<Broadcast>
+  /** Sees to it that an endpoint is of the network before it is listened to. */
+  admit(endpoint: Endpoint): Promise<void>
+  /** The slot below which an answer would be a step back in time. */
+  floor(commitment: Commitment): number
+  raise(commitment: Commitment, slot: number): void
+  status(): EndpointStatus[]
+  close(): void
+}
+
+export interface PoolInit {
+  urls: readonly string[]
+  limits?: EndpointLimits
+  log: Logger
+  nowMs: () => number
+  random: () => number
+}
+
+/** @throws K2ArgumentError */
+export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool {
+  if (urls.length === 0) {
+    throw new K2ArgumentError('no URL of a K2 is given: give one such as http://127.0.0.1:8899 with --k2')
+  }
+  const names = urls.map((url) => (URL.canParse(url) ? nameOf(url) : url))
+  const endpoints = urls.map((url, i) =>
+    createEndpoint({
+      url,
+      name: names.indexOf(names[i]!) === i ? names[i]! : `${names[i]} (${i + 1})`,
+      ...(limits == null ? {} : { limits }),
+      log,
+      nowMs,
+      random
+    })
+  )
+  const several = endpoints.length > 1
+  const byName = new Map(endpoints.map((endpoint) => [endpoint.name, endpoint]))
+  const allFacts = () => endpoints.map((endpoint) => endpoint.facts())
+  const usable = () => endpoints.filter((endpoint) => !endpoint.facts().dropped)
+  const floors = new Map<Commitment, number>()
+
+  // -- one network
+
+  const hashes = new Map<Endpoint, string>()
+  let network: string | undefined
+  let finding: Promise<string> | undefined
+
+  const hashOf = async (endpoint: Endpoint) => {
+    const hash = await endpoint.ask((connection) => connection.getGenesisHash(), several ? AGREE_WAIT_MS : undefined)
+    hashes.set(endpoint, hash)
+    return hash
+  }
+  const drop = (endpoint: Endpoint) =>
+    endpoint.drop(`its genesis hash is ${hashes.get(endpoint)}, that of the others ${network}: it is another network`)
+
+  const findNetwork = async (): Promise<string> => {
+    const answers: Answer[] = []
+    let failure: unknown
+    const asked = endpoints.map(async (endpoint) => {
+      try {
+        answers.push({ name: endpoint.name, slot: 0, digest: await hashOf(endpoint), suspect: false })
+      } catch (err) {
+        failure ??= err
+      }
+    })
+    await untilMajority(asked, answers)
+    if (answers.length === 0) {
+      throw failure
+    }
+    const { digest } = majority(answers, answers.length)
+    if (digest == null) {
+      throw new K2ContradictionError(
+        `the K2 endpoints belong to different networks (${answers.map((one) => `${one.name}: ${one.digest}`).join(', ')}): give only those of one network with --k2`
+      )
+    }
+    network = digest
+    for (const [endpoint, hash] of hashes) {
+      if (hash !== digest) {
+        drop(endpoint)
+      }
+    }
+    return digest
+  }
+  const genesisHash = async () => {
+    if (network != null) {
+      return network
+    }
+    finding ??= (several ? findNetwork() : patiently(findNetwork)).finally(() => {
+      finding = undefined
+    })
+    return finding
+  }
+  /** Of several endpoints, only those that are of the network are asked for anything. */
+  const admit = async (endpoint: Endpoint) => {
+    if (!several) {
+      return
+    }
+    const expected = await genesisHash()
+    const hash = hashes.get(endpoint) ?? (await hashOf(endpoint))
+    if (hash !== expected) {
+      drop(endpoint)
+    }
+  }
+  const askOne = async <T>(endpoint: Endpoint, request: (connection: Connection) => Promise<T>, waitMs?: number) => {
+    await admit(endpoint)
+    return endpoint.ask(request, waitMs)
+  }
+
+  /** Resolves when a majority of all endpoints says the same, or when nobody is left who could say something. */
+  async function untilMajority(asked: Array<Promise<unknown>>, answers: Answer[]): Promise<void> {
+    const enough = Promise.withResolvers<void>()
+    for (const one of asked) {
+      one.then(
+        () => {
+          if (majority(answers, usable().length).digest != null) {
+            enough.resolve()
+          }
+        },
+        () => {}
+      )
+    }
+    await Promise.race([enough.promise, Promise.allSettled(asked)])
+  }
+
+  const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms * (0.75 + random() / 2)))
+
+  const minSlotOf = (slot: number) => {
+    const reached = reachedSlot(allFacts())
+    // of three, one that claims a slot far ahead must not make the others look late for ever
+    return several && reached != null ? Math.min(slot, reached) : slot
+  }
+
+  /** An endpoint that has not reached the slot is asked again until it has: it would answer with older state. */
+  const reaching = <T extends { slot: number }>(request: () => Promise<T>, endpoint: Endpoint, minSlot = 0): Promise<T> =>
+    pRetry(
+      async () => {
+        const answer = await request()
+        endpoint.heard(answer.slot)
+        if (!Number.isSafeInteger(answer.slot) || answer.slot < minSlot) {
+          throw new K2BehindError(`K2 at ${endpoint.name} is behind: it answers for slot ${answer.slot}, and slot ${minSlot} was asked for`)
+        }
+        return answer
+      },
+      { ...(several ? REACHING_OF_SEVERAL : REACHING), shouldRetry: ({ error }) => isBehind(error) }
+    )
+
+  /** Puts a question to all, once. */
+  async function poll<T>({ request, digest, minSlot }: Question<T>) {
+    const answers: Array<Answer & { value?: T; error?: unknown }> = []
+    let failure: unknown
+    const asked = usable().map(async (endpoint) => {
+      try {
+        const { slot, value } = await reaching(() => askOne(endpoint, request, several ? AGREE_WAIT_MS : undefined), endpoint, minSlot)
+        answers.push({ name: endpoint.name, slot, digest: digest(value), suspect: isSuspect(endpoint), value })
+      } catch (err) {
+        if (isEndpointFault(err) || isBehind(err)) {
+          failure = err
+        } else {
+          // what it answered cannot be read: that too is something that the others say or do not say
+          answers.push({ name: endpoint.name, slot: minSlot ?? 0, digest: `! ${messageOf(err)}`, suspect: isSuspect(endpoint), error: err })
+        }
+      }
+    })
+    await untilMajority(asked, answers)
+    if (answers.length === 0) {
+      throw failure ?? noneLeft()
+    }
+    const early = majority(answers, usable().length)
+    const verdict = early.digest == null ? majority(answers, answers.length) : early
+    if (verdict.digest != null) {
+      // those that answer later are judged too, and nobody waits for them
+      Promise.allSettled(asked).then(() => {
+        const best = Math.max(...answers.filter((one) => one.digest === verdict.digest).map(({ slot }) => slot))
+        for (const one of answers) {
+          const same = one.digest === verdict.digest
+          if (same || one.slot >= best) {
+            byName.get(one.name)!.agreed(same, { slot: one.slot, says: short(one.digest), others: short(verdict.digest!) })
+          }
+        }
+      })
+    }
+    const chosen = answers.filter(({ digest: said }) => said === verdict.digest)
+    return { answers, chosen }
+  }
+  const isSuspect = (endpoint: Endpoint) => endpoint.facts().suspectUntilMs > nowMs()
+
+  return {
+    endpoints,
+    genesisHash,
+    admit,
+    read: (request, turn = 0) =>
+      patiently(async () => {
+        const order = askingOrder(allFacts(), nowMs(), SLOT_MS)
+        let failure: unknown = noneLeft()
+        for (let i = 0; i < order.length; i++) {
+          const endpoint = byName.get(order[(i + turn) % order.length]!)!
+          try {
+            return await askOne(endpoint, request)
+          } catch (err) {
+            if (!isEndpointFault(err)) {
+              throw err
+            }
+            failure = err
+          }
+        }
+        throw failure
+      }),
+    async agree<T>(question: Question<T>): Promise<Agreed<T>> {
+      let said = ''
+      if (several) {
+        await genesisHash()
+      }
+      if (usable().length * 2 < endpoints.length) {
+        throw new K2ContradictionError(
+          'most of the K2 endpoints are of another network than the one this process began with: check --k2 and start again'
+        )
+      }
+      for (let round = 0; round < AGREE_ROUNDS; round++) {
+        if (round > 0) {
+          await pause(AGREE_PAUSE_MS)
+        }
+        const { answers, chosen } = await patiently(() => poll(question))
+        if (chosen.length > 0) {
+          const slot = Math.min(...chosen.map((one) => one.slot))
+          const newest = chosen.reduce((a, b) => (b.slot > a.slot ? b : a))
+          if (newest.error != null) {
+            throw newest.error
+          }
+          const all = usable().length
+          return { value: newest.value as T, slot, sure: all <= 2 || chosen.length * 2 > all }
+        }
+        said = answers.map((one) => `${one.name}: ${short(one.digest)}`).join(', ')
+      }
+      throw new K2ContradictionError(`the K2 endpoints contradict each other (${said}): a third one would tell who is right`)
+    },
+    async broadcast(wire) {
+      const result: Broadcast = { accepted: [], refused: [] }
+      let failure: unknown
+      const taken = Promise.withResolvers<void>()
+      const asked = usable().map(async (endpoint) => {
+        try {
+          await askOne(endpoint, (connection) => connection.sendRawTransaction(wire, { preflightCommitment: 'processed' }))
+          result.accepted.push(endpoint.name)
+        } catch (err) {
+          if (isEndpointFault(err)) {
+            failure = err
+            return
+          }
+          if (/already been processed|AlreadyProcessed/i.test(messageOf(err))) {
+            result.accepted.push(endpoint.name)
+          } else {
+            result.refused.push({ name: endpoint.name, error: err })
+            return
+          }
+        }
+        // requests under way keep the process alive; this is no reason to
+        setTimeout(taken.resolve, several ? BROADCAST_WAIT_MS : 0).unref()
+      })
+      await Promise.race([taken.promise, Promise.allSettled(asked)])
+      if (result.accepted.length + result.refused.length === 0) {
+        throw failure ?? noneLeft()
+      }
+      // later answers do not change what the caller has in hand
+      return { accepted: [...result.accepted], refused: [...result.refused] }
+    },
+    floor: (commitment) => floors.get(commitment) ?? 0,
+    raise(commitment, slot) {
+      if (Number.isSafeInteger(slot) && slot > (floors.get(commitment) ?? 0)) {
+        floors.set(commitment, Math.max(floors.get(commitment) ?? 0, minSlotOf(slot)))
+      }
+    },
+    status() {
+      const all = allFacts()
+      const now = nowMs()
+      return endpoints.map((endpoint, i) => {
+        const facts = all[i]!
+        const lagSlots = lagOf(facts, all, now, SLOT_MS)
+        const state = facts.dropped
+          ? 'of another network'
+          : facts.suspectUntilMs > now
+            ? 'suspect'
+            : facts.pausedUntilMs > now
+              ? 'paused'
+              : lagSlots > LAG_SLOTS
+                ? 'behind'
+                : 'good'
+        return {
+          name: facts.name,
+          state,
+          slot: facts.slot ?? null,
+          lagSlots,
+          latencyMs: Math.round(facts.latencyMs),
+          ...endpoint.counters()
+        }
+      })
+    },
+    close() {
+      for (const endpoint of endpoints) {
+        endpoint.close()
+      }
+    }
+  }
+}
+
+function noneLeft(): Error {
+  return new K2UnreachableError('no K2 endpoint of the network is left: check those given with --k2')
+}
+
+/** Where every endpoint asked for patience, once or twice more: the delay is their own pause. */
+function patiently<T>(run: () => Promise<T>): Promise<T> {
+  return pRetry(run, { retries: 2, minTimeout: 0, shouldRetry: ({ error }) => /HTTP (429|503)|too many requests/i.test(error.message) })
+}
+
+function short(text: string): string {
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text
+}
