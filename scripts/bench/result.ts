@@ -1,6 +1,6 @@
 /** One figure of a benchmark: a line of `--json`, a line of the table. */
 export interface Result {
-  bench: 'gossip' | 'k2' | 'memory' | 'compute'
+  bench: 'gossip' | 'k2' | 'memory' | 'compute' | 'load'
   name: string
   value: number
   unit: string
@@ -8,6 +8,8 @@ export interface Result {
   low?: number
   high?: number
   goal?: number
+  /** Which way the goal bounds; at most, unless said otherwise. */
+  bound?: 'at least'
   /** Whether the bad end (the interval's, where there is one) is within the goal. */
   met?: boolean
   /** In words: what was measured how, what is beside it. */
@@ -30,4 +32,9 @@ export class BenchError extends Error {
 /** Adds the verdict on a goal that is an upper bound; it is judged on the bad end. */
 export function within(goal: number, result: Result): Result {
   return { ...result, goal, met: (result.high ?? result.value) <= goal }
+}
+
+/** Adds the verdict on a goal that is a lower bound. */
+export function atLeast(goal: number, result: Result): Result {
+  return { ...result, goal, bound: 'at least', met: (result.low ?? result.value) >= goal }
 }

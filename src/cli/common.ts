@@ -8,6 +8,9 @@ import { toLine } from '../observe/index.ts'
 export const DEFAULT_WALLET = join(homedir(), '.config', 'koii', 'id.json')
 export const DEFAULT_K2 = 'http://127.0.0.1:8899'
 
+/** The settlement program as the repo builds it. */
+export const SETTLEMENT_SO = new URL('../../protocols/settlement/settlement.so', import.meta.url)
+
 /** The command was given too little, or what contradicts itself. */
 export class UsageError extends Error {
   override name = 'UsageError'

@@ -4,10 +4,8 @@ import { Command } from 'commander'
 import { amountOf } from '../config/index.ts'
 import { createLocalK2, createTraffic, resetDataDir } from '../k2/local/index.ts'
 import { PROGRAM_ID } from '../k2/settlement/program-id.ts'
-import { addressOf, answer, collect, example, UsageError, untilStopped, whole, withJson } from './common.ts'
-
-/** The settlement program as the repo builds it. */
-export const SETTLEMENT_SO = new URL('../../protocols/settlement/settlement.so', import.meta.url)
+import { addressOf, answer, collect, example, SETTLEMENT_SO, UsageError, untilStopped, whole, withJson } from './common.ts'
+import { deployCommand, verifyCommand } from './k2-program.ts'
 
 /** Half a century of slots. */
 const MAX_SLOT = 2 ** 32
@@ -26,72 +24,80 @@ interface K2Options {
   json?: boolean
 }
 
+export { SETTLEMENT_SO }
+
 export function k2Command(): Command {
-  return withJson(new Command('k2'))
-    .description('run a local K2: the real Solana VM behind the JSON-RPC and WebSocket of a Solana node, with the settlement program')
-    .option('--port <port>', 'HTTP port; the WebSocket is on the next one', whole(0, 65_534), 8899)
-    .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .option('--slot-ms <ms>', 'length of a slot', whole(10, 60_000), 400)
-    .option('--data-dir <dir>', 'keep the chain in this folder; without it the chain ends with the process')
-    .option('--reset', 'throw the chain in --data-dir away, whatever version wrote it, and begin a new one')
-    .option('--warp <slot>', 'jump forward to this slot; the slots between count as skipped', whole(1, MAX_SLOT))
-    .option('--fund <address=koii>', 'bring an account to at least so much, from the faucet; may be given several times', collect)
-    .option('--traffic <n>', 'seeded transfers in each slot, so that there is something to index', whole(0, 1000), 0)
-    .option('--keep-slots <n>', 'blocks that are kept; older ones go, balances stay', whole(300, 10_000_000), 50_000)
-    .option('--keep-transactions <n>', 'transactions that are kept; the blocks of older ones go sooner', whole(0, 10_000_000), 50_000)
-    .addHelpText(
-      'after',
-      example(
-        'koii-mesh k2 --port 8899 --slot-ms 400 --data-dir ./k2',
-        'koii-mesh k2 --data-dir ./k2 --reset --warp 1000 --fund 9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin=2.5'
-      )
-    )
-    .action(async (options: K2Options) => {
-      const { port, host, slotMs, traffic, keepSlots, keepTransactions, json } = options
-      const funds = fundsOf(options.fund ?? [])
-      const dataDir = options.dataDir == null ? undefined : resolve(options.dataDir)
-      if (options.reset === true && dataDir == null) {
-        throw new UsageError('--reset needs --data-dir, the folder whose chain is thrown away: without one every chain is new')
-      }
-      const bytes = await readFile(SETTLEMENT_SO)
-      const stream = traffic === 0 ? null : createTraffic({ seed: 'koii-mesh k2', transfersPerSlot: traffic })
-      if (options.reset === true) {
-        resetDataDir(dataDir!)
-      }
-      const k2 = await createLocalK2({
-        port,
-        host,
-        slotMs,
-        keepSlots,
-        keepTransactions,
-        ...(dataDir == null ? {} : { dataDir }),
-        genesis: {
-          programs: [{ programId: PROGRAM_ID, bytes }],
-          ...(stream == null ? {} : { funded: stream.funded })
-        }
-      })
-      const { warp } = options
-      if (warp != null && warp < k2.slot()) {
-        throw new UsageError(
-          `--warp ${warp} would go back: the chain is at slot ${k2.slot()} already; give a later slot, or --reset to begin anew`
+  return (
+    withJson(new Command('k2'))
+      // what follows deploy or verify is theirs: --json is an option of all three
+      .enablePositionalOptions()
+      .addCommand(deployCommand())
+      .addCommand(verifyCommand())
+      .description('run a local K2: the real Solana VM behind the JSON-RPC and WebSocket of a Solana node, with the settlement program')
+      .option('--port <port>', 'HTTP port; the WebSocket is on the next one', whole(0, 65_534), 8899)
+      .option('--host <address>', 'address to listen on', '127.0.0.1')
+      .option('--slot-ms <ms>', 'length of a slot', whole(10, 60_000), 400)
+      .option('--data-dir <dir>', 'keep the chain in this folder; without it the chain ends with the process')
+      .option('--reset', 'throw the chain in --data-dir away, whatever version wrote it, and begin a new one')
+      .option('--warp <slot>', 'jump forward to this slot; the slots between count as skipped', whole(1, MAX_SLOT))
+      .option('--fund <address=koii>', 'bring an account to at least so much, from the faucet; may be given several times', collect)
+      .option('--traffic <n>', 'seeded transfers in each slot, so that there is something to index', whole(0, 1000), 0)
+      .option('--keep-slots <n>', 'blocks that are kept; older ones go, balances stay', whole(300, 10_000_000), 50_000)
+      .option('--keep-transactions <n>', 'transactions that are kept; the blocks of older ones go sooner', whole(0, 10_000_000), 50_000)
+      .addHelpText(
+        'after',
+        example(
+          'koii-mesh k2 --port 8899 --slot-ms 400 --data-dir ./k2',
+          'koii-mesh k2 --data-dir ./k2 --reset --warp 1000 --fund 9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin=2.5'
         )
-      }
-      k2.fund(funds)
-      if (warp != null && warp > k2.slot()) {
-        k2.warpTo(warp)
-      }
-      stream?.follow(k2)
-      const stopped = untilStopped()
-      await k2.start()
-      answer(json, { event: 'listening', url: k2.url, wsUrl: k2.wsUrl, slot: k2.slot(), program: PROGRAM_ID }, [
-        `K2 listens on ${k2.url} (WebSocket ${k2.wsUrl}), slot ${k2.slot()}`,
-        `settlement program ${PROGRAM_ID}`,
-        options.dataDir == null ? 'The chain is in memory: give --data-dir to keep it.' : `The chain is kept in ${options.dataDir}.`,
-        'Ctrl+C stops it.'
-      ])
-      await stopped
-      await k2.stop()
-    })
+      )
+      .action(async (options: K2Options) => {
+        const { port, host, slotMs, traffic, keepSlots, keepTransactions, json } = options
+        const funds = fundsOf(options.fund ?? [])
+        const dataDir = options.dataDir == null ? undefined : resolve(options.dataDir)
+        if (options.reset === true && dataDir == null) {
+          throw new UsageError('--reset needs --data-dir, the folder whose chain is thrown away: without one every chain is new')
+        }
+        const bytes = await readFile(SETTLEMENT_SO)
+        const stream = traffic === 0 ? null : createTraffic({ seed: 'koii-mesh k2', transfersPerSlot: traffic })
+        if (options.reset === true) {
+          resetDataDir(dataDir!)
+        }
+        const k2 = await createLocalK2({
+          port,
+          host,
+          slotMs,
+          keepSlots,
+          keepTransactions,
+          ...(dataDir == null ? {} : { dataDir }),
+          genesis: {
+            programs: [{ programId: PROGRAM_ID, bytes }],
+            ...(stream == null ? {} : { funded: stream.funded })
+          }
+        })
+        const { warp } = options
+        if (warp != null && warp < k2.slot()) {
+          throw new UsageError(
+            `--warp ${warp} would go back: the chain is at slot ${k2.slot()} already; give a later slot, or --reset to begin anew`
+          )
+        }
+        k2.fund(funds)
+        if (warp != null && warp > k2.slot()) {
+          k2.warpTo(warp)
+        }
+        stream?.follow(k2)
+        const stopped = untilStopped()
+        await k2.start()
+        answer(json, { event: 'listening', url: k2.url, wsUrl: k2.wsUrl, slot: k2.slot(), program: PROGRAM_ID }, [
+          `K2 listens on ${k2.url} (WebSocket ${k2.wsUrl}), slot ${k2.slot()}`,
+          `settlement program ${PROGRAM_ID}`,
+          options.dataDir == null ? 'The chain is in memory: give --data-dir to keep it.' : `The chain is kept in ${options.dataDir}.`,
+          'Ctrl+C stops it.'
+        ])
+        await stopped
+        await k2.stop()
+      })
+  )
 }
 
 /** "ADDRESS=KOII" each. @throws UsageError, ConfigError */

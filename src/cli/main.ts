@@ -29,6 +29,8 @@ const USAGE_ERRORS = new Set(['UsageError', 'ConfigError', 'FaultError', 'RoundT
 const program = new Command('koii-mesh')
   .description('A peer-to-peer node for Koii tasks: gossip, audits and proofs between nodes, final votes on K2.')
   .version(version)
+  // an option after the name of a command is that command's, even where the one above it has one of the same name
+  .enablePositionalOptions()
 
 const wanted = process.argv[2] ?? ''
 for (const name of Object.hasOwn(COMMANDS, wanted) ? [wanted] : Object.keys(COMMANDS)) {

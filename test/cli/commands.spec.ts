@@ -8,7 +8,9 @@ const COMMANDS = [
   ['task', 'create'],
   ['task', 'show'],
   ['task', 'list'],
-  ['proof', 'get']
+  ['proof', 'get'],
+  ['k2', 'deploy'],
+  ['k2', 'verify']
 ]
 
 describe('CLI: commands', function () {

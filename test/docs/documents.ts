@@ -115,7 +115,8 @@ export function faultOf({ args, whole }: Pick<CommandLine, 'args' | 'whole'>, pr
     command = sub
   }
   const rest = args.slice(names.length)
-  if (command.commands.length > 0 && rest.some((word) => !word.startsWith('-'))) {
+  // one that does something by itself, too (k2), is followed by its flags
+  if (command.commands.length > 0 && rest[0]?.startsWith('-') === false) {
     return `there is no command "${rest[0]}" in ${['koii-mesh', ...names].join(' ')}`
   }
   const flags = rest.filter((word) => /^--?[a-z]/.test(word)).map((word) => word.split('=')[0]!)
@@ -123,7 +124,7 @@ export function faultOf({ args, whole }: Pick<CommandLine, 'args' | 'whole'>, pr
   if (unknown != null) {
     return `${['koii-mesh', ...names].join(' ')} has no ${unknown}`
   }
-  if (!whole || flags.includes('--help') || command.commands.length > 0) {
+  if (!whole || flags.includes('--help') || (command.commands.length > 0 && rest.length === 0)) {
     return null
   }
   // to be run as it stands: let commander itself read it, with nothing behind it
