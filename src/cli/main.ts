@@ -17,7 +17,12 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   status: async () => (await import('./status.ts')).statusCommand(),
   keygen: async () => (await import('./keygen.ts')).keygenCommand(),
   stake: async () => (await import('./stake.ts')).stakeCommand(),
+  unstake: async () => (await import('./stakes.ts')).unstakeCommand(),
+  withdraw: async () => (await import('./stakes.ts')).withdrawCommand(),
+  'replace-key': async () => (await import('./stakes.ts')).replaceKeyCommand(),
+  hint: async () => (await import('./stakes.ts')).hintCommand(),
   claim: async () => (await import('./claim.ts')).claimCommand(),
+  slash: async () => (await import('./slash.ts')).slashCommand(),
   task: async () => (await import('./task.ts')).taskCommand(),
   proof: async () => (await import('./proof.ts')).proofCommand(),
   k2: async () => (await import('./k2.ts')).k2Command()

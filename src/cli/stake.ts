@@ -3,7 +3,7 @@ import { amountOf, roeToKoii } from '../config/index.ts'
 import { createK2Client } from '../k2/index.ts'
 import { effectiveCycle, PROGRAM_ID, stake as stakeInstruction } from '../k2/settlement/index.ts'
 import { distinct, ensureMoney, signerFrom, VOTE_FEES_ROE } from './chain.ts'
-import { answer, DEFAULT_K2, example, withJson } from './common.ts'
+import { answer, DEFAULT_K2, example, UsageError, withJson } from './common.ts'
 
 interface StakeOptions {
   k2: string
@@ -39,12 +39,21 @@ export function stakeCommand(): Command {
         await ensureMoney(k2, wallet.address, amount + VOTE_FEES_ROE)
         await ensureMoney(k2, key.address, VOTE_FEES_ROE)
       }
-      const before = await k2.stake(options.task, key.address)
+      // a key that took over from another adds to the stake that names it
+      const before =
+        (await k2.stake(options.task, key.address)) ?? (await k2.stakes(options.task)).find(({ stakingKey }) => stakingKey === key.address)
+      if (before != null && before.stakingKey !== key.address) {
+        throw new UsageError(
+          `another key signs for the stake of ${before.staker} by now, ${before.stakingKey}: give that one with --key FILE`
+        )
+      }
+      const staker = before?.staker ?? key.address
       const { signature } = await k2.send(
         [
           stakeInstruction({
             task: options.task,
             stakingKey: key.address,
+            staker,
             payer: wallet.address,
             amount,
             withdrawAuthority: before?.withdrawAuthority ?? wallet.address,
@@ -54,21 +63,21 @@ export function stakeCommand(): Command {
         ],
         distinct([wallet, key])
       )
-      const after = await k2.stake(options.task, key.address)
+      const after = await k2.stake(options.task, staker)
       const staked = after?.amount[0]?.value ?? amount
       const from = effectiveCycle(task, await k2.connection.getSlot())
       answer(
         options.json,
         {
           task: options.task,
-          staker: key.address,
+          staker,
           stake: staked,
           countsFromCycle: from,
           withdrawAuthority: after?.withdrawAuthority,
           signature
         },
         [
-          `staker   ${key.address}`,
+          `staker   ${staker}`,
           `stake    ${roeToKoii(staked)} KOII, counted from cycle ${from} on`,
           `rewards and the stake itself go to ${after?.withdrawAuthority}`
         ]

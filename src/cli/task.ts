@@ -17,6 +17,7 @@ import { bundleAt, describeBundle } from '../node/index.ts'
 import { MIN_AUDIT_WINDOW } from '../rounds/index.ts'
 import { distinct, ensureMoney } from './chain.ts'
 import { answer, DEFAULT_K2, DEFAULT_WALLET, example, UsageError, whole, withJson } from './common.ts'
+import { closeCommand, fundCommand, updateCommand } from './task-manage.ts'
 
 interface ChainOptions {
   k2: string
@@ -45,7 +46,7 @@ const chain = (command: Command) =>
 
 export function taskCommand(): Command {
   return new Command('task')
-    .description('create tasks and look at them')
+    .description('create tasks, look at them, fund, change and close them')
     .addCommand(
       chain(new Command('create'))
         .description('create a task on K2 and fund its pot')
@@ -68,6 +69,9 @@ export function taskCommand(): Command {
         )
         .action(create)
     )
+    .addCommand(fundCommand())
+    .addCommand(updateCommand())
+    .addCommand(closeCommand())
     .addCommand(
       chain(new Command('show'))
         .description('show one task, its stakers and what it pays')
@@ -149,7 +153,9 @@ function describe(task: TaskAccount, slot: number): Record<string, unknown> {
     stake: task.stake[0]!.value,
     minStake: task.minStake,
     bountyPerRound: task.bounty[0]!.value,
-    pot: task.funded[0]!.value + task.slashedTotal - task.claimedTotal,
+    // what lies there until a closed task is paid out: slashed stake was added to `funded`
+    pot: task.funded[0]!.value - task.claimedTotal,
+    closedFromCycle: task.closedFrom ?? null,
     rewarded: task.totalRewards,
     claimed: task.claimedTotal,
     lastFinalized: task.finalized?.cycle ?? null
@@ -169,16 +175,31 @@ async function show(id: string, { k2: url, program, json }: ChainOptions): Promi
     countsNow: weightOrZero(stake, cycle),
     lastVote: stake.lastVote?.cycle ?? null,
     claimed: stake.claimedReward,
+    slashed: stake.appliedSlash,
+    unstaking: stake.unstaking,
+    unlockSlot: stake.unlockSlot,
     address: stake.addressHint ?? null
   }))
-  const table = new Table({ head: ['staker', 'stake', 'last vote', 'claimed', 'address'], style: { compact: true, head: [] } })
+  const table = new Table({
+    head: ['staker', 'stake', 'leaving, from slot', 'last vote', 'claimed', 'address'],
+    style: { compact: true, head: [] }
+  })
   for (const row of rows) {
-    table.push([row.staker, `${roeToKoii(row.stake)} KOII`, row.lastVote ?? '-', `${roeToKoii(row.claimed)} KOII`, row.address ?? '-'])
+    const leaving = row.unstaking === 0n ? '-' : `${roeToKoii(row.unstaking)} KOII, ${row.unlockSlot}`
+    table.push([
+      row.staker,
+      `${roeToKoii(row.stake)} KOII`,
+      leaving,
+      row.lastVote ?? '-',
+      `${roeToKoii(row.claimed)} KOII`,
+      row.address ?? '-'
+    ])
   }
   answer(json, { ...facts, stakes: rows }, [
     `${task.name}  ${task.address}`,
     `bundle    ${task.bundle.cid}`,
     `rounds    ${task.roundSlots} slots (submissions ${task.submissionWindow}, audits ${task.auditWindow}), cycle ${cycle} now, last finalized ${task.finalized?.cycle ?? 'none'}`,
+    ...(task.closedFrom == null ? [] : [`closed    no work from cycle ${task.closedFrom} on: claim, then koii-mesh unstake and withdraw`]),
     `bounty    ${roeToKoii(ringAt(task.bounty, cycle))} KOII a round; pot ${roeToKoii(facts.pot as bigint)} KOII; rewarded so far ${roeToKoii(task.totalRewards)} KOII`,
     `stake     ${roeToKoii(task.stake[0]!.value)} KOII of ${task.stakerCount} stakers, at least ${roeToKoii(task.minStake)} KOII each`,
     ...(rows.length === 0 ? ['Nobody has staked yet: koii-mesh stake --task ID --amount KOII'] : [table.toString()])

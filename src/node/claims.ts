@@ -1,5 +1,5 @@
 import type { K2Client, TransactionSigner } from '../k2/index.ts'
-import { claim as claimInstruction, REFUSALS, SettlementError } from '../k2/settlement/index.ts'
+import { applySlash, claim as claimInstruction, REFUSALS, SettlementError } from '../k2/settlement/index.ts'
 import type { Proofs, ProviderHint } from '../proofs/index.ts'
 import { type Ledger, merkleProof, readLedger, readRecord } from '../record/index.ts'
 import { providerAt } from './auditor.ts'
@@ -67,24 +67,56 @@ export async function claimFor(
   return { ...result, signature }
 }
 
+/** Takes out of a stake what the ledger says and K2 has not yet taken. @throws ClaimError, a settlement refusal */
+export async function slashFor(
+  k2: K2Client,
+  task: string,
+  staker: string,
+  ledger: Ledger,
+  payer: TransactionSigner
+): Promise<{ amount: bigint; total: bigint; signature: string | null }> {
+  const stake = await k2.stake(task, staker)
+  if (stake == null) {
+    throw new ClaimError(`${staker} has no stake in the task ${task}: check the address and the task id`)
+  }
+  const entry = ledger.get(staker)
+  const owed = (entry?.slash ?? 0n) - stake.appliedSlash
+  const there = (stake.amount[0]?.value ?? 0n) + stake.unstaking
+  const amount = owed < there ? owed : there
+  if (entry == null || amount <= 0n) {
+    return { amount: 0n, total: entry?.slash ?? 0n, signature: null }
+  }
+  const proof = merkleProof(ledger, task, staker)!
+  const { signature } = await k2.send([applySlash({ task, staker, ...entry, proof, programId: k2.programId })], [payer])
+  return { amount, total: entry.slash, signature }
+}
+
 /** A cycle may be finalized between reading the ledger and claiming by it; that this happens again and again means something else. */
 const CLAIM_ATTEMPTS = 4
 
-/** Claims by the ledger that K2 has just finalized, and by the next one when that is finalized meanwhile. @throws ClaimError, a settlement refusal */
-export async function claimLatest(
-  k2: K2Client,
-  proofs: Proofs,
-  task: string,
-  staker: string,
-  payer: TransactionSigner,
-  also: ProviderHint[] = []
-): Promise<Awaited<ReturnType<typeof claimFor>>> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await claimFor(k2, task, staker, await ledgerOf(k2, proofs, task, also), payer)
-    } catch (err) {
-      if (!(err instanceof SettlementError && err.code === REFUSALS.BadProofError.code) || attempt === CLAIM_ATTEMPTS) {
-        throw err
+/** Claims by the ledger that K2 has just finalized. @throws ClaimError, a settlement refusal */
+export const claimLatest = byLatestLedger(claimFor)
+
+/** Applies a slash by the ledger that K2 has just finalized. @throws ClaimError, a settlement refusal */
+export const slashLatest = byLatestLedger(slashFor)
+
+/** `act` with the ledger that is the finalized one then, and with the next one when a cycle is finalized meanwhile. */
+function byLatestLedger<T>(act: (k2: K2Client, task: string, staker: string, ledger: Ledger, payer: TransactionSigner) => Promise<T>) {
+  return async (
+    k2: K2Client,
+    proofs: Proofs,
+    task: string,
+    staker: string,
+    payer: TransactionSigner,
+    also: ProviderHint[] = []
+  ): Promise<T> => {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await act(k2, task, staker, await ledgerOf(k2, proofs, task, also), payer)
+      } catch (err) {
+        if (!(err instanceof SettlementError && err.code === REFUSALS.BadProofError.code) || attempt === CLAIM_ATTEMPTS) {
+          throw err
+        }
       }
     }
   }

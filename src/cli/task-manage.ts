@@ -1,0 +1,107 @@
+/** What a manager does with a task that exists, and funding, which is anyone's. */
+import { Command } from 'commander'
+import { amountOf, roeToKoii } from '../config/index.ts'
+import { createK2Client } from '../k2/index.ts'
+import { closeTask, cycleAt, effectiveCycle, fundTask, isSettled, PROGRAM_ID, ringAt, updateTask } from '../k2/settlement/index.ts'
+import { bundleAt, describeBundle } from '../node/index.ts'
+import { signerFrom } from './chain.ts'
+import { answer, DEFAULT_K2, DEFAULT_WALLET, example, UsageError, withJson } from './common.ts'
+
+interface ManageOptions {
+  k2: string
+  program: string
+  wallet: string
+  json?: boolean
+}
+
+const base = (name: string, whose: string) =>
+  withJson(new Command(name))
+    .argument('<id>', 'address of the task')
+    .option('--k2 <url>', 'JSON-RPC endpoint of K2', DEFAULT_K2)
+    .option('--program <address>', 'the settlement program', PROGRAM_ID)
+    .option('--wallet <file>', whose, DEFAULT_WALLET)
+
+export function fundCommand(): Command {
+  return base('fund', 'who pays')
+    .description('put money into the pot of a task; anyone may')
+    .requiredOption('--amount <koii>', 'how much')
+    .addHelpText('after', example('koii-mesh task fund 9xQe... --amount 500 --wallet ./wallet.json'))
+    .action(async (id: string, options: ManageOptions & { amount: string }) => {
+      const amount = amountOf(options.amount, '--amount')
+      const k2 = createK2Client({ url: options.k2, programId: options.program })
+      await k2.task(id)
+      const wallet = await signerFrom(options.wallet)
+      const { signature } = await k2.send([fundTask({ task: id, payer: wallet.address, amount, programId: options.program })], [wallet])
+      const after = await k2.task(id)
+      const from = after.funded[0]!.from
+      answer(options.json, { task: id, amount, funded: after.funded[0]!.value, countsFromCycle: from, signature }, [
+        `${roeToKoii(amount)} KOII added, for cycles from ${from} on`
+      ])
+    })
+}
+
+export function updateCommand(): Command {
+  return base('update', 'key file of the manager')
+    .description('change a task: bounty and bundle from the next cycle on, the minimum stake at once')
+    .option('--bounty <koii>', 'paid per round, at most')
+    .option('--min-stake <koii>', 'the least that a node must stake')
+    .option('--bundle <path>', 'a new bundle: a JavaScript module, or the name of a built-in one')
+    .addHelpText('after', example('koii-mesh task update 9xQe... --bounty 20 --wallet ./wallet.json'))
+    .action(async (id: string, options: ManageOptions & { bounty?: string; minStake?: string; bundle?: string }) => {
+      if (options.bounty == null && options.minStake == null && options.bundle == null) {
+        throw new UsageError('nothing to change: give --bounty, --min-stake or --bundle')
+      }
+      const k2 = createK2Client({ url: options.k2, programId: options.program })
+      const task = await k2.task(id)
+      const wallet = await signerFrom(options.wallet)
+      const slot = await k2.connection.getSlot()
+      const bundle = options.bundle == null ? undefined : (await describeBundle(bundleAt(options.bundle))).cid
+      const bounty = options.bounty == null ? task.bounty[0]!.value : amountOf(options.bounty, '--bounty')
+      const minStake = options.minStake == null ? task.minStake : amountOf(options.minStake, '--min-stake')
+      const { signature } = await k2.send(
+        [
+          updateTask({
+            task: id,
+            manager: wallet.address,
+            bountyPerRound: bounty,
+            minStake,
+            ...(bundle == null ? {} : { bundle }),
+            programId: options.program
+          })
+        ],
+        [wallet]
+      )
+      const from = effectiveCycle(task, slot)
+      answer(options.json, { task: id, bountyPerRound: bounty, minStake, bundle: bundle ?? task.bundle.cid, fromCycle: from, signature }, [
+        `bounty     ${roeToKoii(bounty)} KOII a round (until then ${roeToKoii(ringAt(task.bounty, Math.max(0, cycleAt(task, slot))))}), from cycle ${from} on`,
+        `min stake  ${roeToKoii(minStake)} KOII, from now on`,
+        `bundle     ${bundle ?? task.bundle.cid}${bundle == null ? '' : `, from cycle ${from} on: serve it from a node of yours until others have it`}`
+      ])
+    })
+}
+
+export function closeCommand(): Command {
+  return base('close', 'key file of the manager, who gets what is left')
+    .description('close a task: no work from the next cycle on. Three rounds later, again: what is nobody’s reward comes back')
+    .addHelpText('after', example('koii-mesh task close 9xQe... --wallet ./wallet.json'))
+    .action(async (id: string, options: ManageOptions) => {
+      const k2 = createK2Client({ url: options.k2, programId: options.program })
+      const task = await k2.task(id)
+      const wallet = await signerFrom(options.wallet)
+      const slot = await k2.connection.getSlot()
+      if (task.closedFrom != null && !isSettled(task, slot)) {
+        const at = task.startingSlot + (task.closedFrom + 2) * task.roundSlots
+        throw new UsageError(`the task is closed, and its last cycle may be voted on until slot ${at} (it is ${slot}): close again then`)
+      }
+      const before = await k2.balance(id)
+      const { signature } = await k2.send([closeTask({ task: id, manager: wallet.address, programId: options.program })], [wallet])
+      const after = await k2.task(id)
+      const paid = before - (await k2.balance(id))
+      const settledFrom = after.startingSlot + (after.closedFrom! + 2) * after.roundSlots
+      answer(options.json, { task: id, closedFromCycle: after.closedFrom, settledFromSlot: settledFrom, paid, signature }, [
+        task.closedFrom == null
+          ? `no work from cycle ${after.closedFrom} on; what is left can be had from slot ${settledFrom} on (it is ${slot}): koii-mesh task close ${id}`
+          : `${roeToKoii(paid)} KOII paid to ${wallet.address}; what stakers may still claim stays`
+      ])
+    })
+}
