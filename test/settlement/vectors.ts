@@ -2,21 +2,32 @@
  * Judges the settlement program's test vectors, for test/vectors.spec.ts. Their form is in
  * protocols/settlement/README.md, "Vectors"; the proofs are put to the program itself.
  */
-import { PublicKey } from '@solana/web3.js'
+import { Keypair, PublicKey, SystemProgram, TransactionInstruction } from '@solana/web3.js'
 import { expect } from 'chai'
+import { signEd25519 } from '../../src/identity/index.ts'
 import {
+  applySlash,
   claim,
+  closeTask,
   createTask,
   decodeStake,
   decodeTask,
   fundTask,
+  PROGRAM_ID,
+  replaceStakingKey,
   STAKE_BYTES,
   type StakeAccount,
+  setAddressHint,
   stake,
   stakeAddress,
   TASK_BYTES,
   type TaskAccount,
-  vote
+  unstake,
+  updateTask,
+  vote,
+  voteBatch,
+  voteMessage,
+  withdraw
 } from '../../src/k2/settlement/index.ts'
 import { buildLedger, climb, leafHash } from './ledger.ts'
 import { Vm } from './vm.ts'
@@ -34,11 +45,28 @@ export type Vector =
       kind: 'instruction'
       instruction: keyof typeof BUILDERS
       arguments: Record<string, unknown>
-      accounts?: Array<{ address: string; signer: boolean; writable: boolean }>
+      accounts?: JsonMeta[]
       data?: string
+    })
+  | (Head & {
+      kind: 'batch'
+      task: string
+      /** what all of them vote for */
+      content: Record<string, unknown>
+      message: string
+      /** keys for tests alone, published here */
+      votes: Array<{ seed: string; staker: string; stakingKey: string; signature: string }>
+      before: number
+      instructions: Array<{ program: string; accounts: JsonMeta[]; data: string }>
     })
   | (Head & { kind: 'ledger'; task: string; entries: JsonEntry[]; root: string; proofs: Record<string, string[]> })
   | (Head & { kind: 'proof'; task: string; staker: string; reward: string; slash: string; leaf: string; proof: string[]; root: string })
+
+interface JsonMeta {
+  address: string
+  signer: boolean
+  writable: boolean
+}
 
 interface JsonEntry {
   staker: string
@@ -46,7 +74,20 @@ interface JsonEntry {
   slash: string
 }
 
-const BUILDERS = { createTask, fundTask, stake, vote, claim }
+const BUILDERS = {
+  createTask,
+  fundTask,
+  updateTask,
+  closeTask,
+  stake,
+  unstake,
+  withdraw,
+  replaceStakingKey,
+  setAddressHint,
+  vote,
+  claim,
+  applySlash
+}
 const AMOUNTS = ['amount', 'bountyPerRound', 'minStake', 'totalRewards', 'reward', 'slash']
 
 /** Throws when the code disagrees with the vector. */
@@ -57,6 +98,9 @@ export function judge(vector: Vector): void {
       return
     case 'instruction':
       judgeInstruction(vector)
+      return
+    case 'batch':
+      judgeBatch(vector)
       return
     case 'ledger': {
       const { root, proofs } = buildLedger(vector.task, vector.entries.map(parseEntry))
@@ -87,17 +131,7 @@ function judgeAccount(vector: Vector & { kind: 'account' }): void {
 }
 
 function judgeInstruction(vector: Vector & { kind: 'instruction' }): void {
-  const parsed = Object.fromEntries(
-    Object.entries(vector.arguments).map(([name, value]) => {
-      if (AMOUNTS.includes(name)) {
-        return [name, BigInt(value as string)]
-      }
-      if (name === 'proof') {
-        return [name, (value as string[]).map(bytes)]
-      }
-      return [name, name === 'root' || name === 'recordDigest' ? bytes(value as string) : value]
-    })
-  )
+  const parsed = parseArguments(vector.arguments)
   const build = BUILDERS[vector.instruction] as (init: Record<string, unknown>) => ReturnType<typeof vote>
   if (vector.expect !== 'ok') {
     expect(() => build(parsed))
@@ -107,8 +141,91 @@ function judgeInstruction(vector: Vector & { kind: 'instruction' }): void {
   }
   const { data, keys } = build(parsed)
   expect(hex(data)).to.equal(vector.data)
-  const accounts = keys.map(({ pubkey, isSigner, isWritable }) => ({ address: pubkey.toBase58(), signer: isSigner, writable: isWritable }))
-  expect(accounts).to.deep.equal(vector.accounts)
+  expect(metas(keys)).to.deep.equal(vector.accounts)
+}
+
+function judgeBatch(vector: Vector & { kind: 'batch' }): void {
+  const { task, before } = vector
+  const content = { ...(parseArguments(vector.content) as unknown as Parameters<typeof voteMessage>[0]), task }
+  const message = voteMessage(content)
+  expect(hex(message)).to.equal(vector.message)
+  const votes = vector.votes.map(({ staker, stakingKey, signature }) => ({ staker, stakingKey, signature: bytes(signature) }))
+  for (const { seed, stakingKey, signature } of vector.votes) {
+    const key = Keypair.fromSeed(bytes(seed))
+    expect(key.publicKey.toBase58()).to.equal(stakingKey)
+    expect(hex(signEd25519(message, key.secretKey))).to.equal(signature)
+  }
+  const built = voteBatch({ ...content, task, votes, before }).map(({ programId, keys, data }) => ({
+    program: programId.toBase58(),
+    accounts: metas(keys),
+    data: hex(data)
+  }))
+  if (vector.expect === 'ok') {
+    expect(built).to.deep.equal(vector.instructions)
+  } else {
+    expect(built).to.not.deep.equal(vector.instructions)
+  }
+  expect(batchOnVm(vector, content.cycle)).to.equal(vector.expect)
+}
+
+function parseArguments(given: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(given).map(([name, value]) => {
+      if (AMOUNTS.includes(name)) {
+        return [name, BigInt(value as string)]
+      }
+      if (name === 'proof') {
+        return [name, (value as string[]).map(bytes)]
+      }
+      return [name, name === 'root' || name === 'recordDigest' ? bytes(value as string) : value]
+    })
+  )
+}
+
+function metas(keys: TransactionInstruction['keys']): JsonMeta[] {
+  return keys.map(({ pubkey, isSigner, isWritable }) => ({ address: pubkey.toBase58(), signer: isSigner, writable: isWritable }))
+}
+
+/** What the program says to the two instructions, on a task in which each of the stakers has 1,000 ROE. */
+function batchOnVm({ task, votes, before, instructions }: Vector & { kind: 'batch' }, cycle: number): string {
+  const vm = new Vm()
+  const taskData = Buffer.alloc(TASK_BYTES)
+  taskData.set([1, 1])
+  taskData.writeBigUInt64LE(1n, 72) // a round is one slot
+  taskData.writeBigUInt64LE(10n ** 9n, 232) // bounty
+  taskData.writeBigUInt64LE(1000n * BigInt(votes.length), 296)
+  taskData.writeBigUInt64LE(10n ** 9n, 360) // funded
+  vm.plant(task, { lamports: 10n ** 12n, owner: vm.programId, data: taskData })
+  for (const { staker, stakingKey } of votes) {
+    const data = Buffer.alloc(STAKE_BYTES)
+    data.set([2, 1])
+    for (const [offset, key] of [
+      [8, task],
+      [40, staker],
+      [72, stakingKey]
+    ] as const) {
+      data.set(keyBytes(key), offset)
+    }
+    data.writeBigUInt64LE(1000n, 136)
+    vm.plant(stakeAddress({ task, staker }), { lamports: 10n ** 12n, owner: vm.programId, data })
+  }
+  vm.warp(cycle + 2)
+  const sender = vm.wallet()
+  const nothing = () => SystemProgram.transfer({ fromPubkey: sender.publicKey, toPubkey: sender.publicKey, lamports: 1 })
+  const both = instructions.map(
+    ({ program, accounts, data }) =>
+      new TransactionInstruction({
+        programId: new PublicKey(program),
+        keys: accounts.map(({ address, signer, writable }) => ({
+          pubkey: new PublicKey(address),
+          isSigner: signer,
+          isWritable: writable
+        })),
+        data: Buffer.from(bytes(data))
+      })
+  )
+  expect(instructions.at(-1)!.program).to.equal(PROGRAM_ID)
+  return vm.send([...Array.from({ length: before }, nothing), ...both], sender).verdict
 }
 
 /** What the program says to the claim, on a task whose finalized root is the vector's. */
