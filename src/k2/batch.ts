@@ -5,6 +5,7 @@
  * turn of its own, and at its turn sends what K2 still lacks. A batch that came twice costs a fee and counts once.
  */
 import { createHash } from 'node:crypto'
+import bs58 from 'bs58'
 import { cycleAt, type Timing, windowOf, within } from '../clock/index.ts'
 import type { Logger } from '../observe/index.ts'
 import type { K2Client, Sent, TransactionSigner } from './client.ts'
@@ -36,10 +37,7 @@ export interface VoteBatcherInit {
   payer: TransactionSigner
   /** The stakers' keys as last read. */
   stakers: () => readonly string[]
-  slot: () => number | undefined
   verify: (signature: Uint8Array, bytes: Uint8Array, publicKey: Uint8Array) => boolean
-  /** The 32 bytes of a base58 key. */
-  keyBytes: (key: string) => Uint8Array
   log: Logger
   onSent?: (cycle: number, stakers: string[], sent: Sent) => void
 }
@@ -143,7 +141,7 @@ export function createVoteBatcher(init: VoteBatcherInit): VoteBatcher {
 
   return {
     add(vote) {
-      if (!init.verify(vote.signature, voteMessage({ task, ...vote }), init.keyBytes(vote.stakingKey))) {
+      if (!init.verify(vote.signature, voteMessage({ task, ...vote }), bs58.decode(vote.stakingKey))) {
         return false
       }
       const ofCycle = heard.get(vote.cycle) ?? new Map<string, HeardVote>()

@@ -15,6 +15,15 @@
  * const task = await k2.task(taskId)
  * ```
  */
+export {
+  createVoteBatcher,
+  type HeardVote,
+  planBatches,
+  turnOf,
+  VOTES_IN_TRANSACTION,
+  type VoteBatcher,
+  type VoteBatcherInit
+} from './batch.ts'
 export { createK2Client, type K2Client, type K2ClientInit, type Sent, type SlotSource, signerOf, type TransactionSigner } from './client.ts'
 export type { EndpointLimits, EndpointStatus } from './endpoint.ts'
 export {

@@ -25,8 +25,8 @@ import { cycleAt, liveCycles, type Timing, windowOf } from '../clock/index.ts'
 import { bytesOf, type Config } from '../config/index.ts'
 import { createGossip, createPool } from '../gossip/index.ts'
 import { createSigner, generateKeyPair, type KeyPair, readKeyFile, type Signer, verifyEd25519, writeKeyFile } from '../identity/index.ts'
-import { createK2Client, createOutbox, createSlots, createStakeView, type FinalVote, messageOf } from '../k2/index.ts'
-import type { TaskAccount } from '../k2/settlement/index.ts'
+import { createK2Client, createOutbox, createSlots, createStakeView, createVoteBatcher, type FinalVote, messageOf } from '../k2/index.ts'
+import { type TaskAccount, voteMessage } from '../k2/settlement/index.ts'
 import {
   createAnnouncer,
   createDiscovery,
@@ -55,7 +55,7 @@ import { createTaskHost, type TaskHost } from './task-host.ts'
 export { API_FILE, ApiError } from './api.ts'
 export { AddressError, type Auditor, createAuditor, providerAt } from './auditor.ts'
 export { BUNDLE_FILE, BundleError, bundleAt, describeBundle } from './bundle.ts'
-export { ClaimError, claimFor, claimLatest, ledgerOf } from './claims.ts'
+export { ClaimError, claimFor, claimLatest, ledgerOf, slashFor, slashLatest } from './claims.ts'
 export { distributionOf } from './distribution.ts'
 export { type FetchedRecord, fetchRecordTo } from './fetch-record.ts'
 export { blocksFrom, recordCid } from './records.ts'
@@ -252,7 +252,20 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       onLost: ({ cycle }, reason) => {
         store.cycles.merge(config.task, cycle, { voteLost: reason })
         events.emit('vote-lost', { cycle, reason })
-      }
+      },
+      handOver: tellVote
+    })
+    // the votes of those who cannot pay K2's fee
+    const batcher = createVoteBatcher({
+      k2,
+      task: config.task,
+      timing,
+      self,
+      payer: { address: signer.address, sign: (message) => signer.signTransaction(message) },
+      stakers: () => stakes.accounts().map(({ stakingKey }) => stakingKey),
+      verify: verifyEd25519,
+      log,
+      onSent: (cycle, stakers, { signature, bytes }) => events.emit('batched', { cycle, stakers, signature, bytes })
     })
     const rounds = createRounds({
       self,
@@ -308,6 +321,10 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
     function take(message: Message): void {
       const slot = slots.now() ?? 0
       store.messages.put(config.task, { id: message.id, cycle: message.body.cycle, slot, bytes: message.bytes })
+      if (message.body.vote != null) {
+        hearVote(message)
+        return
+      }
       // the machine first hears of it when gossip has it in its pool
       queueMicrotask(() => effects.handle({ type: 'message', message, slot }))
     }
@@ -320,6 +337,26 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
     async function honestPublish(body: Body): Promise<void> {
       const promised = { task: config.task, cycle: body.cycle, key: onceKey(body) }
       await sendMessage(await seal(body, network, { publicKey: signer.publicKey, sign: (bytes) => signer.sign(bytes, promised) }))
+    }
+
+    /** Our own vote, for others to bring to K2. Its signature says no more than the vote that the Signer has promised. */
+    async function tellVote(vote: FinalVote): Promise<void> {
+      const promised = { task: config.task, cycle: vote.cycle, key: 'vote-message' }
+      const signature = await signer.sign(voteMessage({ task: config.task, ...vote }), promised)
+      const { cycle, root, recordDigest, totalRewards } = vote
+      const bytes = (of: Uint8Array) => new Uint8Array(of)
+      await publish({
+        cycle,
+        slot: slots.now() ?? windowOf(timing, cycle, 'distribution').from,
+        vote: { root: bytes(root), recordDigest: bytes(recordDigest), totalRewards, signature: bytes(signature) }
+      })
+      events.emit('vote-handed-over', { cycle })
+    }
+
+    function hearVote({ signer: stakingKey, body: { cycle, vote } }: Message): void {
+      if (stakingKey !== self && vote != null && !batcher.add({ cycle, stakingKey, ...vote })) {
+        log.warn({ cycle, staker: stakingKey }, 'a vote to be sent on is not signed by its staker')
+      }
     }
 
     function address(): { peerId: Uint8Array<ArrayBuffer>; multiaddrs: Uint8Array<ArrayBuffer>[] } {
@@ -351,6 +388,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
 
     function onSlot(slot: number): void {
       effects.handle({ type: 'slot', slot })
+      batcher.onSlot(slot)
       const cycle = Math.max(0, cycleAt(timing, slot))
       workingCycle = cycle
       if (cycle !== seenCycle) {
@@ -472,7 +510,11 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       for (const { bytes, slot: heard } of store.messages.load(config.task, from)) {
         const message = open(bytes, network)
         pool.add(message)
-        effects.handle({ type: 'message', message, slot: heard })
+        if (message.body.vote != null) {
+          hearVote(message)
+        } else {
+          effects.handle({ type: 'message', message, slot: heard })
+        }
       }
     }
 
@@ -632,6 +674,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         k2.close()
         await runner?.stop()
         await outbox.stop()
+        await batcher.stop()
         await discovery.stop()
         await sync.stop()
         await hello.stop()

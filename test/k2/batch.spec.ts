@@ -1,4 +1,3 @@
-import bs58 from 'bs58'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { windowOf } from '../../src/clock/index.ts'
@@ -96,9 +95,7 @@ describe('k2: batches of votes', () => {
         self: first(),
         payer: signerOf(payer),
         stakers: () => chain.stakers.map(({ address }) => address),
-        slot: () => chain.k2.slot(),
         verify: verifyEd25519,
-        keyBytes: (key) => bs58.decode(key),
         log: silent,
         onSent: (_, stakers, { bytes }) => sent.push({ stakers, bytes })
       })
