@@ -64,9 +64,14 @@ export function askingOrder(all: readonly EndpointFacts[], nowMs: number, slotMs
     .map(({ name }) => name)
 }
 
-/** The first pause; doubled with each failure in a row. */
-const FIRST_PAUSE_MS = 200
-const LONGEST_PAUSE_MS = 10_000
+/** How long an endpoint that fails is left alone. */
+export interface Pauses {
+  /** The first one; doubled with each failure in a row. */
+  firstPauseMs: number
+  longestPauseMs: number
+}
+
+export const PAUSES: Pauses = { firstPauseMs: 200, longestPauseMs: 10_000 }
 /** An endpoint that asks for more is left alone for this long and then tried. */
 const LONGEST_RETRY_AFTER_MS = 120_000
 
@@ -76,8 +81,8 @@ const LONGEST_RETRY_AFTER_MS = 120_000
  * @param retryAfterMs - what it asked for itself: never less than that
  * @param random - 0 to 1: the pauses of many nodes must not end together
  */
-export function pauseMs(failures: number, retryAfterMs: number | undefined, random: number): number {
-  const full = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(failures - 1, 10), LONGEST_PAUSE_MS)
+export function pauseMs(failures: number, retryAfterMs: number | undefined, random: number, pauses = PAUSES): number {
+  const full = Math.min(pauses.firstPauseMs * 2 ** Math.min(failures - 1, 20), pauses.longestPauseMs)
   const own = full * (0.5 + random / 2)
   return retryAfterMs == null ? own : Math.max(own, Math.min(retryAfterMs, LONGEST_RETRY_AFTER_MS))
 }

@@ -1,19 +1,21 @@
 import type { Connection } from '@solana/web3.js'
 import PQueue from 'p-queue'
 import type { Logger } from '../observe/index.ts'
-import { type EndpointFacts, pauseMs } from './choose.ts'
+import { type EndpointFacts, PAUSES, type Pauses, pauseMs } from './choose.ts'
 import { ask, connect, type Fault, isOverworked, nameOf, REQUEST_TIMEOUT_MS, webSocketUrl } from './connection.ts'
 import { K2UnreachableError, messageOf } from './errors.ts'
 import { createFeed, type Feed } from './feed.ts'
 
 /** Bounds on what this node asks of one endpoint. */
-export interface EndpointLimits {
+export interface EndpointLimits extends Partial<Pauses> {
   /** How long one request may take. */
   timeoutMs?: number
   maxResponseBytes?: number
   /** Requests under way at a time. */
   concurrency?: number
   requestsPerSecond?: number
+  /** How long a question to several endpoints waits for one that is being left alone, default a second. */
+  patienceMs?: number
 }
 
 /** Solana's public endpoints take 40 connections and 10 requests a second of each method; a few seconds of a node's work are less. */
@@ -96,7 +98,7 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, ...init }
       return
     }
     failuresInARow++
-    const pause = pauseMs(failuresInARow, retryAfterMs, random())
+    const pause = pauseMs(failuresInARow, retryAfterMs, random(), { ...PAUSES, ...limits })
     pausedUntilMs = now + pause
     queue.pause()
     clearTimeout(resume)
@@ -121,7 +123,7 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, ...init }
     }
   })
   const name = init.name ?? nameOf(url)
-  const feed = createFeed({ url: webSocketUrl(url), name, log, nowMs, random })
+  const feed = createFeed({ url: webSocketUrl(url), name, log, nowMs, random, pauses: { ...PAUSES, ...limits } })
 
   return {
     name,

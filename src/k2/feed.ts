@@ -1,6 +1,6 @@
 import { WebSocket } from 'ws'
 import type { Logger } from '../observe/index.ts'
-import { pauseMs } from './choose.ts'
+import { type Pauses, pauseMs } from './choose.ts'
 import { messageOf } from './errors.ts'
 
 /**
@@ -21,6 +21,7 @@ export interface FeedInit {
   log: Logger
   nowMs: () => number
   random: () => number
+  pauses: Pauses
 }
 
 /** A notice of an account of ours is 3 KiB. */
@@ -39,7 +40,7 @@ interface Wanted {
   request: number
 }
 
-export function createFeed({ url, name, log, nowMs, random }: FeedInit): Feed {
+export function createFeed({ url, name, log, nowMs, random, pauses }: FeedInit): Feed {
   const wanted = new Set<Wanted>()
   let socket: WebSocket | undefined
   let requests = 0
@@ -94,7 +95,7 @@ export function createFeed({ url, name, log, nowMs, random }: FeedInit): Feed {
       return
     }
     clearTimeout(again)
-    again = setTimeout(dial, pauseMs(++failures, undefined, random()))
+    again = setTimeout(dial, pauseMs(++failures, undefined, random(), pauses))
     again.unref()
   }
   const dial = () => {

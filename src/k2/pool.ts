@@ -10,11 +10,8 @@ import { K2ArgumentError, K2BehindError, K2ContradictionError, K2UnreachableErro
 const SLOT_MS = 400
 /** How often a question is put again while the endpoints disagree: they may have been a slot apart. */
 const AGREE_ROUNDS = 4
-const AGREE_PAUSE_MS = 250
-/** A question to all does not wait for one that is being left alone. */
-const AGREE_WAIT_MS = 1000
-/** After somebody has taken a transaction, the others get this long to take it too. */
-const BROADCAST_WAIT_MS = 2000
+/** A question to all waits no longer for one that is being left alone. */
+const PATIENCE_MS = 1000
 
 /** One endpoint is all there is: it is waited for. Of several, the others have answered meanwhile. */
 const REACHING = { retries: 20, minTimeout: 50, maxTimeout: 1000 }
@@ -93,6 +90,7 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
     })
   )
   const several = endpoints.length > 1
+  const patienceMs = limits?.patienceMs ?? PATIENCE_MS
   const byName = new Map(endpoints.map((endpoint) => [endpoint.name, endpoint]))
   const allFacts = () => endpoints.map((endpoint) => endpoint.facts())
   const usable = () => endpoints.filter((endpoint) => !endpoint.facts().dropped)
@@ -105,7 +103,7 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
   let finding: Promise<string> | undefined
 
   const hashOf = async (endpoint: Endpoint) => {
-    const hash = await endpoint.ask((connection) => connection.getGenesisHash(), several ? AGREE_WAIT_MS : undefined)
+    const hash = await endpoint.ask((connection) => connection.getGenesisHash(), several ? patienceMs : undefined)
     hashes.set(endpoint, hash)
     return hash
   }
@@ -209,7 +207,7 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
     let failure: unknown
     const asked = usable().map(async (endpoint) => {
       try {
-        const { slot, value } = await reaching(() => askOne(endpoint, request, several ? AGREE_WAIT_MS : undefined), endpoint, minSlot)
+        const { slot, value } = await reaching(() => askOne(endpoint, request, several ? patienceMs : undefined), endpoint, minSlot)
         answers.push({ name: endpoint.name, slot, digest: digest(value), suspect: isSuspect(endpoint), value })
       } catch (err) {
         if (isEndpointFault(err) || isBehind(err)) {
@@ -276,7 +274,7 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
       }
       for (let round = 0; round < AGREE_ROUNDS; round++) {
         if (round > 0) {
-          await pause(AGREE_PAUSE_MS)
+          await pause(patienceMs / 4)
         }
         const { answers, chosen } = await patiently(() => poll(question))
         if (chosen.length > 0) {
@@ -312,8 +310,8 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
             return
           }
         }
-        // requests under way keep the process alive; this is no reason to
-        setTimeout(taken.resolve, several ? BROADCAST_WAIT_MS : 0).unref()
+        // the others get a while to take it too; that is no reason to keep the process alive
+        setTimeout(taken.resolve, several ? 2 * patienceMs : 0).unref()
       })
       await Promise.race([taken.promise, Promise.allSettled(asked)])
       if (result.accepted.length + result.refused.length === 0) {
