@@ -163,6 +163,8 @@ export const clusterMethods = {
     }
     return priorityFees.recent((addresses ?? []).map(({ text }) => text))
   }),
+  // of a consensus that this cluster of one has not
+  getAgGenesisCert: method(none, () => null),
   getMaxRetransmitSlot: method(none, ({ ledger }) => ledger.slot('processed')),
   getMaxShredInsertSlot: method(none, ({ ledger }) => ledger.slot('processed'))
 }
