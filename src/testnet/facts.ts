@@ -5,13 +5,15 @@ export interface RunFacts {
   nodes: NodeFacts[]
   /** Every transaction of K2 that was not of the traffic stream, in order. */
   transactions: TransactionFacts[]
-  /** The finalized cycles, ascending. */
+  /** The finalized cycles of the run, ascending. */
   records: RecordFacts[]
   /** First slot of cycle 0. */
   startingSlot: number
   roundSlots: number
   /** The cycle whose votes were still coming in when somebody stopped the run: what it lacks is nobody's fault. */
   openCycle: number | null
+  /** What K2 has finalized last, which may be a cycle after those of the run: it was voted on while the nodes were stopped. */
+  onK2: { cycle: number; totalRewards: bigint } | null
   /** Money on K2 in ROE: what genesis made, what is there now, and the fees that were burned between. */
   money: { genesis: bigint; now: bigint; fees: bigint }
   pot: { funded: bigint; claimed: bigint; lamports: bigint; rentReserve: bigint; slashed: bigint } | null

@@ -38,6 +38,7 @@ import type { NodeEvent } from '../observe/index.ts'
 import { builtInBundles, bundlePath, createTaskRunner } from '../tasks/index.ts'
 import type { NodeFacts, RecordFacts, RunFacts, TransactionFacts } from './facts.ts'
 import { type Fault, FaultError } from './faults.ts'
+import { createFinish } from './finish.ts'
 import { checkInvariants, type Invariant } from './invariants.ts'
 import { createLedgerCheck } from './ledger-check.ts'
 import { createNodeProcess, type NodeProcess } from './node-process.ts'
@@ -101,8 +102,8 @@ const BOOT_MS = 90_000
 /** A killed node comes back after this. */
 const RESTART_MS = 1_000
 const VIEW_MS = 250
-/** Claims take less than a round, so at most one cycle is finalized in between; one more for a busy machine. */
-const CLAIM_ATTEMPTS = 3
+/** A node hears within this that the last cycle is finalized, and has its record. */
+const LATE_MS = 5_000
 
 interface Member {
   name: string
@@ -113,6 +114,8 @@ interface Member {
   process: NodeProcess
   row: NodeRow
   records: Map<number, string>
+  /** Cycles of which it has told what became of its vote. */
+  told: Set<number>
   interrupted: boolean
   crashed: string | null
   hint: string | null
@@ -159,7 +162,8 @@ async function run(
   const { slotMs, roundSlots, signal } = init
   const messages: string[] = []
   const records: RecordFacts[] = []
-  let seenCycle = -1
+  let voteLanded = false
+  let reading: Promise<void> = Promise.resolve()
   let checking: Promise<void> = Promise.resolve()
   let failure: string | null = null
   let ending = false
@@ -216,7 +220,7 @@ async function run(
       const facts = factsOf(transaction)
       transactions.push(facts)
       if (facts.vote != null && !facts.failed) {
-        onVote(facts.vote)
+        voteLanded = true
       }
     }
   })
@@ -300,6 +304,7 @@ async function run(
   })
   cleanup.push(() => runner.stop())
   const genesisHash = await client.genesisHash()
+  const finish = createFinish(init.rounds, timing)
   const ledgerCheck = createLedgerCheck({
     k2: client,
     task: task.address,
@@ -334,26 +339,36 @@ async function run(
     if (k2.slot() < startingSlot - 1) {
       k2.warpTo(startingSlot - 1)
     }
+    k2.events.on('slot', onSlot)
     const watch = setInterval(onTick, slotMs)
     cleanup.push(async () => clearInterval(watch))
     await Promise.race([enough.promise, aborted])
     clearInterval(watch)
   }
+  if (signal.aborted) {
+    // nothing is finalized any more while the nodes are stopped
+    k2.hold()
+  }
+  await reading
   await checking
 
   // -- the rest of the last voting window: votes that come after the quorum are votes, too
+  const paid = new Map<string, bigint>()
   if (!signal.aborted && failure == null && records.length > 0) {
     await settleLast()
   }
-  // the nodes first, so that no further cycle begins to be voted on while the rewards of these are claimed
+  // time stands still while the nodes stop, so that they vote on no further cycle
   ending = true
-  await Promise.all(members.map((member) => member.process.stop()))
-  await checking
-  const paid = new Map<string, bigint>()
-  if (records.length > 0 && failure == null) {
-    await claimAll(paid)
-  }
   k2.hold()
+  await Promise.all(members.map((member) => member.process.stop()))
+  await reading
+  await checking
+  k2.events.off('slot', onSlot)
+  if (failure == null && records.length > 0) {
+    k2.release()
+    await claimAll(paid)
+    k2.hold()
+  }
   const facts = await collectFacts()
   const invariants = checkInvariants(facts, init.rounds)
   const broken = [failure, ...invariants.map(({ name, broken: found }) => (found == null ? null : `${name}: ${found}`))].filter(
@@ -390,6 +405,7 @@ async function run(
         rewards: 0n
       },
       records: new Map(),
+      told: new Set(),
       interrupted: false,
       crashed: null,
       hint: null,
@@ -460,9 +476,11 @@ async function run(
         }
         break
       case 'voted':
+        member.told.add(cycle)
         row.voted = `cycle ${cycle}`
         break
       case 'vote-lost':
+        member.told.add(cycle)
         row.voted = `lost ${cycle}`
         messages.push(`${member.name} lost its vote for cycle ${cycle}: ${event.reason}`)
         break
@@ -550,24 +568,32 @@ async function run(
     ]
   }
 
-  /** A vote landed: has it finalized the cycle? */
-  function onVote(vote: { staker: string; cycle: number }): void {
-    checking = checking.then(async () => {
-      const account = await client.task(task.address)
-      if (account.finalized == null || account.finalized.cycle <= seenCycle || failure != null) {
-        return
-      }
-      seenCycle = account.finalized.cycle
-      await onFinalized(account)
-    })
-    checking.catch((err) => {
-      // once the nodes stop, there may be nobody to fetch it from
-      if (!signal.aborted) {
-        failure ??= `the record of cycle ${vote.cycle} could not be checked: ${messageOf(err)}`
-      }
-      enough.resolve()
-    })
-    checking = checking.catch(() => {})
+  /** What landed in the slot before is confirmed: has a vote among it finalized a cycle? */
+  function onSlot(): void {
+    holdAtEnd()
+    if (voteLanded) {
+      voteLanded = false
+      reading = reading.then(look).catch((err) => fail(`K2 did not tell how the task stands: ${messageOf(err)}`))
+    }
+  }
+
+  async function look(): Promise<void> {
+    const account = await client.task(task.address)
+    if (finish.saw(account) === 'counts') {
+      holdAtEnd()
+      // one at a time: the record of a cycle is checked against the one before it
+      checking = checking
+        .then(() => (failure == null ? onFinalized(account) : undefined))
+        .catch((err) => fail(`the record of cycle ${account.finalized?.cycle} could not be checked: ${messageOf(err)}`))
+    }
+  }
+
+  /** Once the nodes stop there may be nobody to fetch from, and that is nobody's fault. */
+  function fail(reason: string): void {
+    if (!signal.aborted) {
+      failure ??= reason
+    }
+    enough.resolve()
   }
 
   async function onFinalized(account: TaskAccount): Promise<void> {
@@ -598,43 +624,47 @@ async function run(
     }
   }
 
-  /** Waits for the votes and records of the last cycle, as long as its window is open. */
+  /** Waits for the votes and records of the last cycle: as long as its window is open, and then for those who are late to hear of it. */
   async function settleLast(): Promise<void> {
     const last = records.at(-1)!.cycle
     const honest = members.filter(({ fault }) => fault == null)
-    const { to } = windowOf(timing, last, 'distribution')
-    while (k2.slot() < to && !signal.aborted) {
+    let sinceEndMs = 0
+    while (sinceEndMs < LATE_MS && !signal.aborted) {
       const voted = honest.every(({ pair }) =>
         transactions.some(({ vote, failed }) => !failed && vote?.cycle === last && vote.staker === pair.address)
       )
-      if (voted && honest.every((member) => member.records.has(last))) {
+      if (voted && honest.every(({ records: held, told }) => held.has(last) && told.has(last))) {
         return
       }
       await new Promise((done) => setTimeout(done, slotMs))
+      sinceEndMs += holdAtEnd() ? slotMs : 0
     }
   }
 
-  /** A cycle that is finalized meanwhile makes the ledger old: then the claims go on with the new one. */
+  /** Stops the slots when the last cycle's window is over. */
+  function holdAtEnd(): boolean {
+    const end = finish.endSlot()
+    if (end == null || k2.slot() < end) {
+      return false
+    }
+    k2.hold()
+    return true
+  }
+
+  /** What the ledger of the last cycle owes. K2 pays by the newest root alone, whose ledger nobody serves any more when it is a later one. */
   async function claimAll(into: Map<string, bigint>): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      await checking
-      try {
-        return await claimOnce(into)
-      } catch (err) {
-        if (signal.aborted) {
-          // nodes that stop do not give the newest ledger; what is owed stays owed
-          return
-        }
-        if (attempt === CLAIM_ATTEMPTS) {
-          throw err
-        }
-      }
+    const ledger = ledgerCheck.ledger()
+    const { finalized } = await client.task(task.address)
+    if (finalized?.cycle !== records.at(-1)!.cycle) {
+      tell(
+        'unclaimed',
+        { cycle: finalized?.cycle },
+        `cycle ${finalized?.cycle} was finalized while the nodes stopped: rewards stay in the pot`
+      )
+      return
     }
-  }
-
-  async function claimOnce(into: Map<string, bigint>): Promise<void> {
-    for (const staker of ledgerCheck.ledger().keys()) {
-      const { amount, to } = await claimFor(client, task.address, staker, ledgerCheck.ledger(), signerOf(wallet))
+    for (const staker of ledger.keys()) {
+      const { amount, to } = await claimFor(client, task.address, staker, ledger, signerOf(wallet))
       if (amount > 0n) {
         into.set(staker, (into.get(staker) ?? 0n) + amount)
         tell('paid', { node: staker, to, roe: amount })
@@ -672,7 +702,8 @@ async function run(
     }))
     const last = records.at(-1)
     const openCycle = last != null && stoppedAt != null && stoppedAt < windowOf(timing, last.cycle, 'distribution').to ? last.cycle : null
-    return { nodes, transactions, records, startingSlot, roundSlots, openCycle, money: { genesis, now, fees }, pot }
+    const onK2 = account.finalized == null ? null : { cycle: account.finalized.cycle, totalRewards: account.totalRewards }
+    return { nodes, transactions, records, startingSlot, roundSlots, openCycle, onK2, money: { genesis, now, fees }, pot }
   }
 
   function summarize(facts: RunFacts, invariants: Invariant[], broken: string[], paid: Map<string, bigint>): TestnetSummary {

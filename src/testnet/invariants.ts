@@ -20,7 +20,7 @@ export function checkInvariants(facts: RunFacts, wantedCycles: number | null): I
 }
 
 function enoughCycles({ records }: RunFacts, wanted: number | null): string | null {
-  return wanted != null && records.length < wanted ? `${records.length} of ${wanted} cycles are finalized` : null
+  return wanted != null && records.length !== wanted ? `${records.length} of ${wanted} cycles are finalized` : null
 }
 
 function agreement({ nodes, records, openCycle }: RunFacts): string | null {
@@ -76,12 +76,26 @@ function writes({ nodes, transactions, startingSlot }: RunFacts): string | null 
   return other == null ? null : `${stakers.get(other.feePayer)} wrote ${other.kinds.join(', ')} in slot ${other.slot}`
 }
 
-function money({ money: { genesis, now, fees }, pot }: RunFacts): string | null {
+function money({ money: { genesis, now, fees }, pot, records, onK2 }: RunFacts): string | null {
   if (now + fees !== genesis) {
     return `genesis made ${genesis} ROE, there are ${now} and ${fees} went to fees: ${genesis - now - fees} are missing`
   }
   if (pot != null && pot.lamports - pot.rentReserve !== pot.funded - pot.claimed + pot.slashed) {
     return `the pot holds ${pot.lamports - pot.rentReserve} ROE, ${pot.funded} were put in and ${pot.claimed} taken out`
+  }
+  const last = records.at(-1)
+  if (last == null) {
+    return null
+  }
+  // a cycle more may have been finalized on K2 since: it only adds to what the last one of the run owes
+  if (onK2 == null || onK2.cycle < last.cycle || onK2.totalRewards < last.totalRewards) {
+    return `the ledger of cycle ${last.cycle} owes ${last.totalRewards} ROE, K2 says ${onK2 == null ? 'nothing' : `${onK2.totalRewards} as of cycle ${onK2.cycle}`}`
+  }
+  if (onK2.cycle === last.cycle && onK2.totalRewards !== last.totalRewards) {
+    return `the ledger of cycle ${last.cycle} owes ${last.totalRewards} ROE, K2 says ${onK2.totalRewards}`
+  }
+  if (pot != null && pot.claimed > onK2.totalRewards) {
+    return `${pot.claimed} ROE were taken out of the pot, only ${onK2.totalRewards} were owed`
   }
   return null
 }

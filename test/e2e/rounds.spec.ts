@@ -14,7 +14,7 @@ describe('a testnet of real processes', function () {
     expect(code).to.equal(0)
     expectHeld(command.events, summary)
     expect(summary).to.include({ nodes: 5 })
-    expect(summary.finalized).to.be.at.least(3)
+    expect(summary).to.include({ cycles: summary.finalized + summary.skipped.length, finalized: 3 })
     expect(summary.records).to.have.length(summary.finalized)
 
     const nodes = nodesOf(command.events)

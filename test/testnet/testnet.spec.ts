@@ -1,7 +1,8 @@
 import { expect } from 'chai'
-import { MIN_AUDIT_WINDOW } from '../../src/rounds/index.ts'
+import { MIN_AUDIT_WINDOW, scheduleFor } from '../../src/rounds/index.ts'
 import type { NodeFacts, RunFacts, TransactionFacts } from '../../src/testnet/facts.ts'
 import { FAULTS, parseFaults } from '../../src/testnet/faults.ts'
+import { createFinish } from '../../src/testnet/finish.ts'
 import { MIN_ROUND_SLOTS, windowsOf } from '../../src/testnet/index.ts'
 import { checkInvariants } from '../../src/testnet/invariants.ts'
 import { createView, picture, type ViewState } from '../../src/testnet/view.ts'
@@ -48,9 +49,19 @@ function good(): RunFacts & { nodes: Array<NodeFacts & { records: Map<number, st
     startingSlot: 100,
     roundSlots: 30,
     openCycle: null,
+    onK2: { cycle: 1, totalRewards: 20n },
     money: { genesis: 1000n, now: 970n, fees: 30n },
     pot: { funded: 500n, claimed: 20n, slashed: 0n, lamports: 480n + 7n, rentReserve: 7n }
   }
+}
+/** A third cycle, in which nothing went wrong either. */
+function addCycle(facts: ReturnType<typeof good>): void {
+  facts.records.push(record(2, 30n))
+  facts.transactions.push(...STAKERS.map((staker) => vote(staker, 2)))
+  for (const { records } of facts.nodes) {
+    records.set(2, 'record-2')
+  }
+  facts.onK2 = { cycle: 2, totalRewards: 30n }
 }
 const broken = (facts: RunFacts, wanted: number | null = 2) =>
   checkInvariants(facts, wanted)
@@ -78,7 +89,16 @@ describe('testnet', () => {
         (facts) => facts.records[1]!.rewards instanceof Map && facts.records[1]!.rewards.set('bob', 3n),
         /recompute: cycle 1/
       ],
-      ['rewards that shrink', (facts) => facts.records.splice(1, 1, record(1, 9n)), /recompute: cycle 1.*the one before 10/],
+      [
+        'rewards that shrink',
+        (facts) =>
+          Object.assign(facts, {
+            records: [record(0, 10n), record(1, 9n)],
+            onK2: { cycle: 1, totalRewards: 9n },
+            pot: { ...facts.pot!, claimed: 9n, lamports: 491n + 7n }
+          }),
+        /recompute: cycle 1.*the one before 10/
+      ],
       ['a second vote', (facts) => facts.transactions.push(vote('bob', 1)), /one final vote.*bob voted 2 times for cycle 1/],
       ['a vote that failed', (facts) => Object.assign(facts.transactions[0]!, { failed: true }), /alice did not vote for cycle 0/],
       [
@@ -94,6 +114,19 @@ describe('testnet', () => {
       ['a lamport that is gone', (facts) => Object.assign(facts.money, { now: 969n }), /last lamport.*1 are missing/],
       ['a lamport too many', (facts) => Object.assign(facts.money, { now: 971n }), /last lamport.*-1 are missing/],
       ['a pot that pays too much', (facts) => Object.assign(facts.pot!, { lamports: 486n }), /last lamport.*the pot holds 479/],
+      ['a cycle too many', (facts) => addCycle(facts), /enough cycles.*3 of 2/],
+      ['rewards that K2 does not know of', (facts) => Object.assign(facts.onK2!, { totalRewards: 19n }), /last lamport.*owes 20.*19/],
+      [
+        'rewards that K2 has and the ledger has not',
+        (facts) => Object.assign(facts.onK2!, { totalRewards: 21n }),
+        /last lamport.*owes 20.*21/
+      ],
+      ['a chain that is behind', (facts) => Object.assign(facts.onK2!, { cycle: 0 }), /last lamport.*as of cycle 0/],
+      [
+        'more claimed than is owed',
+        (facts) => Object.assign(facts.pot!, { claimed: 21n, lamports: 479n + 7n }),
+        /last lamport.*21 ROE were taken.*only 20/
+      ],
       ['a crash', (facts) => Object.assign(facts.nodes[2]!, { crashed: 'exit status 1' }), /no node crashed: carol: exit status 1/]
     ]
     for (const [name, change, says] of cases) {
@@ -105,6 +138,14 @@ describe('testnet', () => {
         expect(found[0]).to.match(says)
       })
     }
+
+    it('allow a chain that has gone on to the next cycle while the nodes were stopped, and was claimed by that', () => {
+      const facts = good()
+      facts.onK2 = { cycle: 2, totalRewards: 30n }
+      facts.pot = { ...facts.pot!, claimed: 30n, lamports: 470n + 7n }
+      facts.transactions.push(vote('alice', 2), vote('bob', 2))
+      expect(broken(facts)).to.deep.equal([])
+    })
 
     it('forgive absence to those who had a reason, and contradiction to nobody', () => {
       for (const reason of [{ fault: 'silent' as const }, { interrupted: true }, { firstCycle: 2 }]) {
@@ -130,6 +171,32 @@ describe('testnet', () => {
       const facts = good()
       facts.transactions.unshift(vote('alice', 0, { slot: 99, kinds: ['stake'], vote: null }))
       expect(broken(facts)).to.deep.equal([])
+    })
+  })
+
+  describe('the end of a run', () => {
+    const timing = { startingSlot: 100, roundSlots: 30, submissionWindow: 12, auditWindow: 12 }
+    const at = (cycle: number) => ({ finalized: { cycle } })
+
+    it('is the cycle that was asked for, whatever is finalized after it', () => {
+      const finish = createFinish(2, timing)
+      expect([finish.saw({ finalized: undefined }), finish.saw(at(0)), finish.saw(at(0)), finish.endSlot()]).to.deep.equal([
+        'nothing',
+        'counts',
+        'nothing',
+        null
+      ])
+      // cycle 1 was skipped
+      expect([finish.saw(at(2)), finish.saw(at(3)), finish.saw(at(2)), finish.count()]).to.deep.equal(['counts', 'beyond', 'nothing', 2])
+      const end = finish.endSlot()!
+      expect(end).to.equal(100 + 5 * 30)
+      // nobody has spoken of the next cycle's record by then
+      expect(scheduleFor(timing, 3).proposalSlot).to.be.greaterThan(end)
+    })
+    it('never comes where no number was given', () => {
+      const finish = createFinish(null, timing)
+      expect([0, 1, 2, 3].map((cycle) => finish.saw(at(cycle)))).to.deep.equal(['counts', 'counts', 'counts', 'counts'])
+      expect(finish.endSlot()).to.equal(null)
     })
   })
 
