@@ -6,17 +6,22 @@ import { CHAIN_FILE } from './data-dir.ts'
 import { DataDirCorruptError, DataDirLockedError, DataDirUnusableError, DataDirVersionError } from './errors.ts'
 import { parseJson, stringifyJson } from './json.ts'
 import type { TokenBalance } from './token-state.ts'
-import { decodeTransaction, type WireTransaction } from './transaction.ts'
+import { decodeTransaction, messageKeys, type WireTransaction } from './transaction.ts'
 import type { TransactionError } from './transaction-error.ts'
-import type { AccountState, Execution } from './vm.ts'
+import { type AccountState, type Execution, RENT_EXEMPT_EPOCH } from './vm.ts'
 
 /** The format of the file, kept in its header beside the application id "K2LC". */
 const FORMAT = 1
 const APPLICATION_ID = 0x4b324c43
 /** A transaction's number is its slot times this plus its place in the block: in order, unique, and exact in a double. */
 const PLACES_PER_SLOT = 2 ** 20
-/** How many old blocks one commit removes at most, so that a smaller limit after a restart does not stop the slots. */
-const PRUNE_BLOCKS_PER_COMMIT = 16
+/**
+ * How many old blocks and transactions one commit removes at most, beyond twice as many as it adds: a smaller limit after a restart
+ * does not stop the slots, and a flood after a quiet time does not outgrow the limit.
+ */
+const PRUNE_PER_COMMIT = 256
+/** A log that a large commit has made longer is cut to this once it is in the database. */
+const MAX_LOG_BYTES = 16 * 1024 * 1024
 
 const SCHEMA = `
   CREATE TABLE facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -31,6 +36,9 @@ const SCHEMA = `
     data BLOB NOT NULL
   );
 `
+
+/** An account that is nothing but lamports. */
+const IS_WALLET = `executable = 0 AND length(data) = 0 AND owner = zeroblob(32) AND rent = -1`
 
 /** A finished slot. */
 export interface Block {
@@ -154,20 +162,21 @@ export class History {
         const id = slot * PLACES_PER_SLOT + index
         const err = meta.err === null ? null : stringifyJson(meta.err)
         this.#run('INSERT INTO transactions VALUES (?, ?, ?, ?, ?)', id, wire.signatures[0]!, err, wire.bytes, stringifyJson(meta))
-        // a key may come twice when a lookup table repeats one of the message's
-        for (const key of new Set(keys)) {
-          this.#run('INSERT INTO mentions VALUES (?, ?)', decodeBase58(key), id)
+        for (const [at, key] of keys.entries()) {
+          // a key may come twice when a lookup table repeats one of the message's
+          this.#run('INSERT OR IGNORE INTO mentions VALUES (?, ?)', wire.keys[at] ?? decodeBase58(key), id)
         }
       }
       this.#setAccounts(accounts)
-      pruned = this.#prune(block.height, this.#kept + transactions.length)
+      pruned = this.#prune(block.height, this.#kept + transactions.length, 2 * transactions.length + PRUNE_PER_COMMIT)
     })
     this.#kept += transactions.length - pruned
   }
 
   /** Every account, those that are not programs first. */
   *accounts(): Generator<{ key: Uint8Array; state: AccountState }> {
-    const statement = this.#db.prepare('SELECT * FROM accounts WHERE executable = ?')
+    yield* this.#wallets()
+    const statement = this.#db.prepare(`SELECT * FROM accounts WHERE executable = ? AND NOT (${IS_WALLET})`)
     statement.setReadBigInts(true)
     for (const executable of [0, 1]) {
       for (const row of statement.iterate(executable)) {
@@ -179,6 +188,20 @@ export class History {
           rentEpoch: BigInt.asUintN(64, row.rent as bigint)
         }
         yield { key: row.address as Uint8Array, state }
+      }
+    }
+  }
+
+  /** The accounts that are nothing but lamports, which may be many: read by the hundred as one text each, three times as fast as rows. */
+  *#wallets(): Generator<{ key: Uint8Array; state: AccountState }> {
+    const wallet = { owner: new Uint8Array(32), data: new Uint8Array(), executable: false, rentEpoch: RENT_EXEMPT_EPOCH }
+    const statement = this.#db.prepare(
+      `SELECT group_concat(hex(address) || printf('%016X', lamports), '') AS hex FROM accounts WHERE ${IS_WALLET} GROUP BY substr(address, 1, 1)`
+    )
+    for (const { hex } of statement.iterate()) {
+      const bytes = Buffer.from(hex as string, 'hex')
+      for (let at = 0; at < bytes.length; at += 40) {
+        yield { key: bytes.subarray(at, at + 32), state: { ...wallet, lamports: bytes.readBigUInt64BE(at + 32) } }
       }
     }
   }
@@ -216,7 +239,7 @@ export class History {
   samples(periodS: number, untilS: number, limit: number): Array<{ slot: number; firstSlot: number; transactions: number }> {
     return this.#all(
       `SELECT max(slot) AS slot, min(slot) AS first, sum(transactions) AS n FROM blocks WHERE time < ? - ? % ?
-       GROUP BY time / ? ORDER BY slot DESC LIMIT ?`,
+       GROUP BY CAST(time / ? AS INTEGER) ORDER BY slot DESC LIMIT ?`,
       untilS,
       untilS,
       periodS,
@@ -322,24 +345,29 @@ export class History {
   }
 
   /** @returns how many transactions went */
-  #prune(height: number, kept: number): number {
+  #prune(height: number, kept: number, atMost: number): number {
     let pruned = 0
-    for (const block of this.#all('SELECT * FROM blocks ORDER BY height LIMIT ?', PRUNE_BLOCKS_PER_COMMIT).map(toBlock)) {
-      if (
-        block.height > height - this.#keepBlocks &&
-        (kept - pruned <= this.#keepTransactions || block.height > height - MIN_KEEP_BLOCKS)
-      ) {
+    let blocks = 0
+    // a block is begun and finished, so that of the oldest one there is all or nothing
+    while (pruned + blocks < atMost) {
+      const oldest = this.#get('SELECT height, slot, transactions FROM blocks ORDER BY height LIMIT 1') as Record<string, number>
+      const tooMany = oldest.height! <= height - this.#keepBlocks
+      const tooFull = kept - pruned > this.#keepTransactions && oldest.height! <= height - MIN_KEEP_BLOCKS
+      if (!tooMany && !tooFull) {
         break
       }
-      for (const { slot, index, keys } of block.transactions === 0 ? [] : this.transactionsOf(block.slot)) {
-        const id = slot * PLACES_PER_SLOT + index
-        for (const key of new Set(keys)) {
-          this.#run('DELETE FROM mentions WHERE address = ? AND id = ?', decodeBase58(key), id)
+      if (oldest.transactions! > 0) {
+        const range = [oldest.slot! * PLACES_PER_SLOT, (oldest.slot! + 1) * PLACES_PER_SLOT - 1] as const
+        for (const { id, bytes, meta } of this.#all('SELECT id, bytes, meta FROM transactions WHERE id BETWEEN ? AND ?', ...range)) {
+          for (const key of keysOf(bytes as Uint8Array, meta as string)) {
+            this.#run('DELETE FROM mentions WHERE address = ? AND id = ?', key, id as number)
+          }
+          pruned++
         }
-        this.#run('DELETE FROM transactions WHERE id = ?', id)
-        pruned++
+        this.#run('DELETE FROM transactions WHERE id BETWEEN ? AND ?', ...range)
       }
-      this.#run('DELETE FROM blocks WHERE height = ?', block.height)
+      this.#run('DELETE FROM blocks WHERE height = ?', oldest.height!)
+      blocks++
     }
     return pruned
   }
@@ -387,6 +415,7 @@ function open(dataDir: string | undefined): DatabaseSync {
     }
     // the log in write-ahead form only now: the format must stand in the file itself, where checkHeader reads it
     db.exec('COMMIT; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16000')
+    db.exec(`PRAGMA journal_size_limit = ${MAX_LOG_BYTES}`)
     return db
   } catch (err) {
     db?.close()
@@ -462,6 +491,17 @@ function toRecord(row: Row): TransactionRecord {
   const { writable, readonly } = meta.loadedAddresses
   const index = Number(row.id) % PLACES_PER_SLOT
   return { slot: slotOf(row), index, wire, keys: [...wire.keys.map(encodeBase58), ...writable, ...readonly], meta }
+}
+
+/** All keys of a stored transaction, without the rest of it. */
+function keysOf(bytes: Uint8Array, meta: string): Uint8Array[] {
+  const { version, keys } = messageKeys(bytes)
+  if (version === 'legacy') {
+    return keys
+  }
+  // only these can have keys from lookup tables
+  const { writable, readonly } = (parseJson(meta) as TransactionMeta).loadedAddresses
+  return [...keys, ...writable.map(decodeBase58), ...readonly.map(decodeBase58)]
 }
 
 function slotOf(row: Row): number {

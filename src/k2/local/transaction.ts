@@ -110,6 +110,16 @@ export function decodeBareMessage(bytes: Uint8Array): Omit<WireTransaction, 'byt
   return decodeMessage(new Reader(bytes))
 }
 
+/** The keys in the message of a transaction that was decoded before, and nothing else of it: where many are gone through. */
+export function messageKeys(bytes: Uint8Array): { version: 'legacy' | 0; keys: Uint8Array[] } {
+  const reader = new Reader(bytes)
+  reader.take(reader.shortInt() * 64)
+  const first = reader.byte()
+  const version = first & 0x80 ? 0 : 'legacy'
+  reader.take(version === 0 ? 3 : 2)
+  return { version, keys: reader.list(() => reader.take(32)) }
+}
+
 function decodeMessage(reader: Reader) {
   const first = reader.byte()
   // the top bit tells a versioned message from a legacy one, which begins with its count of signatures
