@@ -148,28 +148,29 @@ const LONE_PACE = 2
 /**
  * What the slot clock shows next. With one or two endpoints the highest slot counts. Of three or more, what two have reached; what
  * only one claims moves the clock no faster than twice the pace of slots, so that a liar cannot close a window early, and the last
- * one alive keeps time.
+ * one alive keeps time. As long as no two have ever agreed, there is nothing to hold one of them to.
  *
  * @param endpoints - how many there are, alive or not
- * @param former - what the clock showed, and since when
+ * @param former - what the clock showed, since when, and whether two ever agreed on it
  */
 export function clockSlot(
   heard: readonly Heard[],
   endpoints: number,
-  former: { slot: number; sinceMs: number } | undefined,
+  former: { slot: number; sinceMs: number; supported: boolean } | undefined,
   nowMs: number,
   slotMs: number
-): { slot: number; lone: boolean } | undefined {
+): { slot: number; lone: boolean; supported: boolean } | undefined {
   const told = heard.map(({ slot }) => slot).sort((a, b) => b - a)
   const [highest, second] = told
   if (highest == null) {
     return undefined
   }
-  if (endpoints < 3 || (former == null && second == null)) {
-    return { slot: Math.max(highest, former?.slot ?? 0), lone: false }
+  const shown = former?.slot ?? 0
+  if (endpoints < 3 || (second == null && former?.supported !== true)) {
+    return { slot: Math.max(highest, shown), lone: false, supported: false }
   }
-  const supported = Math.max(second ?? 0, former?.slot ?? 0)
+  const supported = Math.max(second ?? 0, shown)
   const from = former == null || supported > former.slot ? { slot: supported, sinceMs: nowMs } : former
   const alone = Math.min(highest, from.slot + Math.floor((LONE_PACE * (nowMs - from.sinceMs)) / slotMs))
-  return alone > supported ? { slot: alone, lone: true } : { slot: supported, lone: false }
+  return alone > supported ? { slot: alone, lone: true, supported: true } : { slot: supported, lone: false, supported: true }
 }

@@ -144,12 +144,12 @@ export async function ask<T>(name: string, request: () => Promise<T>): Promise<T
         `${name} answered, but not as a K2 JSON-RPC endpoint (${fault[2]!.slice(0, 2 * TOLD_CHARACTERS)}): check the URL given with --k2`
       )
     }
-    // how web3.js says that an answer is JSON, and not of a Solana node
-    if (err instanceof Error && (err.name === 'StructError' || /Expected the value to satisfy/.test(message))) {
+    // how web3.js says that an answer is JSON, and not of a Solana node; some of its methods put words of their own before it
+    if (err instanceof Error && (err.name === 'StructError' || /StructError: |Expected the value to satisfy/.test(message))) {
       throw new K2UnreachableError(`${name} answered, but not as a K2 JSON-RPC endpoint: check the URL given with --k2`)
     }
     // what web3.js stumbles over when the shape is right and what is in it is not
-    if (err instanceof TypeError || err instanceof RangeError) {
+    if (err instanceof TypeError || err instanceof RangeError || /\b(Type|Range)Error: /.test(message)) {
       throw new K2UnreachableError(`${name} answered, but with values that make no sense (${message.slice(0, TOLD_CHARACTERS)})`)
     }
     throw err

@@ -3,7 +3,7 @@ import type { Signer } from '../identity/index.ts'
 import type { Logger } from '../observe/index.ts'
 import type { KeyValue } from '../store/index.ts'
 import type { K2Client, Sent } from './client.ts'
-import { K2TransactionError, messageOf } from './errors.ts'
+import { K2BehindError, K2TransactionError, messageOf } from './errors.ts'
 import type { Broadcast } from './pool.ts'
 import { vote as voteInstruction } from './settlement/index.ts'
 
@@ -19,7 +19,7 @@ export interface OutboxInit {
   k2: Pick<K2Client, 'programId' | 'prepare' | 'broadcast' | 'blockhashValid' | 'lastVote' | 'statuses'>
   signer: Signer
   /** Whose stake it is, where its staking key was replaced; default: the signer. */
-  staker?: string
+  staker?: () => string
   task: string
   timing: Timing
   store: KeyValue
@@ -93,7 +93,7 @@ const LONGEST_WAIT_MS = 5000
 
 export function createOutbox(init: OutboxInit): Outbox {
   const { k2, signer, task, timing, store, log, random = Math.random } = init
-  const staker = init.staker ?? signer.address
+  const stakerNow = init.staker ?? (() => signer.address)
   const stopping = new AbortController()
   const stopped = new Promise<void>((resolve) => stopping.signal.addEventListener('abort', () => resolve()))
   const running = new Map<number, Promise<void>>()
@@ -108,17 +108,32 @@ export function createOutbox(init: OutboxInit): Outbox {
     }
   }
 
+  /** Once the window is over by our clock, what is asked for is how it ended; but where K2 has not got so far, the clock is wrong. */
+  const confirmed = async (cycle: number, slot: number) => {
+    const wanted = { task, staker: stakerNow(), commitment: 'confirmed' } as const
+    const closes = closesAt(cycle)
+    if (slot > closes) {
+      try {
+        return await k2.lastVote({ ...wanted, minSlot: closes })
+      } catch (err) {
+        if (!(err instanceof K2BehindError)) {
+          throw err
+        }
+      }
+    }
+    return k2.lastVote(wanted)
+  }
+
   /** How the vote stands on K2, as most endpoints tell it. What is called final here is finalized there. */
   const look = async ({ vote, attempts }: Entry): Promise<View> => {
     const closes = closesAt(vote.cycle)
     const slot = init.slot() ?? 0
-    const wanted = { task, staker }
-    const near = await k2.lastVote({ ...wanted, commitment: 'confirmed', minSlot: slot > closes ? closes : undefined })
+    const near = await confirmed(vote.cycle, slot)
     const there = near.value != null && near.value.cycle >= vote.cycle
     if (!there && near.slot < closes) {
       return { is: 'absent' }
     }
-    const far = await k2.lastVote({ ...wanted, commitment: 'finalized' })
+    const far = await k2.lastVote({ task, staker: stakerNow(), commitment: 'finalized' })
     // what one of three says is not enough, as long as there is time for the others to come back
     const sure = far.sure || slot >= closes + timing.roundSlots
     if (far.value == null || far.value.cycle < vote.cycle) {
@@ -154,7 +169,7 @@ export function createOutbox(init: OutboxInit): Outbox {
       const instruction = voteInstruction({
         task,
         stakingKey: signer.address,
-        ...(staker === signer.address ? {} : { staker }),
+        staker: stakerNow(),
         programId: k2.programId,
         ...vote
       })

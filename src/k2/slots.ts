@@ -47,7 +47,7 @@ interface Source {
 export function createSlots({ k2, log, nowMs = () => performance.now() }: SlotsInit): Slots {
   const listeners = new Set<(slot: number) => void>()
   const sources: Source[] = k2.slotSources.map((from) => ({ from, slot: undefined, heardMs: nowMs(), noticedMs: nowMs(), asking: false }))
-  let former: { slot: number; sinceMs: number } | undefined
+  let former: { slot: number; sinceMs: number; supported: boolean } | undefined
   let slotMs = DEFAULT_SLOT_MS
   let anchor: { slot: number; ms: number } | undefined
   let timer: NodeJS.Timeout | undefined
@@ -61,7 +61,7 @@ export function createSlots({ k2, log, nowMs = () => performance.now() }: SlotsI
     if (next == null || (former != null && next.slot <= former.slot)) {
       return
     }
-    const { slot, lone } = next
+    const { slot, lone, supported } = next
     // a window of some slots smooths jitter; a jump (a warped local K2, a stall of ours) starts a new one, and so does what
     // only one endpoint says: its pace must not become ours
     if (anchor == null || lone || slot - anchor.slot > 64) {
@@ -70,7 +70,7 @@ export function createSlots({ k2, log, nowMs = () => performance.now() }: SlotsI
       slotMs = Math.min(2000, Math.max(5, (at - anchor.ms) / (slot - anchor.slot)))
       anchor = { slot, ms: at }
     }
-    former = { slot, sinceMs: at }
+    former = { slot, sinceMs: at, supported }
     for (const listener of listeners) {
       listener(slot)
     }

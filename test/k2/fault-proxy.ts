@@ -363,9 +363,12 @@ export async function startFaultProxy({ target, random }: { target: string; rand
       const chunk = Buffer.alloc(64 * 1024, ' ')
       for (let sent = 0; sent < faults.hugeBytes && !response.destroyed; sent += chunk.length) {
         if (!response.write(chunk)) {
-          await new Promise((resolve) => {
-            response.once('drain', resolve)
-            response.once('close', resolve)
+          await new Promise<void>((resolve) => {
+            const go = () => {
+              response.off('drain', go).off('close', go)
+              resolve()
+            }
+            response.on('drain', go).on('close', go)
           })
         }
       }
@@ -422,6 +425,7 @@ export async function startFaultProxy({ target, random }: { target: string; rand
         count('garbage notice')
         text = pick(NOTICE_GARBAGE)
       } else if (lies('slot')) {
+        count('lie')
         text = text.replace(/"slot":(\d+)/g, (_all, slot) => `"slot":${Number(slot) + 1_000_000}`)
       }
       if (near.readyState === WebSocket.OPEN) {
