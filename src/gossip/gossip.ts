@@ -135,7 +135,8 @@ export function createGossip(init: GossipInit): Gossip {
     }
     counts.unique++
     const from = propagationSource.toString()
-    const { result } = receive(msg.data, from, 'gossip')
+    // a copy: the bytes are a piece of the frame in which they came, and the pool would hold on to all of that
+    const { result } = receive(new Uint8Array(msg.data), from, 'gossip')
     router.reportMessageValidationResult(msgId, from, TO_ROUTER[result])
   }
 

@@ -2,11 +2,9 @@ import { type GossipSub, gossipsub, StrictNoSign } from '@libp2p/gossipsub'
 import { type Identify, identify } from '@libp2p/identify'
 import type { PrivateKey } from '@libp2p/interface'
 import { type KadDHT, kadDHT, passthroughMapper, removePrivateAddressesMapper } from '@libp2p/kad-dht'
-import { noise } from '@libp2p/noise'
 import { type Ping, ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { webSockets } from '@libp2p/websockets'
-import { yamux } from '@libp2p/yamux'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Datastore } from 'interface-datastore'
 import type { Libp2pOptions } from 'libp2p'
@@ -26,6 +24,7 @@ import { SCORE_THRESHOLDS, scoreParams } from './score.ts'
 import { type Timer, wallTimer } from './seams.ts'
 import { createSlots, type Slots } from './slots.ts'
 import { topicOf } from './topic.ts'
+import { gatherSends, leanNoise, leanYamux } from './write-path.ts'
 
 /** The mesh's own DHT, apart from the public one. */
 export const DHT_PROTOCOL = '/koii-mesh/kad/1.0.0'
@@ -109,6 +108,8 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
     decodeRpcLimits: GOSSIP_DECODE_LIMITS,
     maxInboundDataLength: GOSSIP_FRAME_BYTES,
     maxOutboundBufferSize: GOSSIP_BUFFER_BYTES,
+    // no message is as long, so none is sent: it would arrive with the message itself, and cost as much (docs/decisions/0016)
+    idontwantMinDataSize: GOSSIP_FRAME_BYTES,
     maxInboundStreams: 4,
     maxOutboundStreams: 4,
     heartbeatInterval: heartbeatMs,
@@ -127,8 +128,8 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
     addresses: { listen: init.listen, ...(init.announce == null || init.announce.length === 0 ? {} : { announce: init.announce }) },
     ...(init.datastore == null ? {} : { datastore: init.datastore }),
     transports: [tcp(), webSockets()],
-    connectionEncrypters: [noise()],
-    streamMuxers: [yamux()],
+    connectionEncrypters: [leanNoise()],
+    streamMuxers: [leanYamux()],
     connectionGater: slots.gater,
     connectionManager: {
       maxConnections: limits.maxConnections,
@@ -155,7 +156,7 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
           privateKey: components.privateKey,
           peerId: components.peerId,
           peerStore: components.peerStore,
-          registrar: admitOnly(components.registrar, peers, timer),
+          registrar: gatherSends(admitOnly(components.registrar, peers, timer)),
           connectionManager: components.connectionManager,
           logger: components.logger
         })
