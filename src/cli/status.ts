@@ -18,10 +18,25 @@ interface Status {
   peers: { staked: number; connected: number; mesh: number }
   rssBytes: number
   multiaddrs: string[]
-  cycles: Array<{
-    cycle: number
-    entry: { outcome?: string; reason?: string; paid?: string; total?: string; voted?: string; voteLost?: string }
-  }>
+  cycles: Array<{ cycle: number; entry: Entry }>
+}
+
+interface Entry {
+  outcome?: string
+  reason?: string
+  /** Why there was nothing to submit. */
+  missed?: string
+  paid?: string
+  total?: string
+  voted?: string
+  voteLost?: string
+}
+
+function submissionOf({ outcome, reason, missed }: Entry): string {
+  if (missed != null && (outcome == null || outcome === 'no submission')) {
+    return `missed: ${missed}`
+  }
+  return `${outcome ?? '-'}${reason == null ? '' : `: ${reason}`}`
 }
 
 export class StatusError extends Error {
@@ -43,7 +58,7 @@ export function statusCommand(): Command {
       for (const { cycle, entry } of status.cycles) {
         table.push([
           cycle,
-          `${entry.outcome ?? '-'}${entry.reason == null ? '' : `: ${entry.reason}`}`,
+          submissionOf(entry),
           entry.voted == null ? (entry.voteLost ?? '-') : 'on K2',
           entry.paid == null ? '-' : `${roeToKoii(BigInt(entry.paid))} KOII`,
           entry.total == null ? '-' : `${roeToKoii(BigInt(entry.total))} KOII`

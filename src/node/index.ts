@@ -135,6 +135,11 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
     const slots = createSlots({ k2, log })
     const stakes = createStakeView({ k2, task: config.task, timing, slot: slots.now, log })
     const events = createEvents({ slot: slots.now, node: self })
+    events.on(({ event, cycle, reason }) => {
+      if (event === 'missed' && cycle != null) {
+        store.cycles.merge(config.task, cycle, { missed: String(reason) })
+      }
+    })
 
     // the network: one libp2p, lent to every room below
     const peers = createPeers({ stakes, timing, slot: slots.now })

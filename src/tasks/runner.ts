@@ -31,6 +31,8 @@ export class TaskBundleError extends Error {
   override name = 'TaskBundleError'
 }
 
+/** How a call fails when its process ends under it. */
+const ENDS_PROCESS: ReadonlySet<FailureReason> = new Set<FailureReason>(['interrupted', 'crashed', 'out-of-memory', 'nonsense'])
 /** Without anything from the manifest or the caller. A task that works all through its cycle is told its time by the caller. */
 const DEFAULT_TIMEOUTS_MS: Record<TaskFunction, number> = {
   setup: 30_000,
@@ -83,7 +85,7 @@ export interface TaskRunnerStatus {
   processes: Array<{ lane: 'work' | 'audit'; pid: number | null; rssBytes: number | null }>
   /** processes that had to be started again after one ended early */
   restarts: number
-  lastReason: { function: TaskFunction; reason: FailureReason; detail: string } | null
+  lastReason: { function: TaskFunction; cycle: number | null; reason: FailureReason; detail: string } | null
 }
 
 export interface TaskRunner {
@@ -122,7 +124,8 @@ const failed = (reason: FailureReason, detail: string): { ok: false; reason: Fai
  *              └─ frozen ─────── a fresh process for each distribution
  *
  * Two lanes, because an audit is fed by somebody else: a submission that makes the audit hang or crash must not cost
- * the auditor its own work. An audit that was under way beside the one that ended the process runs again, alone.
+ * the auditor its own work. A call that was under way beside the one that ended their process runs again, once, in a
+ * process of its own: a cycle whose work hangs or crashes costs that cycle and not the one beside it.
  *
  * No method throws or rejects for what a task does: outcomes are data.
  *
@@ -323,26 +326,53 @@ export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner
   let alone: Promise<unknown> = Promise.resolve()
 
   /** Notes a failure for the operator and drops what callers do not need. */
-  function report<T>(name: TaskFunction, outcome: Outcome<T>): Outcome<T> {
+  function report<T>(name: TaskFunction, cycle: number | null, outcome: Outcome<T>): Outcome<T> {
     if (outcome.ok) {
       return { ok: true, value: outcome.value }
     }
     const { reason, detail } = stopped && outcome.reason === 'interrupted' ? failed('stopped', 'the runner is stopped') : outcome
-    lastReason = { function: name, reason, detail }
+    lastReason = { function: name, cycle, reason, detail }
     return failed(reason, detail)
   }
 
-  /** One audit in a process of its own, after any other such. */
-  function auditAlone(call: Omit<ProcessCall, 'timeoutMs' | 'function'>, options: CallOptions): Promise<Outcome<unknown>> {
-    const run = async (): Promise<Outcome<unknown>> => {
-      const started = await startWorking(options)
-      if (!started.ok) {
-        return started
-      }
-      const outcome = await started.value.call({ ...call, function: 'audit', timeoutMs: options.timeoutMs! })
-      await end(started.value, 'stopped', 'audited')
+  /** One call in a process of its own, which ends with it. */
+  async function callApart(
+    name: TaskFunction,
+    call: Omit<ProcessCall, 'timeoutMs' | 'function'>,
+    options: CallOptions & { timeoutMs: number }
+  ): Promise<Outcome<unknown>> {
+    const started = await startWorking(options)
+    if (!started.ok) {
+      return started
+    }
+    const outcome = await started.value.call({ ...call, function: name, timeoutMs: options.timeoutMs })
+    await end(started.value, 'stopped', 'called')
+    return outcome
+  }
+
+  /**
+   * A call that shares its process with others. Where one of them ended the process, and it need not have been this one,
+   * `again` runs it once more, in the time that it has left.
+   */
+  async function callBeside(
+    lane: ReturnType<typeof createLane>,
+    name: TaskFunction,
+    call: () => Omit<ProcessCall, 'timeoutMs' | 'function'>,
+    options: CallOptions | undefined,
+    again: (run: () => Promise<Outcome<unknown>>) => Promise<Outcome<unknown>> = (run) => run()
+  ): Promise<Outcome<unknown>> {
+    const startedMs = now()
+    const outcome = await lane.call(name, call(), options)
+    if (outcome.ok || outcome.alone || !ENDS_PROCESS.has(outcome.reason) || stopped || options?.signal?.aborted === true) {
       return outcome
     }
+    const known = await description()
+    const leftMs = timeoutOf(name, known.ok ? known.value.manifest : null, options) - (now() - startedMs)
+    return leftMs > 0 ? again(() => callApart(name, call(), { ...options, timeoutMs: leftMs })) : outcome
+  }
+
+  /** After any other such: audits come in numbers, and whoever submits decides how many of them crash. */
+  function oneByOne(run: () => Promise<Outcome<unknown>>): Promise<Outcome<unknown>> {
     const result = alone.then(run)
     alone = result
     return result
@@ -356,22 +386,25 @@ export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner
 
     async setup(options) {
       const outcome = await work.acquire(options)
-      return report('setup', outcome.ok ? { ok: true, value: undefined } : outcome)
+      return report('setup', null, outcome.ok ? { ok: true, value: undefined } : outcome)
     },
 
     async task(timing, options) {
-      const outcome = await work.call('task', { timing, argument: null, proofs: null, signal: options?.signal }, options)
-      return report('task', outcome.ok ? { ok: true, value: undefined } : outcome)
+      const call = () => ({ timing, argument: null, proofs: null, signal: options?.signal })
+      const outcome = await callBeside(work, 'task', call, options)
+      return report('task', timing.cycle, outcome.ok ? { ok: true, value: undefined } : outcome)
     },
 
     async submission(timing, options) {
-      const outcome = await work.call('submission', { timing, argument: null, proofs: null, signal: options?.signal }, options)
+      const call = () => ({ timing, argument: null, proofs: null, signal: options?.signal })
+      const outcome = await callBeside(work, 'submission', call, options)
       if (!outcome.ok) {
-        return report('submission', outcome)
+        return report('submission', timing.cycle, outcome)
       }
       const submission = submissionShape.safeParse(outcome.value)
       return report(
         'submission',
+        timing.cycle,
         submission.success
           ? { ok: true, value: submission.data }
           : failed('nonsense', `not a submission: ${firstProblem(submission.error)}`)
@@ -379,28 +412,22 @@ export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner
     },
 
     async audit({ staker: submitter, value, proofs: roots }, timing, reader, options) {
-      const startedMs = now()
-      const call = { timing, argument: { staker: submitter, value, proofs: roots }, signal: options?.signal }
-      const scoped = () => scopeProofs(reader, roots)
+      const argument = { staker: submitter, value, proofs: roots }
+      const call = () => ({ timing, argument, proofs: scopeProofs(reader, roots), signal: options?.signal })
       let outcome: Outcome<unknown>
       try {
-        outcome = await audits.call('audit', { ...call, proofs: scoped() }, options)
-        const ended = !outcome.ok && ['interrupted', 'crashed', 'out-of-memory', 'nonsense'].includes(outcome.reason)
-        if (ended && !(outcome as CallOutcome).alone && !stopped) {
-          const known = await description()
-          const leftMs = timeoutOf('audit', known.ok ? known.value.manifest : null, options) - (now() - startedMs)
-          outcome = leftMs > 0 ? await auditAlone({ ...call, proofs: scoped() }, { ...options, timeoutMs: leftMs }) : outcome
-        }
+        outcome = await callBeside(audits, 'audit', call, options, oneByOne)
       } catch (error) {
         outcome = failed('nonsense', (error as Error).message) // a root that is no CID
       }
       audits.stopWhenIdle(init.idleStopMs ?? DEFAULT_IDLE_STOP_MS)
       if (!outcome.ok) {
-        return report('audit', outcome)
+        return report('audit', timing.cycle, outcome)
       }
       const result = auditShape.safeParse(outcome.value)
       return report(
         'audit',
+        timing.cycle,
         result.success
           ? { ok: true, value: result.data }
           : failed('nonsense', `neither a boolean nor { valid, reason }: ${firstProblem(result.error)}`)
@@ -410,7 +437,7 @@ export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner
     async distribution(input, options) {
       const known = stopped ? failed('stopped', 'the runner is stopped') : await description()
       if (!known.ok) {
-        return report('distribution', known)
+        return report('distribution', null, known)
       }
       let list: unknown
       if (known.value.functions.has('distribution')) {
@@ -428,7 +455,7 @@ export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner
           : loaded
         await end(started, 'stopped', 'distributed')
         if (!outcome.ok) {
-          return report('distribution', outcome)
+          return report('distribution', null, outcome)
         }
         list = outcome.value
       } else {
@@ -440,7 +467,7 @@ export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner
         if (!(error instanceof DistributionError)) {
           throw error
         }
-        return report('distribution', failed('nonsense', error.message))
+        return report('distribution', null, failed('nonsense', error.message))
       }
     },
 

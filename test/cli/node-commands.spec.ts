@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
 import { expect } from 'chai'
 import { API_FILE } from '../../src/node/index.ts'
 import { run, tempDir } from '../e2e/cli.ts'
@@ -38,6 +39,30 @@ describe('CLI: start, status, and rounds too short to audit', function () {
     const { code, stderr } = await run(['status', '--data-dir', dir])
     expect(code).to.equal(1)
     expect(stderr).to.match(/^koii-mesh: the node at [^\n]*koii-mesh start[^\n]*--data-dir[^\n]*\n$/)
+  })
+
+  it('status tells for each cycle what became of its submission, and why there was none', async () => {
+    const status = {
+      ...{ node: 'n', taskName: 'count', task: TASK, slot: 200, cycle: 5, staked: true, stake: '10000000000', finalizedCycle: 4 },
+      ...{ peers: { staked: 2, connected: 2, mesh: 2 }, rssBytes: 1, multiaddrs: [] },
+      cycles: [
+        { cycle: 4, entry: { outcome: 'accepted', paid: '0', total: '0', voted: 'aa' } },
+        { cycle: 3, entry: { outcome: 'no submission', missed: 'the task timeout: task took more than 9000 ms', paid: '0', total: '0' } },
+        { cycle: 2, entry: { outcome: 'invalid', reason: 'slot 3 is counted wrong', paid: '0', total: '0' } }
+      ]
+    }
+    const server = createServer((_request, response) => response.end(JSON.stringify(status)))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    try {
+      const { code, stdout: shown } = await run(['status', '--url', `http://127.0.0.1:${(server.address() as AddressInfo).port}`])
+      expect(code).to.equal(0)
+      const stdout = stripVTControlCharacters(shown)
+      expect(stdout).to.match(/4 +│ accepted +│ on K2/)
+      expect(stdout).to.match(/3 +│ missed: the task timeout: task took more than 9000 ms/)
+      expect(stdout).to.match(/2 +│ invalid: slot 3 is counted wrong/)
+    } finally {
+      server.close()
+    }
   })
 
   it('a task or a testnet whose rounds leave no time to audit is refused, with the minimum and the reason', async () => {

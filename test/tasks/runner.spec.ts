@@ -305,6 +305,66 @@ describe('tasks: the runner', () => {
     expect(logged.filter((entry) => entry.text === 'setup')).to.have.length(1)
   })
 
+  describe('two cycles at a time', () => {
+    const CYCLES = source(
+      base.replace(
+        'export function task () {}',
+        `export async function task (ctx, cycle) {
+          await ctx.kv.put('began/' + cycle + '/' + Math.random(), 'x')
+          if (cycle === 1) {
+            while (await ctx.kv.get('go') == null) await new Promise((done) => setTimeout(done, 10))
+            const how = await ctx.kv.get('how')
+            if (how === 'busy') for (;;);
+            if (how === 'exit') process.exit(3)
+            await new Promise(() => setTimeout(() => {}, 1e6))
+          }
+          while (await ctx.kv.get('end') == null) await new Promise((done) => setTimeout(done, 10))
+          await ctx.kv.put('done/' + cycle, 'x')
+        }`
+      )
+    )
+    const began = async (store: Awaited<ReturnType<typeof make>>['store'], cycle: number, times: number) => {
+      while ((await store.list(`began/${cycle}/`)).length < times) {
+        await new Promise((done) => setTimeout(done, 10))
+      }
+    }
+    for (const [how, reason] of [
+      ['wait', 'timeout'],
+      ['busy', 'timeout'],
+      ['exit', 'crashed']
+    ] as const) {
+      it(`one of which ends by ${how}: the other is done all the same, once more and in its own time`, async () => {
+        const { runner, store } = await make({ bundle: CYCLES })
+        await store.put('how', text(how))
+        const first = runner.task({ ...timing, cycle: 1 }, { timeoutMs: 2_000 })
+        const second = runner.task({ ...timing, cycle: 2 }, { timeoutMs: 20_000 })
+        await Promise.all([began(store, 1, 1), began(store, 2, 1)])
+        await store.put('go', text('1'))
+        expect(reasonOf(await first)).to.equal(reason)
+        expect(runner.status().lastReason).to.include({ function: 'task', cycle: 1, reason })
+        await began(store, 2, 2)
+        await store.put('end', text('1'))
+        expect(reasonOf(await second)).to.equal('ok')
+        expect(await store.list('done/')).to.deep.equal(['done/2'])
+        expect(await store.list('began/2/')).to.have.length(2)
+        // the next call finds a process as ever
+        expect(await runner.submission({ ...timing, cycle: 2 })).to.deep.equal({ ok: true, value: null })
+      })
+    }
+    it('a cycle that runs out of time again is lost, and runs no third time', async () => {
+      const { runner, store } = await make({ bundle: CYCLES })
+      await store.put('how', text('wait'))
+      const outcomes = Promise.all([
+        runner.task({ ...timing, cycle: 1 }, { timeoutMs: 1_000 }),
+        runner.task({ ...timing, cycle: 2 }, { timeoutMs: 4_000 })
+      ])
+      await Promise.all([began(store, 1, 1), began(store, 2, 1)])
+      await store.put('go', text('1'))
+      expect((await outcomes).map(reasonOf)).to.deep.equal(['timeout', 'timeout'])
+      expect(await store.list('began/2/')).to.have.length(2)
+    })
+  })
+
   it('tries again after a setup that failed', async () => {
     const { runner, store } = await make({
       bundle: source(`${base} export async function setup (ctx) { if (await ctx.kv.get('ok') == null) throw new Error('not yet') }`)
