@@ -15,8 +15,10 @@
 #define TAKE_LAMPORT 2
 /* after the call, write into the first account */
 #define WRITE_BYTE 4
-/* before the call, take the second account for its own */
-#define TAKE_OWNER 8
+/* before the call, give the second account, whose bytes are of this program's writing, to the program that is called */
+#define GIVE_AWAY 8
+/* do nothing at all */
+#define NOTHING 16
 
 #define MOST 12
 /* the stack is too small for the descriptions; the heap is nobody else's */
@@ -48,6 +50,9 @@ u64 entrypoint (u8 *input) {
     return 2;
   }
   u8 mode = data[modeAt];
+  if ((mode & NOTHING) != 0) {
+    return 0;
+  }
   for (u64 i = 0; i < count; i++) {
     Account *account = accounts[i];
     infos[i].key = account->key;
@@ -63,11 +68,8 @@ u64 entrypoint (u8 *input) {
     metas[i].writable = account->writable;
     metas[i].signer = account->signer || (mode & CLAIM_SIGNATURES) != 0;
   }
-  if ((mode & TAKE_OWNER) != 0) {
-    const u8 *own = data + length;
-    for (int i = 0; i < 4; i++) {
-      accounts[2]->owner[i] = read64(own + 8 * i);
-    }
+  if ((mode & GIVE_AWAY) != 0) {
+    copy_key(accounts[2]->owner, accounts[0]->key);
   }
   Instruction instruction = {accounts[0]->key, metas + 1, count - 1, data + modeAt + 1, length - modeAt - 1};
   /* the loader wants a program with constants */

@@ -67,7 +67,7 @@ export function batch(
 }
 
 /** What attacker.c does besides passing the call on. */
-export const ATTACK = { claimSignatures: 1, takeLamport: 2, writeByte: 4, takeOwner: 8 } as const
+export const ATTACK = { claimSignatures: 1, takeLamport: 2, writeByte: 4, giveAway: 8, nothing: 16 } as const
 
 /** Puts the hostile program into the VM and gives its address. */
 export function loadAttacker(vm: Vm): string {
