@@ -125,6 +125,36 @@ describe('local K2: subscriptions', () => {
     expect(bobs.heard[0]![0].logs[0]).to.equal('Program 11111111111111111111111111111111 invoke [1]')
   })
 
+  it('tells a sysvar with every slot, and says so where data is too long for the encoding', async () => {
+    const { default: WebSocket } = await import('ws')
+    const socket = new WebSocket(f.k2.wsUrl)
+    await new Promise((resolve) => socket.once('open', resolve))
+    type Told = { params?: { subscription: number; result: { context: { slot: number }; value: { data: unknown; space: number } } } }
+    const told: Told[] = []
+    socket.on('message', (data) => told.push(JSON.parse(data.toString())))
+    const watch = (key: string, config: object) =>
+      socket.send(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'accountSubscribe', params: [key, config] }))
+    watch('SysvarC1ock11111111111111111111111111111111', { commitment: 'processed', encoding: 'jsonParsed' })
+    watch('SysvarC1ock11111111111111111111111111111111', { commitment: 'confirmed', encoding: 'jsonParsed' })
+    watch('SysvarS1otHashes111111111111111111111111111', { commitment: 'confirmed', encoding: 'base58' })
+    watch('SysvarS1otHashes111111111111111111111111111', { commitment: 'confirmed' })
+    await subscribed(4)
+    f.slots()
+    await eventually(() => (told.length === 8 ? true : undefined), 'four answers and four notifications')
+    const values = told.flatMap(({ params }) => (params === undefined ? [] : [[params.result.context.slot, params.result.value.data]]))
+    const clockSlot = (data: unknown) => (data as { parsed?: { info: { slot: number } } }).parsed?.info.slot
+    const words = 'error: data too large for bs58 encoding'
+    expect(values.map(([slot, data]) => [slot, clockSlot(data) ?? data])).to.have.deep.members([
+      [1, 1],
+      [2, 2],
+      [1, [words, 'base58']],
+      [1, words]
+    ])
+    // the chain goes on
+    expect(await pay(f, await f.funded(1_000_000_000), Keypair.generate().publicKey, 1_000_000)).to.be.a('string')
+    socket.terminate()
+  })
+
   it('forgets the subscriptions of a connection that is gone, and bounds those of one', async () => {
     const { default: WebSocket } = await import('ws')
     const socket = new WebSocket(f.k2.wsUrl)

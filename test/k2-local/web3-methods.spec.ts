@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import {
   type AccountsModeBlockResponse,
   AddressLookupTableProgram,
@@ -571,6 +574,39 @@ describe('local K2: durable nonces', () => {
     })
     await run(f, bob, [withdraw])
     expect(await f.connection.getAccountInfo(nonce.publicKey)).to.equal(null)
+  })
+
+  it('outlive a restart, on the disk', async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'koii-mesh-nonces-'))
+    let kept = await startK2({ dataDir })
+    try {
+      const bob = await kept.funded(2_000_000_000)
+      const own = Keypair.generate()
+      const lamports = await kept.connection.getMinimumBalanceForRentExemption(NONCE_ACCOUNT_LENGTH)
+      const key = { noncePubkey: own.publicKey, authorizedPubkey: bob.publicKey }
+      await run(kept, bob, SystemProgram.createNonceAccount({ fromPubkey: bob.publicKey, lamports, ...key }).instructions, own)
+      const value = NonceAccount.fromAccountData((await kept.connection.getAccountInfo(own.publicKey))!.data).nonce
+      const transaction = new Transaction({
+        feePayer: bob.publicKey,
+        nonceInfo: { nonce: value, nonceInstruction: SystemProgram.nonceAdvance(key) },
+        minContextSlot: 0
+      }).add(memo('later'))
+      transaction.sign(bob)
+      await kept.close()
+      kept = await startK2({ dataDir })
+      const signature = await kept.connection.sendRawTransaction(transaction.serialize())
+      await kept.close()
+      kept = await startK2({ dataDir })
+      expect((await kept.connection.getSignatureStatus(signature, { searchTransactionHistory: true })).value!.err).to.equal(null)
+      expect((await failureOf(kept.connection.sendRawTransaction(transaction.serialize()))).message).to.contain('Blockhash not found')
+      // owners of accounts are known again as well
+      const largest = (await kept.connection.getLargestAccounts()).value.map(({ address }) => address.toBase58())
+      expect(largest.slice(0, 1)).to.deep.equal([kept.k2.faucetAddress])
+      expect(largest).to.include(own.publicKey.toBase58())
+    } finally {
+      await kept.close()
+      rmSync(dataDir, { recursive: true, force: true })
+    }
   })
 
   it('are waited for by web3.js’s own strategy', async () => {
