@@ -33,7 +33,7 @@ export interface LocalK2Init {
   genesis?: Genesis
   /** How many blocks are kept, at least 300; default 50,000, five and a half hours of 400 ms. */
   keepSlots?: number
-  /** How many transactions are kept; older blocks go sooner when there are more. About 1 KiB each; default 100,000. */
+  /** How many transactions are kept; older blocks go sooner when there are more. About 1 KiB each; default 50,000. */
   keepTransactions?: number
   clock?: LocalK2Clock
   /** Random bytes, for the keys of a new chain. */
@@ -86,7 +86,7 @@ export class LocalK2 {
     this.#history = new History({
       dataDir: init.dataDir,
       keepBlocks: Math.max(MIN_KEEP_BLOCKS, init.keepSlots ?? 50_000),
-      keepTransactions: init.keepTransactions ?? 100_000
+      keepTransactions: init.keepTransactions ?? 50_000
     })
     try {
       // the VM, filled from the history or from the genesis
