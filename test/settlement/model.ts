@@ -129,6 +129,8 @@ export interface Transaction {
 /** Everything that transactions read and change. */
 export interface World {
   program: Key
+  /** attacker.c, which passes calls on, where there is one */
+  relay?: Key
   accounts: Map<Key, Account>
   slot: bigint
   /** lamports that exempt a byte from rent for ever */
@@ -168,7 +170,7 @@ export function rentExemption(world: World, bytes: number): bigint {
 
 /** Runs a transaction and changes `world` accordingly. */
 export function apply(world: World, transaction: Transaction): Outcome {
-  const flags = unite(world, transaction)
+  const flags = unite(transaction)
   const fee = FEE_PER_SIGNATURE * BigInt([...flags.values()].filter(({ signer }) => signer).length + precompileSignatures(transaction))
   const payer = accountAt(world, transaction.feePayer)
   const unpaid = refusesFee(world, payer, fee)
@@ -205,7 +207,7 @@ function sweep(world: World, key: Key): void {
 }
 
 /** What a transaction may do with each account: a flag of one mention holds for all of them. */
-function unite(world: World, { feePayer, instructions }: Transaction): Map<Key, { signer: boolean; writable: boolean }> {
+function unite({ feePayer, instructions }: Transaction): Map<Key, { signer: boolean; writable: boolean }> {
   const flags = new Map([[feePayer, { signer: true, writable: true }]])
   for (const { metas } of instructions) {
     for (const { key, signer, writable } of metas) {
@@ -214,7 +216,7 @@ function unite(world: World, { feePayer, instructions }: Transaction): Map<Key, 
     }
   }
   for (const [key, flag] of flags) {
-    if (RESERVED.has(key) || key === world.program) {
+    if (RESERVED.has(key) || instructions.some(({ program }) => program === key)) {
       flag.writable = false
     }
   }
@@ -238,14 +240,14 @@ function refusesFee(world: World, payer: Account, fee: bigint): string | undefin
   return rentAllows(world, payer, { ...payer, lamports: payer.lamports - fee }) ? undefined : 'InsufficientFundsForRent'
 }
 
-/** Nobody gets into the state of having too little for his size, and whoever is in it only gets further in. */
+/** An account is gone, holds what exempts it from rent, or has less since the price rose and then at least no less than before. */
 function rentAllows(world: World, before: Account, after: Account): boolean {
-  const state = ({ lamports, content }: Account) =>
-    lamports === 0n ? 'gone' : lamports >= rentExemption(world, lengthOf(content)) ? 'exempt' : 'paying'
-  return (
-    state(after) !== 'paying' ||
-    (state(before) === 'paying' && lengthOf(before.content) === lengthOf(after.content) && after.lamports <= before.lamports)
-  )
+  const grandfathered =
+    before.lamports > 0n &&
+    before.owner === after.owner &&
+    lengthOf(before.content) === lengthOf(after.content) &&
+    after.lamports >= before.lamports
+  return after.lamports === 0n || after.lamports >= rentExemption(world, lengthOf(after.content)) || grandfathered
 }
 
 function lengthOf(content: Account['content']): number {
@@ -293,6 +295,9 @@ class Run {
     const given = metas.map(({ key }) => ({ key, ...this.flags.get(key)! }))
     if (program === this.world.program) {
       new Settlement(this, index, given, data).run()
+    } else if (program === this.world.relay) {
+      // n, n - 1 bytes to be skipped, a mode, the data of the call
+      new Settlement(this, index, given.slice(1), data.subarray(data[0]! + 1)).run()
     } else if (program === SYSTEM) {
       this.system(given, data)
     } else if (program === ED25519) {
@@ -335,10 +340,11 @@ class Run {
   }
 
   move(from: Key, to: Key, lamports: bigint, overflow: () => Error): void {
+    // out before in: somebody may pay himself
+    this.set(from, { lamports: this.get(from).lamports - lamports })
     if (this.get(to).lamports + lamports > MAX) {
       throw overflow()
     }
-    this.set(from, { lamports: this.get(from).lamports - lamports })
     this.set(to, { lamports: this.get(to).lamports + lamports })
   }
 
@@ -794,7 +800,9 @@ class Settlement {
   /** the keys that the precompile has vouched for, in the one form that is accepted */
   private proofs(votes: number): Key[] {
     need(this.given[1]!.key === INSTRUCTIONS, 'WrongSysvarError')
-    const before = this.context.transaction.instructions[this.index - 1]
+    const { instructions } = this.context.transaction
+    need(instructions[this.index]!.program === this.context.world.program, 'InnerBatchError')
+    const before = instructions[this.index - 1]
     const start = 2 + 14 * votes
     need(before?.program === ED25519 && before.data.length === start + 96 * votes && before.data[0] === votes, 'BadEd25519Error')
     return Array.from({ length: votes }, (_, i) => {
@@ -935,8 +943,7 @@ function changed(history: History, from: bigint, value: bigint): History {
 
 /** Misra and Gries: a ninth result and the eight lose what the lightest of them weighs. */
 function weigh(tally: Task['tally'], result: Result, weight: bigint): { tally: Task['tally']; weighed: bigint } {
-  const same = (other: Result) =>
-    other.root === result.root && other.record === result.record && other.totalRewards === result.totalRewards
+  const same = (other: Result) => other.root === result.root && other.record === result.record && other.totalRewards === result.totalRewards
   const known = tally.find((entry) => same(entry.result))
   if (known != null) {
     const weighed = known.weight + weight

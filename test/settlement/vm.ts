@@ -23,7 +23,9 @@ import {
   type TaskAccount
 } from '../../src/k2/settlement/index.ts'
 
-export const PROGRAM_FILE = join(import.meta.dirname, '..', '..', 'protocols', 'settlement', 'settlement.so')
+/** another one for test/settlement/mutations */
+export const PROGRAM_FILE =
+  process.env.KOII_MESH_PROGRAM_FILE ?? join(import.meta.dirname, '..', '..', 'protocols', 'settlement', 'settlement.so')
 /** what LiteSVM takes for each signature */
 export const FEE_PER_SIGNATURE = 5000n
 
