@@ -748,7 +748,7 @@ describe('robbery: the Ed25519 instruction', () => {
   it('a forged signature, told as it is', () => {
     const s = stage()
     // the precompile itself finds it out
-    thrownOut(s, /./, [
+    thrownOut(s, /Custom\(2\)/, [
       precompile(
         s.message,
         forgery(s, (same) => same),
@@ -769,6 +769,25 @@ describe('robbery: the Ed25519 instruction', () => {
       ),
       both(s)
     ])
+  })
+
+  it('a key’s offset alone that points at the first key, so that the second is shown and never used', () => {
+    const s = stage()
+    const first = 2 + 2 * 14
+    const keyElsewhere = forgery(s, (same) => same.with(2, first + 64))
+    refused(s, 'BadEd25519Error', [precompile(s.message, keyElsewhere, 1), both(s)])
+  })
+
+  it('a signature’s offset alone that points at the first signature, so that the second is shown and never used', () => {
+    const s = stage()
+    const first = 2 + 2 * 14
+    // one key for two stakes
+    s.scene.must(replaceStakingKey({ ...s.own(s.bob), newStakingKey: s.mallory.staker }), s.bob.wallet, s.mallory.key)
+    const signatureElsewhere = { key: s.mallory.key, offsets: (same: number[]) => same.with(0, first) }
+    const stakes = [s.mallory.stake, s.bob.stake]
+    refused(s, 'BadEd25519Error', [precompile(s.message, [s.mallory, signatureElsewhere], 1), s.batchOf(stakes)])
+    // told as it is, it is good
+    expect(s.vm.send([precompile(s.message, [s.mallory, s.mallory], 1), s.batchOf(stakes)], s.thief).verdict).to.equal('ok')
   })
 
   it('offsets that point into a second precompile instruction', () => {
@@ -834,13 +853,14 @@ describe('robbery: the Ed25519 instruction', () => {
     }
   })
 
-  it('a message of another instruction, or of no instruction’s number', () => {
+  it('a message of another instruction, at the very place, or of no instruction’s number', () => {
     const s = stage()
-    const nothing = SystemProgram.transfer({ fromPubkey: s.thief.publicKey, toPubkey: s.thief.publicKey, lamports: 1 })
-    // a second batch after this one holds the message that is signed
     const lie = s.batchOf([s.alice.stake], messageOf(s.scene.task, { ...s.content, totalRewards: 150_000n }))
+    // what Alice did sign lies at byte 1 of a call that does nothing
+    const carrier = throughAttacker(s.attacker, s.claimOf(s.bob), { mode: ATTACK.nothing, carried: s.message })
+    refused(s, 'BadEd25519Error', [carrier, precompile(s.message, [s.alice], 0), lie])
+    // or in a second batch, after the one that lies
     refused(s, 'BadEd25519Error', [precompile(s.message, [s.alice], 2), lie, s.batchOf([s.alice.stake])])
-    refused(s, 'BadEd25519Error', [nothing, precompile(s.message, [s.alice], 3), lie, s.batchOf([s.alice.stake])])
     thrownOut(s, /Custom\(3\)/, [precompile(s.message, [s.alice], 0xffff), s.batchOf([s.alice.stake])])
   })
 
