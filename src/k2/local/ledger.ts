@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { decodeBase58, encodeBase58 } from './base58.ts'
 import { BLOCKHASH_LIFE_BLOCKS, BlockhashQueue } from './blockhash-queue.ts'
+import { deployedIn } from './deployed.ts'
 import { LAMPORTS_PER_SIGNATURE } from './fees.ts'
 import type { AccountChange, Block, History, TransactionRecord } from './history.ts'
 import { durableNonce, NonceTranslation, nonceAccountOf, touchesNonces, withNonce } from './nonces.ts'
@@ -17,6 +18,7 @@ import {
   type Simulation,
   SLOT_HASHES_SYSVAR,
   SLOTS_PER_EPOCH,
+  UPGRADEABLE_LOADER,
   type Vm
 } from './vm.ts'
 
@@ -60,6 +62,8 @@ interface SlotInProgress {
   before: Map<string, AccountChange>
   /** Those that did change, to be written with the block. */
   changed: Map<string, Uint8Array>
+  /** Programs that can be called from the next slot on. */
+  deployed: Set<string>
   burntLamports: bigint
 }
 
@@ -186,7 +190,13 @@ export class Ledger {
     if (!this.isBlockhashValid(wire.blockhash, 'processed') && this.nonceAccountOf(wire) === undefined) {
       return 'BlockhashNotFound'
     }
-    return this.status(wire.signatures[0]!, wire.signature) === undefined ? null : 'AlreadyProcessed'
+    if (this.status(wire.signatures[0]!, wire.signature) !== undefined) {
+      return 'AlreadyProcessed'
+    }
+    // only a transaction's own instructions are looked at, not what they call; Solana would take the fee of such a transaction, too
+    const { deployed } = this.#current
+    const index = deployed.size === 0 ? -1 : wire.instructions.findIndex(({ program }) => deployed.has(encodeBase58(wire.keys[program]!)))
+    return index === -1 ? null : { InstructionError: [index, 'UnsupportedProgramId'] }
   }
 
   /** Runs a transaction into the slot in progress. With `verified`, its signatures have been checked already. */
@@ -221,7 +231,10 @@ export class Ledger {
     const changed = execution.err === null ? writable : [...new Set([0, livesByNonce ?? 0])]
     if (execution.err !== null && livesByNonce !== undefined) {
       const key = keyBytes[livesByNonce]!
-      this.#vm.setAccount(key, withNonce(this.#vm.account(key)!, durableNonce(this.tip.blockhash)))
+      const state = this.#vm.account(key)
+      if (state !== undefined) {
+        this.#vm.setAccount(key, withNonce(state, durableNonce(this.tip.blockhash)))
+      }
     }
     const record: TransactionRecord = {
       slot: this.#current.slot,
@@ -240,6 +253,12 @@ export class Ledger {
     }
     for (const position of changed) {
       this.#current.changed.set(keys[position]!, keyBytes[position]!)
+    }
+    if (execution.err === null && keys.includes(UPGRADEABLE_LOADER)) {
+      const written = writable.map((position) => keyBytes[position]!)
+      for (const program of deployedIn(this.#current.slot, written, (key) => this.#vm.account(key))) {
+        this.#current.deployed.add(program)
+      }
     }
     this.#current.burntLamports += fee
     this.#current.transactions.push(record)
@@ -378,6 +397,7 @@ export class Ledger {
       bySignature: new Map(),
       before,
       changed: new Map(),
+      deployed: new Set(),
       burntLamports: 0n
     }
   }
