@@ -1,6 +1,7 @@
 /** What the commands that talk to K2 share: reading keys, asking for money, wording amounts. */
 import { readKeyFile } from '../identity/index.ts'
 import { type K2Client, signerOf, type TransactionSigner } from '../k2/index.ts'
+import type { StakeAccount } from '../k2/settlement/index.ts'
 
 export async function signerFrom(path: string): Promise<TransactionSigner> {
   return signerOf(await readKeyFile(path))
@@ -9,6 +10,11 @@ export async function signerFrom(path: string): Promise<TransactionSigner> {
 /** Each signer once, the payer first. */
 export function distinct(signers: TransactionSigner[]): TransactionSigner[] {
   return [...new Map(signers.map((signer) => [signer.address, signer])).values()]
+}
+
+/** The stake of who staked with a key, or the one that the key took over from another. */
+export async function stakeOfKey(k2: K2Client, task: string, key: string): Promise<StakeAccount | undefined> {
+  return (await k2.stake(task, key)) ?? (await k2.stakes(task)).find(({ stakingKey }) => stakingKey === key)
 }
 
 /** A vote costs one signature's fee: enough for a year of them at a round an hour. */

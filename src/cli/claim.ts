@@ -3,7 +3,7 @@ import { roeToKoii } from '../config/index.ts'
 import { createK2Client } from '../k2/index.ts'
 import { PROGRAM_ID } from '../k2/settlement/index.ts'
 import { claimLatest, createAuditor, providerAt } from '../node/index.ts'
-import { signerFrom } from './chain.ts'
+import { signerFrom, stakeOfKey } from './chain.ts'
 import { answer, collect, DEFAULT_K2, example, UsageError, withJson } from './common.ts'
 
 interface ClaimOptions {
@@ -35,7 +35,8 @@ export function claimCommand(): Command {
       }
       const k2 = createK2Client({ url: options.k2, programId: options.program })
       const payer = await signerFrom(payerFile)
-      const staker = options.staker ?? (await signerFrom(options.key!)).address
+      const key = options.staker ?? (await signerFrom(options.key!)).address
+      const staker = (await stakeOfKey(k2, options.task, key))?.staker ?? key
       const auditor = await createAuditor()
       try {
         const paid = await claimLatest(k2, auditor.proofs, options.task, staker, payer, (options.from ?? []).map(providerAt))

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { amountOf, roeToKoii } from '../config/index.ts'
 import { createK2Client } from '../k2/index.ts'
 import { effectiveCycle, PROGRAM_ID, stake as stakeInstruction } from '../k2/settlement/index.ts'
-import { distinct, ensureMoney, signerFrom, VOTE_FEES_ROE } from './chain.ts'
+import { distinct, ensureMoney, signerFrom, stakeOfKey, VOTE_FEES_ROE } from './chain.ts'
 import { answer, DEFAULT_K2, example, UsageError, withJson } from './common.ts'
 
 interface StakeOptions {
@@ -39,9 +39,7 @@ export function stakeCommand(): Command {
         await ensureMoney(k2, wallet.address, amount + VOTE_FEES_ROE)
         await ensureMoney(k2, key.address, VOTE_FEES_ROE)
       }
-      // a key that took over from another adds to the stake that names it
-      const before =
-        (await k2.stake(options.task, key.address)) ?? (await k2.stakes(options.task)).find(({ stakingKey }) => stakingKey === key.address)
+      const before = await stakeOfKey(k2, options.task, key.address)
       if (before != null && before.stakingKey !== key.address) {
         throw new UsageError(
           `another key signs for the stake of ${before.staker} by now, ${before.stakingKey}: give that one with --key FILE`

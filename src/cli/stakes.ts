@@ -11,7 +11,7 @@ import {
   unstake as unstakeInstruction,
   withdraw as withdrawInstruction
 } from '../k2/settlement/index.ts'
-import { distinct, signerFrom } from './chain.ts'
+import { distinct, signerFrom, stakeOfKey } from './chain.ts'
 import { addressOf, answer, DEFAULT_K2, example, UsageError, withJson } from './common.ts'
 
 interface StakeOptions {
@@ -170,8 +170,7 @@ async function open(options: OwnerOptions): Promise<{ k2: K2Client; stake: Stake
   await k2.task(options.task)
   const wallet = await signerFrom(file)
   const key = options.staker == null ? (await signerFrom(options.key!)).address : addressOf(options.staker, '--staker')
-  // a key that took over from another is known by the stake that names it
-  const stake = (await k2.stake(options.task, key)) ?? (await k2.stakes(options.task)).find(({ stakingKey }) => stakingKey === key)
+  const stake = await stakeOfKey(k2, options.task, key)
   if (stake == null) {
     throw new UsageError(
       `${key} has no stake in the task ${options.task}: look with koii-mesh task show ${options.task} --k2 ${options.k2}`

@@ -37,4 +37,4 @@ export {
 } from './errors.ts'
 export { createOutbox, type FinalVote, type Outbox, type OutboxCounters, type OutboxInit } from './outbox.ts'
 export { createSlots, type Slots } from './slots.ts'
-export { createStakeView, type StakeView } from './stake-view.ts'
+export { createStakeView, type StakeView, stakeSetOf } from './stake-view.ts'

@@ -3,15 +3,17 @@ import type { Logger } from '../observe/index.ts'
 import type { StakeSet } from '../rounds/index.ts'
 import type { K2Client } from './client.ts'
 import { messageOf } from './errors.ts'
-import { type StakeAccount, stakeWeight } from './settlement/index.ts'
+import { type StakeAccount, speakerOf, stakeWeight } from './settlement/index.ts'
 
 /**
  * Who may speak: the stakes of a task as last read from K2. What counts in a cycle is fixed when the cycle begins, so a
  * set that was read after that is final and kept; before that there is no answer.
  */
 export interface StakeView {
-  weight(staker: string, cycle: number): bigint | undefined
-  isStaked(staker: string): boolean | undefined
+  /** Of the stake that a staking key speaks for in a cycle. */
+  weight(key: string, cycle: number): bigint | undefined
+  /** Whether a staking key speaks for stake in a live cycle, or will in the next. */
+  isStaked(key: string): boolean | undefined
   /** All stake accounts as last read: address hints for discovery, last votes for the outbox. */
   accounts(): readonly StakeAccount[]
   /** The set of `cycle`, read from K2 if it was not yet. */
@@ -77,12 +79,19 @@ export function createStakeView({ k2, task, timing, slot, log }: StakeViewInit):
   }
 
   return {
-    weight(staker, cycle) {
+    weight(key, cycle) {
       const set = sets.get(cycle)
-      return set == null ? undefined : (set.weights.get(staker) ?? 0n)
+      return set == null ? undefined : (set.weights.get(key) ?? 0n)
     },
-    isStaked: (staker) =>
-      accounts == null ? undefined : accounts.some((account) => account.staker === staker && (account.amount[0]?.value ?? 0n) > 0n),
+    isStaked(key) {
+      if (accounts == null) {
+        return undefined
+      }
+      // who has unstaked or been replaced still submits and votes for the cycles in which it counts
+      const now = Math.max(0, cycleAt(timing, slot() ?? 0))
+      const cycles = [now + 1, now, now - 1, now - 2].filter((cycle) => cycle >= 0)
+      return accounts.some((account) => cycles.some((cycle) => speakerOf(account, cycle) === key && weightOf(account, cycle) > 0n))
+    },
     accounts: () => accounts ?? [],
     async at(cycle) {
       if (!sets.has(cycle)) {
@@ -105,20 +114,47 @@ export function createStakeView({ k2, task, timing, slot, log }: StakeViewInit):
   }
 
   function setOf(all: readonly StakeAccount[], cycle: number): StakeSet | undefined {
-    const weights = new Map<string, bigint>()
-    let total = 0n
-    for (const account of all) {
-      try {
-        const weight = stakeWeight(account, cycle)
-        if (weight > 0n) {
-          weights.set(account.staker, weight)
-          total += weight
-        }
-      } catch (err) {
-        log.debug({ cycle, staker: account.staker, reason: messageOf(err) }, 'no stake known for the cycle')
-        return undefined
+    try {
+      return stakeSetOf(all, cycle)
+    } catch (err) {
+      log.debug({ cycle, reason: messageOf(err) }, 'no stakes known for the cycle')
+      return undefined
+    }
+  }
+}
+
+function weightOf(account: StakeAccount, cycle: number): bigint {
+  try {
+    return stakeWeight(account, cycle)
+  } catch {
+    return 0n
+  }
+}
+
+/**
+ * The stake set of a cycle by the accounts. One key speaks for one stake: its own, or else the first of those that it took over; the
+ * total is K2's, all stake.
+ *
+ * @throws RingHistoryError when the accounts no longer tell
+ */
+export function stakeSetOf(accounts: readonly StakeAccount[], cycle: number): StakeSet {
+  const weights = new Map<string, bigint>()
+  const stakers = new Map<string, string>()
+  let total = 0n
+  const owner = (account: StakeAccount) => (speakerOf(account, cycle) === account.staker ? 0 : 1)
+  for (const account of accounts.toSorted((a, b) => owner(a) - owner(b) || (a.staker < b.staker ? -1 : 1))) {
+    const weight = stakeWeight(account, cycle)
+    if (weight === 0n) {
+      continue
+    }
+    total += weight
+    const key = speakerOf(account, cycle)
+    if (!weights.has(key)) {
+      weights.set(key, weight)
+      if (key !== account.staker) {
+        stakers.set(key, account.staker)
       }
     }
-    return { weights, total }
   }
+  return { weights, total, ...(stakers.size === 0 ? {} : { stakers }) }
 }

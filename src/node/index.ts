@@ -26,7 +26,7 @@ import { bytesOf, type Config } from '../config/index.ts'
 import { createGossip, createPool } from '../gossip/index.ts'
 import { createSigner, generateKeyPair, type KeyPair, readKeyFile, type Signer, verifyEd25519, writeKeyFile } from '../identity/index.ts'
 import { createK2Client, createOutbox, createSlots, createStakeView, createVoteBatcher, type FinalVote, messageOf } from '../k2/index.ts'
-import { type TaskAccount, voteMessage } from '../k2/settlement/index.ts'
+import { type StakeAccount, type TaskAccount, voteMessage } from '../k2/settlement/index.ts'
 import {
   createAnnouncer,
   createDiscovery,
@@ -181,13 +181,13 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       hints: async () =>
         stakes
           .accounts()
-          .filter(({ staker, addressHint }) => staker !== self && addressHint != null)
-          .map(({ staker, addressHint }) => ({ staker, address: addressHint! })),
+          .filter(({ stakingKey, addressHint }) => stakingKey !== self && addressHint != null)
+          .map(({ stakingKey, addressHint }) => ({ staker: stakingKey, address: addressHint! })),
       bootstrap: config.bootstrap,
       cache: store.keyValue('peers'),
       local: config.allowPrivate,
       // no more than there are: looking for peers that do not exist never ends
-      minPeers: () => Math.max(1, Math.min(config.minPeers, stakes.accounts().filter(({ staker }) => staker !== self).length)),
+      minPeers: () => Math.max(1, Math.min(config.minPeers, stakes.accounts().filter(({ stakingKey }) => stakingKey !== self).length)),
       log,
       onEvent: onDiscovery
     })
@@ -244,6 +244,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
     const outbox = createOutbox({
       k2,
       signer,
+      staker: () => ownStake()?.staker ?? self,
       task: config.task,
       timing,
       store: store.keyValue('outbox', undefined, true),
@@ -372,6 +373,11 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       }
     }
 
+    /** The stake that our key speaks for: another's from before, where it took over. */
+    function ownStake(): StakeAccount | undefined {
+      return stakes.accounts().find(({ stakingKey }) => stakingKey === self)
+    }
+
     function hintOfStaker(staker: string): ProviderHint | undefined {
       const binding = peers.bindingOf(staker)
       return binding == null ? undefined : { peerId: binding.peerId, multiaddrs: binding.multiaddrs }
@@ -494,14 +500,15 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         messages: content.messages.map((bytes) => open(bytes, network))
       })
       const accepted = outcome.accepted.some(({ signer: submitter }) => submitter === self)
-      const rejected = outcome.rejected.find(({ staker }) => staker === self)
-      const paid = content.distribution.find(({ staker }) => staker === self)?.amount ?? 0n
+      const rejected = outcome.rejected.find((one) => one.staker === self)
+      const { staker } = ownStake() ?? { staker: self }
+      const paid = content.distribution.find((entry) => entry.staker === staker)?.amount ?? 0n
       const entry = {
         record: cid.toString(),
         outcome: accepted ? 'accepted' : rejected == null ? 'no submission' : rejected.reason,
         ...(rejected == null ? {} : { reason: rejected.detail }),
         paid: paid.toString(),
-        total: (ledger.get(self)?.reward ?? 0n).toString()
+        total: (ledger.get(staker)?.reward ?? 0n).toString()
       }
       store.cycles.merge(config.task, cycle, entry)
       events.emit('settled', { cycle, ...entry })
@@ -609,7 +616,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         slot,
         cycle: slot == null ? null : cycleAt(timing, slot),
         staked: stakes.isStaked(self) ?? null,
-        stake: stakes.accounts().find(({ staker }) => staker === self)?.amount[0]?.value ?? 0n,
+        stake: ownStake()?.amount[0]?.value ?? 0n,
         finalizedCycle: finalizedCycle < 0 ? null : finalizedCycle,
         taskProcess: runner?.status() ?? null,
         ...stats(),

@@ -115,6 +115,7 @@ export function createRecords({ proofs, taskId, genesisHash, timing, verify, dis
     previous: base.previous == null ? null : { cid: CID.parse(base.previous.cid), cycle: base.previous.cycle },
     ledger: base.previous == null ? new Map() : (await ensure(CID.parse(base.previous.cid))).ledger,
     stakes: stakes.weights,
+    ...(stakes.stakers == null ? {} : { stakers: stakes.stakers }),
     bounty: base.bounty,
     messages
   })

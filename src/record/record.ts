@@ -57,8 +57,9 @@ export interface BuiltRecord {
  * @throws DistributionError
  */
 export function buildRecord(inputs: CycleInputs, tally: Tally, distribution: readonly DistributionEntry[]): BuiltRecord {
-  const list = checkDistribution(inputs, distribution)
-  const slashes = equivocationSlashes(inputs, tally, list)
+  const byKey = checkDistribution(inputs, distribution)
+  const slashes = inLedger(inputs, equivocationSlashes(inputs, tally, byKey))
+  const list = inLedger(inputs, byKey)
   const ledger = nextLedger(inputs.ledger, list, slashes)
   const root = merkleRoot(ledger, inputs.taskId)
   const ledgerBlocks = encodeLedger(ledger, inputs.taskId, root)
@@ -118,6 +119,16 @@ function checkDistribution({ stakes, bounty, cycle }: CycleInputs, distribution:
     distribution.filter(({ amount }) => amount !== 0n).map(({ staker, amount }) => ({ staker, amount })),
     ({ staker }) => staker
   )
+}
+
+/** The same amounts, for whom the ledger knows. */
+function inLedger({ stakers }: CycleInputs, list: DistributionEntry[]): DistributionEntry[] {
+  return stakers == null || stakers.size === 0
+    ? list
+    : byStaker(
+        list.map(({ staker, amount }) => ({ staker: stakers.get(staker) ?? staker, amount })),
+        ({ staker }) => staker
+      )
 }
 
 /** What equivocators lose beside what the list takes from them: together never more than the stake. */

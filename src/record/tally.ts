@@ -42,6 +42,8 @@ export interface CycleInputs {
   ledger: Ledger
   /** In ROE by base58 staking key, fixed at the cycle's start. */
   stakes: ReadonlyMap<string, bigint>
+  /** Whom a staking key stands for in the ledger, where that is another address: its key was replaced. */
+  stakers?: ReadonlyMap<string, string>
   /** The most that the cycle may pay, in ROE. */
   bounty: bigint
   /**

@@ -3,7 +3,10 @@ import type { Body, Finding, Message, Network } from '../wire/index.ts'
 
 /** The stake of every staker as it was at the start of a cycle: fixed, whoever reads it when (TARGETS E2). */
 export interface StakeSet {
+  /** By the key that speaks for the stake in this cycle. */
   weights: ReadonlyMap<string, bigint>
+  /** Whom such a key stands for, where it took over from another: the ledger knows a staker by the key that staked first. */
+  stakers?: ReadonlyMap<string, string>
   total: bigint
 }
 

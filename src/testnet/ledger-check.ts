@@ -1,8 +1,8 @@
 import type { CID } from 'multiformats/cid'
 import type { Timing } from '../clock/index.ts'
 import { verifyEd25519 } from '../identity/index.ts'
-import type { K2Client } from '../k2/index.ts'
-import { ringAt, stakeWeight, type TaskAccount } from '../k2/settlement/index.ts'
+import { type K2Client, stakeSetOf } from '../k2/index.ts'
+import { ringAt, type TaskAccount } from '../k2/settlement/index.ts'
 import { type Auditor, blocksFrom, recordCid } from '../node/index.ts'
 import type { ProviderHint } from '../proofs/index.ts'
 import { type CheckTools, checkRecord, type Ledger, readLedger, readRecord } from '../record/index.ts'
@@ -37,9 +37,7 @@ export function createLedgerCheck({ k2, task, genesisHash, timing, auditor, prov
       const get = blocksFrom(auditor.proofs, providers(), FETCH_TIMEOUT_MS)
       const { content } = await readRecord(cid, get)
       const read = await readLedger(content.ledger, get, undefined, content)
-      const stakes = new Map(
-        (await k2.stakes(task)).map((stake) => [stake.staker, stakeWeight(stake, cycle)] as const).filter(([, weight]) => weight > 0n)
-      )
+      const { weights: stakes, stakers = new Map() } = stakeSetOf(await k2.stakes(task), cycle)
       // as src/k2/settlement's bountyFor, but with what we found before: the account may have gone on to the next cycle
       const left = ringAt(account.funded, cycle) - paid
       let bounty = ringAt(account.bounty, cycle)
@@ -53,6 +51,7 @@ export function createLedgerCheck({ k2, task, genesisHash, timing, auditor, prov
         previous,
         ledger,
         stakes,
+        stakers,
         bounty,
         messages: [],
         mustHave: new Set<string>()

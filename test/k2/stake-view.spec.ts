@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { generateKeyPair } from '../../src/identity/index.ts'
-import { createStakeView, type K2Client, type StakeView } from '../../src/k2/index.ts'
+import { createStakeView, type K2Client, type StakeView, stakeSetOf } from '../../src/k2/index.ts'
+import { EMPTY_RING, type StakeAccount } from '../../src/k2/settlement/index.ts'
 import { type Chain, eventually, failureOf, KOII, silent, startChain } from './chain.ts'
 
 describe('k2: stake view', () => {
@@ -98,5 +99,54 @@ describe('k2: stake view', () => {
     expect(await view.at(0)).to.equal(before)
     away = false
     await eventually('an answer', () => view.refresh().then(() => true))
+  })
+
+  describe('keys that were replaced', () => {
+    const entry = (value: bigint, from: number) => [{ value, from }, ...EMPTY_RING.slice(1)]
+    const stake = (staker: string, change: Partial<StakeAccount> = {}): StakeAccount => ({
+      address: staker,
+      bump: 255,
+      task: staker,
+      staker,
+      stakingKey: staker,
+      withdrawAuthority: staker,
+      amount: entry(10n, 0),
+      lastVote: undefined,
+      claimedReward: 0n,
+      appliedSlash: 0n,
+      unlockSlot: 0,
+      formerKey: undefined,
+      keyFrom: 0,
+      unstaking: 0n,
+      rentReserve: 0n,
+      addressHint: undefined,
+      ...change
+    })
+
+    it('speak from the cycle on that K2 names; in those before the former one does', () => {
+      const accounts = [stake('alice', { stakingKey: 'new', formerKey: 'alice', keyFrom: 4 }), stake('bob')]
+      expect(stakeSetOf(accounts, 3)).to.deep.equal({
+        weights: new Map([
+          ['alice', 10n],
+          ['bob', 10n]
+        ]),
+        total: 20n
+      })
+      expect(stakeSetOf(accounts, 4)).to.deep.equal({
+        weights: new Map([
+          ['bob', 10n],
+          ['new', 10n]
+        ]),
+        total: 20n,
+        stakers: new Map([['new', 'alice']])
+      })
+    })
+
+    it('speak for one stake, their own before one that they took over; all of it counts in the total', () => {
+      const accounts = [stake('alice', { stakingKey: 'bob', formerKey: 'alice', keyFrom: 1 }), stake('bob')]
+      const set = { weights: new Map([['bob', 10n]]), total: 20n }
+      expect(stakeSetOf(accounts, 2)).to.deep.equal(set)
+      expect(stakeSetOf(accounts.toReversed(), 2)).to.deep.equal(set)
+    })
   })
 })

@@ -67,6 +67,21 @@ describe('record: building', () => {
     expect(record.blocks[0]!.cid.equals(record.cid)).to.equal(true)
   })
 
+  it('pays and slashes whom the ledger knows, when a key took over from another', async () => {
+    const own = await cycle()
+    const stakers = new Map([
+      [alice.address, stranger(1)],
+      [dave.address, stranger(2)]
+    ])
+    const record = build({ ...own, stakers })
+    expect(record.ledger.get(stranger(1))).to.deep.equal({ reward: 600n, slash: 0n })
+    expect(record.ledger.get(stranger(2))).to.deep.equal({ reward: 0n, slash: 10n })
+    // what came before the change was under the same name
+    expect(record.ledger.get(alice.address)).to.deep.equal({ reward: 40n, slash: 0n })
+    expect(record.content.slashes).to.deep.equal([{ staker: stranger(2), amount: 10n }])
+    expect(record.cid.equals(build(own).cid)).to.equal(false)
+  })
+
   it('gives the same bytes for the same inputs in any order', async () => {
     const own = await cycle()
     const one = build(own)

@@ -64,6 +64,14 @@ export function stakeWeight(stake: { amount: Ring }, cycle: number): bigint {
   return ringAt(stake.amount, cycle)
 }
 
+/**
+ * The key that speaks for a stake in `cycle`: a replaced one still does in the cycles that had begun, so that all who read the
+ * accounts know the same.
+ */
+export function speakerOf(stake: { stakingKey: string; formerKey: string | undefined; keyFrom: number }, cycle: number): string {
+  return stake.formerKey == null || cycle >= stake.keyFrom ? stake.stakingKey : stake.formerKey
+}
+
 /** All stake, in ROE, that counts in `cycle`. Throws RingHistoryError. */
 export function totalStake(task: { stake: Ring }, cycle: number): bigint {
   return ringAt(task.stake, cycle)
