@@ -5,7 +5,9 @@ import { claimCommand } from '../../src/cli/claim.ts'
 import { k2Command } from '../../src/cli/k2.ts'
 import { keygenCommand } from '../../src/cli/keygen.ts'
 import { proofCommand } from '../../src/cli/proof.ts'
+import { slashCommand } from '../../src/cli/slash.ts'
 import { stakeCommand } from '../../src/cli/stake.ts'
+import { hintCommand, replaceKeyCommand, unstakeCommand, withdrawCommand } from '../../src/cli/stakes.ts'
 import { startCommand } from '../../src/cli/start.ts'
 import { statusCommand } from '../../src/cli/status.ts'
 import { taskCommand } from '../../src/cli/task.ts'
@@ -41,6 +43,11 @@ export function commands(): Command {
     statusCommand(),
     keygenCommand(),
     stakeCommand(),
+    unstakeCommand(),
+    withdrawCommand(),
+    replaceKeyCommand(),
+    hintCommand(),
+    slashCommand(),
     claimCommand(),
     taskCommand(),
     proofCommand(),

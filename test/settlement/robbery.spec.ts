@@ -4,6 +4,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { TransactionInstruction } from '@solana/web3.js'
 import { Ed25519Program, Keypair, PublicKey, SYSVAR_CLOCK_PUBKEY, SystemProgram } from '@solana/web3.js'
 import { expect } from 'chai'
@@ -1064,6 +1065,17 @@ describe('robbery: withdrawals', () => {
     expect(before - s.vm.balance(s.mallory.stake)).to.equal(1000n)
   })
 
+  it('a vote holds back what was unstaked for three rounds more', () => {
+    const s = stage()
+    s.scene.must(unstake({ ...s.own(s.mallory), amount: 2000n }), s.mallory.wallet)
+    s.scene.toVote(3, 20)
+    s.scene.must(s.voteOf(s.mallory, { ...s.content, cycle: 3 }), s.mallory.key)
+    s.scene.toCycle(8, 19)
+    refused(s, 'StakeLockedError', withdraw(s.own(s.mallory)), s.mallory.wallet)
+    s.scene.toCycle(8, 20)
+    expect(s.vm.send(withdraw(s.own(s.mallory)), s.mallory.wallet).verdict).to.equal('ok')
+  })
+
   it('a lock never becomes shorter', () => {
     const s = stage()
     s.scene.toVote(1, ROUND_SLOTS - 1)
@@ -1192,6 +1204,10 @@ describe('robbery: the manager', () => {
     scene.toVote(3, ROUND_SLOTS - 1)
     refused(s, 'CloseTooEarlyError', s.close, scene.manager)
     scene.toVote(4)
+    // a cycle that nobody worked on, with a reward for whoever is still there
+    refused(s, 'TaskClosedError', s.voteOf(alice, { ...s.content, cycle: 4, totalRewards: 1060n }), alice.key)
+    const message = messageOf(scene.task, { ...s.content, cycle: 4, totalRewards: 1060n })
+    refused(s, 'TaskClosedError', [precompile(message, [alice], 1), s.batchOf([alice.stake], message)])
     scene.must(s.close, scene.manager)
     // what is left is what may be claimed, to the lamport
     expect(s.vm.balance(scene.task) - scene.state.rentReserve).to.equal(1060n)
@@ -1379,5 +1395,37 @@ describe('robbery: weight within a cycle', () => {
         expect(weigh(cycle), `cycle ${cycle} in round ${round}`).to.deep.equal(known.get(cycle))
       }
     }
+  })
+})
+
+describe('robbery: the table of threats in docs/settlement.md', () => {
+  const folder = import.meta.dirname
+  const table = readFileSync(join(folder, '..', '..', 'docs', 'settlement.md'), 'utf8')
+    .split('\n## Threats\n')[1]!
+    .split('\n')
+    .filter((line) => line.startsWith('|'))
+    .slice(2)
+  /** a title that is made of parts is named by its beginning */
+  const titles = (file: string) =>
+    [...readFileSync(join(folder, file), 'utf8').matchAll(/^ +it\((?:'([^']+)'|`([^`$]+))/gm)].map(([, whole, start]) => whole ?? start!)
+  const named = table.flatMap((row) => {
+    let file = 'robbery.spec.ts'
+    return [...row.matchAll(/`([\w-]+\.spec\.ts)`|“([^”]+)”/g)].flatMap(([, other, title]) => {
+      file = other ?? file
+      return title == null ? [] : [{ row, file, title }]
+    })
+  })
+
+  it('names tests in every row, and only such as there are', () => {
+    expect(table.length).to.be.greaterThan(20)
+    expect(table.filter((row) => !named.some((one) => one.row === row))).to.deep.equal([])
+    expect(named.filter(({ file, title }) => !titles(file).includes(title)).map(({ title }) => title)).to.deep.equal([])
+  })
+
+  it('names every test of this file that is a robbery', () => {
+    const others = ['the hostile program is what its source gives', 'and passes on what is allowed']
+    const here = titles('robbery.spec.ts').filter((title) => !others.includes(title) && !title.startsWith('names '))
+    expect(here.length).to.be.greaterThan(75)
+    expect(here.filter((title) => !named.some((one) => one.title === title))).to.deep.equal([])
   })
 })
