@@ -28,9 +28,9 @@ export const LAG_SLOTS = 16
  * runs ahead moves nobody.
  */
 export function reachedSlot(facts: readonly EndpointFacts[]): number | undefined {
-  const told = facts.filter(({ dropped, slot }) => !dropped && slot != null).map(({ slot }) => slot!)
-  told.sort((a, b) => b - a)
-  return told.length >= 3 ? told[1] : told[0]
+  const counted = facts.filter(({ dropped }) => !dropped)
+  const told = counted.flatMap(({ slot }) => slot ?? []).sort((a, b) => b - a)
+  return counted.length >= 3 && told.length >= 2 ? told[1] : told[0]
 }
 
 /** How many slots an endpoint is behind what the chain has reached; what it told a while ago is counted on from there. */

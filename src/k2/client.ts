@@ -156,7 +156,7 @@ export function createK2Client({
       digest,
       minSlot: from
     })
-    pool.raise(commitment, agreed.slot)
+    pool.raise(commitment, agreed)
     return agreed
   }
 
@@ -214,7 +214,7 @@ export function createK2Client({
           ),
         minSlot: from
       })
-      pool.raise('confirmed', agreed.slot)
+      pool.raise('confirmed', agreed)
       return agreed.value
     },
     async stake(task, staker) {

@@ -72,6 +72,9 @@ export function connect(init: ConnectionInit): Connection {
   })
 }
 
+/** Seen by the connection itself, which has told `onFault`. */
+class TransportError extends K2UnreachableError {}
+
 class TooLongError extends Error {
   override name = 'TooLongError'
 }
@@ -135,12 +138,12 @@ export async function ask<T>(name: string, request: () => Promise<T>): Promise<T
     const message = messageOf(err)
     const fault = /endpoint fault: (silent|answered): (.*)/s.exec(message)
     if (fault?.[1] === 'silent') {
-      throw new K2UnreachableError(
+      throw new TransportError(
         `K2 at ${name} does not answer (${fault[2]}): check the URL given with --k2, or start a local one with: koii-mesh k2`
       )
     }
     if (fault != null) {
-      throw new K2UnreachableError(
+      throw new TransportError(
         `${name} answered, but not as a K2 JSON-RPC endpoint (${fault[2]!.slice(0, 2 * TOLD_CHARACTERS)}): check the URL given with --k2`
       )
     }
@@ -171,11 +174,11 @@ export function isEndpointFault(err: unknown): boolean {
   )
 }
 
-/** Whether an endpoint wants to be left alone for a while. */
+/** Whether what an endpoint answered is a reason to leave it alone for a while; what its connection told already is not told again. */
 export function isOverworked(err: unknown): boolean {
   const { code, message } = err as { code?: unknown; message?: unknown }
   return (
-    (err instanceof K2UnreachableError && !(err instanceof K2BehindError)) ||
+    (err instanceof K2UnreachableError && !(err instanceof K2BehindError) && !(err instanceof TransportError)) ||
     code === 429 ||
     code === -32429 ||
     code === -32005 ||

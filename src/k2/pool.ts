@@ -1,7 +1,7 @@
 import type { Commitment, Connection } from '@solana/web3.js'
 import pRetry from 'p-retry'
 import type { Logger } from '../observe/index.ts'
-import { type Answer, askingOrder, LAG_SLOTS, lagOf, majority, reachedSlot } from './choose.ts'
+import { type Answer, askingOrder, LAG_SLOTS, lagOf, majority } from './choose.ts'
 import { isBehind, isEndpointFault, nameOf } from './connection.ts'
 import { createEndpoint, type Endpoint, type EndpointLimits, type EndpointStatus } from './endpoint.ts'
 import { K2ArgumentError, K2BehindError, K2ContradictionError, K2UnreachableError, messageOf } from './errors.ts'
@@ -24,6 +24,9 @@ export interface Agreed<T> {
   slot: number
   /** Whether more than half of all endpoints say so, silent ones included; with one or two endpoints, whether one does. */
   sure: boolean
+  /** How many say so, and of how many. */
+  witnesses: number
+  of: number
 }
 
 export interface Question<T> {
@@ -60,7 +63,8 @@ export interface Pool {
   admit(endpoint: Endpoint): Promise<void>
   /** The slot below which an answer would be a step back in time. */
   floor(commitment: Commitment): number
-  raise(commitment: Commitment, slot: number): void
+  /** What was read sets the floor for what will be. */
+  raise(commitment: Commitment, agreed: Agreed<unknown>): void
   status(): EndpointStatus[]
   close(): void
 }
@@ -181,12 +185,6 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
 
   const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms * (0.75 + random() / 2)))
 
-  const minSlotOf = (slot: number) => {
-    const reached = reachedSlot(allFacts())
-    // of three, one that claims a slot far ahead must not make the others look late for ever
-    return several && reached != null ? Math.min(slot, reached) : slot
-  }
-
   /** An endpoint that has not reached the slot is asked again until it has: it would answer with older state. */
   const reaching = <T extends { slot: number }>(request: () => Promise<T>, endpoint: Endpoint, minSlot = 0): Promise<T> =>
     pRetry(
@@ -284,7 +282,7 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
             throw newest.error
           }
           const all = usable().length
-          return { value: newest.value as T, slot, sure: all <= 2 || chosen.length * 2 > all }
+          return { value: newest.value as T, slot, sure: all <= 2 || chosen.length * 2 > all, witnesses: chosen.length, of: all }
         }
         said = answers.map((one) => `${one.name}: ${short(one.digest)}`).join(', ')
       }
@@ -321,9 +319,10 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
       return { accepted: [...result.accepted], refused: [...result.refused] }
     },
     floor: (commitment) => floors.get(commitment) ?? 0,
-    raise(commitment, slot) {
-      if (Number.isSafeInteger(slot) && slot > (floors.get(commitment) ?? 0)) {
-        floors.set(commitment, Math.max(floors.get(commitment) ?? 0, minSlotOf(slot)))
+    raise(commitment, { slot, witnesses, of }) {
+      // what one of several claims could be so far ahead that the others would look late for ever
+      if (witnesses * 2 > of && slot > (floors.get(commitment) ?? 0)) {
+        floors.set(commitment, slot)
       }
     },
     status() {

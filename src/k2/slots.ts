@@ -52,6 +52,7 @@ export function createSlots({ k2, log, nowMs = () => performance.now() }: SlotsI
   let anchor: { slot: number; ms: number } | undefined
   let timer: NodeJS.Timeout | undefined
   let leaves: Array<() => void> = []
+  let stopped = false
 
   const advance = () => {
     const at = nowMs()
@@ -127,6 +128,9 @@ export function createSlots({ k2, log, nowMs = () => performance.now() }: SlotsI
         }
       })
       await Promise.race([Promise.allSettled(asked), first.promise])
+      if (stopped) {
+        return
+      }
       advance()
       if (former == null) {
         throw failure
@@ -146,6 +150,7 @@ export function createSlots({ k2, log, nowMs = () => performance.now() }: SlotsI
       }, DEFAULT_SLOT_MS / 2)
     },
     async stop() {
+      stopped = true
       clearInterval(timer)
       for (const leave of leaves) {
         leave()

@@ -44,7 +44,11 @@ export interface Chain {
 }
 
 /** Rounds of 100 slots, so that a busy machine does not leave a window unseen; the task starts at the next slot. */
-export async function startChain({ stakers: count = 3, ...init }: { stakers?: number } & LocalK2Init = {}): Promise<Chain> {
+export async function startChain({
+  stakers: count = 3,
+  roundSlots = 100,
+  ...init
+}: { stakers?: number; roundSlots?: number } & LocalK2Init = {}): Promise<Chain> {
   const wallet = generateKeyPair()
   const stakers = Array.from({ length: count }, () => generateKeyPair())
   const genesis = {
@@ -56,7 +60,7 @@ export async function startChain({ stakers: count = 3, ...init }: { stakers?: nu
   await k2.start()
   const client = createK2Client({ url: k2.url })
   const task = generateKeyPair()
-  const timing: Timing = { startingSlot: k2.slot() + 200, roundSlots: 100, submissionWindow: 40, auditWindow: 50 }
+  const timing: Timing = { startingSlot: k2.slot() + 200, roundSlots, submissionWindow: 40, auditWindow: 50 }
   const votes: Chain['votes'] = []
   const watch = () =>
     k2.events.on('transaction', ({ err, instructions }) => {

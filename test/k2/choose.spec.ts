@@ -56,6 +56,7 @@ describe('k2: choosing among endpoints', () => {
     expect(reachedSlot([facts('a'), facts('b', { slot: 1001 }), liar])).to.equal(1001)
     expect(lagOf(facts('a'), [facts('a'), facts('b'), liar], 0, SLOT_MS)).to.equal(0)
     expect(reachedSlot([facts('a'), facts('b', { slot: 1001 })])).to.equal(1001)
+    expect(reachedSlot([facts('a'), facts('silent', { slot: undefined }), liar])).to.equal(1000)
     expect(reachedSlot([facts('a'), { ...liar, dropped: true }])).to.equal(1000)
     expect(reachedSlot([facts('a', { slot: undefined })])).to.equal(undefined)
   })
