@@ -10,16 +10,18 @@ const MAX_HELD_STREAMS = 2
 /** What a waiting stream may buffer: a first subscription is a hundred bytes. */
 const HELD_BYTES = 64 * 1024
 
-/** Streams of a closed connection end a little after it. */
-const TAKE_OVER_MS = 50
+/** First pause before a lost stream is opened again; doubled each time that this fails. */
+const MEND_MS = 20
+const MAX_MEND_MS = 5_000
 
 interface KnownPeer {
   peerId: PeerId
   connections: Set<Connection>
 }
 
-function openOf(peer: KnownPeer): Connection | undefined {
-  return [...peer.connections].find((connection) => connection.status === 'open')
+/** What gossip writes to can still be written to. */
+function isLive(stream: Stream | undefined): boolean {
+  return stream?.status === 'open' && stream.writeStatus === 'writable'
 }
 
 /**
@@ -31,12 +33,125 @@ function openOf(peer: KnownPeer): Connection | undefined {
  * message that a scored-down peer delivers first would shut out the same message from an honest one.)
  *
  * A stream that arrives while its peer's hello is under way waits for it, unread and bounded.
+ *
+ * It also keeps both directions of each admitted peer alive. Gossipsub opens its stream to a peer once for each connection
+ * that it is shown, does not try again when that fails, tells its subscriptions only on a new stream, and forgets a peer
+ * altogether, the streams of its other connections included, when reading one old stream ends in an error. Any of these
+ * leaves a direction deaf for as long as the peers stay connected; two that dial each other at once, and lose one of their
+ * connections on a busy machine, get there. So what it opens and what it closes is watched here: a stream that is gone is
+ * opened again, and one that it gave up is reset, which makes the other end open it and subscribe again.
  */
 export function admitOnly(registrar: Registrar, peers: Peers, timer: Timer): Registrar {
   const held = new Map<string, Array<() => void>>()
   const topologies = new Map<string, { topology: Topology; known: Map<string, KnownPeer> }>()
+  /** The stream that gossip writes to each peer, and the one that it reads last. */
+  const outbound = new Map<string, Stream>()
+  const inbound = new Map<string, Stream>()
+  const mending = new Map<string, () => void>()
+  const failed = new Map<string, number>()
+  const views = new WeakMap<Connection, Connection>()
   let stopWatching: (() => void) | undefined
   let handlers = 0
+
+  const openConnections = (peer: KnownPeer) => [...peer.connections].filter(({ status }) => status === 'open')
+
+  /** Sees to it that gossip has a stream to write to a peer, as long as the peer is admitted and connected. */
+  const mend = (text: string) => {
+    if (mending.has(text)) {
+      return
+    }
+    // a stream that does not live until the next look counts as another failure
+    const attempt = failed.get(text) ?? 0
+    failed.set(text, attempt + 1)
+    const cancel = timer(
+      () => {
+        mending.delete(text)
+        if (!peers.isStaked(text) || isLive(outbound.get(text))) {
+          failed.delete(text)
+          return
+        }
+        for (const { topology, known } of topologies.values()) {
+          const peer = known.get(text)
+          // one that is being closed counts as open for a while: another try takes another one
+          const open = peer == null ? [] : openConnections(peer)
+          const connection = open[attempt % Math.max(1, open.length)]
+          if (peer != null && connection != null) {
+            void topology.onConnect?.(peer.peerId, viewOf(connection))
+            mend(text)
+            return
+          }
+        }
+      },
+      Math.min(MAX_MEND_MS, MEND_MS * 2 ** Math.min(attempt, 16))
+    )
+    mending.set(text, cancel)
+  }
+
+  const forget = (text: string) => {
+    mending.get(text)?.()
+    mending.delete(text)
+    failed.delete(text)
+    outbound.delete(text)
+    inbound.delete(text)
+  }
+
+  /** Calls `then` when gossip itself closes a stream: it tells nobody, and the other end does not notice. */
+  const onGivenUp = (stream: Stream, then: () => void) => {
+    const close = stream.close.bind(stream)
+    stream.close = async (options) => {
+      then()
+      await close(options)
+    }
+  }
+
+  /** A connection as gossip sees it: the streams that it opens are watched. */
+  const viewOf = (connection: Connection): Connection => {
+    let view = views.get(connection)
+    if (view == null) {
+      const text = connection.remotePeer.toString()
+      const newStream: Connection['newStream'] = async (protocols, options) => {
+        try {
+          const stream = await connection.newStream(protocols, options)
+          if (!isLive(stream)) {
+            // gossip would wait for a close that has already been
+            throw new Error('the stream was closed while it was being opened')
+          }
+          outbound.set(text, stream)
+          stream.addEventListener('close', () => mend(text), { once: true })
+          onGivenUp(stream, () => mend(text))
+          return stream
+        } catch (err) {
+          mend(text)
+          throw err
+        }
+      }
+      view = new Proxy(connection, {
+        get(target, key) {
+          const value: unknown = key === 'newStream' ? newStream : Reflect.get(target, key, target)
+          return typeof value === 'function' ? value.bind(target) : value
+        }
+      })
+      views.set(connection, view)
+    }
+    return view
+  }
+
+  /** Hands a stream of an admitted peer to gossip. */
+  const admit = (handler: StreamHandler, stream: Stream, connection: Connection) => {
+    const text = connection.remotePeer.toString()
+    inbound.set(text, stream)
+    onGivenUp(stream, () => {
+      // a newer one in its place comes in the same turn; without one it is the peer that was given up
+      queueMicrotask(() => {
+        if (inbound.get(text) === stream && stream.status === 'open') {
+          inbound.delete(text)
+          stream.abort(new Error('begun anew'))
+          mend(text)
+        }
+      })
+    })
+    return handler(stream, viewOf(connection))
+  }
 
   const onChange = ({ peerId: text, admitted }: { peerId: string; admitted: boolean }) => {
     for (const { topology, known } of topologies.values()) {
@@ -44,9 +159,9 @@ export function admitOnly(registrar: Registrar, peers: Peers, timer: Timer): Reg
       if (peer == null) {
         continue
       }
-      const connection = openOf(peer)
+      const connection = openConnections(peer)[0]
       if (admitted && connection != null) {
-        void topology.onConnect?.(peer.peerId, connection)
+        void topology.onConnect?.(peer.peerId, viewOf(connection))
       } else if (!admitted) {
         void topology.onDisconnect?.(peer.peerId)
       }
@@ -82,7 +197,7 @@ export function admitOnly(registrar: Registrar, peers: Peers, timer: Timer): Reg
       cancel()
       if (stream.status === 'open' && connection.status === 'open') {
         stream.maxReadBufferLength = before
-        void handler(stream, connection)
+        void admit(handler, stream, connection)
       }
     }
     const drop = () => {
@@ -112,7 +227,7 @@ export function admitOnly(registrar: Registrar, peers: Peers, timer: Timer): Reg
         protocol,
         (stream, connection) => {
           if (peers.isStaked(connection.remotePeer.toString())) {
-            return handler(stream, connection)
+            return admit(handler, stream, connection)
           }
           hold(handler, stream, connection)
         },
@@ -140,19 +255,15 @@ export function admitOnly(registrar: Registrar, peers: Peers, timer: Timer): Reg
             // two peers that dial each other hold two connections; when the one with the streams goes, the other must take over
             connection.addEventListener('close', () => {
               peer.connections.delete(connection)
-              timer(() => {
-                const other = openOf(peer)
-                if (other != null && peers.isStaked(text)) {
-                  void topology.onConnect?.(peerId, other)
-                }
-              }, TAKE_OVER_MS)
+              mend(text)
             })
             if (peers.isStaked(text)) {
-              await topology.onConnect?.(peerId, connection)
+              await topology.onConnect?.(peerId, viewOf(connection))
             }
           },
           async onDisconnect(peerId) {
             known.delete(peerId.toString())
+            forget(peerId.toString())
             await topology.onDisconnect?.(peerId)
           }
         },

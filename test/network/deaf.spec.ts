@@ -1,0 +1,128 @@
+/**
+ * Two nodes that dialled each other at once hold two connections, and gossip has one stream in each direction. Whatever
+ * happens to one of these, both directions have to come back: each case is a way in which gossipsub alone stays deaf.
+ */
+import type { Connection, Stream } from '@libp2p/interface'
+import { expect } from 'chai'
+import { keyOf, type MeshNode, sleep, spawnNode, waitFor } from './mesh.ts'
+
+const isGossip = (stream: Stream) => stream.protocol.startsWith('/meshsub/')
+
+describe('mesh: no direction stays deaf', () => {
+  let alice: MeshNode
+  let bob: MeshNode
+  beforeEach(async () => {
+    const weights = new Map(['alice', 'bob'].map((name) => [keyOf(name).address, 1_000n]))
+    const options = { nodes: 2 }
+    alice = await spawnNode('alice', true, weights, options, () => [])
+    bob = await spawnNode('bob', true, weights, options, () => [])
+    await Promise.all([
+      alice.libp2p.dial(bob.libp2p.getMultiaddrs(), { force: true }),
+      bob.libp2p.dial(alice.libp2p.getMultiaddrs(), { force: true })
+    ])
+    await waitFor(() => [alice, bob].every((node) => node.libp2p.getConnections().length === 2 && streams(node, 'outbound').length === 1))
+    await speakBothWays('at first')
+  })
+  afterEach(() => Promise.all([alice.stop(), bob.stop()]))
+
+  function streams(node: MeshNode, direction: 'inbound' | 'outbound'): Array<{ connection: Connection; stream: Stream }> {
+    return node.libp2p
+      .getConnections()
+      .flatMap((connection) => connection.streams.map((stream) => ({ connection, stream })))
+      .filter(({ stream }) => isGossip(stream) && stream.direction === direction)
+  }
+
+  /** Each writes to the other, knows that it subscribes, and is heard by it. What is published in between may be lost: sync brings that. */
+  async function speakBothWays(when: string, gone?: Stream): Promise<void> {
+    const live = (node: MeshNode) => streams(node, 'outbound').filter(({ stream }) => stream !== gone && stream.writeStatus === 'writable')
+    await waitFor(
+      () => [alice, bob].every((node) => live(node).length === 1),
+      10_000,
+      () => `${when}, ${[alice, bob].map((node) => `${node.name} has ${live(node).length} streams to the other`).join(', ')}`
+    )
+    // the subscriptions are on their way
+    await sleep(200)
+    for (const [from, to] of [
+      [alice, bob],
+      [bob, alice]
+    ] as const) {
+      await waitFor(
+        () => from.gossip.topicPeers().includes(to.peerId),
+        10_000,
+        () => `${when}, ${from.name} does not know that ${to.name} listens`
+      )
+    }
+    for (const [from, to] of [
+      [alice, bob],
+      [bob, alice]
+    ] as const) {
+      const message = await from.submission(`${when}, from ${from.name}`)
+      await from.gossip.publish(message)
+      await waitFor(
+        () => to.received.some(({ id }) => id === message.id),
+        10_000,
+        () => `${when}, ${to.name} did not hear ${from.name}`
+      )
+    }
+  }
+
+  it('when the connection with the stream is cut, and the other one takes no stream at once', async () => {
+    const [used] = streams(alice, 'outbound')
+    const other = alice.libp2p.getConnections().find(({ id }) => id !== used!.connection.id)!
+    const open = other.newStream
+    let refused = 0
+    other.newStream = async (...args) => {
+      if (String(args[0]).includes('/meshsub/') && refused++ < 5) {
+        throw new Error('not yet')
+      }
+      return open(...args)
+    }
+    used!.connection.abort(new Error('cut'))
+    await waitFor(() => alice.libp2p.getConnections().length === 1 && bob.libp2p.getConnections().length === 1)
+    await speakBothWays('after the cut')
+    expect(refused).to.be.greaterThan(5)
+  })
+
+  it('when the stream alone is reset by the other end', async () => {
+    const [used] = streams(alice, 'outbound')
+    streams(bob, 'inbound')[0]!.stream.abort(new Error('reset'))
+    await speakBothWays('after the reset', used!.stream)
+    expect(alice.libp2p.getConnections()).to.have.length(2)
+  })
+
+  it('when a stream is closed while it is being opened', async () => {
+    const [used] = streams(alice, 'outbound')
+    for (const connection of alice.libp2p.getConnections()) {
+      const open = connection.newStream
+      let opened = 0
+      connection.newStream = async (...args) => {
+        const stream = await open(...args)
+        if (opened++ === 0) {
+          stream.abort(new Error('too early'))
+        }
+        return stream
+      }
+    }
+    used!.stream.abort(new Error('lost'))
+    await speakBothWays('after the loss', used!.stream)
+  })
+
+  it('when an old stream ends in an error after a new one has taken its place', async () => {
+    const [old] = streams(bob, 'inbound')
+    const [used] = streams(alice, 'outbound')
+    // alice gives the old one up, and bob does not hear of it
+    Object.assign(used!.stream, { sendReset: () => {} })
+    used!.stream.abort(new Error('lost'))
+    const opened = await openedAgain()
+    expect(opened.id).not.to.equal(old!.stream.id)
+    old!.stream.abort(new Error('late'))
+    await sleep(50)
+    await speakBothWays('after the late error')
+
+    async function openedAgain(): Promise<Stream> {
+      const find = () => streams(bob, 'inbound').find(({ stream }) => stream !== old!.stream)?.stream
+      await waitFor(() => find() != null)
+      return find()!
+    }
+  })
+})
