@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
-import { roeToKoii } from '../config/index.ts'
+import { roeToKoii } from '../config/koii.ts'
 import { generateKeyPair, readKeyFile, writeKeyFile } from '../identity/index.ts'
 import { PROGRAM_ID } from '../k2/settlement/program-id.ts'
 import { addressOf, answer, DEFAULT_K2, DEFAULT_WALLET, example, SETTLEMENT_SO, UsageError, withJson } from './common.ts'

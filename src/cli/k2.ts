@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { Command } from 'commander'
-import { amountOf } from '../config/index.ts'
+import { koiiToRoe } from '../config/koii.ts'
 import { createLocalK2, createTraffic, resetDataDir } from '../k2/local/index.ts'
 import { PROGRAM_ID } from '../k2/settlement/program-id.ts'
 import { addressOf, answer, collect, example, SETTLEMENT_SO, UsageError, untilStopped, whole, withJson } from './common.ts'
@@ -100,7 +100,7 @@ export function k2Command(): Command {
   )
 }
 
-/** "ADDRESS=KOII" each. @throws UsageError, ConfigError */
+/** "ADDRESS=KOII" each. @throws UsageError */
 function fundsOf(given: readonly string[]): Array<{ address: string; lamports: bigint }> {
   const funds = new Map<string, bigint>()
   for (const text of given) {
@@ -111,7 +111,11 @@ function fundsOf(given: readonly string[]): Array<{ address: string; lamports: b
     if (funds.has(addressOf(address, `--fund "${text}"`))) {
       throw new UsageError(`--fund gives ${address} twice: give it once, with the amount that it should have`)
     }
-    funds.set(address, amountOf(koii, `the amount of --fund "${text}"`))
+    try {
+      funds.set(address, koiiToRoe(koii))
+    } catch (err) {
+      throw new UsageError(`--fund "${text}": ${(err as Error).message}`)
+    }
   }
   return [...funds].map(([address, lamports]) => ({ address, lamports }))
 }
