@@ -32,7 +32,8 @@ export interface LoadInit extends Pick<BenchContext, 'progress'> {
   perSecond?: number
   subscribers?: number
   slotMs?: number
-  keepTransactions?: number
+  /** Of each transfer, beside what makes it differ from the others. */
+  lamports?: bigint
 }
 
 interface Sample {
@@ -48,14 +49,11 @@ export async function benchLoad({
   perSecond = 500,
   subscribers = 100,
   slotMs = 400,
-  keepTransactions
+  lamports = 0n
 }: LoadInit): Promise<Result[]> {
   const dataDir = mkdtempSync(join(tmpdir(), 'koii-mesh-load-'))
   const keys = Array.from({ length: ACCOUNTS }, (_, at) => keyPairFromSeed(createHash('sha256').update(`koii-mesh load ${at}`).digest()))
-  const flags = [
-    ...['k2', '--port', '0', '--slot-ms', String(slotMs), '--data-dir', dataDir, '--json'],
-    ...(keepTransactions === undefined ? [] : ['--keep-transactions', String(keepTransactions)])
-  ]
+  const flags = ['k2', '--port', '0', '--slot-ms', String(slotMs), '--data-dir', dataDir, '--json']
   const processes: K2Process[] = []
   const start = async (more: string[] = []) => {
     const k2 = await startK2([...flags, ...more])
@@ -65,7 +63,7 @@ export async function benchLoad({
   try {
     const k2 = await start(keys.map(({ address }) => `--fund=${address}=1000`))
     progress(`load: ${transactions} transfers at ${perSecond} a second, ${subscribers} subscribers, slots of ${slotMs} ms`)
-    const run = await load(k2, { progress, keys, transactions, perSecond, subscribers, dataDir })
+    const run = await load(k2, { progress, keys, transactions, perSecond, subscribers, dataDir, lamports })
     await k2.kill()
     const again = await start()
     const slot = Number(await rpc(new Agent(), again.url, 'getSlot', [{ commitment: 'processed' }]))
@@ -93,12 +91,21 @@ interface Run {
   slotSeconds: number
   notifications: number
   cpuSeconds: number | undefined
+  senderCpuSeconds: number
   samples: Sample[]
 }
 
 async function load(
   k2: K2Process,
-  init: { progress: (text: string) => void; keys: KeyPair[]; transactions: number; perSecond: number; subscribers: number; dataDir: string }
+  init: {
+    progress: (text: string) => void
+    keys: KeyPair[]
+    transactions: number
+    perSecond: number
+    subscribers: number
+    dataDir: string
+    lamports: bigint
+  }
 ): Promise<Run> {
   const { keys, transactions, perSecond, progress } = init
   const agent = new Agent({ keepAlive: true, maxSockets: 32 })
@@ -157,7 +164,7 @@ async function load(
       const from = keys[at % keys.length]!
       const to = keys[(at * 7 + 1) % keys.length]!
       // an amount of its own makes each a transaction of its own
-      const bytes = signTransfer({ from, to: to.publicKey, lamports: BigInt(at + 1), blockhash })
+      const bytes = signTransfer({ from, to: to.publicKey, lamports: init.lamports + BigInt(at + 1), blockhash })
       const signature = bs58.encode(bytes.subarray(1, 65))
       const sentMs = performance.now()
       if (at % 2 === 0) {
@@ -204,6 +211,7 @@ async function load(
 
     const slotAtStart = Number(await call('getSlot', [{ commitment: 'processed' }]))
     const cpuAtStart = cpuOf(k2.pid)
+    const ownAtStart = process.cpuUsage()
     const startMs = performance.now()
     every(POLL_MS, poll)
     every(POLL_MS, refresh)
@@ -231,6 +239,7 @@ async function load(
     const endMs = performance.now()
     const lastSlot = Number(await call('getSlot', [{ commitment: 'processed' }]))
     const slotSeconds = (performance.now() - startMs) / 1000
+    const own = process.cpuUsage(ownAtStart)
     const [cpuAtEnd, seconds] = [cpuOf(k2.pid), (endMs - startMs) / 1000]
     return {
       seconds,
@@ -240,6 +249,7 @@ async function load(
       slotSeconds,
       notifications,
       cpuSeconds: cpuAtEnd === undefined || cpuAtStart === undefined ? undefined : cpuAtEnd - cpuAtStart,
+      senderCpuSeconds: (own.user + own.system) / 1e6,
       samples
     }
   } finally {
@@ -263,7 +273,6 @@ function report(
   const mib = (bytes: number) => bytes / MIB
   const told = (of: (sample: Sample) => number) => run.samples.map((one) => `${mib(of(one)).toFixed(0)} at ${one.confirmed}`).join(', ')
   const shared = { bench: 'load' as const, transactions, subscribers, slotMs }
-  // a slot is waited for, and the next one's answers; half the last second is the drain, when nothing is sent any more
   const rate = transactions / run.seconds
   return [
     atLeast(perSecond * 0.97, {
@@ -272,7 +281,9 @@ function report(
       value: rate,
       unit: 'a second',
       note: `${transactions} sent at ${perSecond} a second over HTTP with preflight, none lost, none failed; ${(run.notifications / run.seconds).toFixed(0)} notifications a second to ${subscribers} subscribers${
-        run.cpuSeconds === undefined ? '' : `; the local K2 used ${(run.cpuSeconds / run.seconds).toFixed(2)} of a core`
+        run.cpuSeconds === undefined
+          ? ''
+          : `; the local K2 used ${(run.cpuSeconds / run.seconds).toFixed(2)} of a core, the sender ${(run.senderCpuSeconds / run.seconds).toFixed(2)}`
       }`
     }),
     {
@@ -316,7 +327,7 @@ function report(
       name: `start after kill -9 and ${transactions} transactions, from nothing to listening`,
       value: init.restartMs,
       unit: 'ms',
-      note: `an empty chain takes ${init.emptyStartMs.toFixed(0)} ms: most of it is Node reading modules`
+      note: `an empty chain takes ${init.emptyStartMs.toFixed(0)} ms: Node and its modules`
     })
   ]
 }
