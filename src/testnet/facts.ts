@@ -16,6 +16,8 @@ export interface RunFacts {
   onK2: { cycle: number; totalRewards: bigint } | null
   /** Money on K2 in ROE: what genesis made, what is there now, and the fees that were burned between. */
   money: { genesis: bigint; now: bigint; fees: bigint }
+  /** By staker: what the ledger has, what was taken on K2, and what is left there. Null when nothing was paid out. */
+  slashes: ReadonlyMap<string, { ledger: bigint; applied: bigint; left: bigint }> | null
   pot: { funded: bigint; claimed: bigint; lamports: bigint; rentReserve: bigint; slashed: bigint } | null
 }
 
@@ -41,8 +43,8 @@ export interface TransactionFacts {
   failed: boolean
   /** Instruction names of the settlement program, or the program's name. */
   kinds: string[]
-  /** Of a vote. */
-  vote: { staker: string; cycle: number } | null
+  /** Those that counted: one, or in a batch those whose vote was not in yet. */
+  votes: Array<{ staker: string; cycle: number }>
 }
 
 export interface RecordFacts {

@@ -3,7 +3,8 @@ export const FAULTS = {
   'bad-proof': 'submits a wrong result',
   'no-proof': 'never serves its proof',
   silent: 'stops after the first round',
-  equivocate: 'sends two different submissions'
+  equivocate: 'sends two different submissions',
+  'no-fees': 'has no lamports for K2’s fees, so others bring its votes there'
 } as const
 
 export type Fault = keyof typeof FAULTS

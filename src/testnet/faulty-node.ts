@@ -23,6 +23,8 @@ const PARTS: Record<Fault, NodeParts> = {
     })
   },
   'no-proof': { serve: false },
+  // what it lacks was never given to it
+  'no-fees': {},
   silent: {
     publish: (honest) => {
       let last: number | undefined

@@ -16,7 +16,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { PublicKey } from '@solana/web3.js'
+import { Ed25519Program, PublicKey } from '@solana/web3.js'
 import { CID } from 'multiformats/cid'
 import { cycleAt, type Timing, windowOf, within } from '../clock/index.ts'
 import { ROE_PER_KOII, roeToKoii } from '../config/index.ts'
@@ -29,11 +29,13 @@ import {
   fundTask,
   instructionName,
   PROGRAM_ID,
+  stakeAddress,
   stake as stakeInstruction,
   TASK_BYTES,
-  type TaskAccount
+  type TaskAccount,
+  voteCycle
 } from '../k2/settlement/index.ts'
-import { BUNDLE_FILE, bundleAt, claimFor, createAuditor, describeBundle, distributionOf, providerAt } from '../node/index.ts'
+import { BUNDLE_FILE, bundleAt, claimFor, createAuditor, describeBundle, distributionOf, providerAt, slashFor } from '../node/index.ts'
 import type { NodeEvent } from '../observe/index.ts'
 import { builtInBundles, bundlePath, createTaskRunner } from '../tasks/index.ts'
 import type { NodeFacts, RecordFacts, RunFacts, TransactionFacts } from './facts.ts'
@@ -84,6 +86,8 @@ export interface TestnetSummary {
   records: Array<{ cycle: number; root: string; record: string; accepted: string[]; rejected: Array<{ staker: string; reason: string }> }>
   rewards: Record<string, string>
   paid: Record<string, string>
+  /** What was taken out of stakes on K2 by the ledger, ROE. */
+  slashed: Record<string, string>
   k2: { transactions: number; bytes: number; votes: number; byKind: Record<string, number> }
   gossip: { delivered: number; duplicates: number; signatureChecks: number }
   proofs: { fetched: number; bytes: number }
@@ -110,6 +114,8 @@ interface Member {
   pair: KeyPair
   /** Where its rewards go: no node has this key. */
   owner: KeyPair
+  /** Address of its stake account. */
+  stake: string
   fault: Fault | null
   process: NodeProcess
   row: NodeRow
@@ -166,6 +172,7 @@ async function run(
   let reading: Promise<void> = Promise.resolve()
   let checking: Promise<void> = Promise.resolve()
   let failure: string | null = null
+  let paidOut = false
   let ending = false
   let isReady = false
   let stakedCount = 0
@@ -194,7 +201,7 @@ async function run(
   const traffic = createTraffic({ seed: 'koii-mesh testnet', transfersPerSlot: 3 })
   const funded = [
     { address: wallet.address, lamports: WALLET_ROE },
-    ...members.map(({ pair }) => ({ address: pair.address, lamports: KEY_ROE })),
+    ...members.filter(({ fault }) => fault !== 'no-fees').map(({ pair }) => ({ address: pair.address, lamports: KEY_ROE })),
     ...traffic.funded
   ]
   step('K2', 'starting, in this process')
@@ -217,9 +224,9 @@ async function run(
   k2.events.on('transaction', (transaction) => {
     fees += transaction.fee
     if (!trafficKeys.has(transaction.feePayer)) {
-      const facts = factsOf(transaction)
+      const facts = factsOf(transaction, countedVotes(transaction))
       transactions.push(facts)
-      if (facts.vote != null && !facts.failed) {
+      if (facts.votes.length > 0 && !facts.failed) {
         voteLanded = true
       }
     }
@@ -257,6 +264,10 @@ async function run(
   )
   step('task', `${manifest.name} ${task.address}, with ${roeToKoii(FUND_ROE)} KOII in its pot`, true)
   tell('task', { task: task.address, name: manifest.name, bundle }, `task ${manifest.name} is ${task.address}`)
+
+  for (const member of members) {
+    member.stake = stakeAddress({ task: task.address, staker: member.pair.address })
+  }
 
   // -- the nodes
   for (const member of members) {
@@ -354,6 +365,7 @@ async function run(
 
   // -- the rest of the last voting window: votes that come after the quorum are votes, too
   const paid = new Map<string, bigint>()
+  const slashed = new Map<string, bigint>()
   if (!signal.aborted && failure == null && records.length > 0) {
     await settleLast()
   }
@@ -366,7 +378,7 @@ async function run(
   k2.events.off('slot', onSlot)
   if (failure == null && records.length > 0) {
     k2.release()
-    await claimAll(paid)
+    await payOut()
     k2.hold()
   }
   const facts = await collectFacts()
@@ -376,7 +388,7 @@ async function run(
   )
   clearInterval(view)
   init.onView(viewState())
-  const summary = summarize(facts, invariants, broken, paid)
+  const summary = summarize(facts, invariants, broken)
   init.onEvent(summary as unknown as Record<string, unknown>)
   return summary
 
@@ -389,6 +401,7 @@ async function run(
       name,
       pair,
       owner: generateKeyPair(),
+      stake: '',
       fault,
       process: undefined as never,
       row: {
@@ -631,7 +644,7 @@ async function run(
     let sinceEndMs = 0
     while (sinceEndMs < LATE_MS && !signal.aborted) {
       const voted = honest.every(({ pair }) =>
-        transactions.some(({ vote, failed }) => !failed && vote?.cycle === last && vote.staker === pair.address)
+        transactions.some(({ votes, failed }) => !failed && votes.some((vote) => vote.cycle === last && vote.staker === pair.address))
       )
       if (voted && honest.every(({ records: held, told }) => held.has(last) && told.has(last))) {
         return
@@ -652,7 +665,7 @@ async function run(
   }
 
   /** What the ledger of the last cycle owes. K2 pays by the newest root alone, whose ledger nobody serves any more when it is a later one. */
-  async function claimAll(into: Map<string, bigint>): Promise<void> {
+  async function payOut(): Promise<void> {
     const ledger = ledgerCheck.ledger()
     const { finalized } = await client.task(task.address)
     if (finalized?.cycle !== records.at(-1)!.cycle) {
@@ -666,10 +679,18 @@ async function run(
     for (const staker of ledger.keys()) {
       const { amount, to } = await claimFor(client, task.address, staker, ledger, signerOf(wallet))
       if (amount > 0n) {
-        into.set(staker, (into.get(staker) ?? 0n) + amount)
+        paid.set(staker, amount)
         tell('paid', { node: staker, to, roe: amount })
       }
     }
+    for (const [staker, { slash }] of ledger) {
+      const { amount } = slash === 0n ? { amount: 0n } : await slashFor(client, task.address, staker, ledger, signerOf(wallet))
+      if (amount > 0n) {
+        slashed.set(staker, amount)
+        tell('slashed', { node: staker, roe: amount }, `${nameOf(staker)} lost ${roeToKoii(amount)} KOII of its stake to the pot`)
+      }
+    }
+    paidOut = true
   }
 
   async function collectFacts(): Promise<RunFacts> {
@@ -703,10 +724,18 @@ async function run(
     const last = records.at(-1)
     const openCycle = last != null && stoppedAt != null && stoppedAt < windowOf(timing, last.cycle, 'distribution').to ? last.cycle : null
     const onK2 = account.finalized == null ? null : { cycle: account.finalized.cycle, totalRewards: account.totalRewards }
-    return { nodes, transactions, records, startingSlot, roundSlots, openCycle, onK2, money: { genesis, now, fees }, pot }
+    const slashes = paidOut
+      ? new Map(
+          stakes.map(({ staker, appliedSlash, amount, unstaking }) => [
+            staker,
+            { ledger: ledgerCheck.ledger().get(staker)?.slash ?? 0n, applied: appliedSlash, left: (amount[0]?.value ?? 0n) + unstaking }
+          ])
+        )
+      : null
+    return { nodes, transactions, records, startingSlot, roundSlots, openCycle, onK2, money: { genesis, now, fees }, slashes, pot }
   }
 
-  function summarize(facts: RunFacts, invariants: Invariant[], broken: string[], paid: Map<string, bigint>): TestnetSummary {
+  function summarize(facts: RunFacts, invariants: Invariant[], broken: string[]): TestnetSummary {
     const stats = members.flatMap(({ past, stats: current }) => (current == null ? past : [...past, current]))
     const sum = (pick: (one: Stats) => number) => stats.reduce((all, one) => all + pick(one), 0)
     const last = records.at(-1)
@@ -721,11 +750,12 @@ async function run(
       skipped: Array.from({ length: cycles }, (_, cycle) => cycle).filter((cycle) => !records.some((record) => record.cycle === cycle)),
       records: records.map(({ cycle, root, cid, accepted, rejected }) => ({ cycle, root, record: cid, accepted, rejected })),
       rewards: Object.fromEntries([...(last?.rewards ?? [])].map(([staker, roe]) => [staker, roe.toString()])),
-      paid: Object.fromEntries([...paid].map(([staker, roe]) => [staker, roe.toString()])),
+      paid: amounts(paid),
+      slashed: amounts(slashed),
       k2: {
         transactions: facts.transactions.length,
         bytes: facts.transactions.reduce((all, { bytes }) => all + bytes, 0),
-        votes: facts.transactions.filter(({ vote, failed }) => vote != null && !failed).length,
+        votes: facts.transactions.filter(({ failed }) => !failed).reduce((all, { votes }) => all + votes.length, 0),
         byKind: countBy(facts.transactions.flatMap(({ kinds }) => kinds))
       },
       gossip: {
@@ -737,6 +767,26 @@ async function run(
       invariants,
       seconds: Math.round((performance.now() - started) / 100) / 10
     }
+  }
+
+  /** The votes that a transaction brings: a batch passes over those that are in. */
+  function countedVotes({ err, instructions }: LocalTransaction): TransactionFacts['votes'] {
+    return instructions.flatMap(({ programId, data, accounts }) => {
+      const name = programId === PROGRAM_ID ? instructionName(data) : undefined
+      if (name === 'vote') {
+        return [{ staker: accounts[0]!, cycle: voteCycle(name, data) }]
+      }
+      if (name !== 'voteBatch') {
+        return []
+      }
+      const cycle = voteCycle(name, data)
+      const known = (staker: string) =>
+        err == null &&
+        transactions.some(({ failed, votes }) => !failed && votes.some((vote) => vote.staker === staker && vote.cycle === cycle))
+      return members
+        .filter(({ stake, pair }) => accounts.slice(2).includes(stake) && !known(pair.address))
+        .map(({ pair }) => ({ staker: pair.address, cycle }))
+    })
   }
 
   function nameOf(staker: string): string {
@@ -812,9 +862,10 @@ function phaseAt(timing: Timing, slot: number): string {
       : 'distribution'
 }
 
-function factsOf({ slot, signature, feePayer, bytes, err, instructions }: LocalTransaction): TransactionFacts {
-  const ours = instructions.filter(({ programId }) => programId === PROGRAM_ID)
-  const votes = ours.filter(({ data }) => instructionName(data) === 'vote')
+function factsOf(
+  { slot, signature, feePayer, bytes, err, instructions }: LocalTransaction,
+  votes: TransactionFacts['votes']
+): TransactionFacts {
   return {
     slot,
     signature,
@@ -824,12 +875,13 @@ function factsOf({ slot, signature, feePayer, bytes, err, instructions }: LocalT
     kinds: instructions.map(({ programId, data }) =>
       programId === PROGRAM_ID ? (instructionName(data) ?? 'unknown') : nameOfProgram(programId)
     ),
-    vote: votes.length !== 1 ? null : { staker: votes[0]!.accounts[0]!, cycle: Number(Buffer.from(votes[0]!.data).readBigUInt64LE(1)) }
+    votes
   }
 }
 
 function nameOfProgram(programId: string): string {
-  return programId === PublicKey.default.toBase58() ? 'system' : programId
+  const named = { [PublicKey.default.toBase58()]: 'system', [Ed25519Program.programId.toBase58()]: 'ed25519' }
+  return named[programId] ?? programId
 }
 
 async function balances(client: K2Client, addresses: string[]): Promise<bigint> {
@@ -844,6 +896,10 @@ async function balances(client: K2Client, addresses: string[]): Promise<bigint> 
     }
   }
   return sum
+}
+
+function amounts(by: ReadonlyMap<string, bigint>): Record<string, string> {
+  return Object.fromEntries([...by].map(([staker, roe]) => [staker, roe.toString()]))
 }
 
 function countBy(names: string[]): Record<string, number> {

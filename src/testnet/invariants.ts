@@ -15,6 +15,7 @@ export function checkInvariants(facts: RunFacts, wantedCycles: number | null): I
     { name: 'one final vote from each node for each cycle', broken: votes(facts) },
     { name: 'nodes wrote nothing but final votes during rounds', broken: writes(facts) },
     { name: 'balances on K2 add up to the last lamport', broken: money(facts) },
+    { name: 'every slash of the ledger is taken on K2', broken: slashes(facts) },
     { name: 'no node crashed', broken: crashes(facts) }
   ]
 }
@@ -56,7 +57,10 @@ function recompute({ records }: RunFacts): string | null {
 function votes({ nodes, records, transactions, openCycle }: RunFacts): string | null {
   for (const { cycle } of records) {
     for (const node of nodes) {
-      const cast = transactions.filter(({ vote, failed }) => !failed && vote?.staker === node.staker && vote.cycle === cycle).length
+      const cast = transactions
+        .filter(({ failed }) => !failed)
+        .flatMap(({ votes: counted }) => counted)
+        .filter((vote) => vote.staker === node.staker && vote.cycle === cycle).length
       if (cast > 1) {
         return `${node.name} voted ${cast} times for cycle ${cycle}`
       }
@@ -68,10 +72,13 @@ function votes({ nodes, records, transactions, openCycle }: RunFacts): string | 
   return null
 }
 
+/** One's own, or others' in a batch, which the Ed25519 precompile vouches for. */
+const FINAL_VOTES = new Set(['vote', 'ed25519, voteBatch'])
+
 function writes({ nodes, transactions, startingSlot }: RunFacts): string | null {
   const stakers = new Map(nodes.map((node) => [node.staker, node.name]))
   const other = transactions.find(
-    ({ feePayer, slot, kinds }) => slot >= startingSlot && stakers.has(feePayer) && (kinds.length !== 1 || kinds[0] !== 'vote')
+    ({ feePayer, slot, kinds }) => slot >= startingSlot && stakers.has(feePayer) && !FINAL_VOTES.has(kinds.join(', '))
   )
   return other == null ? null : `${stakers.get(other.feePayer)} wrote ${other.kinds.join(', ')} in slot ${other.slot}`
 }
@@ -98,6 +105,11 @@ function money({ money: { genesis, now, fees }, pot, records, onK2 }: RunFacts):
     return `${pot.claimed} ROE were taken out of the pot, only ${onK2.totalRewards} were owed`
   }
   return null
+}
+
+function slashes({ slashes: all }: RunFacts): string | null {
+  const [staker, odd] = [...(all ?? [])].find(([, { ledger, applied, left }]) => ledger !== applied && left > 0n) ?? []
+  return odd == null ? null : `the ledger takes ${odd.ledger} ROE from ${staker}, on K2 ${odd.applied} were taken`
 }
 
 function crashes({ nodes }: RunFacts): string | null {

@@ -28,7 +28,7 @@ const vote = (staker: string, cycle: number, more: Partial<TransactionFacts> = {
   bytes: 300,
   failed: false,
   kinds: ['vote'],
-  vote: { staker, cycle },
+  votes: [{ staker, cycle }],
   ...more
 })
 
@@ -51,6 +51,7 @@ function good(): RunFacts & { nodes: Array<NodeFacts & { records: Map<number, st
     openCycle: null,
     onK2: { cycle: 1, totalRewards: 20n },
     money: { genesis: 1000n, now: 970n, fees: 30n },
+    slashes: new Map([['bob', { ledger: 3n, applied: 3n, left: 7n }]]),
     pot: { funded: 500n, claimed: 20n, slashed: 0n, lamports: 480n + 7n, rentReserve: 7n }
   }
 }
@@ -103,8 +104,13 @@ describe('testnet', () => {
       ['a vote that failed', (facts) => Object.assign(facts.transactions[0]!, { failed: true }), /alice did not vote for cycle 0/],
       [
         'a node that writes something else',
-        (facts) => facts.transactions.push(vote('carol', 1, { kinds: ['claim'], vote: null })),
+        (facts) => facts.transactions.push(vote('carol', 1, { kinds: ['claim'], votes: [] })),
         /nothing but final votes.*carol wrote claim in slot 201/
+      ],
+      [
+        'a slash that nobody took',
+        (facts) => Object.assign(facts, { slashes: new Map([['bob', { ledger: 3n, applied: 2n, left: 7n }]]) }),
+        /every slash.*takes 3 ROE from bob, on K2 2 were taken/
       ],
       [
         'a vote with something beside it',
@@ -151,7 +157,7 @@ describe('testnet', () => {
       for (const reason of [{ fault: 'silent' as const }, { interrupted: true }, { firstCycle: 2 }]) {
         const facts = good()
         Object.assign(facts.nodes[1]!, reason, { records: new Map() })
-        facts.transactions = facts.transactions.filter(({ vote: cast }) => cast?.staker !== 'bob')
+        facts.transactions = facts.transactions.filter(({ votes: [cast] }) => cast?.staker !== 'bob')
         expect(broken(facts), JSON.stringify(reason)).to.deep.equal([])
         facts.nodes[1]!.records.set(0, 'other')
         facts.transactions.push(vote('bob', 1), vote('bob', 1))
@@ -169,7 +175,7 @@ describe('testnet', () => {
 
     it('leave what nodes wrote before the first round out', () => {
       const facts = good()
-      facts.transactions.unshift(vote('alice', 0, { slot: 99, kinds: ['stake'], vote: null }))
+      facts.transactions.unshift(vote('alice', 0, { slot: 99, kinds: ['stake'], votes: [] }))
       expect(broken(facts)).to.deep.equal([])
     })
   })

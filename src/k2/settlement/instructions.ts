@@ -453,3 +453,8 @@ function utf8(argument: string, text: string, min: number, max: number): Uint8Ar
   }
   return bytes
 }
+
+/** The cycle of a vote, or of a batch of votes, by its data. */
+export function voteCycle(name: 'vote' | 'voteBatch', data: Uint8Array): number {
+  return Number(Buffer.from(data).readBigUInt64LE(name === 'vote' ? 1 : 1 + VOTE_DOMAIN.length + KEY_BYTES))
+}
