@@ -226,7 +226,8 @@ export async function runCycle({
   proxies,
   voters,
   parts,
-  schedule
+  schedule,
+  patienceMs = 10_000
 }: {
   seed: number
   cycle: number
@@ -235,6 +236,8 @@ export async function runCycle({
   voters: KeyPair[]
   parts?: Parts
   schedule?: (random: () => number, range: { from: number; to: number }) => Step[]
+  /** How long the clients get to tell the outcome after the window. */
+  patienceMs?: number
 }): Promise<RunResult> {
   const random = randomFrom(seed)
   const { from, to } = windowOf(chain.timing, cycle, 'distribution')
@@ -296,7 +299,7 @@ export async function runCycle({
         proxy.set({})
       }
       chain.k2.warpTo(Math.max(to, chain.k2.slot()) + 2)
-      const deadline = performance.now() + 10_000
+      const deadline = performance.now() + patienceMs
       while (told() < clients.length && performance.now() < deadline) {
         await new Promise((resolve) => setTimeout(resolve, 20))
         chain.k2.warpTo(chain.k2.slot() + 1)
