@@ -169,11 +169,21 @@ async function barFor(isTerminal: boolean): Promise<{ show: (written: number, to
   }
   const { default: cliProgress } = await import('cli-progress')
   const bar = new cliProgress.SingleBar(
-    { format: 'writing   {bar} {value} of {total} bytes', stream: process.stderr, hideCursor: true, stopOnComplete: true },
+    { format: 'writing   {bar} {value} of {total} bytes', stream: process.stderr, hideCursor: true },
     cliProgress.Presets.shades_classic
   )
+  let complete = false
   return {
-    show: (written, total) => (bar.isActive ? bar.update(written) : bar.start(total, written)),
+    show: (written, total) => {
+      if (!complete) {
+        bar.isActive ? bar.update(written) : bar.start(total, written)
+      }
+      // a full buffer is looked at once more, and told once more
+      if (written === total) {
+        complete = true
+        bar.stop()
+      }
+    },
     stop: () => bar.stop()
   }
 }
