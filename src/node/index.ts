@@ -621,6 +621,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         taskProcess: runner?.status() ?? null,
         ...stats(),
         sync: sync.counters(),
+        outbox: outbox.counters(),
         cycles: store.cycles.list(config.task, STATUS_CYCLES)
       }
     }
