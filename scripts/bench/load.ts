@@ -21,6 +21,8 @@ const MIB = 1024 * 1024
 const ACCOUNTS = 200
 /** Connections that the notifications of signatures come over. */
 const CONFIRMERS = 4
+/** As many clients as there are subscribers have a connection each; with fewer, a busy machine's scheduler would set the pace. */
+const HTTP_CONNECTIONS = 100
 const PACE_MS = 10
 const POLL_MS = 200
 /** How long the last transactions may take; a blockhash is dead long before. */
@@ -108,7 +110,7 @@ async function load(
   }
 ): Promise<Run> {
   const { keys, transactions, perSecond, progress } = init
-  const agent = new Agent({ keepAlive: true, maxSockets: 32 })
+  const agent = new Agent({ keepAlive: true, maxSockets: HTTP_CONNECTIONS })
   const call = (method: string, params: unknown[]) => rpc(agent, k2.url, method, params)
   const sockets: Socket[] = []
   const open = async () => {
