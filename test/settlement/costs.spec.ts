@@ -2,8 +2,19 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Keypair, PublicKey, type TransactionInstruction } from '@solana/web3.js'
+import { getTransactionDecoder } from '@solana/kit'
+import {
+  AddressLookupTableAccount,
+  AddressLookupTableProgram,
+  Keypair,
+  PublicKey,
+  SYSVAR_INSTRUCTIONS_PUBKEY,
+  type TransactionInstruction,
+  TransactionMessage,
+  VersionedTransaction
+} from '@solana/web3.js'
 import { expect } from 'chai'
+import { FailedTransactionMetadata } from 'litesvm'
 import { signEd25519 } from '../../src/identity/index.ts'
 import {
   applySlash,
@@ -181,6 +192,37 @@ describe('settlement: costs', () => {
     expect(costs.get('vote batch of 5')).to.satisfy(({ units, bytes }: Cost) => units < 200_000 && bytes <= 1232 && bytes + 142 > 1232)
   })
 
+  it('with an address table a transaction holds seven votes, and the program takes them', () => {
+    const scene = new Scene({ stakes: Array(8).fill(1000n) })
+    const { vm, task } = scene
+    const sender = vm.wallet()
+    const table = addressTable([task, b58(SYSVAR_INSTRUCTIONS_PUBKEY), ...scene.members.map((member) => member.stake)])
+    vm.plant(b58(table.account.key), { lamports: 10n ** 9n, owner: b58(AddressLookupTableProgram.programId), data: table.data })
+    scene.toVote(0)
+    const content = { task, cycle: 0, root: digest, recordDigest: digest, totalRewards: 5n }
+    const message = voteMessage(content)
+    const transactionOf = (count: number) => {
+      const votes = scene.members
+        .slice(0, count)
+        .map(({ staker, key }) => ({ staker, stakingKey: staker, signature: signEd25519(message, key.secretKey) }))
+      const transaction = new VersionedTransaction(
+        new TransactionMessage({
+          payerKey: sender.publicKey,
+          recentBlockhash: vm.svm.latestBlockhash(),
+          instructions: voteBatch({ ...content, votes })
+        }).compileToV0Message([table.account])
+      )
+      transaction.sign([sender])
+      return transaction.serialize()
+    }
+    const bytes = transactionOf(7)
+    expect(bytes.length).to.be.at.most(1232)
+    const result = vm.svm.sendTransaction(getTransactionDecoder().decode(bytes))
+    expect(result, String(result)).to.not.be.instanceOf(FailedTransactionMetadata)
+    expect(scene.state.tally?.entries.map(({ weight }) => weight)).to.deep.equal([7000n])
+    expect(transactionOf(8).length).to.be.greaterThan(1232)
+  })
+
   it('accounts are rent-exempt at the sizes and prices that the spec lists', () => {
     const text = readFileSync(join(import.meta.dirname, '..', '..', 'protocols', 'settlement', 'README.md'), 'utf8')
     const { vm } = new Scene()
@@ -193,3 +235,16 @@ describe('settlement: costs', () => {
     }
   })
 })
+
+/** A lookup table as K2 keeps it: kind, no deactivation, last extended in slot 0, no authority, the addresses. */
+function addressTable(addresses: string[]): { account: AddressLookupTableAccount; data: Uint8Array } {
+  const head = Buffer.alloc(56)
+  head.writeUInt32LE(1, 0)
+  head.fill(0xff, 4, 12)
+  const keys = addresses.map((one) => new PublicKey(one))
+  const state = { deactivationSlot: 2n ** 64n - 1n, lastExtendedSlot: 0, lastExtendedSlotStartIndex: 0, addresses: keys }
+  return {
+    account: new AddressLookupTableAccount({ key: Keypair.generate().publicKey, state }),
+    data: Uint8Array.from(Buffer.concat([head, ...keys.map((key) => key.toBytes())]))
+  }
+}
