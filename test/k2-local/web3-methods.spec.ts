@@ -94,6 +94,9 @@ describe('local K2: the methods of web3.js, which checks the shapes of what it g
     f.slots()
     const { value } = await f.connection.getBlockProduction({ identity, range: { firstSlot: 1, lastSlot: done + 12 } })
     expect(value.byIdentity[identity]).to.deep.equal([done + 12, done + 2])
+    // the slot in progress counts as well, for who looks at it
+    const { value: now } = await f.connection.getBlockProduction({ commitment: 'processed', range: { firstSlot: done + 12 } })
+    expect(now.byIdentity[identity]).to.deep.equal([2, 2])
     const none = await f.connection.getBlockProduction({ identity: PublicKey.default.toBase58() })
     expect(none.value.byIdentity).to.deep.equal({})
     const wrong = async (range: object) => (await f.call('getBlockProduction', { range })).error!
@@ -114,13 +117,33 @@ describe('local K2: the methods of web3.js, which checks the shapes of what it g
     expect(first!.lamports).to.equal(await f.connection.getBalance(new PublicKey(f.k2.faucetAddress)))
     expect(second!.address.toBase58()).to.equal(alice.publicKey.toBase58())
     expect((await f.connection.getLargestAccounts({ filter: 'nonCirculating' })).value).to.deep.equal([])
+    // one of a program that owned nothing until now
+    const pot = Keypair.generate()
+    const create = SystemProgram.createAccount({
+      fromPubkey: alice.publicKey,
+      newAccountPubkey: pot.publicKey,
+      lamports: 20_000_000_000,
+      space: 0,
+      programId: Keypair.generate().publicKey
+    })
+    await run(f, alice, [create], pot)
+    expect((await f.connection.getLargestAccounts()).value[2]!.address.toBase58()).to.equal(pot.publicKey.toBase58())
     const bob = Keypair.generate().publicKey
     const transferTo = (to: PublicKey) => SystemProgram.transfer({ fromPubkey: alice.publicKey, toPubkey: to, lamports: 2_000_000 })
+    const cheap = new Transaction({ feePayer: alice.publicKey, ...(await f.connection.getLatestBlockhash()) }).add(
+      ComputeBudgetProgram.setComputeUnitPrice({ microLamports: 300 }),
+      transferTo(Keypair.generate().publicKey)
+    )
+    cheap.sign(alice)
+    await f.connection.sendRawTransaction(cheap.serialize())
     await run(f, alice, [ComputeBudgetProgram.setComputeUnitPrice({ microLamports: 700 }), transferTo(bob)])
     const slot = await f.connection.getSlot()
     const paid = async (...accounts: PublicKey[]) =>
       (await f.connection.getRecentPrioritizationFees({ lockedWritableAccounts: accounts })).at(-1)
     expect(await paid(bob)).to.deep.equal({ slot, prioritizationFee: 700 })
+    expect(await paid(Keypair.generate().publicKey), 'the least in the block').to.deep.equal({ slot, prioritizationFee: 300 })
+    expect(await paid(alice.publicKey), 'in both').to.deep.equal({ slot, prioritizationFee: 300 })
+    expect(await paid(alice.publicKey, bob), 'the dearest account').to.deep.equal({ slot, prioritizationFee: 700 })
     f.slots()
     expect(await paid(bob)).to.deep.equal({ slot: slot + 1, prioritizationFee: 0 })
     await run(f, alice, [transferTo(Keypair.generate().publicKey)])
@@ -351,6 +374,21 @@ describe('local K2: the methods of web3.js, which checks the shapes of what it g
       .result.value
     expect(simulated.loadedAddresses).to.deep.equal({ writable: [carol.toBase58()], readonly: [] })
     expect(simulated.postBalances[2]).to.equal(1_500_000)
+    // a table counts with its full length against the limit on what a transaction loads
+    const limited = async (bytes: number) => {
+      const data = Buffer.alloc(5, 4)
+      data.writeUInt32LE(bytes, 1)
+      const limit = new TransactionInstruction({ programId: ComputeBudgetProgram.programId, keys: [], data })
+      const payment = SystemProgram.transfer({ fromPubkey: alice.publicKey, toPubkey: carol, lamports: 1_500_000 })
+      const { blockhash: recentBlockhash } = await f.connection.getLatestBlockhash()
+      const bounded = new TransactionMessage({ payerKey: alice.publicKey, recentBlockhash, instructions: [limit, payment] })
+      const text = Buffer.from(new VersionedTransaction(bounded.compileToV0Message([table])).serialize()).toString('base64')
+      return (await f.call('simulateTransaction', text, { encoding: 'base64' })).result.value
+    }
+    const { loadedAccountsDataSize: needed } = await limited(100_000)
+    expect(needed).to.be.greaterThan(8248)
+    expect((await limited(needed)).err).to.equal(null)
+    expect((await limited(needed - 1)).err).to.equal('MaxLoadedAccountsDataSizeExceeded')
     const signature = await f.connection.sendTransaction(transaction)
     f.slots()
     const get = async (encoding: string) =>
@@ -507,18 +545,25 @@ describe('local K2: durable nonces', () => {
     }
     await f.connection.sendRawTransaction(builtOnOld('now').serialize())
     const { nonce: made } = await held()
+    // in this block it has been moved on already, whatever a transaction is built on; what fails leaves it as it was
+    const blockhashes = [old.blockhash, (await f.connection.getBlock((await f.connection.getSlot()) - 1))!.blockhash]
+    for (const blockhash of blockhashes) {
+      const early = new Transaction({ feePayer: alice.publicKey, ...old, blockhash }).add(advance(), memo('early'))
+      early.sign(alice)
+      const signature = await f.connection.sendRawTransaction(early.serialize(), { skipPreflight: true })
+      expect((await f.connection.getSignatureStatus(signature)).value!.err).to.deep.equal({ InstructionError: [0, { Custom: 7 }] })
+      expect((await held()).nonce).to.equal(made)
+    }
     f.slots()
+    const failing = new Transaction({ feePayer: alice.publicKey, ...old }).add(advance(), transferTo(nonce.publicKey, 90_000_000_000))
+    failing.sign(alice)
+    await f.connection.sendRawTransaction(failing.serialize(), { skipPreflight: true })
+    expect((await held()).nonce).to.equal(made)
     expect((await f.connection.simulateTransaction(builtOnOld('later'))).value.err).to.equal(null)
     expect((await held()).nonce).to.equal(made)
     await f.connection.sendRawTransaction(builtOnOld('later').serialize())
     expect((await held()).nonce).to.not.equal(made)
     f.slots()
-    // and what fails leaves it as it was
-    const { nonce: last } = await held()
-    const failing = new Transaction({ feePayer: alice.publicKey, ...old }).add(advance(), transferTo(nonce.publicKey, 90_000_000_000))
-    failing.sign(alice)
-    await f.connection.sendRawTransaction(failing.serialize(), { skipPreflight: true })
-    expect((await held()).nonce).to.equal(last)
   })
 
   it('are moved on by a transaction that fails, so that its fee is taken once', async () => {
@@ -548,8 +593,17 @@ describe('local K2: durable nonces', () => {
     expect((await failureOf(f.connection.sendRawTransaction(others.serialize()))).message).to.contain('Blockhash not found')
     const invented = await withNonce([memo('on')], { value: Keypair.generate().publicKey.toBase58() })
     expect((await failureOf(f.connection.sendRawTransaction(invented.serialize()))).message).to.contain('Blockhash not found')
-    // the advance must come first
-    const second = new Transaction({ feePayer: alice.publicKey, recentBlockhash: (await held()).nonce }).add(memo('x'), advance())
+    // it must be moved on, and first of all
+    const { nonce: value } = await held()
+    const authorize = SystemProgram.nonceAuthorize({
+      noncePubkey: nonce.publicKey,
+      authorizedPubkey: alice.publicKey,
+      newAuthorizedPubkey: bob.publicKey
+    })
+    const unmoved = new Transaction({ feePayer: alice.publicKey, recentBlockhash: value }).add(authorize)
+    unmoved.sign(alice)
+    expect((await failureOf(f.connection.sendRawTransaction(unmoved.serialize()))).message).to.contain('Blockhash not found')
+    const second = new Transaction({ feePayer: alice.publicKey, recentBlockhash: value }).add(memo('x'), advance())
     second.sign(alice)
     expect((await failureOf(f.connection.sendRawTransaction(second.serialize()))).message).to.contain('Blockhash not found')
   })
@@ -595,10 +649,23 @@ describe('local K2: durable nonces', () => {
       await kept.close()
       kept = await startK2({ dataDir })
       const signature = await kept.connection.sendRawTransaction(transaction.serialize())
+      kept.slots()
+      // what a failed transaction has moved on is on the disk too
+      const moved = NonceAccount.fromAccountData((await kept.connection.getAccountInfo(own.publicKey))!.data).nonce
+      const failing = new Transaction({
+        feePayer: bob.publicKey,
+        nonceInfo: { nonce: moved, nonceInstruction: SystemProgram.nonceAdvance(key) },
+        minContextSlot: 0
+      }).add(SystemProgram.transfer({ fromPubkey: bob.publicKey, toPubkey: own.publicKey, lamports: 90_000_000_000 }))
+      failing.sign(bob)
+      await kept.connection.sendRawTransaction(failing.serialize(), { skipPreflight: true })
+      const last = NonceAccount.fromAccountData((await kept.connection.getAccountInfo(own.publicKey, 'processed'))!.data).nonce
+      expect(last).to.not.equal(moved)
       await kept.close()
       kept = await startK2({ dataDir })
       expect((await kept.connection.getSignatureStatus(signature, { searchTransactionHistory: true })).value!.err).to.equal(null)
       expect((await failureOf(kept.connection.sendRawTransaction(transaction.serialize()))).message).to.contain('Blockhash not found')
+      expect(NonceAccount.fromAccountData((await kept.connection.getAccountInfo(own.publicKey))!.data).nonce).to.equal(last)
       // owners of accounts are known again as well
       const largest = (await kept.connection.getLargestAccounts()).value.map(({ address }) => address.toBase58())
       expect(largest.slice(0, 1)).to.deep.equal([kept.k2.faucetAddress])

@@ -1,6 +1,6 @@
 import { decodeBase58, encodeBase58 } from './base58.ts'
 import { ByteReader } from './byte-reader.ts'
-import type { AccountState } from './vm.ts'
+import { type AccountState, CLOCK_SYSVAR } from './vm.ts'
 
 // accounts of the two token programs; source of the layouts: `@solana/spl-token` (src/state, src/extensions)
 
@@ -123,15 +123,30 @@ export function extensionsOf({ data }: AccountState): Extension[] {
   return found
 }
 
+/** How amounts of a token are shown; `shown` reckons in interest or scaling that the mint asks for, by the chain's clock. */
+export interface Unit {
+  decimals: number
+  shown?: (amount: number) => number
+}
+
+/** With more decimals than this an amount is not told as a number: its divisor does not fit Solana's own integers. */
+const MAX_NUMBER_DECIMALS = 19
+
 /** An amount in the words of JSON-RPC. */
-export function viewAmount(amount: bigint, decimals: number): TokenAmount {
+export function viewAmount(amount: bigint, unit: number | Unit): TokenAmount {
+  const { decimals, shown } = typeof unit === 'number' ? { decimals: unit } : unit
+  if (shown !== undefined) {
+    const text = shown(Number(amount)).toFixed(Math.min(decimals, 100))
+    const trimmed = text.includes('.') ? text.replace(/\.?0+$/, '') : text
+    return { amount: amount.toString(), decimals, uiAmount: Number(trimmed), uiAmountString: trimmed }
+  }
   const digits = amount.toString().padStart(decimals + 1, '0')
   const whole = digits.slice(0, digits.length - decimals)
   const fraction = digits.slice(digits.length - decimals).replace(/0+$/, '')
   return {
     amount: amount.toString(),
     decimals,
-    uiAmount: Number(amount) / 10 ** decimals,
+    uiAmount: decimals > MAX_NUMBER_DECIMALS ? null : Number(amount) / 10 ** decimals,
     uiAmountString: fraction === '' ? whole : `${whole}.${fraction}`
   }
 }
@@ -179,6 +194,39 @@ export function tokenBalances(keys: readonly Uint8Array[], account: (key: Uint8A
           }
         ]
   })
+}
+
+const CLOCK_KEY = decodeBase58(CLOCK_SYSVAR)
+const INTEREST_BEARING = 10
+const SCALED = 25
+/** By the extension's own reckoning: a year of 365.24 days. */
+const SECONDS_PER_YEAR = 60 * 60 * 24 * 365.24
+const ONE_IN_BASIS_POINTS = 10_000
+
+/** How a mint's amounts are shown now, or undefined where there is no such mint. Source: `@solana/spl-token` (src/actions/amountToUiAmount). */
+export function unitOf(mint: string, account: (key: Uint8Array) => AccountState | undefined): Unit | undefined {
+  const state = account(decodeBase58(mint))
+  const decimals = state && decodeMint(state)?.decimals
+  if (decimals === undefined) {
+    return undefined
+  }
+  const extension = extensionsOf(state!).find(({ type }) => type === INTEREST_BEARING || type === SCALED)
+  const clock = extension && account(CLOCK_KEY)
+  if (extension === undefined || clock === undefined) {
+    return { decimals }
+  }
+  const now = Number(new ByteReader(clock.data, 32).i64())
+  const reader = new ByteReader(extension.bytes, 32)
+  if (extension.type === SCALED) {
+    const [first, from, then] = [reader.f64(), Number(reader.i64()), reader.f64()]
+    const multiplier = now >= from ? then : first
+    return { decimals, shown: (amount) => Math.trunc(amount * multiplier) / 10 ** decimals }
+  }
+  const [start, firstRate, updated, rate] = [Number(reader.i64()), reader.i16(), Number(reader.i64()), reader.i16()]
+  const growth = (points: number, seconds: number) => Math.exp((points * seconds) / SECONDS_PER_YEAR / ONE_IN_BASIS_POINTS)
+  // in the program's own order: the last digits depend on it
+  const scale = (growth(firstRate, updated - start) * growth(rate, now - updated)) / 10 ** decimals
+  return { decimals, shown: (amount) => amount * scale }
 }
 
 /** A mint's decimals, or undefined where there is no such mint. */

@@ -1,7 +1,16 @@
 import { z } from 'zod'
 import { encodeBase58 } from '../base58.ts'
 import type { Commitment } from '../ledger.ts'
-import { decimalsOf, decodeMint, decodeTokenAccount, type Mint, type TokenAccount, tokenProgramOf, viewAmount } from '../token-state.ts'
+import {
+  decodeMint,
+  decodeTokenAccount,
+  type Mint,
+  type TokenAccount,
+  tokenProgramOf,
+  type Unit,
+  unitOf,
+  viewAmount
+} from '../token-state.ts'
 import type { AccountState } from '../vm.ts'
 import { viewAccounts } from './account-methods.ts'
 import { method, type RpcContext, slotFor, withContext } from './context.ts'
@@ -18,7 +27,7 @@ const holderParams = z.tuple([
   p.accountConfig.optional()
 ])
 
-/** Tokens of both token programs. Amounts are as they are on chain: interest and scaling of Token-2022 are not reckoned in. */
+/** Tokens of both token programs. */
 export const tokenMethods = {
   getTokenAccountBalance: method(view, (context, [{ bytes }, config]) => {
     const commitment = config?.commitment ?? 'finalized'
@@ -27,24 +36,24 @@ export const tokenMethods = {
       throw invalidParams('Invalid param: could not find account')
     }
     const account = decodeTokenAccount(state)
-    const decimals = account && decimalsOf(account.mint, (key) => context.ledger.account(key, commitment))
-    if (account === undefined || decimals === undefined) {
+    const unit = account && unitOf(account.mint, (key) => context.ledger.account(key, commitment))
+    if (account === undefined || unit === undefined) {
       throw invalidParams('Invalid param: not a Token account')
     }
-    return withContext(slotFor(context, config), viewAmount(account.amount, decimals))
+    return withContext(slotFor(context, config), viewAmount(account.amount, unit))
   }),
   getTokenSupply: method(view, (context, [{ bytes }, config]) => {
-    const { supply, decimals } = mintAt(context, bytes, config?.commitment ?? 'finalized', 'could not find account').mint
-    return withContext(slotFor(context, config), viewAmount(supply, decimals))
+    const { mint, unit } = mintAt(context, bytes, config?.commitment ?? 'finalized', 'could not find account')
+    return withContext(slotFor(context, config), viewAmount(mint.supply, unit))
   }),
   getTokenLargestAccounts: method(view, (context, [{ bytes, text }, config]) => {
     const commitment = config?.commitment ?? 'finalized'
-    const { mint, program } = mintAt(context, bytes, commitment, 'could not find mint')
+    const { unit, program } = mintAt(context, bytes, commitment, 'could not find mint')
     const largest = tokenAccounts(context, program, commitment)
       .filter(({ token }) => token.mint === text)
       .sort((a, b) => (a.token.amount < b.token.amount ? 1 : a.token.amount > b.token.amount ? -1 : Buffer.compare(a.key, b.key)))
       .slice(0, MAX_LARGEST)
-      .map(({ key, token }) => ({ address: encodeBase58(key), ...viewAmount(token.amount, mint.decimals) }))
+      .map(({ key, token }) => ({ address: encodeBase58(key), ...viewAmount(token.amount, unit) }))
     return withContext(slotFor(context, config), largest)
   }),
   getTokenAccountsByOwner: method(holderParams, (context, [{ text }, filter, config]) =>
@@ -81,7 +90,12 @@ function tokenAccounts({ ledger }: RpcContext, program: Uint8Array, commitment: 
 }
 
 /** @throws RpcError where there is no mint */
-function mintAt({ ledger }: RpcContext, key: Uint8Array, commitment: Commitment, absent: string): { mint: Mint; program: Uint8Array } {
+function mintAt(
+  { ledger }: RpcContext,
+  key: Uint8Array,
+  commitment: Commitment,
+  absent: string
+): { mint: Mint; unit: Unit; program: Uint8Array } {
   const state: AccountState | undefined = ledger.account(key, commitment)
   if (state === undefined) {
     throw invalidParams(`Invalid param: ${absent}`)
@@ -90,5 +104,6 @@ function mintAt({ ledger }: RpcContext, key: Uint8Array, commitment: Commitment,
   if (mint === undefined) {
     throw invalidParams('Invalid param: not a Token mint')
   }
-  return { mint, program: state.owner }
+  const unit = unitOf(encodeBase58(key), (other) => ledger.account(other, commitment)) ?? { decimals: mint.decimals }
+  return { mint, unit, program: state.owner }
 }

@@ -1,6 +1,6 @@
 import { encodeBase58 } from '../../base58.ts'
 import { ByteReader } from '../../byte-reader.ts'
-import { decimalsOf, decodeMint, decodeMultisig, decodeTokenAccount, extensionsOf, tokenProgramOf, viewAmount } from '../../token-state.ts'
+import { decodeMint, decodeMultisig, decodeTokenAccount, extensionsOf, tokenProgramOf, unitOf, viewAmount } from '../../token-state.ts'
 import { type AccountState, SYSTEM_PROGRAM, UPGRADEABLE_LOADER } from '../../vm.ts'
 import { viewExtension } from './token-extensions.ts'
 
@@ -67,18 +67,18 @@ function parseToken(account: AccountState, _key: string | undefined, lookup: Loo
     return { type: 'multisig', info: { ...multisig, isInitialized: true } }
   }
   const held = decodeTokenAccount(account)
-  const decimals = held && decimalsOf(held.mint, lookup)
-  if (held === undefined || decimals === undefined) {
+  const unit = held && unitOf(held.mint, lookup)
+  if (held === undefined || unit === undefined) {
     return undefined
   }
   const info = {
     mint: held.mint,
     owner: held.owner,
-    tokenAmount: viewAmount(held.amount, decimals),
-    ...(held.delegate === undefined ? {} : { delegate: held.delegate, delegatedAmount: viewAmount(held.delegatedAmount, decimals) }),
+    tokenAmount: viewAmount(held.amount, unit),
+    ...(held.delegate === undefined ? {} : { delegate: held.delegate, delegatedAmount: viewAmount(held.delegatedAmount, unit) }),
     state: held.state,
     isNative: held.nativeReserve !== undefined,
-    ...(held.nativeReserve === undefined ? {} : { rentExemptReserve: viewAmount(held.nativeReserve, decimals) }),
+    ...(held.nativeReserve === undefined ? {} : { rentExemptReserve: viewAmount(held.nativeReserve, unit) }),
     ...(held.closeAuthority === undefined ? {} : { closeAuthority: held.closeAuthority }),
     ...extended
   }
