@@ -22,14 +22,16 @@ const root = join(import.meta.dirname, '..')
 const source = join(root, 'protocols', 'settlement')
 const target = join(source, 'settlement.so')
 
-function findClang(): string | undefined {
+/** The one compiler whose output is committed, or undefined where it is missing. */
+export function findClang(): string | undefined {
   return [`clang-${CLANG_MAJOR}`, `/usr/lib/llvm-${CLANG_MAJOR}/bin/clang`, 'clang'].find((name) => {
     const { status, stdout } = spawnSync(name, ['--version'], { encoding: 'utf8' })
     return status === 0 && stdout.includes(`clang version ${CLANG_MAJOR}.`)
   })
 }
 
-function installClang(): string | undefined {
+/** Installs it where it can: as root on a system with apt-get. */
+export function installClang(): string | undefined {
   if (process.getuid?.() !== 0 || spawnSync('apt-get', ['--version']).status !== 0) {
     return undefined
   }
@@ -45,13 +47,18 @@ function installClang(): string | undefined {
   return findClang()
 }
 
-/** Compiles and links; the working directory is the source's, so that no path of this checkout gets into the object. */
-function build(clang: string): Uint8Array {
+/**
+ * Compiles and links; the working directory is the source's, so that no path of this checkout gets into the object.
+ *
+ * @param from - a folder with settlement.c and its headers
+ * @throws what clang or the linker throws
+ */
+export function buildProgram(clang: string, from = source): Uint8Array {
   mkdirSync(join(root, 'build'), { recursive: true })
   const work = mkdtempSync(join(root, 'build', 'program-'))
   try {
     const object = join(work, 'settlement.o')
-    execFileSync(clang, [...FLAGS, '-c', 'settlement.c', '-o', object], { cwd: source, stdio: 'inherit' })
+    execFileSync(clang, [...FLAGS, '-c', 'settlement.c', '-o', object], { cwd: from, stdio: 'inherit' })
     return linkSbf(readFileSync(object))
   } finally {
     rmSync(work, { recursive: true, force: true })
@@ -73,7 +80,7 @@ function main(args: string[]): number {
   }
   let built: Uint8Array
   try {
-    built = build(clang)
+    built = buildProgram(clang)
   } catch (error) {
     // clang has said itself what is wrong
     console.error(error instanceof LinkError ? `build:program: ${error.message}` : 'build:program: settlement.c does not compile')
@@ -99,4 +106,6 @@ function main(args: string[]): number {
   return 0
 }
 
-process.exitCode = main(process.argv.slice(2))
+if (import.meta.main) {
+  process.exitCode = main(process.argv.slice(2))
+}

@@ -214,6 +214,8 @@ export class Arena {
   world: World = { program: PROGRAM, relay: RELAY, accounts: new Map(), slot: 0n, rentPerByte: 6960n }
   readonly coverage: Coverage = new Map()
   transactions = 0
+  /** what was sent since the stage was loaded, and how it ended */
+  readonly journal: string[] = []
   /** how often something happened that takes several steps */
   readonly depths = {
     'cycle finalized': 0,
@@ -269,6 +271,7 @@ export class Arena {
     this.bases = new Map(bases)
     this.fees = 0n
     this.planted = false
+    this.journal.length = 0
   }
 
   private save(stage: string): void {
@@ -332,6 +335,7 @@ export class Arena {
     const { verdict, fee } = apply(this.world, transaction)
     const said = this.vm.send(transaction)
     this.transactions++
+    this.journal.push(`slot ${this.world.slot}: ${action}, ${verdict}`)
     const row = this.coverage.get(action) ?? new Map<string, number>()
     this.coverage.set(action, row.set(verdict, (row.get(verdict) ?? 0) + 1))
     if (!agree(verdict, said)) {

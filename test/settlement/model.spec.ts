@@ -55,13 +55,19 @@ describe('settlement: the program and its model', function () {
     const arena = new Arena()
     const began = performance.now()
     let [sequences, steps] = [0, 0]
+    let journal = ''
     const result = fc.check(
       fc.property(sequence, ({ stage, steps: list }) => {
         arena.load(stage)
-        for (const one of list) {
-          arena.run(one)
+        try {
+          for (const one of list) {
+            arena.run(one)
+          }
+          arena.finish(stage)
+        } catch (error) {
+          journal = arena.journal.map((line) => `  ${line}`).join('\n')
+          throw error
         }
-        arena.finish(stage)
         sequences++
         steps += list.length
       }),
@@ -71,7 +77,7 @@ describe('settlement: the program and its model', function () {
       const error = result.errorInstance as Error
       const again = `KOII_MESH_FUZZ_SEED=${result.seed} KOII_MESH_FUZZ_PATH=${result.counterexamplePath} KOII_MESH_FUZZ_RUNS=${RUNS}`
       const found = JSON.stringify(result.counterexample?.[0])
-      error.message += `\nin ${found}\nagain: ${again} npm run test:only -- test/settlement/model.spec.ts`
+      error.message += `\nat the end of\n${journal}\nwhich was ${found}\nagain: ${again} npm run test:only -- test/settlement/model.spec.ts`
       throw error
     }
     const seconds = (performance.now() - began) / 1000
@@ -79,6 +85,7 @@ describe('settlement: the program and its model', function () {
       `    ${sequences} sequences, ${steps} steps, ${arena.transactions} transactions in ${seconds.toFixed(0)} s; seed ${SEED}\n${table(arena)}`
     )
     if (RUNS >= RUNS_FOR_COVERAGE && PATH == null) {
+      expect(sequences).to.equal(RUNS)
       checkCoverage(arena, RUNS)
     }
   })
