@@ -471,6 +471,14 @@ describe('local K2: durable nonces', () => {
   const transferTo = (to: PublicKey, lamports = 2_000_000) =>
     SystemProgram.transfer({ fromPubkey: alice.publicKey, toPubkey: to, lamports })
 
+  /** Tries a transaction as it is (web3.js would give it another blockhash): how it ends, and the nonce that it would leave. */
+  const tried = async (transaction: Transaction) => {
+    const accounts = { addresses: [nonce.publicKey.toBase58()], encoding: 'jsonParsed' }
+    const text = transaction.serialize().toString('base64')
+    const { value } = (await f.call('simulateTransaction', text, { encoding: 'base64', accounts })).result
+    return { err: value.err, nonceAfter: value.accounts[0]?.data.parsed.info.blockhash }
+  }
+
   it('keep a transaction alive past any blockhash, once', async () => {
     const bob = Keypair.generate().publicKey
     const first = (await held()).nonce
@@ -478,10 +486,12 @@ describe('local K2: durable nonces', () => {
     f.slots(400)
     expect((await f.connection.isBlockhashValid(first)).value).to.equal(false)
     expect((await f.connection.getFeeForMessage(transaction.compileMessage())).value).to.equal(5000)
-    expect((await f.connection.simulateTransaction(transaction)).value.err).to.equal(null)
+    const trial = await tried(transaction)
+    expect(trial.err).to.equal(null)
     expect((await held()).nonce, 'a trial moves nothing on').to.equal(first)
     const signature = await f.connection.sendRawTransaction(transaction.serialize())
     expect((await held()).nonce).to.not.equal(first)
+    expect((await held()).nonce, 'as the trial said').to.equal(trial.nonceAfter)
     f.slots()
     expect(await f.connection.getBalance(bob)).to.equal(2_000_000)
     expect((await f.connection.getSignatureStatus(signature)).value!.err).to.equal(null)
@@ -550,6 +560,8 @@ describe('local K2: durable nonces', () => {
     for (const blockhash of blockhashes) {
       const early = new Transaction({ feePayer: alice.publicKey, ...old, blockhash }).add(advance(), memo('early'))
       early.sign(alice)
+      expect((await tried(early)).err).to.deep.equal({ InstructionError: [0, { Custom: 7 }] })
+      expect((await held()).nonce).to.equal(made)
       const signature = await f.connection.sendRawTransaction(early.serialize(), { skipPreflight: true })
       expect((await f.connection.getSignatureStatus(signature)).value!.err).to.deep.equal({ InstructionError: [0, { Custom: 7 }] })
       expect((await held()).nonce).to.equal(made)
@@ -559,7 +571,7 @@ describe('local K2: durable nonces', () => {
     failing.sign(alice)
     await f.connection.sendRawTransaction(failing.serialize(), { skipPreflight: true })
     expect((await held()).nonce).to.equal(made)
-    expect((await f.connection.simulateTransaction(builtOnOld('later'))).value.err).to.equal(null)
+    expect((await tried(builtOnOld('later'))).err).to.equal(null)
     expect((await held()).nonce).to.equal(made)
     await f.connection.sendRawTransaction(builtOnOld('later').serialize())
     expect((await held()).nonce).to.not.equal(made)
