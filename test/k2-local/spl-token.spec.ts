@@ -92,18 +92,18 @@ describe('local K2: @solana/spl-token, unmodified', () => {
           [alices.toBase58(), '7500000'],
           [bobs.toBase58(), '2500000']
         ])
-        const { meta } = (await f.connection.getTransaction(signature, { maxSupportedTransactionVersion: 0 }))!
+        const meta = (await f.connection.getTransaction(signature, { maxSupportedTransactionVersion: 0 }))!.meta!
         const amounts = (balances: typeof meta.preTokenBalances) =>
           Object.fromEntries(balances!.map(({ owner, uiTokenAmount }) => [owner, uiTokenAmount.amount]))
-        expect(amounts(meta!.preTokenBalances)).to.deep.equal({
+        expect(amounts(meta.preTokenBalances)).to.deep.equal({
           [alice.publicKey.toBase58()]: '10000000',
           [bob.publicKey.toBase58()]: '0'
         })
-        expect(amounts(meta!.postTokenBalances)).to.deep.equal({
+        expect(amounts(meta.postTokenBalances)).to.deep.equal({
           [alice.publicKey.toBase58()]: '7500000',
           [bob.publicKey.toBase58()]: '2500000'
         })
-        expect(meta!.postTokenBalances![0]).to.include({ mint: mint.toBase58(), programId: program.toBase58() })
+        expect(meta.postTokenBalances![0]).to.include({ mint: mint.toBase58(), programId: program.toBase58() })
       })
 
       it('finds accounts by owner and by delegate, by mint and by program', async () => {
@@ -192,7 +192,7 @@ describe('local K2: @solana/spl-token, unmodified', () => {
         const carol = Keypair.generate().publicKey
         const carols = getAssociatedTokenAddressSync(mint, carol, false, program)
         await createAssociatedTokenAccountIdempotent(f.connection, alice, mint, carol, undefined, program)
-        const [{ signature: made }] = (await f.connection.getSignaturesForAddress(carols, { limit: 1 })) as [{ signature: string }]
+        const [{ signature: made } = { signature: '' }] = await f.connection.getSignaturesForAddress(carols, { limit: 1 })
         const parsed = (await f.connection.getParsedTransaction(made))!
         const outer = parsed.transaction.message.instructions.find((one) => 'program' in one && one.program.includes('associated'))
         expect((outer as { parsed: { type: string; info: object } }).parsed).to.deep.include({ type: 'createIdempotent' })
