@@ -247,11 +247,4 @@ static inline bool settled (const Task *task, u64 slot) {
   return slot >= task->startingSlot && (slot - task->startingSlot) / task->roundSlots > task->closedFrom;
 }
 
-/* a lock only ever grows */
-static inline void lock_until (Stake *stake, u64 slot) {
-  if (slot > stake->unlockSlot) {
-    stake->unlockSlot = slot;
-  }
-}
-
 #endif

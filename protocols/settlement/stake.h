@@ -162,10 +162,10 @@ static __attribute__((noinline)) u64 unstake (const Call *call) {
   ring_push(&task->stake, from, task->stake.entries[0].value - amount);
   stake->unstaking += amount;
   /*
-   * The last cycle that this stake counts in is from - 1; its submissions end with round `from` at the latest, and
-   * the lock three rounds after. Before the first round there is nothing to answer for.
+   * The last cycle that this stake counts in is from - 1; its votes end with round from + 1, and the lock three rounds
+   * after. What stays staked goes on voting and locks nothing. Before the first round there is nothing to answer for.
    */
-  lock_until(stake, slot < task->startingSlot ? slot : task->startingSlot + (from + 4) * task->roundSlots);
+  stake->unlockSlot = slot < task->startingSlot ? slot : task->startingSlot + (from + 5) * task->roundSlots;
   return 0;
 }
 

@@ -82,7 +82,7 @@ static __attribute__((noinline)) u64 check_window (const Task *task, u64 cycle, 
 }
 
 /* one stake's vote; `content` is VOTE_BYTES long, its cycle is in its window and this stake has not voted on it */
-static __attribute__((noinline)) u64 cast (Task *task, Stake *stake, const u8 *content, u64 slot) {
+static __attribute__((noinline)) u64 cast (Task *task, Stake *stake, const u8 *content) {
   u64 cycle = read64(content);
   u64 weight = ring_at(&stake->amount, cycle);
   if (weight == 0) {
@@ -119,7 +119,6 @@ static __attribute__((noinline)) u64 cast (Task *task, Stake *stake, const u8 *c
   }
   stake->lastVoted = cycle + 1;
   copy_key(stake->votedRecord, result.record);
-  lock_until(stake, slot + 3 * task->roundSlots);
   return 0;
 }
 
@@ -146,7 +145,7 @@ static __attribute__((noinline)) u64 vote (const Call *call) {
   if (stake->lastVoted > cycle) {
     REFUSE(AlreadyVotedError);
   }
-  return cast(task, stake, call->data + 1, slot);
+  return cast(task, stake, call->data + 1);
 }
 
 /* what a staking key signs for a batch: domain(16), task(32), then a vote's VOTE_BYTES */
@@ -203,7 +202,7 @@ static __attribute__((noinline)) u64 vote_batch (const Call *call) {
     if (stake->lastVoted > cycle) {
       continue;
     }
-    TRY(cast(task, stake, content, slot));
+    TRY(cast(task, stake, content));
     counted++;
   }
   if (counted == 0) {

@@ -53,7 +53,7 @@ export function unstakeCommand(): Command {
       const unstaking = after?.unstaking ?? amount
       answer(options.json, { task: options.task, staker: stake.staker, stake: left, unstaking, unlockSlot, slot, signature }, [
         `stake      ${roeToKoii(left)} KOII left`,
-        `on its way ${roeToKoii(unstaking)} KOII, to be withdrawn from slot ${unlockSlot} on (it is ${slot} now; a vote moves it further)`,
+        `on its way ${roeToKoii(unstaking)} KOII, to be withdrawn from slot ${unlockSlot} on (it is ${slot} now)`,
         `  koii-mesh withdraw --task ${options.task} --staker ${stake.staker} --wallet FILE --k2 ${options.k2}`
       ])
     })

@@ -34,7 +34,7 @@ import {
 const MAX = (1n << 64n) - 1n
 const TASK_BYTES = 1280
 const STAKE_BYTES = 448
-/** of the program that the actions begin with, where attacks are planted */
+/** where the program lies, and attacker.c, which passes calls on; under the third, look-alikes are made */
 const PROGRAM = name('program')
 const RELAY = name('relay')
 const STRANGE_PROGRAM = name('another program')

@@ -115,7 +115,7 @@ describe('settlement: lifecycle', () => {
     )
   })
 
-  it('unstake and withdraw: the weight goes with the next cycle, the money three rounds after the last submission', () => {
+  it('unstake and withdraw: the weight goes with the next cycle, the money three rounds after its last vote', () => {
     const scene = new Scene({ stakes: [5000n, 4000n] })
     const [alice] = scene.members as [Member]
     const own = { task: scene.task, staker: alice.staker, withdrawAuthority: b58(alice.wallet) }
@@ -125,7 +125,7 @@ describe('settlement: lifecycle', () => {
     expect(at.amount[0]).to.deep.equal({ value: 3000n, from: 3 })
     expect(at.unstaking).to.equal(2000n)
     expect(at.unlockSlot).to.equal(unlockSlot(scene.state, scene.vm.slot))
-    expect(at.unlockSlot).to.equal(scene.startingSlot + 7 * ROUND_SLOTS)
+    expect(at.unlockSlot).to.equal(scene.startingSlot + 8 * ROUND_SLOTS)
     expect(scene.state.stake[0]).to.deep.equal({ value: 7000n, from: 3 })
     scene.vm.warp(at.unlockSlot - 1)
     expect(scene.vm.send(withdraw(own), alice.wallet).verdict).to.equal('StakeLockedError')
@@ -136,21 +136,24 @@ describe('settlement: lifecycle', () => {
     expect(scene.vm.send(withdraw(own), alice.wallet).verdict).to.equal('NothingUnstakedError')
   })
 
-  it('a vote locks the stake for three rounds more', () => {
+  it('who takes out a part goes on voting with the rest, and gets it all the same', () => {
     const scene = new Scene({ stakes: [5000n] })
     const [alice] = scene.members as [Member]
     const own = { task: scene.task, staker: alice.staker, withdrawAuthority: b58(alice.wallet) }
     scene.toCycle(2)
-    scene.must(unstake({ ...own, amount: 5000n }), alice.wallet)
-    scene.toVote(2, 20)
-    scene.must(
-      vote({ task: scene.task, stakingKey: alice.staker, cycle: 2, root: digest, recordDigest: digest, totalRewards: 0n }),
-      alice.key
-    )
-    expect(scene.vm.stake(alice.stake).unlockSlot).to.equal(scene.vm.slot + 3 * ROUND_SLOTS)
-    scene.vm.warp(scene.startingSlot + 7 * ROUND_SLOTS)
-    expect(scene.vm.send(withdraw(own), alice.wallet).verdict).to.equal('StakeLockedError')
-    scene.vm.warp(scene.startingSlot + 7 * ROUND_SLOTS + 20)
+    scene.must(unstake({ ...own, amount: 2000n }), alice.wallet)
+    const { unlockSlot: locked } = scene.vm.stake(alice.stake)
+    for (let cycle = 0; cycle <= 5; cycle++) {
+      scene.toVote(cycle, ROUND_SLOTS - 1)
+      if (scene.vm.slot < locked) {
+        scene.must(
+          vote({ task: scene.task, stakingKey: alice.staker, cycle, root: digest, recordDigest: digest, totalRewards: 0n }),
+          alice.key
+        )
+      }
+    }
+    expect(scene.vm.stake(alice.stake)).to.deep.include({ unlockSlot: locked, lastVote: { cycle: 5, recordDigest: digest } })
+    scene.vm.warp(locked)
     expect(scene.vm.send(withdraw(own), alice.wallet).verdict).to.equal('ok')
   })
 

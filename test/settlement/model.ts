@@ -700,14 +700,14 @@ class Settlement {
     need(rest >= 0n, 'UnstakeTooMuchError')
     need(rest === 0n || rest >= task.minStake, 'StakeTooSmallError')
     const from = nextCycle(task, this.slot)
-    // its last cycle is from - 1, submitted until the end of round `from`; three rounds more from there
-    const locked = this.slot < task.startingSlot ? this.slot : task.startingSlot + (from + 1n + 3n) * task.roundSlots
+    // its last cycle is from - 1, voted on until the end of round from + 1; three rounds more from there
+    const locked = this.slot < task.startingSlot ? this.slot : task.startingSlot + (from + 2n + 3n) * task.roundSlots
     this.write(0, { ...task, stake: changed(task.stake, from, latest(task.stake) - amount) })
     this.write(1, {
       ...stake,
       amount: changed(stake.amount, from, rest),
       unstaking: stake.unstaking + amount,
-      unlockSlot: max(stake.unlockSlot, locked)
+      unlockSlot: locked
     })
   }
 
@@ -838,8 +838,7 @@ class Settlement {
     if (3n * weighed > 2n * inCycle(task.stake, cycle) && (task.finalized == null || task.finalized < cycle)) {
       task = { ...task, finalized: cycle, result }
     }
-    const unlockSlot = max(stake.unlockSlot, this.slot + 3n * task.roundSlots)
-    return { task, stake: { ...stake, lastVoted: cycle, votedRecord: result.record, unlockSlot } }
+    return { task, stake: { ...stake, lastVoted: cycle, votedRecord: result.record } }
   }
 
   // ---- what the ledger gives and takes ----

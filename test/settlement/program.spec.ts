@@ -309,9 +309,8 @@ describe('settlement: vote', () => {
     expect(cast(scene, member, 3)).to.equal('AlreadyVotedError')
     expect(cast(scene, member, 3, result(2))).to.equal('AlreadyVotedError')
     expect(scene.state.tally?.entries.map(({ weight }) => weight)).to.deep.equal([4000n])
-    const { lastVote, unlockSlot } = scene.vm.stake(member.stake)
+    const { lastVote } = scene.vm.stake(member.stake)
     expect(lastVote).to.deep.equal({ cycle: 3, recordDigest: result(1).recordDigest })
-    expect(unlockSlot).to.equal(scene.vm.slot + 90)
   })
 
   it('is taken from the first to the last slot of the cycle’s round and in no other', () => {

@@ -29,6 +29,7 @@ import {
   updateTask,
   type VoteContent,
   vote,
+  voteWindow,
   withdraw
 } from '../../src/k2/settlement/index.ts'
 import { ATTACK, batch, loadAttacker, messageOf, type Proof, precompile, throughAttacker } from './batch.ts'
@@ -546,9 +547,9 @@ describe('robbery: arithmetic at the edges', () => {
       expect(scene.state.finalized?.cycle).to.equal(cycle)
       const own = { task: scene.task, staker: alice.staker, withdrawAuthority: b58(alice.wallet) }
       scene.must(unstake({ ...own, amount: 1000n }), alice.wallet)
-      scene.vm.svm.warpToSlot(slotOf(rounds + 7n) - 1n)
+      scene.vm.svm.warpToSlot(slotOf(rounds + 8n) - 1n)
       expect(scene.vm.send(withdraw(own), alice.wallet).verdict).to.equal('StakeLockedError')
-      scene.vm.svm.warpToSlot(slotOf(rounds + 7n))
+      scene.vm.svm.warpToSlot(slotOf(rounds + 8n))
       expect(scene.vm.send(withdraw(own), alice.wallet).verdict).to.equal('ok')
     })
   }
@@ -1032,7 +1033,7 @@ describe('robbery: withdrawals', () => {
   it('while the stake is locked, to the slot', () => {
     const s = stage()
     const { unlockSlot } = s.vm.stake(s.carol.stake)
-    expect(unlockSlot).to.equal(s.scene.startingSlot + 6 * ROUND_SLOTS)
+    expect(unlockSlot).to.equal(s.scene.startingSlot + 7 * ROUND_SLOTS)
     s.vm.warp(unlockSlot - 1)
     refused(s, 'StakeLockedError', withdraw(s.own(s.carol)), s.carol.wallet)
     refused(s, 'StakeLockedError', withdraw({ ...s.own(s.carol), close: true }), s.carol.wallet)
@@ -1042,7 +1043,7 @@ describe('robbery: withdrawals', () => {
 
   it('before unstaking, twice, or more than was unstaked', () => {
     const s = stage()
-    s.scene.toCycle(6)
+    s.scene.toCycle(7)
     refused(s, 'NothingUnstakedError', withdraw(s.own(s.alice)), s.alice.wallet)
     refused(s, 'NothingUnstakedError', [withdraw(s.own(s.carol)), withdraw(s.own(s.carol))], s.carol.wallet)
     const [paid, held] = [s.vm.balance(b58(s.carol.wallet)), s.vm.balance(s.carol.stake)]
@@ -1057,36 +1058,23 @@ describe('robbery: withdrawals', () => {
     s.scene.must(unstake({ ...s.own(s.mallory), amount: 500n }), s.mallory.wallet)
     s.scene.toCycle(6)
     s.scene.must(unstake({ ...s.own(s.mallory), amount: 500n }), s.mallory.wallet)
-    s.scene.toCycle(10, ROUND_SLOTS - 1)
+    s.scene.toCycle(11, ROUND_SLOTS - 1)
     refused(s, 'StakeLockedError', withdraw(s.own(s.mallory)), s.mallory.wallet)
-    s.scene.toCycle(11)
+    s.scene.toCycle(12)
     const before = s.vm.balance(s.mallory.stake)
     s.scene.must(withdraw(s.own(s.mallory)), s.mallory.wallet)
     expect(before - s.vm.balance(s.mallory.stake)).to.equal(1000n)
   })
 
-  it('a vote holds back what was unstaked for three rounds more', () => {
+  it('a lock outlasts the last vote that the stake counts in by three rounds, and no vote shortens it', () => {
     const s = stage()
-    s.scene.must(unstake({ ...s.own(s.mallory), amount: 2000n }), s.mallory.wallet)
-    s.scene.toVote(3, 20)
-    s.scene.must(s.voteOf(s.mallory, { ...s.content, cycle: 3 }), s.mallory.key)
-    s.scene.toCycle(8, 19)
-    refused(s, 'StakeLockedError', withdraw(s.own(s.mallory)), s.mallory.wallet)
-    s.scene.toCycle(8, 20)
-    expect(s.vm.send(withdraw(s.own(s.mallory)), s.mallory.wallet).verdict).to.equal('ok')
-  })
-
-  it('a lock never becomes shorter', () => {
-    const s = stage()
-    s.scene.toVote(1, ROUND_SLOTS - 1)
-    s.scene.must(s.voteOf(s.alice), s.alice.key)
-    const afterVote = s.vm.stake(s.alice.stake).unlockSlot
+    const round = Math.floor((s.vm.slot - s.scene.startingSlot) / ROUND_SLOTS)
     s.scene.must(unstake({ ...s.own(s.alice), amount: 1000n }), s.alice.wallet)
-    const afterUnstake = s.vm.stake(s.alice.stake).unlockSlot
-    expect(afterUnstake).to.be.greaterThan(afterVote)
+    const { unlockSlot } = s.vm.stake(s.alice.stake)
+    expect(unlockSlot).to.equal(voteWindow(s.scene.state, round).lastSlot + 1 + 3 * ROUND_SLOTS)
     s.scene.toVote(2)
     s.scene.must(s.voteOf(s.alice, { ...s.content, cycle: 2 }), s.alice.key)
-    expect(s.vm.stake(s.alice.stake).unlockSlot).to.equal(afterUnstake)
+    expect(s.vm.stake(s.alice.stake).unlockSlot).to.equal(unlockSlot)
   })
 
   it('to somebody else', () => {
@@ -1101,7 +1089,7 @@ describe('robbery: withdrawals', () => {
   it('what a stranger sent to a stake account is nobody’s stake and does not come out with it', () => {
     const s = stage()
     s.vm.give(s.carol.stake, 5_000_000n)
-    s.scene.toCycle(6)
+    s.scene.toCycle(7)
     const before = s.vm.balance(s.carol.stake)
     s.scene.must(withdraw(s.own(s.carol)), s.carol.wallet)
     expect(before - s.vm.balance(s.carol.stake)).to.equal(1000n)
@@ -1131,11 +1119,11 @@ describe('robbery: slashes', () => {
     // the record of cycle 3 is finalized as late as can be, and the slash applied as late as can be
     const lines = [...s.lines.slice(0, 1), { staker: bob.staker, reward: 50n, slash: 1500n }, ...s.lines.slice(2)]
     const { proofs } = finalize(scene, 3, lines, 160n, [alice, bob, mallory], ROUND_SLOTS - 1)
-    scene.toCycle(7, ROUND_SLOTS - 1)
+    scene.toCycle(8, ROUND_SLOTS - 1)
     refused(s, 'StakeLockedError', withdraw(s.own(bob)), bob.wallet)
     scene.must(applySlash({ task: scene.task, ...lines[1]!, proof: proofs.get(bob.staker)! }), s.thief)
     expect(s.vm.stake(bob.stake)).to.deep.include({ unstaking: 1500n, appliedSlash: 1500n })
-    scene.toCycle(8, ROUND_SLOTS - 1)
+    scene.toCycle(9)
     scene.must(withdraw(s.own(bob)), bob.wallet)
     expect(s.vm.balance(bob.stake)).to.equal(s.vm.stake(bob.stake).rentReserve)
   })
@@ -1255,7 +1243,7 @@ describe('robbery: the manager', () => {
     scene.must(updateTask({ task: scene.task, manager: b58(scene.manager), bountyPerRound: 0n, minStake: MAX }), scene.manager)
     refused(s, 'StakeTooSmallError', unstake({ ...s.own(alice), amount: 1000n }), alice.wallet)
     scene.must(unstake({ ...s.own(alice), amount: 4000n }), alice.wallet)
-    scene.toCycle(8)
+    scene.toCycle(9)
     scene.must(withdraw(s.own(alice)), alice.wallet)
     expect(s.vm.balance(alice.stake)).to.equal(s.vm.stake(alice.stake).rentReserve)
   })

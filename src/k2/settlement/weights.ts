@@ -134,7 +134,7 @@ export function isSettled(task: TaskTimes & { closedFrom: number | undefined }, 
   return task.closedFrom != null && (task.closedFrom === 0 || cycleAt(task, slot) >= task.closedFrom + 2)
 }
 
-/** The slot from which a stake that is unstaked in `slot` can be withdrawn, unless a vote has locked it for longer. */
+/** The slot from which a stake that is unstaked in `slot` can be withdrawn: three rounds after the last vote that it counts in. */
 export function unlockSlot(task: TaskTimes, slot: number): number {
-  return slot < task.startingSlot ? slot : task.startingSlot + (effectiveCycle(task, slot) + 4) * task.roundSlots
+  return slot < task.startingSlot ? slot : task.startingSlot + (effectiveCycle(task, slot) + 5) * task.roundSlots
 }
