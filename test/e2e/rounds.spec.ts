@@ -79,7 +79,7 @@ describe('a testnet of real processes', function () {
     }
   })
 
-  it('an equivocator is rejected as one, a silent node is missed, and cycles go on', async () => {
+  it('an equivocator is rejected as one and slashed on K2, a silent node is missed, and cycles go on', async () => {
     const { command, finish } = await testnet(['--nodes', '6', '--rounds', '3', '--fault', 'equivocate:1', '--fault', 'silent:1'])
     const { code, summary } = await finish()
     expect(code).to.equal(0)
@@ -104,6 +104,26 @@ describe('a testnet of real processes', function () {
     expect(votesOf(command.events, silent!).length).to.be.at.most(1)
     expect(convictions).to.be.at.least(1)
     expect(summary.rewards[equivocator!] ?? '0').to.equal('0')
+    // a tenth of its stake for each conviction; what it lost lies in the pot, as the balances of the run add up with it
+    expect(summary.slashed).to.deep.equal({ [equivocator!]: (BigInt(convictions) * 1_000_000_000n).toString() })
+    expect(summary.k2.byKind.applySlash).to.equal(1)
+  })
+
+  it('a node without lamports for fees is heard by the others, who bring its votes to K2', async () => {
+    const { command, finish } = await testnet(['--nodes', '4', '--rounds', '2', '--fault', 'no-fees:1'])
+    const { code, summary } = await finish()
+    expect(code).to.equal(0)
+    expectHeld(command.events, summary)
+    const poor = nodesOf(command.events).find((node) => node.fault === 'no-fees')!.staker
+    expect(command.events.some(({ event, node }) => event === 'vote-handed-over' && node === poor)).to.equal(true)
+    const batches = command.events.filter(({ event }) => event === 'batched')
+    expect(batches.length).to.be.at.least(1)
+    for (const { node, stakers } of batches) {
+      expect(stakers).to.deep.equal([poor])
+      expect(node).not.to.equal(poor)
+    }
+    expect(summary.k2.byKind.voteBatch).to.be.at.least(1)
+    expectAllAcceptedOnce(summary, [poor])
   })
 })
 
