@@ -73,6 +73,39 @@ describe('local K2: what programs write, read', () => {
     )
   })
 
+  it('reads the extensions of Token-2022', () => {
+    const key = 'So11111111111111111111111111111111111111112'
+    const parse = (count: number, ...parts: Array<number[] | Uint8Array>) =>
+      parseInstruction({
+        programId: PROGRAMS[2]!,
+        accounts: Array.from({ length: count }, (_, i) => `k${i}`),
+        data: Buffer.concat(parts.map((part) => Uint8Array.from(part)))
+      })?.parsed
+    const [some, none] = [decodeBase58(key), new Uint8Array(32)]
+    expect(parse(1, [33, 0], some, [0x30, 0x75])).to.deep.equal({
+      type: 'initializeInterestBearingConfig',
+      info: { mint: 'k0', rateAuthority: key, rate: 30_000 }
+    })
+    expect(parse(2, [33, 1], [0xff, 0xff])).to.deep.equal({
+      type: 'updateInterestBearingConfigRate',
+      info: { mint: 'k0', rateAuthority: 'k1', newRate: -1 }
+    })
+    expect(parse(1, [36, 0], some, none)).to.deep.equal({ type: 'initializeTransferHook', info: { mint: 'k0', authority: key } })
+    expect(parse(2, [36, 1], some)).to.deep.equal({ type: 'updateTransferHook', info: { mint: 'k0', authority: 'k1', programId: key } })
+    expect(parse(1, [39, 0], none, some)).to.deep.equal({ type: 'initializeMetadataPointer', info: { mint: 'k0', metadataAddress: key } })
+    expect(parse(3, [40, 1], some)).to.deep.equal({
+      type: 'updateGroupPointer',
+      info: { mint: 'k0', multisigAuthority: 'k1', signers: ['k2'], groupAddress: key }
+    })
+    expect(parse(1, [41, 0], some, some)).to.deep.equal({
+      type: 'initializeGroupMemberPointer',
+      info: { mint: 'k0', authority: key, memberAddress: key }
+    })
+    expect(parse(1, [44, 0], some)).to.deep.equal({ type: 'initializePausableConfig', info: { mint: 'k0', authority: key } })
+    expect(parse(2, [44, 2])).to.deep.equal({ type: 'resume', info: { mint: 'k0', authority: 'k1' } })
+    expect(parse(2, [27, 0])).to.equal(undefined)
+  })
+
   it('reads the upgradeable loader: deploys, upgrades and hands on', () => {
     const loader = (data: number[], count: number) =>
       parseInstruction({

@@ -9,7 +9,7 @@ import type { AccountState, Simulation } from '../vm.ts'
 import { viewAccount } from './account-view.ts'
 import { refuseProcessed } from './chain-methods.ts'
 import { method, type RpcContext, slotFor, withContext } from './context.ts'
-import { INTERNAL_ERROR, INVALID_PARAMS, invalidParams, preflightFailure, RpcError, signatureFailure } from './errors.ts'
+import { INTERNAL_ERROR, INVALID_PARAMS, invalidParams, nodeUnhealthy, preflightFailure, RpcError, signatureFailure } from './errors.ts'
 import { loadedBytes } from './loaded-bytes.ts'
 import * as p from './params.ts'
 import { MEMO_PROGRAMS, memosOf } from './parsed/instructions.ts'
@@ -193,6 +193,9 @@ export const transactionMethods = {
 
 /** Tries a transaction before it is sent. @throws RpcError with the log when it would fail */
 function preflight(context: RpcContext, wire: WireTransaction): void {
+  if (!context.healthy()) {
+    throw nodeUnhealthy()
+  }
   const simulation = context.ledger.simulate(wire, { verifySignatures: true, anyBlockhash: false })
   if (simulation.err === 'SignatureFailure') {
     throw signatureFailure()

@@ -12,7 +12,7 @@ const AUTHORITIES = [
 const ACCOUNT_AUTHORITIES = ['accountOwner', 'closeAccount']
 
 /**
- * An instruction of either token program: all of the first one's, and those of Token-2022 without parts for confidential transfers.
+ * An instruction of either token program: all of the first one's, and those of Token-2022 but for confidential transfers and scaled amounts.
  * Source of the layouts: `@solana/spl-token` (src/instructions, src/extensions).
  */
 export function parseToken(accounts: Accounts, data: ByteReader): ParsedInstruction | undefined {
@@ -29,6 +29,16 @@ export function parseToken(accounts: Accounts, data: ByteReader): ParsedInstruct
     return { decimals, mintAuthority, ...(freezeAuthority === undefined ? {} : { freezeAuthority }) }
   }
   const extensionTypes = () => Array.from({ length: Math.floor(data.left / 2) }, () => extensionName(data.u16()))
+  /** A mint's extension that is an authority and an address: set up at first, moved later. */
+  const pointer = (what: string, field: string): ParsedInstruction => {
+    const initializes = data.u8() === 0
+    const authority = initializes ? data.pubkeyOrNull() : null
+    const target = data.pubkeyOrNull()
+    const told = { ...(authority === null ? {} : { authority }), ...(target === null ? {} : { [field]: target }) }
+    return initializes
+      ? { type: `initialize${what}`, info: { ...accounts.named('mint'), ...told } }
+      : { type: `update${what}`, info: { ...by('authority', 'mint'), ...told } }
+  }
   const kind = data.u8()
   switch (kind) {
     case 0:
@@ -117,16 +127,34 @@ export function parseToken(accounts: Accounts, data: ByteReader): ParsedInstruct
       return { type: data.u8() === 0 ? 'enableCpiGuard' : 'disableCpiGuard', info: by('owner', 'account') }
     case 35:
       return { type: 'initializePermanentDelegate', info: { ...accounts.named('mint'), delegate: data.pubkey() } }
-    case 39: {
-      const address = (initializes: boolean) => {
-        const authority = initializes ? data.pubkeyOrNull() : null
-        const metadataAddress = data.pubkeyOrNull()
-        return { ...(authority === null ? {} : { authority }), ...(metadataAddress === null ? {} : { metadataAddress }) }
-      }
-      return data.u8() === 0
-        ? { type: 'initializeMetadataPointer', info: { ...accounts.named('mint'), ...address(true) } }
-        : { type: 'updateMetadataPointer', info: { ...by('authority', 'mint'), ...address(false) } }
+    case 33: {
+      const initializes = data.u8() === 0
+      return initializes
+        ? {
+            type: 'initializeInterestBearingConfig',
+            info: { ...accounts.named('mint'), rateAuthority: data.pubkeyOrNull(), rate: data.i16() }
+          }
+        : { type: 'updateInterestBearingConfigRate', info: { ...by('rateAuthority', 'mint'), newRate: data.i16() } }
     }
+    case 36:
+      return pointer('TransferHook', 'programId')
+    case 39:
+      return pointer('MetadataPointer', 'metadataAddress')
+    case 40:
+      return pointer('GroupPointer', 'groupAddress')
+    case 41:
+      return pointer('GroupMemberPointer', 'memberAddress')
+    case 44:
+      switch (data.u8()) {
+        case 0:
+          return { type: 'initializePausableConfig', info: { ...accounts.named('mint'), authority: data.pubkey() } }
+        case 1:
+          return { type: 'pause', info: by('authority', 'mint') }
+        case 2:
+          return { type: 'resume', info: by('authority', 'mint') }
+        default:
+          return undefined
+      }
     default:
       return undefined
   }
