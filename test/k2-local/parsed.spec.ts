@@ -54,6 +54,7 @@ describe('local K2: what programs write, read', () => {
       })
     )
     expect(viewAmount(1_000_500n, 6).uiAmountString).to.equal('1.0005')
+    expect([viewAmount(10n ** 19n, 19).uiAmount, viewAmount(1n, 20).uiAmount]).to.deep.equal([1, null])
     expect(viewAmount(0n, 9)).to.deep.equal({ amount: '0', decimals: 9, uiAmount: 0, uiAmountString: '0' })
   })
 
