@@ -66,7 +66,8 @@ const TAIL_MS = 150
 const BURST_GAP_MS = 15
 /** Meshes settle within some heartbeats. */
 const SETTLE_MS = 5_000
-const IDLE_MS = 5_000
+/** yamux pings each of its connections twice a minute: one round of that is in it, whenever it begins. */
+const IDLE_MS = 30_000
 const FORM_TIMEOUT_MS = 8_000
 const REPAIRS = 4
 /** On the ring of nodes: see `edgesOf`. */
@@ -110,7 +111,7 @@ async function stock(count: number, degree: number): Promise<Subject> {
   await connect(
     nodes.map(({ libp2p }) => libp2p),
     degree,
-    () => nodes.map(({ pubsub }) => pubsub.getSubscribers(topic).map(String))
+    nodes.map(({ pubsub }) => pubsub)
   )
   return {
     prepare: async (payloads) => {
@@ -133,8 +134,11 @@ async function stock(count: number, degree: number): Promise<Subject> {
   }
 }
 
+/** Of gossipsub's class, beyond its interface. */
 interface MeshView {
   getMeshPeers(topic: string): string[]
+  addToMesh(peerId: string, topic: string, reason: string): void
+  sendGraft(peerId: string, topics: string[]): void
 }
 
 /** js-libp2p as its documentation sets it up, and gossipsub with its defaults: only what the comparison needs is changed. */
@@ -176,7 +180,7 @@ async function ours(count: number, degree: number): Promise<Subject> {
   await connect(
     nodes.map(({ libp2p }) => libp2p),
     degree,
-    () => nodes.map(({ gossip }) => gossip.topicPeers())
+    nodes.map(({ libp2p }) => libp2p.services.pubsub)
   )
   let counted = 0
   let messageBytes = 0
@@ -247,7 +251,7 @@ function paddedSubmission(node: MeshNode, slot: number, payload: Uint8Array): Bo
 
 /**
  * The same graph for both meshes: on a ring, each node is connected to those 1, 3, 5 and 9 places away on either side. Its
- * neighbours are as many as the degree, so all of them are in its gossip mesh, and nobody's is larger than the other's.
+ * neighbours are as many as the degree, so that all of them can be in its gossip mesh: see `fillMeshes`.
  */
 function edgesOf(count: number, degree: number): Array<[number, number]> {
   const edges = Array.from({ length: count }, (_, at) => STEPS.map((step): [number, number] => [at, (at + step) % count])).flat()
@@ -261,8 +265,10 @@ function edgesOf(count: number, degree: number): Array<[number, number]> {
  * Connects the hosts along the edges, one connection at a time: a busy machine drops handshakes that take too long. Who has
  * not heard of a neighbour's subscription by then is connected to it anew, as a live node's discovery would do.
  */
-async function connect(hosts: Libp2p[], degree: number, topicPeers: () => string[][]): Promise<void> {
+async function connect(hosts: Libp2p[], degree: number, routers: GossipSub[]): Promise<void> {
+  const topic = topicOf(NETWORK)
   const edges = edgesOf(hosts.length, degree)
+  const topicPeers = () => routers.map((router) => router.getSubscribers(topic).map(String))
   for (const [a, b] of edges) {
     await dial(hosts[a]!, hosts[b]!)
   }
@@ -292,6 +298,27 @@ async function connect(hosts: Libp2p[], degree: number, topicPeers: () => string
   const wrong = topicPeers().findIndex((known) => known.length !== degree)
   if (wrong !== -1) {
     throw new BenchError(`node ${wrong} gossips with ${topicPeers()[wrong]!.length} peers instead of its ${degree} neighbours`)
+  }
+  await fillMeshes(routers as unknown as MeshView[], topic, degree, topicPeers())
+}
+
+/**
+ * Everybody grafts all its neighbours. Left alone, a mesh stops growing somewhere between Dlo and D, and a copy more or less is
+ * a sixth of what a delivery costs: the luck of the draw would be in the ratio.
+ */
+async function fillMeshes(routers: MeshView[], topic: string, degree: number, neighbours: string[][]): Promise<void> {
+  for (const [at, router] of routers.entries()) {
+    for (const peerId of neighbours[at]!) {
+      if (!router.getMeshPeers(topic).includes(peerId)) {
+        router.addToMesh(peerId, topic, 'not_enough')
+        router.sendGraft(peerId, [topic])
+      }
+    }
+  }
+  await sleep(SETTLE_MS)
+  const degrees = routers.map((router) => router.getMeshPeers(topic).length)
+  if (degrees.some((one) => one !== degree)) {
+    throw new BenchError(`the meshes of the nodes have ${degrees.join(' ')} peers instead of ${degree} each`)
   }
 }
 
@@ -395,7 +422,6 @@ if ((kind !== 'stock' && kind !== 'ours') || process.send == null) {
 }
 await countLibp2pChecks()
 const subject = await (kind === 'stock' ? stock : ours)(nodes, Number(degreeText))
-await sleep(SETTLE_MS)
 process.on('message', async (request: Request) => {
   try {
     const answer = request.ask === 'run' ? await run(subject, nodes, request) : request.ask === 'idle' ? await idle() : await probe(subject)

@@ -27,7 +27,9 @@ export async function benchGossip({ pairs, progress }: BenchContext): Promise<Re
       meshes.push(await startMesh(kind))
     }
     const [stock, ours] = meshes as [Mesh, Mesh]
-    const results: Result[] = [idleOf((await stock.ask({ ask: 'idle' })) as number, (await ours.ask({ ask: 'idle' })) as number)]
+    progress('gossip: leaving both alone for half a minute')
+    const idle = (await Promise.all([stock.ask({ ask: 'idle' }), ours.ask({ ask: 'idle' })])) as [number, number]
+    const results: Result[] = [idleOf(...idle)]
     for (const pace of ['burst', 'single'] as const) {
       results.push(...resultsOf(pace, await runPairs({ stock, ours }, pace, pairs, progress)))
     }
