@@ -143,11 +143,11 @@ export interface Heard {
 }
 
 /** One endpoint alone may turn the clock at most this much faster than slots are known to go. */
-const LONE_PACE = 2
+const LONE_PACE = 1.25
 
 /**
  * What the slot clock shows next. With one or two endpoints the highest slot counts. Of three or more, what two have reached; what
- * only one claims moves the clock no faster than twice the pace of slots, so that a liar cannot close a window early, and the last
+ * only one claims moves the clock hardly faster than slots are known to go, so that a liar cannot close a window early, and the last
  * one alive keeps time. As long as no two have ever agreed, there is nothing to hold one of them to.
  *
  * @param endpoints - how many there are, alive or not

@@ -4,7 +4,7 @@ import type { Logger } from '../observe/index.ts'
 import type { KeyValue } from '../store/index.ts'
 import type { K2Client, Sent } from './client.ts'
 import { isBehind } from './connection.ts'
-import { K2TransactionError, messageOf } from './errors.ts'
+import { K2ContradictionError, K2TransactionError, messageOf } from './errors.ts'
 import type { Broadcast } from './pool.ts'
 import { vote as voteInstruction } from './settlement/index.ts'
 
@@ -82,11 +82,14 @@ interface Entry {
   vote: FinalVote
   attempts: Attempt[]
   handedOver: boolean
+  /** Some endpoint refused the last transaction for its blockhash. */
+  unknownBlockhash?: boolean
   /** When this process first heard that the window is over. */
-  overSinceMs?: number
+  overSinceMs?: number | undefined
 }
 
-type View = { is: 'absent' } | { is: 'seen' } | { is: 'over' } | { is: 'voted' } | { is: 'lost'; reason: string }
+/** 'unknown': too few endpoints say something, or they contradict each other. Sending is harmless, and waiting is not. */
+type View = { is: 'absent' } | { is: 'unknown' } | { is: 'seen' } | { is: 'over' } | { is: 'voted' } | { is: 'lost'; reason: string }
 
 /** Blockhashes live for 150 blocks; whatever an endpoint says, after so many slots one is dead. */
 const BLOCKHASH_SLOTS = 600
@@ -114,20 +117,26 @@ export function createOutbox(init: OutboxInit): Outbox {
     }
   }
 
-  /** Once the window is over by our clock, what is asked for is how it ended; but where K2 has not got so far, the clock is wrong. */
+  /**
+   * What is confirmed. Once the window is over by our clock, what is asked for is how it ended; where most endpoints have not got so
+   * far, the clock is wrong.
+   */
   const confirmed = async (cycle: number, slot: number) => {
     const wanted = { task, staker: stakerNow(), commitment: 'confirmed' } as const
     const closes = closesAt(cycle)
-    if (slot > closes) {
-      try {
-        return await k2.lastVote({ ...wanted, minSlot: closes })
-      } catch (err) {
-        if (!isBehind(err)) {
-          throw err
-        }
-      }
+    const now = await k2.lastVote(wanted)
+    if (slot <= closes || now.slot >= closes) {
+      return now
     }
-    return k2.lastVote(wanted)
+    try {
+      const end = await k2.lastVote({ ...wanted, minSlot: closes })
+      return end.sure ? end : now
+    } catch (err) {
+      if (isBehind(err)) {
+        return now
+      }
+      throw err
+    }
   }
 
   /** How the vote stands on K2, as most endpoints tell it. What is called final here is finalized there. */
@@ -137,24 +146,25 @@ export function createOutbox(init: OutboxInit): Outbox {
     const slot = init.slot() ?? 0
     const near = await confirmed(vote.cycle, slot)
     const there = near.value != null && near.value.cycle >= vote.cycle
-    if (!there && near.slot < closes) {
+    const over = near.slot >= closes
+    entry.overSinceMs = over ? (entry.overSinceMs ?? nowMs()) : undefined
+    // what one of three says is not enough, as long as there is time for the others to come back; by our own clock, not by its
+    const waited = entry.overSinceMs != null && nowMs() - entry.overSinceMs > timing.roundSlots * UNHURRIED_SLOT_MS
+    if (!near.sure && !waited) {
+      return { is: 'unknown' }
+    }
+    if (!there && !over) {
       return { is: 'absent' }
     }
     const far = await k2.lastVote({ task, staker: stakerNow(), commitment: 'finalized' })
-    if (near.slot >= closes) {
-      entry.overSinceMs ??= nowMs()
-    }
-    // what one of three says is not enough, as long as there is time for the others to come back; by our own clock, not by its
-    const waitedMs = entry.overSinceMs == null ? 0 : nowMs() - entry.overSinceMs
-    const sure = far.sure || waitedMs > timing.roundSlots * UNHURRIED_SLOT_MS
+    const sure = far.sure || waited
     if (far.value == null || far.value.cycle < vote.cycle) {
-      const over = near.slot >= closes
       return over && far.slot >= closes && sure
         ? { is: 'lost', reason: 'its window closed before K2 had taken it' }
         : { is: over ? 'over' : 'seen' }
     }
     if (!sure) {
-      return { is: near.slot >= closes ? 'over' : 'seen' }
+      return { is: over ? 'over' : 'seen' }
     }
     if (far.value.cycle === vote.cycle) {
       return hex(far.value.recordDigest) === hex(vote.recordDigest)
@@ -176,7 +186,7 @@ export function createOutbox(init: OutboxInit): Outbox {
     const { vote } = entry
     let attempt = entry.attempts.at(-1)
     const slot = init.slot() ?? 0
-    if (attempt == null || slot - attempt.slot > BLOCKHASH_SLOTS || !(await k2.blockhashValid(attempt.blockhash))) {
+    if (attempt == null || slot - attempt.slot > BLOCKHASH_SLOTS || !(await alive(entry, attempt))) {
       const instruction = voteInstruction({
         task,
         stakingKey: signer.address,
@@ -192,8 +202,26 @@ export function createOutbox(init: OutboxInit): Outbox {
       // before it is sent, so that whoever comes after a kill knows what may be under way
       await save(entry)
     }
+    if (stopping.signal.aborted) {
+      // it may not have been saved
+      return { accepted: [], refused: [] }
+    }
     counters.sent++
-    return k2.broadcast(Buffer.from(attempt.wire, 'base64'))
+    const outcome = await k2.broadcast(Buffer.from(attempt.wire, 'base64'))
+    entry.unknownBlockhash = outcome.refused.some(({ error }) => /blockhash not found/i.test(messageOf(error)))
+    return outcome
+  }
+
+  /** Whether a transaction could still land. Where the endpoints contradict each other, what they said when it was sent decides. */
+  const alive = async (entry: Entry, { blockhash }: Attempt): Promise<boolean> => {
+    try {
+      return await k2.blockhashValid(blockhash)
+    } catch (err) {
+      if (err instanceof K2ContradictionError) {
+        return entry.unknownBlockhash !== true
+      }
+      throw err
+    }
   }
 
   const handOver = async (entry: Entry, { accepted, refused }: Broadcast) => {
@@ -231,9 +259,14 @@ export function createOutbox(init: OutboxInit): Outbox {
     let lastReason = resumed ? 'the node was not running' : 'K2 did not take it'
     let lookFirst = resumed || (init.slot() ?? 0) >= closesAt(cycle)
     let seen = false
+    const puzzled = (err: unknown): View => {
+      lastReason = messageOf(err)
+      log.debug({ cycle, reason: lastReason }, 'K2 did not tell how the final vote stands')
+      return { is: 'unknown' }
+    }
     for (let idle = 0; !stopping.signal.aborted; idle++) {
       try {
-        const view: View = lookFirst ? await look(entry) : { is: 'absent' }
+        const view = lookFirst ? await look(entry).catch(puzzled) : ({ is: 'absent' } as const)
         lookFirst = true
         if (stopping.signal.aborted) {
           return
@@ -255,8 +288,8 @@ export function createOutbox(init: OutboxInit): Outbox {
           seen = true
           idle = 0
         }
-        if (view.is === 'absent') {
-          if (seen) {
+        if (view.is === 'absent' || view.is === 'unknown') {
+          if (view.is === 'absent' && seen) {
             seen = false
             idle = 0
             counters.rolledBack++

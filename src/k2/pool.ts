@@ -15,7 +15,7 @@ const PATIENCE_MS = 1000
 
 /** One endpoint is all there is: it is waited for. Of several, the others have answered meanwhile. */
 const REACHING = { retries: 20, minTimeout: 50, maxTimeout: 1000 }
-const REACHING_OF_SEVERAL = { retries: 6, minTimeout: 50, maxTimeout: 400 }
+const REACHING_OF_SEVERAL = { retries: 6 }
 
 /** What more than half of the endpoints that answered say. */
 export interface Agreed<T> {
@@ -196,7 +196,10 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
         }
         return answer
       },
-      { ...(several ? REACHING_OF_SEVERAL : REACHING), shouldRetry: ({ error }) => isBehind(error) }
+      {
+        ...(several ? { ...REACHING_OF_SEVERAL, minTimeout: patienceMs / 20, maxTimeout: patienceMs / 2 } : REACHING),
+        shouldRetry: ({ error }) => isBehind(error)
+      }
     )
 
   /** Puts a question to all, once. */
