@@ -48,6 +48,7 @@ export function startOptions(command: Command): Command {
     .addOption(sizeOption('taskStoreMiB', 'the most that the task may store, in MiB'))
     .option('--allow-network', 'let the task use the network if its manifest asks for it')
     .option('--bundle <path>', 'a local copy of the task’s bundle, for its author')
+    .option('--no-follow-bundle', 'run no new bundle of the task before the node is started again: for who reads it first')
     .option('--params <json>', 'settings for the task')
     .option('--api-port <port>', 'port of the status API on 127.0.0.1; 0 takes a free one')
     .option('--program <address>', 'the settlement program, if not the usual one')
@@ -67,10 +68,15 @@ const commas = (value: string, before?: string) => (before == null ? value : `${
 
 /** Runs a node until it is told to stop. `parts` are the testnet's. */
 export async function runStart(
-  { config: file, stake, wallet, airdrop, json, dhtServer, ...rest }: StartOptions,
+  { config: file, stake, wallet, airdrop, json, dhtServer, followBundle, ...rest }: StartOptions,
   parts?: NodeParts
 ): Promise<void> {
-  const flags: ConfigSource = { ...rest, ...(dhtServer === false ? { dhtServer } : {}) }
+  const flags: ConfigSource = {
+    ...rest,
+    // a flag that is left out says nothing, and the environment or the file may
+    ...(dhtServer === false ? { dhtServer } : {}),
+    ...(followBundle === false ? { followBundle } : {})
+  }
   const config = loadConfig({ file, env: process.env, flags })
   const log = createLog({ level: config.logLevel })
   const stopped = untilStopped()
@@ -157,6 +163,10 @@ function sentence(event: string, d: Record<string, unknown>): string | null {
       return `listening on ${(d.multiaddrs as string[]).join(', ')}; status: koii-mesh status`
     case 'task':
       return `task ${d.taskName} runs, bundle ${d.bundle}`
+    case 'bundle-changed':
+      return `the task has another bundle from cycle ${d.from} on: ${d.bundle}. Read it (koii-mesh proof get), or stop the node before`
+    case 'task-closed':
+      return String(d.reason)
     case 'task-failed':
       return `the task cannot run: ${d.reason}`
     case 'waiting':

@@ -15,6 +15,9 @@ interface Status {
   staked: boolean | null
   stake: string
   finalizedCycle: number | null
+  bundles: Array<{ cid: string; from: number; state: string }>
+  /** What the operator should know and do. */
+  notices: string[]
   peers: { staked: number; connected: number; mesh: number }
   rssBytes: number
   multiaddrs: string[]
@@ -71,6 +74,14 @@ export function statusCommand(): Command {
         `time    slot ${status.slot ?? 'unknown'}, cycle ${status.cycle ?? 'unknown'}, last finalized ${status.finalizedCycle ?? 'none'}`,
         `peers   ${status.peers.staked} staked, ${status.peers.mesh} in the mesh, ${status.peers.connected} connected`,
         `memory  ${(status.rssBytes / 1024 / 1024).toFixed(0)} MiB`,
+        ...status.bundles
+          .filter(({ state }) => state !== 'here')
+          .map(({ cid, from, state }) =>
+            state === 'failed'
+              ? `bundle  ${cid}, from cycle ${from} on, cannot run: see the log`
+              : `bundle  ${cid}, from cycle ${from} on, is being fetched from peers`
+          ),
+        ...status.notices.map((notice) => `NOTICE  ${notice}`),
         ...(status.cycles.length === 0 ? ['No cycle has been settled yet.'] : [table.toString()])
       ])
     })

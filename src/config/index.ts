@@ -93,6 +93,8 @@ const schema = z.strictObject({
   allowNetwork: flag.default(false),
   /** A local copy of the task's bundle: only its author needs it, others fetch it by CID from their peers. */
   bundle: z.string().min(1).optional(),
+  /** Run a new bundle as soon as it counts: on, as a node that does not misses cycles; off for who reads code before it runs. */
+  followBundle: flag.default(true),
   /** Settings of the task, as JSON: handed to its functions unread. */
   params: z.preprocess((value) => (typeof value === 'string' ? JSON.parse(value) : value), z.record(z.string(), z.unknown())).default({}),
   /** Port of the status API on 127.0.0.1: 0 takes a free one, and `koii-mesh status` finds it by the data directory. */

@@ -19,6 +19,8 @@ export interface BundleInit {
   cid: string
   /** A local copy, for who has one. */
   path: string | undefined
+  /** Other bundles of the task: the local copy may be of one of these. */
+  others?: string[]
   providers: () => ProviderHint[]
   signal: AbortSignal
   log: Logger
@@ -37,16 +39,18 @@ const LIMITS = { maxBytes: 2 * MAX_BUNDLE_BYTES, maxBlocks: 64, maxDepth: 4 }
  *
  * @throws BundleError when the local copy is not the task's bundle
  */
-export async function obtainBundle({ proofs, cid, path, providers, signal, log, onWaiting }: BundleInit): Promise<Uint8Array> {
+export async function obtainBundle({ proofs, cid, path, others = [], providers, signal, log, onWaiting }: BundleInit): Promise<Uint8Array> {
   if (path != null) {
     const content = await readBundle(bundleAt(path))
     const packed = await proofs.packFiles([{ path: BUNDLE_FILE, content }])
-    if (!packed.cid.equals(toCid(cid))) {
+    if (packed.cid.equals(toCid(cid))) {
+      return content
+    }
+    if (!others.some((other) => packed.cid.equals(toCid(other)))) {
       throw new BundleError(
         `${path} is not the task's bundle: its CID is ${packed.cid}, the task names ${cid}. Leave --bundle out to fetch the right one from peers`
       )
     }
-    return content
   }
   for (;;) {
     signal.throwIfAborted()

@@ -18,8 +18,8 @@ export interface EffectsInit {
   slots: Slots
   stakes: StakeView
   records: Records
-  /** Undefined until the task's bundle is here. */
-  task: () => TaskHost | undefined
+  /** Of a cycle, as the task's bundle may change; undefined until that is here. */
+  task: (cycle: number) => TaskHost | undefined
   /** Brings a final vote to K2, durably. */
   vote: (vote: FinalVote) => Promise<void>
   /** Signs, persists and gossips. */
@@ -95,7 +95,7 @@ export function createEffects(init: EffectsInit): Effects {
       case 'need-base':
         return handle({ type: 'base', cycle: effect.cycle, base: await untilClosed(effect.cycle, () => baseOf(effect.cycle)) })
       case 'work': {
-        const host = await taskBy(effect.deadlineSlot)
+        const host = await taskBy(effect.cycle, effect.deadlineSlot)
         events.emit('work-started', { cycle: effect.cycle })
         const outcome =
           host == null
@@ -114,7 +114,7 @@ export function createEffects(init: EffectsInit): Effects {
       case 'audit': {
         const { cycle, submission, response, fetchBySlot, deadlineSlot } = effect
         const where = response?.body.response ?? submission.body.submission!
-        const host = init.task()
+        const host = init.task(cycle)
         const result =
           host == null
             ? { finding: 'abstained' as const, reason: 'the task’s bundle is not here yet' }
@@ -167,11 +167,11 @@ export function createEffects(init: EffectsInit): Effects {
   }
 
   /** The task, which a node that has just started still fetches. */
-  const taskBy = async (slot: number): Promise<TaskHost | undefined> => {
-    while (init.task() == null && (slots.now() ?? 0) < slot && !init.stopping.aborted) {
+  const taskBy = async (cycle: number, slot: number): Promise<TaskHost | undefined> => {
+    while (init.task(cycle) == null && (slots.now() ?? 0) < slot && !init.stopping.aborted) {
       await new Promise((resolve) => setTimeout(resolve, slots.slotMs()))
     }
-    return init.task()
+    return init.task(cycle)
   }
 
   /** Asks again until the cycle is over: K2 may be away for a while. */

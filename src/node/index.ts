@@ -43,14 +43,15 @@ import { proposerFor, tally } from '../record/index.ts'
 import { createRounds } from '../rounds/index.ts'
 import { openStore } from '../store/index.ts'
 import { createSync } from '../sync/index.ts'
-import { createK2Reader, createTaskRunner, type TaskK2Reader, type TaskRunner } from '../tasks/index.ts'
+import { createK2Reader, createTaskRunner, type TaskK2Reader } from '../tasks/index.ts'
 import { AUDITS_PER_CYCLE, type Body, type Message, networkOf, onceKey, open, seal, signedBytes } from '../wire/index.ts'
 import { startApi } from './api.ts'
-import { obtainBundle } from './bundle.ts'
+import { BundleError, obtainBundle } from './bundle.ts'
 import { distributionOf } from './distribution.ts'
 import { createEffects } from './effects.ts'
 import { createRecords, recordCid } from './records.ts'
 import { createTaskHost, type TaskHost } from './task-host.ts'
+import { createTaskVersions, type TaskVersion } from './task-versions.ts'
 
 export { API_FILE, ApiError } from './api.ts'
 export { AddressError, type Auditor, createAuditor, providerAt } from './auditor.ts'
@@ -227,16 +228,22 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
     })
 
     // the task: its bundle comes from peers once we have some
-    let runner: TaskRunner | undefined
-    let taskHost: TaskHost | undefined
     let workingCycle = 0
+    const versions = createTaskVersions({
+      make: makeTask,
+      onReady: (cid) => events.emit('task', { taskName: account.name, bundle: cid }),
+      onFailed: (cid, err) => {
+        log.error({ bundle: cid, reason: messageOf(err) }, 'the task cannot run')
+        events.emit('task-failed', { bundle: cid, reason: messageOf(err) })
+      }
+    })
     const records = createRecords({
       proofs,
       taskId: config.task,
       genesisHash,
       timing,
       verify: verifyEd25519,
-      distribution: (input) => distributionOf(runner, input),
+      distribution: (input) => distributionOf(versions.of(input.cycle)?.runner, input),
       providers
     })
 
@@ -301,7 +308,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       slots,
       stakes,
       records,
-      task: () => taskHost,
+      task: (cycle) => versions.of(cycle)?.host,
       vote: parts.vote?.(outbox.cast) ?? outbox.cast,
       publish,
       taskAccount: (minSlot) => k2.task(config.task, minSlot),
@@ -315,6 +322,8 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
 
     let api: Awaited<ReturnType<typeof startApi>> | undefined
     let finalizedCycle = account.finalized?.cycle ?? -1
+    let { bundle } = account
+    let closedFrom: number | undefined
     let started = false
     let seenCycle = -1
     let clearedCycle = -1
@@ -468,6 +477,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
     }
 
     function onTaskAccount(task: TaskAccount): void {
+      followTask(task)
       const { finalized } = task
       if (finalized == null || finalized.cycle <= finalizedCycle) {
         return
@@ -483,6 +493,38 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       settle(finalized.cycle, cid).catch((err) =>
         log.warn({ cycle: finalized.cycle, reason: messageOf(err) }, 'the finalized record could not be read')
       )
+    }
+
+    /** What the manager of the task has changed. */
+    function followTask(task: TaskAccount): void {
+      const slot = slots.now()
+      versions.follow(task, slot == null ? workingCycle : cycleAt(timing, slot))
+      if (task.bundle.from > bundle.from) {
+        bundle = task.bundle
+        log.warn(
+          { bundle: bundle.cid, cycle: bundle.from },
+          config.followBundle
+            ? 'the manager has given the task another bundle: it is fetched now, and runs from that cycle on'
+            : 'the manager has given the task another bundle: read it, and start this node again before that cycle'
+        )
+        events.emit('bundle-changed', { bundle: bundle.cid, from: bundle.from })
+      }
+      // nobody opens a task again: an endpoint that does not know that it is closed is behind
+      if (task.closedFrom != null && task.closedFrom !== closedFrom) {
+        closedFrom = task.closedFrom
+        effects.handle({ type: 'closed-from', cycle: closedFrom })
+        log.warn({ task: config.task, cycle: closedFrom }, whatNow(closedFrom))
+        events.emit('task-closed', { from: closedFrom, settledFromSlot: settledFrom(closedFrom), reason: whatNow(closedFrom) })
+      }
+    }
+
+    /** The last cycle's window is over: what is left is the operator's to take. */
+    function settledFrom(cycle: number): number {
+      return cycle === 0 ? timing.startingSlot : windowOf(timing, cycle - 1, 'distribution').to
+    }
+
+    function whatNow(cycle: number): string {
+      return `the task is closed: no work and no votes from cycle ${cycle} on. The node stays up and serves its proofs. From slot ${settledFrom(cycle)} on, claim what is owed and take the stake out: koii-mesh claim, koii-mesh unstake, then koii-mesh withdraw, each with --task ${config.task}`
     }
 
     /** Has the finalized record here, and tells what it meant for us. */
@@ -530,11 +572,17 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       }
     }
 
-    async function startTask(): Promise<void> {
+    async function makeTask(cid: string, others: string[]): Promise<TaskVersion> {
+      if (!config.followBundle && cid !== account.bundle.cid && cid !== account.formerBundle?.cid) {
+        throw new BundleError(
+          `the task has a new bundle, ${cid}, and this node was told to run none unread (--no-follow-bundle): read it, then start the node again`
+        )
+      }
       const bundle = await obtainBundle({
         proofs,
-        cid: account.bundle.cid,
+        cid,
         path: config.bundle,
+        others,
         providers,
         signal: stopping.signal,
         log,
@@ -545,7 +593,8 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         staker: self,
         bundle,
         params: config.params,
-        folder: join(config.dataDir, 'task'),
+        // two bundles may run at a time
+        folder: join(config.dataDir, 'task', cid.slice(-16)),
         store: store.keyValue(`task/${config.task}`, sizes.taskStore),
         proofs: createTaskProofs(proofs, { keep: () => ({ task: config.task, cycle: workingCycle }) }),
         k2: pacedBySlots(createK2Reader(k2.connection), slots.now),
@@ -553,12 +602,12 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         maxMemoryMb: config.taskMemoryMiB,
         log: ({ source, text }) => log.info({ source, text }, 'task')
       })
-      if (stopping.signal.aborted) {
-        await made.stop()
-        return
-      }
-      runner = made
+      // a stop in the middle of the start ends it
+      const stop = () => void made.stop()
+      stopping.signal.addEventListener('abort', stop, { once: true })
       const manifest = await made.manifest()
+      stopping.signal.throwIfAborted()
+      stopping.signal.removeEventListener('abort', stop)
       if (manifest.ok && manifest.value.network === true && !config.allowNetwork) {
         log.warn(
           { task: manifest.value.name },
@@ -566,7 +615,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         )
       }
       // what is kept of the bundle stays as long as the task does: cycle numbers beyond any retention
-      await proofs.pin(account.bundle.cid, { task: 'bundles', cycle: 0 })
+      await proofs.pin(cid, { task: 'bundles', cycle: 0 })
       const honest = createTaskHost({
         taskId: config.task,
         runner: made,
@@ -574,8 +623,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         limits: { maxBytes: sizes.quota / 16, maxBlocks: 10_000 },
         alsoProvide
       })
-      taskHost = parts.taskHost == null ? honest : parts.taskHost(honest)
-      events.emit('task', { taskName: manifest.ok ? manifest.value.name : null, bundle: account.bundle.cid })
+      return { runner: made, host: parts.taskHost == null ? honest : parts.taskHost(honest) }
     }
 
     /**
@@ -618,7 +666,10 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         staked: stakes.isStaked(self) ?? null,
         stake: ownStake()?.amount[0]?.value ?? 0n,
         finalizedCycle: finalizedCycle < 0 ? null : finalizedCycle,
-        taskProcess: runner?.status() ?? null,
+        bundles: versions.list(),
+        closedFrom: closedFrom ?? null,
+        notices: closedFrom == null ? [] : [whatNow(closedFrom)],
+        taskProcess: versions.of(workingCycle)?.runner.status() ?? null,
         ...stats(),
         sync: sync.counters(),
         outbox: outbox.counters(),
@@ -669,13 +720,8 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         })
         k2.watchTask(config.task, onTaskAccount)
         await outbox.resume()
+        followTask(account)
         slots.on(onSlot)
-        startTask().catch((err) => {
-          if (!stopping.signal.aborted) {
-            log.error({ reason: messageOf(err) }, 'the task cannot run')
-            events.emit('task-failed', { reason: messageOf(err) })
-          }
-        })
         if (finalizedCycle >= 0 && account.finalized != null) {
           // the ledger so far, for the records to come
           records.ensure(recordCid(account.finalized.recordDigest)).catch(() => {})
@@ -685,7 +731,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         stopping.abort()
         await slots.stop()
         k2.close()
-        await runner?.stop()
+        await versions.stop()
         await outbox.stop()
         await batcher.stop()
         await discovery.stop()

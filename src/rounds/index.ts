@@ -39,6 +39,7 @@ export interface Rounds {
 export function createRounds(init: RoundsInit): Rounds {
   const cycles = new Map<number, CycleState>()
   let slot = -1
+  let closedFrom = Number.POSITIVE_INFINITY
 
   const cycleOf = (cycle: number): CycleState => {
     let state = cycles.get(cycle)
@@ -56,7 +57,7 @@ export function createRounds(init: RoundsInit): Rounds {
     slot = now
     const effects: RoundsEffect[] = []
     const current = cycleAt(init.timing, slot)
-    for (const cycle of [current, current - 1, current - 2].filter((live) => live >= 0)) {
+    for (const cycle of [current, current - 1, current - 2].filter((live) => live >= 0 && live < closedFrom)) {
       cycleOf(cycle)
     }
     for (const state of [...cycles.values()].sort((a, b) => a.cycle - b.cycle)) {
@@ -160,7 +161,16 @@ export function createRounds(init: RoundsInit): Rounds {
       switch (event.type) {
         case 'slot':
           return tick(event.slot)
+        case 'closed-from':
+          closedFrom = Math.min(closedFrom, event.cycle)
+          for (const cycle of [...cycles.keys()].filter((begun) => begun >= closedFrom)) {
+            cycles.delete(cycle)
+          }
+          return []
         case 'message': {
+          if (event.message.body.cycle >= closedFrom) {
+            return []
+          }
           const effects = onMessage(event)
           return [...effects, ...advance(cycleOf(event.message.body.cycle))]
         }

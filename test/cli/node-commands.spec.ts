@@ -45,6 +45,11 @@ describe('CLI: start, status, and rounds too short to audit', function () {
     const status = {
       ...{ node: 'n', taskName: 'count', task: TASK, slot: 200, cycle: 5, staked: true, stake: '10000000000', finalizedCycle: 4 },
       ...{ peers: { staked: 2, connected: 2, mesh: 2 }, rssBytes: 1, multiaddrs: [] },
+      bundles: [
+        { cid: 'bafynew', from: 6, state: 'fetching' },
+        { cid: 'bafyold', from: 0, state: 'here' }
+      ],
+      notices: ['the task is closed'],
       cycles: [
         { cycle: 4, entry: { outcome: 'accepted', paid: '0', total: '0', voted: 'aa' } },
         { cycle: 3, entry: { outcome: 'no submission', missed: 'the task timeout: task took more than 9000 ms', paid: '0', total: '0' } },
@@ -57,6 +62,10 @@ describe('CLI: start, status, and rounds too short to audit', function () {
       const { code, stdout: shown } = await run(['status', '--url', `http://127.0.0.1:${(server.address() as AddressInfo).port}`])
       expect(code).to.equal(0)
       const stdout = stripVTControlCharacters(shown)
+      expect(stdout)
+        .to.match(/bundle +bafynew, from cycle 6 on, is being fetched/)
+        .and.not.to.include('bafyold')
+      expect(stdout).to.match(/^NOTICE +the task is closed$/m)
       expect(stdout).to.match(/4 +│ accepted +│ on K2/)
       expect(stdout).to.match(/3 +│ missed: the task timeout: task took more than 9000 ms/)
       expect(stdout).to.match(/2 +│ invalid: slot 3 is counted wrong/)

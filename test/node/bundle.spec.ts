@@ -40,6 +40,15 @@ describe('node: the task’s bundle', () => {
     expect((await failure(want(node, cid, { path: join(node.dir, 'none.mjs') }))).message).to.match(/cannot read the bundle .*ENOENT/)
   })
 
+  it('is fetched when the local copy is of another bundle of the task', async () => {
+    const [node, author] = [await lab.node(), await lab.node()]
+    const path = join(node.dir, 'mine.mjs')
+    await writeFile(path, `${CODE}// the former one`)
+    const former = await pack(await lab.node(), Buffer.from(`${CODE}// the former one`))
+    const cid = await pack(author)
+    expect(Buffer.from(await want(node, cid, { path, others: [former], providers: () => [author.hint] }))).to.deep.equal(CODE)
+  })
+
   it('comes from a peer, as soon as there is one that has it', async () => {
     const [node, author] = [await lab.node(), await lab.node()]
     const cid = await pack(author)

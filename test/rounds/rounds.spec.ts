@@ -422,3 +422,37 @@ describe('rounds: the shortest audit window', () => {
     expect(await sampledWith(MIN_AUDIT_WINDOW)).to.equal(true)
   })
 })
+
+describe('rounds: a task that is closed', () => {
+  it('has no work, no audits and no votes from its last cycle on, and ends the one before', async () => {
+    const m = machine()
+    m.slot(S.work.from)
+    expect(m.of('work').map(({ cycle }) => cycle)).to.deep.equal([0])
+    m.event({ type: 'closed-from', cycle: 1 })
+    for (let slot = S.work.from + 1; slot < S.distribution.to; slot++) {
+      m.slot(slot)
+      if (slot === S.submission.from) {
+        await m.hear(bob, submission('bob'))
+      }
+    }
+    expect(new Set(m.of('work').map(({ cycle }) => cycle))).to.deep.equal(new Set([0]))
+    expect(m.of('need-stakes').map(({ cycle }) => cycle)).to.deep.equal([0])
+    expect(m.of('audit').map(({ cycle }) => cycle)).to.deep.equal([0])
+    expect(m.of('build').map(({ cycle }) => cycle)).to.deep.equal([0])
+  })
+
+  it('drops a cycle that had begun, and does not take it up for a message of it', async () => {
+    const m = machine()
+    m.slot(S.submission.from)
+    await m.hear(bob, submission('bob'))
+    m.event({ type: 'closed-from', cycle: 0 })
+    await m.hear(carol, submission('carol'))
+    m.event({ type: 'worked', cycle: 0, outcome: { ok: true, draft: { value: Buffer.from('x'), proofs: [] } } })
+    for (let slot = S.submission.from + 1; slot < S.distribution.to; slot++) {
+      m.slot(slot)
+    }
+    for (const type of ['audit', 'publish', 'build', 'vote'] as const) {
+      expect(m.of(type), type).to.deep.equal([])
+    }
+  })
+})
