@@ -135,6 +135,7 @@ export function createK2Client({
   const pool = createPool({ urls, limits: { ...limits, ...(timeoutMs == null ? {} : { timeoutMs }) }, log, nowMs, random })
   const url = urls.join(',')
   const several = urls.length > 1
+  let disputes = 0
   const program = publicKey(programId, 'the settlement program', '--program')
 
   /** What an account holds, as most endpoints say; never from before what was read before. */
@@ -350,15 +351,29 @@ export function createK2Client({
 
   /** A blockhash that most endpoints take for one: a transaction on any other is refused by all but the one that made it up. */
   async function freshBlockhash() {
+    const disputed = []
     for (let turn = 0; turn < BLOCKHASH_TRIES; turn++) {
       const fresh = await pool.read((connection) => connection.getLatestBlockhash(), turn)
-      // two that contradict each other leave only trying: it goes to both
-      const known = !several || (await client.blockhashValid(fresh.blockhash).catch((err) => err instanceof K2ContradictionError))
-      if (known) {
+      if (!several) {
         return fresh
       }
+      try {
+        if (await client.blockhashValid(fresh.blockhash)) {
+          return fresh
+        }
+      } catch (err) {
+        if (!(err instanceof K2ContradictionError)) {
+          throw err
+        }
+        disputed.push(fresh)
+      }
     }
-    throw new K2ContradictionError(`the K2 endpoints do not know each other's blockhashes: some of ${url} are behind or of another chain`)
+    // where one says yes and one says no, only trying tells, each time another one
+    const tried = disputed[disputes++ % disputed.length]
+    if (tried == null) {
+      throw new K2ContradictionError(`the K2 endpoints do not know each other's blockhashes: some of ${url} are behind or of another chain`)
+    }
+    return tried
   }
 
   /** Polls the status: the subscription's answer can be lost, and a lost answer must not cost a vote. */

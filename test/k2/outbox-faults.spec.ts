@@ -216,6 +216,27 @@ describe('k2: outbox under faults', () => {
     expect(chain.votes).to.have.length(1)
   })
 
+  it('one is honest, one lies, one is away: it lands, and is believed when a second one says so', async () => {
+    chain.toRound(2)
+    await client.genesisHash()
+    proxies[2]!.set({ down: true })
+    for (const [cycle, lie] of (['landed', 'slot', 'blockhash', 'other record', 'already voted'] as const).entries()) {
+      chain.toRound(cycle + 2)
+      told = []
+      proxies[0]!.set({ lies: [lie] })
+      // the one who begins asks the liar first
+      await make().cast(ballot(cycle))
+      await outbox.stop()
+      await make().resume()
+      await eventually(`the vote, in spite of "${lie}"`, () => (chain.votes.some((vote) => vote.cycle === cycle) ? true : undefined))
+      proxies[0]!.set({})
+      await outcome()
+      expect(told, lie).to.deep.equal([`voted ${cycle} by us`])
+      await outbox.stop()
+    }
+    expect(chain.votes).to.have.length(5)
+  })
+
   it('a vote of this key for another record is told as what it is', async () => {
     chain.toRound(2)
     const [pair] = chain.stakers
