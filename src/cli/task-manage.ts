@@ -71,7 +71,9 @@ export function updateCommand(): Command {
         ],
         [wallet]
       )
-      const from = effectiveCycle(task, slot)
+      // as K2 has it: a round may have ended while this was sent
+      const after = await k2.task(id)
+      const from = bundle == null ? Math.max(after.bounty[0]!.from, effectiveCycle(task, slot)) : after.bundle.from
       answer(options.json, { task: id, bountyPerRound: bounty, minStake, bundle: bundle ?? task.bundle.cid, fromCycle: from, signature }, [
         `bounty     ${roeToKoii(bounty)} KOII a round (until then ${roeToKoii(ringAt(task.bounty, Math.max(0, cycleAt(task, slot))))}), from cycle ${from} on`,
         `min stake  ${roeToKoii(minStake)} KOII, from now on`,

@@ -58,9 +58,10 @@ describe('CLI: a task that changes', function () {
 
     // somebody has the new one, and needs no stake for that
     started([...start, '--data-dir', join(dir, 'author'), '--bundle', second, '--key', wallet])
-    const { bundle: cid } = await json('task', 'update', task, '--k2', url, '--bundle', second, '--wallet', wallet)
+    const { bundle: cid, fromCycle: told } = await json('task', 'update', task, '--k2', url, '--bundle', second, '--wallet', wallet)
     // as K2 has it: the round may have ended while the change was sent
     const { from: fromCycle } = await node.event('change', ({ event, bundle: to }) => event === 'bundle-changed' && to === cid)
+    expect(told).to.equal(fromCycle)
     await node.event('new bundle', ({ event, bundle: here }) => event === 'task' && here === cid)
     const changed = await node.event('second submission', ({ event, value }) => event === 'submitted' && value === 'second')
     expect(changed.cycle).to.be.at.least(fromCycle)
