@@ -84,6 +84,13 @@ describe('k2: several endpoints', () => {
     expect(await eventually('an answer', () => client.balance(chain.wallet.address).catch(() => undefined))).to.be.a('bigint')
   })
 
+  it('an answer without end is cut off', async () => {
+    const one = createK2Client({ url: proxies[0]!.url, limits: { ...LIMITS, timeoutMs: 5000 } })
+    proxies[0]!.set({ hugeBytes: 64 * 1024 * 1024 })
+    expect((await failureOf(one.balance(chain.wallet.address))).message).to.include('more than 1048576 bytes')
+    one.close()
+  })
+
   it('429 is waited out as long as it asks, without asking meanwhile', async () => {
     const only = proxies[0]!
     const one = createK2Client({ url: only.url, limits: { ...LIMITS, timeoutMs: 3000 } })
@@ -192,6 +199,17 @@ describe('k2: several endpoints', () => {
     expect(proxies[0]!.counters().frozen).to.be.at.least(1)
   })
 
+  it('an answer from before the slot that was asked for is none, though the endpoint does not care', async () => {
+    const two = createK2Client({ url: [proxies[0]!.url, proxies[1]!.url], limits: LIMITS })
+    await two.task(chain.task)
+    proxies[0]!.set({ frozen: 'cached' })
+    proxies[1]!.set({ down: true })
+    expect((await failureOf(two.task(chain.task, chain.k2.slot() + 3))).name).to.equal('K2BehindError')
+    proxies[0]!.set({})
+    await two.task(chain.task, chain.k2.slot() + 1)
+    two.close()
+  })
+
   it('one with a private blockhash is not followed', async () => {
     proxies[0]!.set({ lies: ['blockhash'] })
     for (let i = 0; i < 3; i++) {
@@ -233,11 +251,9 @@ describe('k2: several endpoints', () => {
       const deaf = slots!.now()!
       await eventually('slots by polling', () => (slots!.now()! > deaf + 30 ? true : undefined))
       proxies[0]!.set({})
-      // only by a new connection does it hear again: the old one never subscribed
-      await eventually('slots by subscription', () => {
-        const before = slots!.now()!
-        return new Promise<true | undefined>((resolve) => setTimeout(() => resolve(slots!.now()! > before ? true : undefined), 45))
-      })
+      // only by a new connection does it hear again
+      const notices = proxies[0]!.counters().notice!
+      await eventually('slots by subscription', () => (proxies[0]!.counters().notice! > notices + 5 ? true : undefined))
       proxies[0]!.set({ garbage: 0.5 })
       await eventually('garbage', () => (proxies[0]!.counters()['garbage notice']! > 10 ? true : undefined))
       expect(near()).to.equal(true)

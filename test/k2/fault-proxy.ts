@@ -398,6 +398,12 @@ export async function startFaultProxy({ target, random }: { target: string; rand
   webSockets.on('connection', (near) => {
     const far = new WebSocket(upstreamSocket)
     const pair = { near, far }
+    // what was half open once stays so: the other side is gone
+    let dead = false
+    const isDead = () => {
+      dead ||= faults.halfOpen === true
+      return dead
+    }
     const waiting: string[] = []
     pairs.add(pair)
     far.on('open', () => {
@@ -406,7 +412,7 @@ export async function startFaultProxy({ target, random }: { target: string; rand
       }
     })
     near.on('message', (data) => {
-      if (faults.halfOpen === true) {
+      if (isDead()) {
         return
       }
       if (far.readyState === WebSocket.OPEN) {
@@ -416,7 +422,7 @@ export async function startFaultProxy({ target, random }: { target: string; rand
       }
     })
     far.on('message', (data) => {
-      if (faults.halfOpen === true || faults.frozen != null) {
+      if (isDead() || faults.frozen != null) {
         count('silence')
         return
       }
@@ -429,6 +435,7 @@ export async function startFaultProxy({ target, random }: { target: string; rand
         text = text.replace(/"slot":(\d+)/g, (_all, slot) => `"slot":${Number(slot) + 1_000_000}`)
       }
       if (near.readyState === WebSocket.OPEN) {
+        count('notice')
         near.send(text)
       }
     })
