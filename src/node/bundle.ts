@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Logger } from '../observe/index.ts'
@@ -84,11 +84,12 @@ export function bundleAt(nameOrPath: string): string {
 export async function describeBundle(path: string): Promise<{ cid: string; manifest: TaskManifest }> {
   const content = await readBundle(path)
   const unused = () => Promise.reject(new Error('a bundle that is only looked at has no store, proofs or K2'))
+  const folder = await mkdtemp(join(tmpdir(), 'koii-mesh-bundle-'))
   const runner = await createTaskRunner({
     taskId: 'none',
     staker: 'none',
     bundle: content,
-    folder: join(tmpdir(), `koii-mesh-bundle-${process.pid}`),
+    folder,
     store: { get: unused, put: unused, delete: unused, list: unused },
     proofs: { putNode: unused, putFiles: unused, getNode: unused, listFiles: unused, readFile: unused },
     k2: { slot: unused, block: unused, blocks: unused },
@@ -102,6 +103,7 @@ export async function describeBundle(path: string): Promise<{ cid: string; manif
     return { cid: (await cidOfFiles([{ path: BUNDLE_FILE, content }])).toString(), manifest: manifest.value }
   } finally {
     await runner.stop()
+    await rm(folder, { recursive: true, force: true })
   }
 }
 

@@ -1,4 +1,5 @@
-import { writeFile } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { pino } from 'pino'
@@ -26,6 +27,23 @@ describe('node: the task’s bundle', () => {
       onWaiting: () => {},
       ...more
     })
+
+  it('is looked at without a trace, also when it is none', async () => {
+    const { dir } = await lab.node()
+    const left = async () => (await readdir(tmpdir())).filter((name) => name.startsWith('koii-mesh-bundle-'))
+    const before = await left()
+    await describeBundle(bundlePath('k2-index'))
+    const path = join(dir, 'none.mjs')
+    await writeFile(path, 'export const nothing = 1\n')
+    expect((await failure(describeBundle(path))).name).to.equal('BundleError')
+    // somebody else on this machine may be looking at a bundle, too, and then is soon done
+    let mine = await left()
+    for (let tries = 0; tries < 50 && mine.some((name) => !before.includes(name)); tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      mine = (await left()).filter((name) => mine.includes(name))
+    }
+    expect(mine.filter((name) => !before.includes(name))).to.deep.equal([])
+  })
 
   it('is the local copy, if that is what the task names', async () => {
     const node = await lab.node()
