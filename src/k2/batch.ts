@@ -28,7 +28,7 @@ export interface HeardVote extends VoteContent {
 }
 
 export interface VoteBatcherInit {
-  k2: Pick<K2Client, 'send' | 'stakes' | 'balance' | 'programId'>
+  k2: Pick<K2Client, 'send' | 'stakes' | 'lastVote' | 'balance' | 'programId'>
   task: string
   timing: Timing
   /** Our own staking key: it decides when our turn is. */
@@ -115,7 +115,16 @@ export function createVoteBatcher(init: VoteBatcherInit): VoteBatcher {
   let stopped = false
 
   const sendDue = async (cycle: number): Promise<void> => {
-    const plan = planBatches([...(heard.get(cycle)?.values() ?? [])], await k2.stakes(task))
+    const votes = heard.get(cycle) ?? new Map<string, HeardVote>()
+    const concerned = (await k2.stakes(task)).filter(({ stakingKey }) => votes.has(stakingKey))
+    // of a list the endpoints are held to the stakes, not to the votes, which change from slot to slot: those are asked for one by one
+    const accounts = await Promise.all(
+      concerned.map(async (account) => ({
+        ...account,
+        lastVote: (await k2.lastVote({ task, staker: account.staker, commitment: 'confirmed' })).value
+      }))
+    )
+    const plan = planBatches([...votes.values()], accounts)
     if (plan.length === 0) {
       heard.delete(cycle)
       return
