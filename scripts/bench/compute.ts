@@ -17,7 +17,7 @@ import {
 } from '../../src/k2/settlement/index.ts'
 import { type Ledger, merkleProof, merkleRoot } from '../../src/record/index.ts'
 import { BOUNTY, b58, type Member, Scene, type Sent } from '../../test/settlement/vm.ts'
-import { type BenchContext, BenchError, type Result } from './result.ts'
+import { type BenchContext, BenchError, type Result, within } from './result.ts'
 import { median } from './statistics.ts'
 
 export interface ComputeInit extends Pick<BenchContext, 'progress'> {
@@ -29,7 +29,11 @@ export interface ComputeInit extends Pick<BenchContext, 'progress'> {
 
 export function benchCompute({ progress, manyStakers = 10_000, repeats = 10 }: ComputeInit): Result[] {
   const units = new Map<string, number[]>()
-  const take = (name: string, sent: Sent) => units.set(name, [...(units.get(name) ?? []), programUnits(sent)])
+  const bytes = new Map<string, number>()
+  const take = (name: string, sent: Sent) => {
+    units.set(name, [...(units.get(name) ?? []), programUnits(sent)])
+    bytes.set(name, Math.max(bytes.get(name) ?? 0, sent.bytes))
+  }
 
   let strangers: string[] | undefined
   for (let repeat = 0; repeat < repeats; repeat++) {
@@ -62,7 +66,7 @@ export function benchCompute({ progress, manyStakers = 10_000, repeats = 10 }: C
     take(`claim among ${manyStakers.toLocaleString('en')} stakers`, claimOne(large, large.members[0]!, many))
   }
 
-  return [...units]
+  const rows = [...units]
     .sort(([a], [b]) => order(a) - order(b))
     .map(([name, values]) => ({
       bench: 'compute' as const,
@@ -74,6 +78,36 @@ export function benchCompute({ progress, manyStakers = 10_000, repeats = 10 }: C
       runs: values.length,
       note: `${Math.min(...values)} to ${Math.max(...values)} over ${values.length} runs with other keys; the program alone, of 200,000 that an instruction has by default`
     }))
+    .map((row) => withGoal(row, goalOf(row.name)))
+  const sizes = [...bytes]
+    .filter(([name]) => name === 'vote' || name.startsWith('vote batch'))
+    .map(([name, value]) =>
+      within(name === 'vote' ? VOTE_BYTES : PACKET_BYTES, {
+        bench: 'compute',
+        name: `${name}: its transaction`,
+        value,
+        unit: 'bytes',
+        note: 'signed by whoever pays, with nothing else in it'
+      })
+    )
+  return [...rows, ...sizes]
+}
+
+/** What the program is to stay below, by how a row's name begins. */
+const GOALS: Array<[start: string, units: number]> = [
+  ['vote batch', 200_000],
+  ['vote', 3_000],
+  ['claim', 25_000]
+]
+const VOTE_BYTES = 320
+/** The most that K2 takes as one transaction. */
+const PACKET_BYTES = 1_232
+
+const goalOf = (name: string): number | undefined => GOALS.find(([start]) => name.startsWith(start))?.[1]
+
+/** Judged on the costliest run. */
+function withGoal<T extends Result & { max: number }>(row: T, goal: number | undefined): Result {
+  return goal == null ? row : { ...row, goal, met: row.max <= goal }
 }
 
 const ORDER = ['vote', 'claim', 'createTask', 'stake', 'fundTask']

@@ -92,6 +92,10 @@ describe('bench', () => {
       }
       // seven hashes up a tree of 100 leaves, three up one of five
       expect(units('claim among 100 stakers')).to.be.greaterThan(units('claim among 5 stakers') + 400)
+      // what the settlement is held to is judged, in units and in bytes
+      const judged = results.filter(({ goal }) => goal != null)
+      expect(judged.map(({ goal }) => goal)).to.include.members([3000, 25_000, 200_000, 320, 1232])
+      expect(judged.every(({ met }) => met === true)).to.equal(true)
     })
   })
 
