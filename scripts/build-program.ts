@@ -50,15 +50,15 @@ export function installClang(): string | undefined {
 /**
  * Compiles and links; the working directory is the source's, so that no path of this checkout gets into the object.
  *
- * @param from - a folder with settlement.c and its headers
+ * @param from - the folder of NAME.c and its headers
  * @throws what clang or the linker throws
  */
-export function buildProgram(clang: string, from = source): Uint8Array {
+export function buildProgram(clang: string, from = source, name = 'settlement'): Uint8Array {
   mkdirSync(join(root, 'build'), { recursive: true })
   const work = mkdtempSync(join(root, 'build', 'program-'))
   try {
-    const object = join(work, 'settlement.o')
-    execFileSync(clang, [...FLAGS, '-c', 'settlement.c', '-o', object], { cwd: from, stdio: 'inherit' })
+    const object = join(work, `${name}.o`)
+    execFileSync(clang, [...FLAGS, '-c', `${name}.c`, '-o', object], { cwd: from, stdio: 'inherit' })
     return linkSbf(readFileSync(object))
   } finally {
     rmSync(work, { recursive: true, force: true })
