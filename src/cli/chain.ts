@@ -1,7 +1,27 @@
-/** What the commands that talk to K2 share: reading keys, asking for money, wording amounts. */
+/** What the commands that talk to K2 share: their options, the client, reading keys, asking for money. */
+import type { Command } from 'commander'
 import { readKeyFile } from '../identity/index.ts'
-import { type K2Client, signerOf, type TransactionSigner } from '../k2/index.ts'
-import type { StakeAccount } from '../k2/settlement/index.ts'
+import { createK2Client, type K2Client, signerOf, type TransactionSigner } from '../k2/index.ts'
+import { PROGRAM_ID, type StakeAccount } from '../k2/settlement/index.ts'
+import { DEFAULT_K2, withJson } from './common.ts'
+
+export interface K2Options {
+  k2: string
+  program: string
+  json?: boolean
+}
+
+/** Gives a command the options of `K2Options`. */
+export function withK2(command: Command): Command {
+  return withJson(command)
+    .option('--k2 <url>', 'JSON-RPC endpoint of K2', DEFAULT_K2)
+    .option('--program <address>', 'the settlement program', PROGRAM_ID)
+}
+
+/** @throws K2ArgumentError */
+export function k2Of({ k2, program }: K2Options): K2Client {
+  return createK2Client({ url: k2, programId: program })
+}
 
 export async function signerFrom(path: string): Promise<TransactionSigner> {
   return signerOf(await readKeyFile(path))

@@ -1,28 +1,21 @@
 import { Command } from 'commander'
 import { roeToKoii } from '../config/index.ts'
-import { createK2Client } from '../k2/index.ts'
-import { PROGRAM_ID } from '../k2/settlement/index.ts'
 import { claimLatest, createAuditor, providerAt } from '../node/index.ts'
-import { signerFrom, stakeOfKey } from './chain.ts'
-import { answer, collect, DEFAULT_K2, example, UsageError, withJson } from './common.ts'
+import { type K2Options, k2Of, signerFrom, stakeOfKey, withK2 } from './chain.ts'
+import { answer, collect, example, UsageError } from './common.ts'
 
-interface ClaimOptions {
-  k2: string
-  program: string
+interface ClaimOptions extends K2Options {
   task: string
   key?: string
   staker?: string
   wallet?: string
   from?: string[]
-  json?: boolean
 }
 
 export function claimCommand(): Command {
-  return withJson(new Command('claim'))
+  return withK2(new Command('claim'))
     .description('claim all rewards so far, at once: they go to the withdraw authority of the stake, whoever claims')
     .requiredOption('--task <id>', 'address of the task')
-    .option('--k2 <url>', 'JSON-RPC endpoint of K2', DEFAULT_K2)
-    .option('--program <address>', 'the settlement program', PROGRAM_ID)
     .option('--key <file>', 'the staking key, which also pays the fee unless --wallet is given')
     .option('--staker <address>', 'instead of --key: whose rewards, with --wallet paying the fee')
     .option('--wallet <file>', 'who pays the fee')
@@ -33,7 +26,7 @@ export function claimCommand(): Command {
       if (payerFile == null || (options.key == null && options.staker == null)) {
         throw new UsageError('whose rewards, and who pays the fee? Give --key FILE, or --staker ADDRESS with --wallet FILE')
       }
-      const k2 = createK2Client({ url: options.k2, programId: options.program })
+      const k2 = k2Of(options)
       const payer = await signerFrom(payerFile)
       const key = options.staker ?? (await signerFrom(options.key!)).address
       const staker = (await stakeOfKey(k2, options.task, key))?.staker ?? key

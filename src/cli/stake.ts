@@ -1,29 +1,23 @@
 import { Command } from 'commander'
 import { amountOf, roeToKoii } from '../config/index.ts'
-import { createK2Client } from '../k2/index.ts'
-import { effectiveCycle, PROGRAM_ID, stake as stakeInstruction } from '../k2/settlement/index.ts'
-import { distinct, ensureMoney, signerFrom, stakeOfKey, VOTE_FEES_ROE } from './chain.ts'
-import { answer, DEFAULT_K2, example, UsageError, withJson } from './common.ts'
+import { effectiveCycle, stake as stakeInstruction } from '../k2/settlement/index.ts'
+import { distinct, ensureMoney, type K2Options, k2Of, signerFrom, stakeOfKey, VOTE_FEES_ROE, withK2 } from './chain.ts'
+import { answer, example, UsageError } from './common.ts'
 
-interface StakeOptions {
-  k2: string
-  program: string
+interface StakeOptions extends K2Options {
   task: string
   amount: string
   key: string
   wallet?: string
   hint?: string
   airdrop?: boolean
-  json?: boolean
 }
 
 export function stakeCommand(): Command {
-  return withJson(new Command('stake'))
+  return withK2(new Command('stake'))
     .description('stake on a task, or add to a stake: what lets a node speak, and what it can lose')
     .requiredOption('--task <id>', 'address of the task')
     .requiredOption('--amount <koii>', 'how much')
-    .option('--k2 <url>', 'JSON-RPC endpoint of K2', DEFAULT_K2)
-    .option('--program <address>', 'the settlement program', PROGRAM_ID)
     .option('--key <file>', 'the staking key', 'staking-key.json')
     .option('--wallet <file>', 'who pays, and where rewards and the stake go back to; without it the staking key itself')
     .option('--hint <multiaddr>', 'where newcomers find the node, with /p2p/ and its PeerId')
@@ -31,7 +25,7 @@ export function stakeCommand(): Command {
     .addHelpText('after', example('koii-mesh stake --task 9xQe... --amount 10 --key ./alice.json --wallet ./wallet.json'))
     .action(async (options: StakeOptions) => {
       const amount = amountOf(options.amount, '--amount')
-      const k2 = createK2Client({ url: options.k2, programId: options.program })
+      const k2 = k2Of(options)
       const task = await k2.task(options.task)
       const key = await signerFrom(options.key)
       const wallet = options.wallet == null ? key : await signerFrom(options.wallet)

@@ -1,25 +1,17 @@
 /** What a manager does with a task that exists, and funding, which is anyone's. */
 import { Command } from 'commander'
 import { amountOf, roeToKoii } from '../config/index.ts'
-import { createK2Client } from '../k2/index.ts'
-import { closeTask, cycleAt, effectiveCycle, fundTask, isSettled, PROGRAM_ID, ringAt, updateTask } from '../k2/settlement/index.ts'
+import { closeTask, cycleAt, effectiveCycle, fundTask, isSettled, ringAt, updateTask } from '../k2/settlement/index.ts'
 import { bundleAt, describeBundle } from '../node/index.ts'
-import { signerFrom } from './chain.ts'
-import { answer, DEFAULT_K2, DEFAULT_WALLET, example, UsageError, withJson } from './common.ts'
+import { type K2Options, k2Of, signerFrom, withK2 } from './chain.ts'
+import { answer, DEFAULT_WALLET, example, UsageError } from './common.ts'
 
-interface ManageOptions {
-  k2: string
-  program: string
+interface ManageOptions extends K2Options {
   wallet: string
-  json?: boolean
 }
 
 const base = (name: string, whose: string) =>
-  withJson(new Command(name))
-    .argument('<id>', 'address of the task')
-    .option('--k2 <url>', 'JSON-RPC endpoint of K2', DEFAULT_K2)
-    .option('--program <address>', 'the settlement program', PROGRAM_ID)
-    .option('--wallet <file>', whose, DEFAULT_WALLET)
+  withK2(new Command(name)).argument('<id>', 'address of the task').option('--wallet <file>', whose, DEFAULT_WALLET)
 
 export function fundCommand(): Command {
   return base('fund', 'who pays')
@@ -28,7 +20,7 @@ export function fundCommand(): Command {
     .addHelpText('after', example('koii-mesh task fund 9xQe... --amount 500 --wallet ./wallet.json'))
     .action(async (id: string, options: ManageOptions & { amount: string }) => {
       const amount = amountOf(options.amount, '--amount')
-      const k2 = createK2Client({ url: options.k2, programId: options.program })
+      const k2 = k2Of(options)
       await k2.task(id)
       const wallet = await signerFrom(options.wallet)
       const { signature } = await k2.send([fundTask({ task: id, payer: wallet.address, amount, programId: options.program })], [wallet])
@@ -51,7 +43,7 @@ export function updateCommand(): Command {
       if (options.bounty == null && options.minStake == null && options.bundle == null) {
         throw new UsageError('nothing to change: give --bounty, --min-stake or --bundle')
       }
-      const k2 = createK2Client({ url: options.k2, programId: options.program })
+      const k2 = k2Of(options)
       const task = await k2.task(id)
       const wallet = await signerFrom(options.wallet)
       const slot = await k2.connection.getSlot()
@@ -87,7 +79,7 @@ export function closeCommand(): Command {
     .description('close a task: no work from the next cycle on. Three rounds later, again: what is nobody’s reward comes back')
     .addHelpText('after', example('koii-mesh task close 9xQe... --wallet ./wallet.json'))
     .action(async (id: string, options: ManageOptions) => {
-      const k2 = createK2Client({ url: options.k2, programId: options.program })
+      const k2 = k2Of(options)
       const task = await k2.task(id)
       const wallet = await signerFrom(options.wallet)
       const slot = await k2.connection.getSlot()

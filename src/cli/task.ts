@@ -2,30 +2,15 @@ import Table from 'cli-table3'
 import { Command } from 'commander'
 import { amountOf, roeToKoii } from '../config/index.ts'
 import { generateKeyPair, readKeyFile } from '../identity/index.ts'
-import { createK2Client, signerOf } from '../k2/index.ts'
-import {
-  createTask,
-  createTaskAccount,
-  fundTask,
-  PROGRAM_ID,
-  ringAt,
-  stakeWeight,
-  TASK_BYTES,
-  type TaskAccount
-} from '../k2/settlement/index.ts'
+import { signerOf } from '../k2/index.ts'
+import { createTask, createTaskAccount, fundTask, ringAt, TASK_BYTES, type TaskAccount, weightOrZero } from '../k2/settlement/index.ts'
 import { bundleAt, describeBundle } from '../node/index.ts'
 import { MIN_AUDIT_WINDOW } from '../rounds/index.ts'
-import { distinct, ensureMoney } from './chain.ts'
-import { answer, DEFAULT_K2, DEFAULT_WALLET, example, UsageError, whole, withJson } from './common.ts'
+import { distinct, ensureMoney, type K2Options, k2Of, withK2 } from './chain.ts'
+import { answer, DEFAULT_WALLET, example, UsageError, whole } from './common.ts'
 import { closeCommand, fundCommand, updateCommand } from './task-manage.ts'
 
-interface ChainOptions {
-  k2: string
-  program: string
-  json?: boolean
-}
-
-interface CreateOptions extends ChainOptions {
+interface CreateOptions extends K2Options {
   bundle: string
   name?: string
   roundSlots: number
@@ -39,16 +24,11 @@ interface CreateOptions extends ChainOptions {
   airdrop?: boolean
 }
 
-const chain = (command: Command) =>
-  withJson(command)
-    .option('--k2 <url>', 'JSON-RPC endpoint of K2', DEFAULT_K2)
-    .option('--program <address>', 'the settlement program', PROGRAM_ID)
-
 export function taskCommand(): Command {
   return new Command('task')
     .description('create tasks, look at them, fund, change and close them')
     .addCommand(
-      chain(new Command('create'))
+      withK2(new Command('create'))
         .description('create a task on K2 and fund its pot')
         .requiredOption('--bundle <path>', 'the bundle: a JavaScript module, or the name of a built-in one (k2-index, site-archive)')
         .option('--name <name>', 'at most 32 bytes; without it, the name in the bundle’s manifest')
@@ -73,14 +53,14 @@ export function taskCommand(): Command {
     .addCommand(updateCommand())
     .addCommand(closeCommand())
     .addCommand(
-      chain(new Command('show'))
+      withK2(new Command('show'))
         .description('show one task, its stakers and what it pays')
         .argument('<id>', 'address of the task')
         .addHelpText('after', example('koii-mesh task show 9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin'))
         .action(show)
     )
     .addCommand(
-      chain(new Command('list'))
+      withK2(new Command('list'))
         .description('list the tasks of the settlement program')
         .addHelpText('after', example('koii-mesh task list --k2 http://127.0.0.1:8899 --json'))
         .action(list)
@@ -95,7 +75,7 @@ async function create(options: CreateOptions): Promise<void> {
       `an audit window of ${auditWindow} slots is too short: with fewer than ${MIN_AUDIT_WINDOW} no node has the time to look at what others submitted, so nobody would audit. Give --audit-window ${MIN_AUDIT_WINDOW} or more, or longer rounds with --round-slots`
     )
   }
-  const k2 = createK2Client({ url: options.k2, programId: options.program })
+  const k2 = k2Of(options)
   const fund = amountOf(options.fund, '--fund')
   const bounty = amountOf(options.bounty, '--bounty')
   const minStake = amountOf(options.minStake, '--min-stake')
@@ -162,8 +142,8 @@ function describe(task: TaskAccount, slot: number): Record<string, unknown> {
   }
 }
 
-async function show(id: string, { k2: url, program, json }: ChainOptions): Promise<void> {
-  const k2 = createK2Client({ url, programId: program })
+async function show(id: string, { json, ...options }: K2Options): Promise<void> {
+  const k2 = k2Of(options)
   const task = await k2.task(id)
   const stakes = await k2.stakes(id)
   const slot = await k2.connection.getSlot()
@@ -206,16 +186,8 @@ async function show(id: string, { k2: url, program, json }: ChainOptions): Promi
   ])
 }
 
-function weightOrZero(stake: Parameters<typeof stakeWeight>[0], cycle: number): bigint {
-  try {
-    return stakeWeight(stake, cycle)
-  } catch {
-    return 0n
-  }
-}
-
-async function list({ k2: url, program, json }: ChainOptions): Promise<void> {
-  const k2 = createK2Client({ url, programId: program })
+async function list({ json, ...options }: K2Options): Promise<void> {
+  const k2 = k2Of(options)
   const tasks = await k2.tasks()
   const slot = await k2.connection.getSlot()
   const table = new Table({
@@ -235,6 +207,6 @@ async function list({ k2: url, program, json }: ChainOptions): Promise<void> {
   answer(
     json,
     { tasks: tasks.map((task) => describe(task, slot)) },
-    tasks.length === 0 ? [`No tasks yet on K2 at ${url}: koii-mesh task create --help`] : [table.toString()]
+    tasks.length === 0 ? [`No tasks yet on K2 at ${options.k2}: koii-mesh task create --help`] : [table.toString()]
   )
 }

@@ -3,7 +3,7 @@ import type { Logger } from '../observe/index.ts'
 import type { StakeSet } from '../rounds/index.ts'
 import type { K2Client } from './client.ts'
 import { messageOf } from './errors.ts'
-import { type StakeAccount, speakerOf, stakeWeight } from './settlement/index.ts'
+import { type StakeAccount, speakerOf, stakeWeight, weightOrZero } from './settlement/index.ts'
 
 /**
  * Who may speak: the stakes of a task as last read from K2. What counts in a cycle is fixed when the cycle begins, so a
@@ -90,7 +90,7 @@ export function createStakeView({ k2, task, timing, slot, log }: StakeViewInit):
       // who has unstaked or been replaced still submits and votes for the cycles in which it counts
       const now = Math.max(0, cycleAt(timing, slot() ?? 0))
       const cycles = [now + 1, now, now - 1, now - 2].filter((cycle) => cycle >= 0)
-      return accounts.some((account) => cycles.some((cycle) => speakerOf(account, cycle) === key && weightOf(account, cycle) > 0n))
+      return accounts.some((account) => cycles.some((cycle) => speakerOf(account, cycle) === key && weightOrZero(account, cycle) > 0n))
     },
     accounts: () => accounts ?? [],
     async at(cycle) {
@@ -120,14 +120,6 @@ export function createStakeView({ k2, task, timing, slot, log }: StakeViewInit):
       log.debug({ cycle, reason: messageOf(err) }, 'no stakes known for the cycle')
       return undefined
     }
-  }
-}
-
-function weightOf(account: StakeAccount, cycle: number): bigint {
-  try {
-    return stakeWeight(account, cycle)
-  } catch {
-    return 0n
   }
 }
 

@@ -64,6 +64,15 @@ export function stakeWeight(stake: { amount: Ring }, cycle: number): bigint {
   return ringAt(stake.amount, cycle)
 }
 
+/** The same, and 0 where the account no longer tells: for whom an answer is better than none. */
+export function weightOrZero(stake: { amount: Ring }, cycle: number): bigint {
+  try {
+    return stakeWeight(stake, cycle)
+  } catch {
+    return 0n
+  }
+}
+
 /**
  * The key that speaks for a stake in `cycle`: a replaced one still does in the cycles that had begun, so that all who read the
  * accounts know the same.

@@ -1,0 +1,27 @@
+import type { Command } from 'commander'
+import { amountOf, roeToKoii } from '../config/index.ts'
+import { unstake as unstakeInstruction } from '../k2/settlement/index.ts'
+import { answer, example } from './common.ts'
+import { byOwner, type OwnerOptions, openAsOwner, ownOf } from './own-stake.ts'
+
+export function unstakeCommand(): Command {
+  return byOwner('unstake')
+    .description('take stake out: it stops counting with the next cycle, and can be withdrawn when its lock has passed')
+    .requiredOption('--amount <koii>', 'how much, or "all"')
+    .addHelpText('after', example('koii-mesh unstake --task 9xQe... --key ./alice.json --wallet ./wallet.json --amount all'))
+    .action(async (options: OwnerOptions & { amount: string }) => {
+      const { k2, stake, wallet } = await openAsOwner(options)
+      const amount = options.amount === 'all' ? (stake.amount[0]?.value ?? 0n) : amountOf(options.amount, '--amount')
+      const { signature } = await k2.send([unstakeInstruction({ ...ownOf(options, stake), amount })], [wallet])
+      const after = await k2.stake(options.task, stake.staker)
+      const slot = await k2.connection.getSlot()
+      const unlockSlot = after?.unlockSlot ?? 0
+      const left = after?.amount[0]?.value ?? 0n
+      const unstaking = after?.unstaking ?? amount
+      answer(options.json, { task: options.task, staker: stake.staker, stake: left, unstaking, unlockSlot, slot, signature }, [
+        `stake      ${roeToKoii(left)} KOII left`,
+        `on its way ${roeToKoii(unstaking)} KOII, to be withdrawn from slot ${unlockSlot} on (it is ${slot} now)`,
+        `  koii-mesh withdraw --task ${options.task} --staker ${stake.staker} --wallet FILE --k2 ${options.k2}`
+      ])
+    })
+}
