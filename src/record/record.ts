@@ -2,7 +2,7 @@
  * From a tally and the task's distribution list to the record's blocks. Spec: protocols/record/README.md "The record".
  */
 import type { CID } from 'multiformats/cid'
-import { type Block, blockOf, chunked, RECORD_LIMITS } from './blocks.ts'
+import { type Block, blockOf, chunked, RECORD_LIMITS, type RecordLimits } from './blocks.ts'
 import type { DistributionEntry } from './distribution-input.ts'
 import { DistributionError } from './errors.ts'
 import { type Ledger, type LedgerEntry, MAX_AMOUNT, merkleRoot, totalsOf } from './ledger.ts'
@@ -56,9 +56,15 @@ export interface BuiltRecord {
 /**
  * Checks the distribution list and makes the record.
  *
+ * @param limits - what readers take: nothing larger is made, as the next cycle could never build on it
  * @throws DistributionError
  */
-export function buildRecord(inputs: CycleInputs, tally: Tally, distribution: readonly DistributionEntry[]): BuiltRecord {
+export function buildRecord(
+  inputs: CycleInputs,
+  tally: Tally,
+  distribution: readonly DistributionEntry[],
+  limits: RecordLimits = RECORD_LIMITS
+): BuiltRecord {
   const byKey = checkDistribution(inputs, tally, distribution)
   const slashes = inLedger(inputs, protocolSlashes(inputs, tally, byKey))
   const list = inLedger(inputs, byKey)
@@ -82,8 +88,8 @@ export function buildRecord(inputs: CycleInputs, tally: Tally, distribution: rea
     ledger: ledgerBlocks[0]!.cid
   }
   const recordBlocks = encodeRecord(content)
-  checkSize(inputs.cycle, recordBlocks)
-  checkSize(inputs.cycle, ledgerBlocks)
+  checkSize(inputs.cycle, recordBlocks, limits)
+  checkSize(inputs.cycle, ledgerBlocks, limits)
   const { cid } = recordBlocks[0]!
   return {
     cid,
@@ -97,11 +103,10 @@ export function buildRecord(inputs: CycleInputs, tally: Tally, distribution: rea
   }
 }
 
-/** What no reader takes must not be built: the next cycle could never build on it. */
-function checkSize(cycle: number, blocks: readonly Block[]): void {
+function checkSize(cycle: number, blocks: readonly Block[], { totalBytes }: RecordLimits): void {
   const bytes = blocks.reduce((sum, block) => sum + block.bytes.length, 0)
-  if (bytes > RECORD_LIMITS.totalBytes) {
-    throw new DistributionError(`the record or ledger of cycle ${cycle} has ${bytes} bytes, readers take ${RECORD_LIMITS.totalBytes}`)
+  if (bytes > totalBytes) {
+    throw new DistributionError(`the record or ledger of cycle ${cycle} has ${bytes} bytes, readers take ${totalBytes}`)
   }
 }
 

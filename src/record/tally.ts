@@ -3,13 +3,13 @@
  * Spec and proofs: protocols/record/README.md "The tally".
  */
 import type { CID } from 'multiformats/cid'
-import { Envelope, KINDS, type Kind, type Message, offenceOf, onceKey } from '../wire/index.ts'
+import { Envelope, KIND_NAMES, KINDS, type Kind, type Message, offenceOf, onceKey } from '../wire/index.ts'
 import type { Ledger } from './ledger.ts'
 import { byStaker, stakerOrder } from './stakers.ts'
 import { refutedChallenges, type Weighed, weigh } from './verdicts.ts'
 
 /** The kinds that a record holds, in its order; the others serve to reach agreement on it. */
-export const RECORDED_KINDS = ['submission', 'challenge', 'verdicts', 'equivocation'] as const satisfies readonly Kind[]
+export const RECORDED_KINDS: readonly Kind[] = KIND_NAMES.filter((kind) => KINDS[kind].recorded)
 
 /** What an offence costs, in ten-thousandths of the stake. All of it together is bounded by the task's largest slash. */
 export const SLASHES = {
@@ -248,7 +248,7 @@ export function sorted(messages: readonly Message[]): Message[] {
   return messages
     .map((message) => ({
       message,
-      kind: (RECORDED_KINDS as readonly Kind[]).indexOf(message.kind),
+      kind: RECORDED_KINDS.indexOf(message.kind),
       signer: stakerOrder(message.signer)
     }))
     .sort((a, b) => a.kind - b.kind || compare(a.signer, b.signer) || compare(a.message.id, b.message.id))
