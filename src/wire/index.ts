@@ -17,7 +17,7 @@ import { checkFields } from './check.ts'
 import { decode, MalformedMessageError } from './errors.ts'
 import { evidenceOf } from './evidence.ts'
 import { Body, Envelope } from './generated/envelope.js'
-import { kindOf, onceKey } from './kinds.ts'
+import { kindOf } from './kinds.ts'
 import { LIMITS } from './limits.ts'
 import type { Message } from './message.ts'
 
@@ -154,11 +154,6 @@ function openEnvelope(envelope: Envelope, bytes: Uint8Array, network: Network, h
     throw new MalformedMessageError('a body holds exactly one kind of message')
   }
   checkFields(body)
-  if (onceKey(body) != null && bytes.length > LIMITS.onceBytes) {
-    throw new MalformedMessageError(
-      `${kind} of ${bytes.length} bytes, at most ${LIMITS.onceBytes} are allowed: two must fit in one as evidence`
-    )
-  }
   const message: Message = {
     id: messageId(network, envelope.signer, envelope.body),
     kind,
