@@ -13,6 +13,7 @@
 import { type Logger, pino } from 'pino'
 
 export type { Logger } from 'pino'
+export { shownJson, shownText } from './shown-text.ts'
 
 /** One thing that happened. Amounts are decimal strings of ROE. */
 export interface NodeEvent {
