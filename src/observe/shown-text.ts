@@ -2,7 +2,8 @@
 
 /** Controls (C0, DEL, C1), line and paragraph separators, lone surrogates, and all that is not seen: bidi controls, zero widths, fillers. */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u
-const ALL_UNSEEN = new RegExp(UNSEEN.source, 'gu')
+/** JSON's own white space stays: inside its strings it is escaped already. */
+const UNSEEN_IN_JSON = new RegExp(`(?![\\n\\r\\t])${UNSEEN.source}`, 'gu')
 const SHORT: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
 const CUT = '…'
 const MAX_SHOWN = 200
@@ -29,7 +30,7 @@ export function shownText(text: unknown, maxLength = MAX_SHOWN): string {
 
 /** JSON whose strings mean what they meant, and hold nothing that a terminal would act on. */
 export function shownJson(json: string): string {
-  return json.replace(ALL_UNSEEN, (character) =>
+  return json.replace(UNSEEN_IN_JSON, (character) =>
     character
       .split('')
       .map((unit) => `\\u${hex(unit.charCodeAt(0), 4)}`)
