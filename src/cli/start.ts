@@ -3,9 +3,9 @@ import { amountOf, type Config, type ConfigSource, flagName, loadConfig, roeToKo
 import { createK2Client } from '../k2/index.ts'
 import { stake as stakeInstruction } from '../k2/settlement/index.ts'
 import { createNode, type NodeParts } from '../node/index.ts'
-import { createLog, type NodeEvent, toLine } from '../observe/index.ts'
+import { createLog, type NodeEvent, shownText, toLine } from '../observe/index.ts'
 import { distinct, ensureMoney, signerFrom, VOTE_FEES_ROE } from './chain.ts'
-import { collect, example, untilStopped, withJson } from './common.ts'
+import { collect, example, MAX_LINE, untilStopped, withJson } from './common.ts'
 
 interface StartOptions extends ConfigSource {
   config?: string
@@ -153,7 +153,7 @@ async function stakeAtStart(
 function tell({ event, slot, cycle, ...detail }: NodeEvent): void {
   const text = sentence(event, detail)
   if (text != null) {
-    process.stdout.write(`slot ${slot ?? '?'}${cycle == null ? '' : ` cycle ${cycle}`}  ${text}\n`)
+    process.stdout.write(`slot ${slot ?? '?'}${cycle == null ? '' : ` cycle ${cycle}`}  ${shownText(text, MAX_LINE)}\n`)
   }
 }
 

@@ -45,6 +45,7 @@ export interface K2Client {
   genesisHash(): Promise<string>
   /** @throws K2AccountError when there is no such task; K2ArgumentError, K2ContradictionError, K2UnreachableError */
   task(id: string, minSlot?: number): Promise<TaskAccount>
+  /** All tasks of the program. What does not decode is left out, as in `stakes`. */
   tasks(): Promise<TaskAccount[]>
   /** The stakes in a task. What does not decode is left out: one odd account must not hide the others. */
   stakes(task: string, minSlot?: number): Promise<StakeAccount[]>
@@ -107,12 +108,16 @@ export interface K2ClientInit {
   timeoutMs?: number | undefined
   limits?: EndpointLimits
   log?: Logger
+  /** Told once of each account that cannot be read and is left out of a list; without it the log is. */
+  onLeftOut?: (address: string, reason: string) => void
   nowMs?: () => number
   random?: () => number
 }
 
 /** A confirmation takes a slot or two; past this the blockhash is near its end and a new try is due. */
 const CONFIRM_TIMEOUT_MS = 30_000
+/** How many unreadable accounts are told of: a list may hold thousands of another version. */
+const MAX_LEFT_OUT = 16
 /** How many blockhashes are looked at before it is said that the endpoints do not know each other's. */
 const BLOCKHASH_TRIES = 4
 
@@ -123,6 +128,7 @@ export function createK2Client({
   timeoutMs,
   limits,
   log = pino({ level: 'silent' }),
+  onLeftOut = (address, reason) => log.warn({ account: address, reason }, 'left out an account of K2 that cannot be read'),
   nowMs = () => performance.now(),
   random = Math.random
 }: K2ClientInit): K2Client {
@@ -137,6 +143,26 @@ export function createK2Client({
   const several = urls.length > 1
   let disputes = 0
   const program = publicKey(programId, 'the settlement program', '--program')
+
+  /** Accounts of a list that were told of as left out. */
+  const leftOut = new Set<string>()
+  /** One account of another version, or a damaged one, must not hide the others. */
+  const each = <T>(
+    found: ReadonlyArray<{ pubkey: PublicKey; account: { data: Buffer } }>,
+    read: (address: string, data: Buffer) => T
+  ): T[] =>
+    found.flatMap(({ pubkey, account: { data } }) => {
+      const address = pubkey.toBase58()
+      try {
+        return [read(address, data)]
+      } catch (err) {
+        if (!leftOut.has(address) && leftOut.size < MAX_LEFT_OUT) {
+          leftOut.add(address)
+          onLeftOut(address, messageOf(err))
+        }
+        return []
+      }
+    })
 
   /** What an account holds, as most endpoints say; never from before what was read before. */
   const account = async <T>(
@@ -188,7 +214,7 @@ export function createK2Client({
     },
     async tasks() {
       const found = await pool.read((connection) => connection.getProgramAccounts(program, { filters: taskFilters() }))
-      return found.flatMap(({ pubkey, account }) => decoded(() => decodeTask(pubkey.toBase58(), account.data)))
+      return each(found, decodeTask)
     },
     async stakes(task, minSlot = 0) {
       publicKey(task, 'a task', 'koii-mesh task list')
@@ -201,7 +227,7 @@ export function createK2Client({
             minContextSlot: from,
             withContext: true
           })
-          const accounts = value.flatMap((one) => decoded(() => decodeStake(one.pubkey.toBase58(), one.account.data)))
+          const accounts = each(value, decodeStake)
           return { slot: context.slot, value: accounts.sort((a, b) => (a.address < b.address ? -1 : 1)) }
         },
         // what says who may speak and with what weight; votes and claims move on from slot to slot
@@ -451,13 +477,5 @@ function publicKey(text: string, what: string, hint: string): PublicKey {
     return new PublicKey(text)
   } catch {
     throw new K2ArgumentError(`"${text}" is not the address of ${what}, which is 32 bytes in base58: see ${hint}`)
-  }
-}
-
-function decoded<T>(decode: () => T): T[] {
-  try {
-    return [decode()]
-  } catch {
-    return []
   }
 }

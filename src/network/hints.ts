@@ -18,20 +18,21 @@ export interface HintedAddress {
 /**
  * Reads an address hint, whoever wrote it. Never throws.
  *
- * @returns the address, or in words what is wrong with it
+ * @param maxBytes - of UTF-8
+ * @returns the address, or what is wrong with it, in words that follow on its name: `is not a multiaddr (...)`
  */
-export function readHint(text: string): HintedAddress | { fault: string } {
+export function readHint(text: string, maxBytes = MAX_HINT_BYTES): HintedAddress | { fault: string } {
+  const bytes = Buffer.byteLength(text)
+  if (bytes > maxBytes) {
+    return { fault: `has ${bytes} bytes, and an address has at most ${maxBytes}` }
+  }
+  if (shownText(text, Number.POSITIVE_INFINITY) !== text) {
+    return { fault: 'holds characters that cannot be seen' }
+  }
   try {
-    const bytes = Buffer.byteLength(text)
-    if (bytes > MAX_HINT_BYTES) {
-      return { fault: `it has ${bytes} bytes, and an address has at most ${MAX_HINT_BYTES}` }
-    }
-    if (shownText(text, Number.POSITIVE_INFINITY) !== text) {
-      return { fault: 'it holds characters that are not shown' }
-    }
     return readAddress(text)
   } catch (err) {
-    return { fault: shownText(err instanceof Error ? err.message : err) }
+    return { fault: `cannot be read (${shownText(err instanceof Error ? err.message : err, 100)})` }
   }
 }
 
@@ -40,16 +41,16 @@ function readAddress(text: string): HintedAddress | { fault: string } {
   try {
     whole = multiaddr(text)
   } catch (err) {
-    return { fault: `it is not a multiaddr (${shownText(err instanceof Error ? err.message : err, 100)})` }
+    return { fault: `is not a multiaddr (${shownText(err instanceof Error ? err.message : err, 100)})` }
   }
   const parts = whole.getComponents()
   const peers = parts.filter(({ code }) => code === CODE_P2P)
   const last = parts.at(-1)
   if (peers.length === 0 || last == null || last.code !== CODE_P2P) {
-    return { fault: 'it does not name the peer: add its PeerId at the end, /p2p/12D3KooW...' }
+    return { fault: 'does not name the peer: add its PeerId at the end, /p2p/12D3KooW...' }
   }
   if (peers.length > 1 || parts.some(({ name }) => name === 'p2p-circuit')) {
-    return { fault: 'it leads over another peer: give the address of the node itself' }
+    return { fault: 'leads over another peer: give the address of the node itself' }
   }
   const fault = judgeAddress(whole, { local: true })
   if (fault != null) {
@@ -57,21 +58,21 @@ function readAddress(text: string): HintedAddress | { fault: string } {
   }
   const host = parts[0]!
   if (DNS.has(host.name) && !isHostName(host.value ?? '')) {
-    return { fault: `"${shownText(host.value, 60)}" is not the name of a host` }
+    return { fault: `has "${shownText(host.value, 60)}" for a host, which is not the name of one` }
   }
   let peerId: string
   try {
     peerId = peerIdFromString(last.value ?? '').toString()
   } catch {
-    return { fault: `"${shownText(last.value, 60)}" is not a PeerId: it should look like 12D3KooW...` }
+    return { fault: `has "${shownText(last.value, 60)}" for a PeerId, which is none: it should look like 12D3KooW...` }
   }
   return { peerId, address: whole.decapsulateCode(CODE_P2P) }
 }
 
 const FAULTS: Record<string, string> = {
-  'not-tcp': 'it is not an address over TCP: nodes speak TCP, and WebSocket over it',
-  'no-port': 'its port is none',
-  malformed: 'it does not begin with an IP address or the name of a host'
+  'not-tcp': 'is not an address over TCP: nodes speak TCP, and WebSocket over it',
+  'no-port': 'has no port that can be dialled',
+  malformed: 'does not begin with an IP address or the name of a host'
 }
 
 function isHostName(text: string): boolean {
