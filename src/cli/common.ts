@@ -59,7 +59,7 @@ export interface Shown {
 
 /** A table whose cells others may have written. */
 export function tableOf(head: string[], rows: unknown[][]): Shown {
-  const table = new Table({ head, style: { compact: true, head: [] } })
+  const table = new Table({ head, style: { compact: true, head: [], border: [] } })
   for (const row of rows) {
     table.push(row.map((cell) => shownText(cell, MAX_CELL)))
   }

@@ -85,7 +85,7 @@ async function get(cid: string, { from = [], k2: url, task, out, history, timeou
   } catch (err) {
     throw err instanceof ProofUnavailableError
       ? new NobodyHasItError(
-          `${err.message}. Check the CID; a proof is kept for some rounds only, so ask a peer that has it with --from, or give it longer with --timeout`
+          `${err.message.replace(/within \d+ ms/, `within ${timeout * 1000} ms`)}. Check the CID; a proof is kept for some rounds only, so ask a peer that has it with --from, or give it longer with --timeout`
         )
       : err
   } finally {
