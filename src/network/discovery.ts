@@ -1,6 +1,7 @@
 import type { Connection, Libp2p, PeerInfo } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
+import { shownText } from '../observe/shown-text.ts'
 import type { KeyValue } from '../store/index.ts'
 import type { Network } from '../wire/index.ts'
 import { type AddressRules, judgeAddress, parseAddress, usableAddresses, withoutPeer } from './addresses.ts'
@@ -89,6 +90,8 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
   /** Addresses without a PeerId, and who answered there. */
   const answered = new Map<string, string>()
   const announced = new Set<string>()
+  /** Texts that are no address to dial, so that each is told of once. */
+  const refused = new Map<string, true>()
   let stopping = new AbortController()
   let cancelNext: (() => void) | undefined
   let round: Promise<void> | undefined
@@ -107,8 +110,11 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
   const fromText = (text: string, source: Source, allowed: AddressRules): Candidate | undefined => {
     const parsed = parseAddress(text, allowed)
     if ('fault' in parsed) {
-      if (parsed.fault !== 'own') {
-        onEvent({ type: 'refused', source, address: text.slice(0, 64), reason: parsed.fault })
+      if (parsed.fault !== 'own' && !refused.has(text)) {
+        bounded(refused, text, true)
+        const address = shownText(text, 64)
+        onEvent({ type: 'refused', source, address, reason: parsed.fault })
+        log.warn({ source, address, reason: parsed.fault }, 'passed over an address that cannot be dialled')
       }
       return undefined
     }
@@ -118,7 +124,8 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
 
   const cached = async (): Promise<Candidate[]> => {
     const found: Candidate[] = []
-    for (const key of ((await cache?.list(CACHE_PREFIX)) ?? []).slice(0, MAX_CACHED)) {
+    const keys = await cache?.list(CACHE_PREFIX).catch((err) => log.debug({ err }, 'no peers are remembered'))
+    for (const key of (keys ?? []).slice(0, MAX_CACHED)) {
       try {
         const bytes = (await cache?.get(key)) as Uint8Array
         const addresses = (JSON.parse(Buffer.from(bytes).toString()) as string[]).map((text) => multiaddr(text))
@@ -130,7 +137,8 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
           source: 'cache'
         })
       } catch {
-        await cache?.delete(key)
+        // no list of addresses, or one that is damaged
+        await cache?.delete(key).catch((err) => log.debug({ err }, 'a peer that cannot be read stays remembered'))
       }
     }
     return found
