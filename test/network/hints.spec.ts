@@ -1,6 +1,7 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'chai'
 import fc from 'fast-check'
+import { type Candidate, nextBatch } from '../../src/network/candidates.ts'
 import { judgeAddress, parseAddress, readHint, usableAddresses } from '../../src/network/index.ts'
 import { hostileHints } from '../node/hostile-hints.ts'
 
@@ -76,5 +77,32 @@ describe('network: address hints', () => {
       }),
       { numRuns: 2000 }
     )
+  })
+
+  it('an address that cannot be taken apart is malformed', () => {
+    const broken = new Proxy(multiaddr('/ip4/1.2.3.4/tcp/1'), {
+      get: () => {
+        throw new URIError('URI malformed')
+      }
+    })
+    expect(judgeAddress(broken, { local: true })).to.equal('malformed')
+  })
+
+  it('two addresses of one peer are dialled one after the other, those of others at once', () => {
+    const candidate = (key: string, peer?: string): Candidate => ({ key, ...(peer == null ? {} : { peer }), addresses: [], source: 'hint' })
+    const rest = [
+      ...['a1', 'a2', 'a3'].map((key) => candidate(key, 'a')),
+      ...['b1', 'b2'].map((key) => candidate(key, 'b')),
+      ...Array.from({ length: 7 }, (_, i) => candidate(`x${i}`))
+    ]
+    const batches: string[] = []
+    while (rest.length > 0) {
+      batches.push(
+        nextBatch(rest)
+          .map(({ key }) => key)
+          .join(' ')
+      )
+    }
+    expect(batches).to.deep.equal(['a1 b1 x0 x1 x2 x3 x4 x5', 'a2 b2 x6', 'a3'])
   })
 })
