@@ -1,10 +1,10 @@
 import { Command } from 'commander'
-import { toLine } from '../observe/index.ts'
+import { shownText, toLine } from '../observe/index.ts'
 // the light pages of the room alone: what it says at once must not wait for libp2p and the VM to be loaded
 import { FAULTS, parseFaults } from '../testnet/faults.ts'
 import { createView } from '../testnet/view.ts'
 import { MIN_ROUND_SLOTS, windowsOf } from '../testnet/windows.ts'
-import { collect, example, untilStopped, whole, withJson } from './common.ts'
+import { collect, example, MAX_LINE, untilStopped, whole, withJson } from './common.ts'
 
 interface TestnetOptions {
   nodes: number
@@ -62,7 +62,9 @@ export function testnetCommand(): Command {
       view?.done()
       if (json !== true) {
         for (const { name, broken } of summary.invariants) {
-          process.stdout.write(`${broken == null ? 'ok    ' : 'BROKEN'} ${name}${broken == null ? '' : `: ${broken}`}\n`)
+          process.stdout.write(
+            `${broken == null ? 'ok    ' : 'BROKEN'} ${name}${broken == null ? '' : `: ${shownText(broken, MAX_LINE)}`}\n`
+          )
         }
         process.stdout.write(
           `${summary.finalized} cycles finalized in ${summary.seconds} s; K2 took ${summary.k2.votes} votes; ${summary.proofs.fetched} proofs were fetched from peers\n`

@@ -46,6 +46,8 @@ export interface K2ClientInit {
   timeoutMs?: number | undefined
   limits?: EndpointLimits
   log?: Logger
+  /** Told once of each account that cannot be read and is left out of a list; without it the log is. */
+  onLeftOut?: (address: string, reason: string) => void
   nowMs?: () => number
   random?: () => number
 }
@@ -57,6 +59,7 @@ export function createK2Client({
   timeoutMs,
   limits,
   log = pino({ level: 'silent' }),
+  onLeftOut = (address, reason) => log.warn({ account: address, reason }, 'left out an account of K2 that cannot be read'),
   nowMs = () => performance.now(),
   random = Math.random
 }: K2ClientInit): K2Client {
@@ -69,7 +72,7 @@ export function createK2Client({
   const pool = createPool({ urls, limits: { ...limits, ...(timeoutMs == null ? {} : { timeoutMs }) }, log, nowMs, random })
   const url = urls.join(',')
   const several = urls.length > 1
-  const accounts = createAccountReads({ pool, programId, url })
+  const accounts = createAccountReads({ pool, programId, url, onLeftOut })
 
   const client: K2Client = {
     url,

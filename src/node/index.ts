@@ -55,11 +55,12 @@ import { createTaskHost, type TaskHost } from './task-host.ts'
 import { createTaskVersions, type TaskVersion } from './task-versions.ts'
 
 export { API_FILE, ApiError } from './api.ts'
-export { AddressError, type Auditor, createAuditor, providerAt } from './auditor.ts'
+export { type Auditor, askInTurn, createAuditor } from './auditor.ts'
 export { BUNDLE_FILE, BundleError, bundleAt, describeBundle } from './bundle.ts'
 export { ClaimError, claimFor, claimLatest, ledgerOf, slashFor, slashLatest } from './claims.ts'
 export { distributionOf } from './distribution.ts'
 export { type FetchedRecord, fetchRecordTo } from './fetch-record.ts'
+export { AddressError, aboutBadHints, type BadHint, hintsOf, providerAt } from './hints.ts'
 export { blocksFrom, recordCid } from './records.ts'
 export type { TaskHost } from './task-host.ts'
 

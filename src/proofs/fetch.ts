@@ -395,8 +395,11 @@ class FetchWalk implements BlockSink {
         why: ''
       }
       this.#providers.set(name, provider)
-    } else if (provider.multiaddrs.length === 0) {
-      provider.multiaddrs = multiaddrs
+    } else if (multiaddrs.length > 0) {
+      // who names another's PeerId with an address of his own does not take that one's place
+      const known = new Set(provider.multiaddrs.map(String))
+      const more = multiaddrs.filter((address) => !known.has(address.toString()))
+      provider.multiaddrs = [...provider.multiaddrs, ...more].slice(0, LIMITS.multiaddrs)
     }
     return provider
   }

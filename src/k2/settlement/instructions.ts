@@ -447,6 +447,9 @@ function hash(argument: string, value: Uint8Array): Uint8Array {
 }
 
 function utf8(argument: string, text: string, min: number, max: number): Uint8Array {
+  if (!text.isWellFormed()) {
+    throw new InstructionArgumentError(argument, 'holds half of a character, which has no UTF-8')
+  }
   const bytes = new TextEncoder().encode(text)
   if (bytes.length < min || bytes.length > max) {
     throw new InstructionArgumentError(argument, `has ${bytes.length} bytes, ${min} to ${max} are allowed`)
