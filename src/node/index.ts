@@ -22,7 +22,7 @@ import { randomInt } from 'node:crypto'
 import { join } from 'node:path'
 import bs58 from 'bs58'
 import type { CID } from 'multiformats/cid'
-import { cycleAt, liveCycles, type Timing, windowOf } from '../clock/index.ts'
+import { type CycleSchedule, cycleAt, liveCycles, scheduleFor, type Timing, windowOf } from '../clock/index.ts'
 import { bytesOf, type Config } from '../config/index.ts'
 import { createGossip, createPool } from '../gossip/index.ts'
 import { createSigner, generateKeyPair, type KeyPair, readKeyFile, type Signer, verifyEd25519, writeKeyFile } from '../identity/index.ts'
@@ -41,7 +41,7 @@ import {
 import { createEvents, type Events, type Logger } from '../observe/index.ts'
 import { createProofs, createTaskProofs, type ProviderHint } from '../proofs/index.ts'
 import { LARGEST_SLASH, proposerFor } from '../record/index.ts'
-import { createRounds } from '../rounds/index.ts'
+import { createRounds, type StakeSet } from '../rounds/index.ts'
 import { openStore } from '../store/index.ts'
 import { createSync } from '../sync/index.ts'
 import { createK2Reader, createTaskRunner, type TaskK2Reader } from '../tasks/index.ts'
@@ -50,7 +50,7 @@ import { startApi } from './api.ts'
 import { BundleError, obtainBundle } from './bundle.ts'
 import { distributionOf } from './distribution.ts'
 import { createEffects } from './effects.ts'
-import { createRecords, recordCid } from './records.ts'
+import { createRecords, type Records, recordCid } from './records.ts'
 import { createTaskHost, type TaskHost } from './task-host.ts'
 import { createTaskVersions, type TaskVersion } from './task-versions.ts'
 
@@ -64,22 +64,31 @@ export { AddressError, aboutBadHints, type BadHint, hintsOf, providerAt } from '
 export { blocksFrom, recordCid } from './records.ts'
 export type { TaskHost } from './task-host.ts'
 
+/** What a wrapper of the way out of messages may use. */
+export interface PublishTools {
+  keyPair: KeyPair
+  signedBytes(body: Uint8Array): Uint8Array
+  open(bytes: Uint8Array): Message
+  /** Gossips what is signed already. */
+  send(message: Message): Promise<void>
+  /** Gives it to those connected peers whose stakers are chosen, and to nobody else. */
+  sendTo(message: Message, chosen: (staker: string) => boolean): Promise<void>
+  slot(): number
+  slotMs(): number
+  schedule(cycle: number): CycleSchedule
+  stakes(cycle: number): Promise<StakeSet>
+}
+
 /** What a testnet puts in the place of an honest part, to see how the others take it. */
 export interface NodeParts {
   /** Wraps the one who works and audits. */
   taskHost?: (honest: TaskHost) => TaskHost
   /** Whether blocks are served at all. */
   serve?: boolean
-  /** Wraps the way out of messages. `send` gossips what is signed already. */
-  publish?: (
-    honest: (body: Body) => Promise<void>,
-    tools: {
-      keyPair: KeyPair
-      signedBytes(body: Uint8Array): Uint8Array
-      open(bytes: Uint8Array): Message
-      send(message: Message): Promise<void>
-    }
-  ) => (body: Body) => Promise<void>
+  /** Wraps the one who builds and checks records. */
+  records?: (honest: Records) => Records
+  /** Wraps the way out of messages. */
+  publish?: (honest: (body: Body) => Promise<void>, tools: PublishTools) => (body: Body) => Promise<void>
   /** Wraps the way out of final votes. */
   vote?: (honest: (vote: FinalVote) => Promise<void>) => (vote: FinalVote) => Promise<void>
 }
@@ -239,7 +248,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         events.emit('task-failed', { bundle: cid, reason: messageOf(err) })
       }
     })
-    const records = createRecords({
+    const honestRecords = createRecords({
       proofs,
       taskId: config.task,
       genesisHash,
@@ -249,6 +258,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       distribution: (input) => distributionOf(versions.of(input.cycle)?.runner, input),
       providers
     })
+    const records = parts.records?.(honestRecords) ?? honestRecords
 
     // the rounds, and the way of a final vote
     const outbox = createOutbox({
@@ -296,7 +306,16 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         keyPair,
         signedBytes: (body) => signedBytes(network, body),
         open: (bytes) => open(bytes, network),
-        send: sendMessage
+        send: sendMessage,
+        sendTo: async (message, chosen) =>
+          gossip.sendTo(
+            message,
+            peers.staked().flatMap(({ peerId, staker }) => (chosen(staker) ? [peerId] : []))
+          ),
+        slot: () => slots.now() ?? 0,
+        slotMs: slots.slotMs,
+        schedule: (cycle) => scheduleFor(timing, cycle),
+        stakes: stakes.at
       }) ?? honestPublish
     const stopping = new AbortController()
     const effects = createEffects({

@@ -39,7 +39,7 @@ import { BUNDLE_FILE, bundleAt, claimFor, createAuditor, describeBundle, distrib
 import type { NodeEvent } from '../observe/index.ts'
 import { builtInBundles, bundlePath, createTaskRunner } from '../tasks/index.ts'
 import type { NodeFacts, RecordFacts, RunFacts, TransactionFacts } from './facts.ts'
-import { type Fault, FaultError } from './faults.ts'
+import { type Fault, FaultError, SMALL_STAKES } from './faults.ts'
 import { createFinish } from './finish.ts'
 import { checkInvariants, type Invariant } from './invariants.ts'
 import { createLedgerCheck } from './ledger-check.ts'
@@ -97,6 +97,8 @@ export interface TestnetSummary {
 
 const BOUNTY_ROE = 10n * ROE_PER_KOII
 const STAKE_ROE = 10n * ROE_PER_KOII
+const SMALL_STAKE_ROE = ROE_PER_KOII
+const stakeOf = (fault: Fault | null) => (fault != null && SMALL_STAKES.has(fault) ? SMALL_STAKE_ROE : STAKE_ROE)
 const WALLET_ROE = 1_000_000n * ROE_PER_KOII
 /** Fees of a staking key: 5,000 lamports a vote. */
 const KEY_ROE = ROE_PER_KOII
@@ -547,7 +549,7 @@ async function run(
           task: task.address,
           stakingKey: member.pair.address,
           payer: wallet.address,
-          amount: STAKE_ROE,
+          amount: stakeOf(member.fault),
           withdrawAuthority: member.owner.address,
           addressHint: member.hint!
         })
@@ -555,7 +557,7 @@ async function run(
       [signerOf(wallet), signerOf(member.pair)]
     )
     stakedCount++
-    tell('staked', { node: member.pair.address, name: member.name, roe: STAKE_ROE })
+    tell('staked', { node: member.pair.address, name: member.name, roe: stakeOf(member.fault) })
   }
 
   function checkReady(): void {

@@ -12,6 +12,7 @@ export function checkInvariants(facts: RunFacts, wantedCycles: number | null): I
     { name: 'enough cycles are finalized', broken: enoughCycles(facts, wantedCycles) },
     { name: 'all nodes agree on every record', broken: agreement(facts) },
     { name: 'every record and its ledger recompute', broken: recompute(facts) },
+    { name: 'nobody honest was rejected', broken: rejections(facts) },
     { name: 'one final vote from each node for each cycle', broken: votes(facts) },
     { name: 'nodes wrote nothing but final votes during rounds', broken: writes(facts) },
     { name: 'balances on K2 add up to the last lamport', broken: money(facts) },
@@ -50,6 +51,18 @@ function recompute({ records }: RunFacts): string | null {
       return `cycle ${cycle}: the ledger's rewards come to ${sum}, the record says ${totalRewards}, the one before ${before}`
     }
     before = totalRewards
+  }
+  return null
+}
+
+/** Whatever the faulty do: below a third of the stake they take no honest node's pay. */
+function rejections({ nodes, records }: RunFacts): string | null {
+  const honest = new Map(nodes.filter(({ fault, interrupted }) => fault == null && !interrupted).map(({ staker, name }) => [staker, name]))
+  for (const { cycle, rejected } of records) {
+    const found = rejected.find(({ staker }) => honest.has(staker))
+    if (found != null) {
+      return `${honest.get(found.staker)} was rejected in cycle ${cycle}: ${found.reason}`
+    }
   }
   return null
 }
