@@ -10,7 +10,7 @@ import {
   type SubmissionBounds
 } from '../proofs/index.ts'
 import type { SubmissionDraft } from '../rounds/index.ts'
-import type { CycleTiming, TaskRunner } from '../tasks/index.ts'
+import { type CycleTiming, oneLine, type TaskRunner } from '../tasks/index.ts'
 import { type Finding, LIMITS, type Message } from '../wire/index.ts'
 
 export interface TaskHostInit {
@@ -38,7 +38,24 @@ export interface TaskHost {
   audit(submission: Message, from: ProviderHint, timing: CycleTiming, limits: { fetchMs: number; totalMs: number }): Promise<Audited>
 }
 
-export function createTaskHost({ taskId, runner, proofs, bounds = {}, limits, alsoProvide }: TaskHostInit): TaskHost {
+/** What the task, a peer or a proof had a say in is shown and logged: one line that only shows. */
+const REASON_BYTES = 1000
+
+export function createTaskHost(init: TaskHostInit): TaskHost {
+  const host = createHost(init)
+  return {
+    async work(timing, timeoutMs) {
+      const worked = await host.work(timing, timeoutMs)
+      return worked.ok ? worked : { ok: false, reason: oneLine(worked.reason, REASON_BYTES) }
+    },
+    async audit(submission, from, timing, limits) {
+      const { finding, reason } = await host.audit(submission, from, timing, limits)
+      return { finding, reason: oneLine(reason, REASON_BYTES) }
+    }
+  }
+}
+
+function createHost({ taskId, runner, proofs, bounds = {}, limits, alsoProvide }: TaskHostInit): TaskHost {
   /** Has all of a submission's proofs here and kept. @returns what to say when it cannot */
   async function bring(roots: Root[], from: ProviderHint, cycle: number, { fetchMs, totalMs }: Times): Promise<Audited | null> {
     const started = performance.now()
