@@ -44,7 +44,7 @@ import { LARGEST_SLASH, proposerFor } from '../record/index.ts'
 import { createRounds, type StakeSet } from '../rounds/index.ts'
 import { openStore } from '../store/index.ts'
 import { createSync } from '../sync/index.ts'
-import { createK2Reader, createTaskRunner, type TaskK2Reader } from '../tasks/index.ts'
+import { createK2Reader, createTaskRunner, ENDINGS, type TaskK2Reader } from '../tasks/index.ts'
 import { AUDITS_PER_CYCLE, type Body, type Message, networkOf, onceKey, open, seal, signedBytes } from '../wire/index.ts'
 import { startApi } from './api.ts'
 import { BundleError, obtainBundle } from './bundle.ts'
@@ -603,7 +603,13 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       // a stop in the middle of the start ends it
       const stop = () => void made.stop()
       stopping.signal.addEventListener('abort', stop, { once: true })
-      const manifest = await made.manifest()
+      let manifest = await made.manifest()
+      // what is this machine's fault passes: without the manifest no submission can be judged
+      while (!manifest.ok && manifest.ending != null && ENDINGS[manifest.ending].whose === 'ours' && !stopping.signal.aborted) {
+        log.warn({ cid, reason: `${manifest.reason}: ${manifest.detail}` }, 'the task’s manifest could not be read; trying again')
+        await new Promise((resolve) => setTimeout(resolve, 1000))
+        manifest = await made.manifest()
+      }
       stopping.signal.throwIfAborted()
       stopping.signal.removeEventListener('abort', stop)
       if (manifest.ok && manifest.value.network === true && !config.allowNetwork) {
@@ -618,7 +624,8 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         taskId: config.task,
         runner: made,
         proofs,
-        limits: { maxBytes: sizes.quota / 16, maxBlocks: 10_000 },
+        bounds: manifest.ok ? manifest.value : {},
+        limits: { maxBytes: sizes.quota / 16 },
         alsoProvide
       })
       return { runner: made, host: parts.taskHost == null ? honest : parts.taskHost(honest) }
