@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
-import { type AccountInfo, type Commitment, type Connection, PublicKey, Transaction, type TransactionInstruction } from '@solana/web3.js'
+import { type AccountInfo, type Commitment, PublicKey, Transaction, type TransactionInstruction } from '@solana/web3.js'
 import bs58 from 'bs58'
 import { pino } from 'pino'
 import { type KeyPair, signEd25519 } from '../identity/index.ts'
 import type { Logger } from '../observe/index.ts'
+import { exactAmount, type K2Connection } from './connection.ts'
 import type { EndpointLimits, EndpointStatus } from './endpoint.ts'
 import { K2AccountError, K2ArgumentError, K2ContradictionError, K2TransactionError, messageOf } from './errors.ts'
 import { type Agreed, type Broadcast, createPool } from './pool.ts'
@@ -41,7 +42,7 @@ export interface K2Client {
   url: string
   programId: string
   /** Requests go to the healthiest endpoint, and to the next ones where it fails. It has no subscriptions. */
-  connection: Connection
+  connection: K2Connection
   genesisHash(): Promise<string>
   /** @throws K2AccountError when there is no such task; K2ArgumentError, K2ContradictionError, K2UnreachableError */
   task(id: string, minSlot?: number): Promise<TaskAccount>
@@ -230,7 +231,11 @@ export function createK2Client({
         info == null || !info.owner.equals(program) ? undefined : decodeStake(address, info.data).lastVote
       return account(key, read, { digest: toText, commitment, minSlot })
     },
-    balance: async (address) => BigInt(await pool.read((connection) => connection.getBalance(new PublicKey(address)))),
+    balance: (address) =>
+      pool.read(async (connection) => {
+        const answer = await connection.requestExact('getBalance', [new PublicKey(address).toBase58(), { commitment: 'confirmed' }])
+        return exactAmount((answer as { value: unknown }).value, 'the balance')
+      }),
     rentExemption: (bytes) => pool.read((connection) => connection.getMinimumBalanceForRentExemption(bytes)),
     async prepare(instructions, signers) {
       const { blockhash, lastValidBlockHeight } = await freshBlockhash()
@@ -273,8 +278,9 @@ export function createK2Client({
     },
     async airdrop(address, roe) {
       // asked of one alone: a second one would give a second time
-      const signature = await pool.endpoints[0]!.ask((connection) => connection.requestAirdrop(new PublicKey(address), Number(roe)))
-      await confirm(signature)
+      const to = new PublicKey(address).toBase58()
+      const signature = await pool.endpoints[0]!.ask((connection) => connection.requestExact('requestAirdrop', [to, roe]))
+      await confirm(String(signature))
     },
     watchTask(task, listener) {
       publicKey(task, 'a task', 'koii-mesh task list')
@@ -404,7 +410,7 @@ export function createK2Client({
 }
 
 /** A connection whose every request goes where `read` sends it. */
-function routed(first: Connection, read: <T>(request: (connection: Connection) => Promise<T>) => Promise<T>): Connection {
+function routed(first: K2Connection, read: <T>(request: (connection: K2Connection) => Promise<T>) => Promise<T>): K2Connection {
   return new Proxy(first, {
     get(target, name) {
       const member = Reflect.get(target, name) as unknown
