@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as dagCbor from '@ipld/dag-cbor'
+import { Keypair } from '@solana/web3.js'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { CID } from 'multiformats/cid'
@@ -10,7 +11,7 @@ import { koiiToRoe, roeToKoii } from '../src/config/index.ts'
 import { parseJson, stringifyJson } from '../src/k2/json.ts'
 import { encodeBase58 } from '../src/k2/local/base58.ts'
 import { type AccountChange, History } from '../src/k2/local/history.ts'
-import { fundTask, vote, voteCycle } from '../src/k2/settlement/index.ts'
+import { createTask, createTaskAccount, fundTask, ringAt, TASK_BYTES, vote, voteCycle } from '../src/k2/settlement/index.ts'
 import { toLine } from '../src/observe/index.ts'
 import { decodeMessage } from '../src/proofs/bitswap/message.ts'
 import { MalformedFrameError } from '../src/proofs/errors.ts'
@@ -29,7 +30,7 @@ import { openStore } from '../src/store/index.ts'
 import { fromJson, ProofValueError, toJson } from '../src/tasks/child/values.ts'
 import { U64_EDGES, U64_MAX, u53, u64 } from './edges.ts'
 import { blockMap } from './record/cycle.ts'
-import { Scene } from './settlement/vm.ts'
+import { b58, Scene, Vm } from './settlement/vm.ts'
 import { alice, cidBytes, GENESIS, TASK } from './wire/people.ts'
 
 const edges = U64_EDGES.map(([, value]) => value)
@@ -191,14 +192,36 @@ describe('whole numbers of 64 bits', () => {
     again.close()
   })
 
-  it('in the program on K2: votes go in and accounts come out', () => {
+  it('in the program on K2: accounts hold them, and no vote above the bounty wraps below it', () => {
+    const vm = new Vm()
+    const payer = vm.wallet()
+    for (const amount of edges.slice(1)) {
+      const key = Keypair.generate()
+      const task = b58(key)
+      const amounts = { bountyPerRound: amount, minStake: amount }
+      const windows = { roundSlots: 30, submissionWindow: 10, auditWindow: 10, startingSlot: vm.slot + 10 }
+      const { error } = vm.send(
+        [
+          createTaskAccount({ payer: b58(payer), task, lamports: vm.rentExemption(TASK_BYTES) }),
+          createTask({ task, manager: b58(payer), name: 'a task', ...windows, ...amounts, bundle: 'bafkrei' })
+        ],
+        payer,
+        key
+      )
+      expect(error).to.equal(undefined)
+      const { bounty, minStake } = vm.task(task)
+      expect([ringAt(bounty, 0), minStake]).to.deep.equal([amount, amount])
+    }
     const scene = new Scene({ stakes: [1000n, 1000n] })
     const { key, staker } = scene.members[0]!
-    for (const [cycle, totalRewards] of [...edges, ...some.slice(0, 20)].entries()) {
-      scene.toVote(cycle)
-      const result = { root: new Uint8Array(32).fill(1), recordDigest: new Uint8Array(32).fill(2), totalRewards }
-      scene.must(vote({ task: scene.task, stakingKey: staker, cycle, ...result }), key)
-      expect(scene.state.tally!.entries.map((entry) => entry.totalRewards)).to.deep.equal([totalRewards])
+    scene.toVote(0)
+    for (const total of edges
+      .slice(1)
+      .flatMap((value) => [value, value + 5n])
+      .filter((value) => value <= U64_MAX)) {
+      const said = { cycle: 0, root: new Uint8Array(32).fill(1), recordDigest: new Uint8Array(32).fill(2), totalRewards: total }
+      const { error } = scene.vm.send(vote({ task: scene.task, stakingKey: staker, ...said }), key)
+      expect((error as Error | undefined)?.name, `${total}`).to.equal('RewardsAboveBountyError')
     }
   })
 
