@@ -9,6 +9,7 @@ import fc from 'fast-check'
 import { CID } from 'multiformats/cid'
 import { koiiToRoe, roeToKoii } from '../src/config/index.ts'
 import { parseJson, stringifyJson } from '../src/k2/json.ts'
+import { decodeProgramData, PROGRAM_DATA_HEADER_BYTES } from '../src/k2/loader/accounts.ts'
 import { encodeBase58 } from '../src/k2/local/base58.ts'
 import { type AccountChange, History } from '../src/k2/local/history.ts'
 import { createTask, createTaskAccount, fundTask, ringAt, TASK_BYTES, vote, voteCycle } from '../src/k2/settlement/index.ts'
@@ -243,6 +244,30 @@ describe('whole numbers of 64 bits', () => {
       expect(() => fundTask({ task: TASK, payer: GENESIS, amount }))
         .to.throw()
         .with.property('name', 'InstructionArgumentError')
+    }
+  })
+
+  it('in accounts and instructions of others: exact, or a refusal', () => {
+    const programData = (slot: bigint) => {
+      const data = Buffer.alloc(PROGRAM_DATA_HEADER_BYTES + 8)
+      data.writeUInt32LE(3)
+      data.writeBigUInt64LE(slot, 4)
+      return data
+    }
+    const ballot = (cycle: bigint) => {
+      const data = Buffer.alloc(81)
+      data.writeBigUInt64LE(cycle, 1)
+      return data
+    }
+    for (const value of [...edges, ...some]) {
+      const slot = () => decodeProgramData(TASK, programData(value)).slot
+      const cycle = () => voteCycle('vote', ballot(value))
+      if (value < 2n ** 53n) {
+        expect([slot(), cycle()]).to.deep.equal([Number(value), Number(value)])
+      } else {
+        expect(slot).to.throw().with.property('name', 'ProgramAccountError')
+        expect(cycle).to.throw().with.property('name', 'InstructionArgumentError')
+      }
     }
   })
 

@@ -62,6 +62,10 @@ describe('k2: amounts past 2^53 in JSON', () => {
       expect(await client.balance(rich.address)).to.equal(2n ** 53n + 1n)
       await client.airdrop(payee.address, 2n ** 31n)
       expect(await client.balance(payee.address)).to.equal(2n ** 31n)
+      for (const roe of [-1n, -(2n ** 53n) - 1n, 2n ** 64n]) {
+        const err = await client.connection.requestExact('requestAirdrop', [payee.address, roe]).catch((error: unknown) => error)
+        expect(err, `${roe}`).to.have.property('code', -32602)
+      }
     } finally {
       client.close()
       await k2.stop()
