@@ -1,8 +1,9 @@
-import { type Connection, PublicKey } from '@solana/web3.js'
+import { PublicKey } from '@solana/web3.js'
 import { pino } from 'pino'
 import type { Logger } from '../observe/index.ts'
 import { type AccountReads, createAccountReads, publicKey } from './accounts.ts'
 import { type BlockReads, createBlockReads } from './blocks.ts'
+import { exactAmount, type K2Connection } from './connection.ts'
 import type { EndpointLimits, EndpointStatus } from './endpoint.ts'
 import { messageOf } from './errors.ts'
 import { createPool } from './pool.ts'
@@ -14,7 +15,7 @@ export interface K2Client extends AccountReads, BlockReads, Transactions {
   url: string
   programId: string
   /** Requests go to the healthiest endpoint, and to the next ones where it fails. It has no subscriptions. */
-  connection: Connection
+  connection: K2Connection
   genesisHash(): Promise<string>
   balance(address: string): Promise<bigint>
   rentExemption(bytes: number): Promise<number>
@@ -82,7 +83,11 @@ export function createK2Client({
     ...accounts,
     ...createBlockReads({ pool }),
     ...createTransactions({ pool, programId, url }),
-    balance: async (address) => BigInt(await pool.read((connection) => connection.getBalance(new PublicKey(address)))),
+    balance: (address) =>
+      pool.read(async (connection) => {
+        const answer = await connection.requestExact('getBalance', [new PublicKey(address).toBase58(), { commitment: 'confirmed' }])
+        return exactAmount((answer as { value: unknown }).value, 'the balance')
+      }),
     rentExemption: (bytes) => pool.read((connection) => connection.getMinimumBalanceForRentExemption(bytes)),
     watchTask(task, listener) {
       publicKey(task, 'a task', 'koii-mesh task list')
@@ -152,7 +157,7 @@ export function createK2Client({
 }
 
 /** A connection whose every request goes where `read` sends it. */
-function routed(first: Connection, read: <T>(request: (connection: Connection) => Promise<T>) => Promise<T>): Connection {
+function routed(first: K2Connection, read: <T>(request: (connection: K2Connection) => Promise<T>) => Promise<T>): K2Connection {
   return new Proxy(first, {
     get(target, name) {
       const member = Reflect.get(target, name) as unknown

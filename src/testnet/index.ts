@@ -62,6 +62,8 @@ export interface TestnetInit {
   rounds: number | null
   slotMs: number
   roundSlots: number
+  /** What a cycle pays, in ROE; 10 KOII by default. */
+  bounty?: bigint
   /** A built-in task, the path of a bundle, or a bundle's CID. */
   task: string
   /** Peers that have the bundle, for a CID: multiaddrs with their PeerIds. */
@@ -256,7 +258,7 @@ async function run(
         manager: wallet.address,
         name: manifest.name,
         ...timing,
-        bountyPerRound: BOUNTY_ROE,
+        bountyPerRound: init.bounty ?? BOUNTY_ROE,
         minStake: ROE_PER_KOII,
         bundle
       }),
@@ -889,11 +891,11 @@ function nameOfProgram(programId: string): string {
 async function balances(client: K2Client, addresses: string[]): Promise<bigint> {
   let sum = 0n
   for (let at = 0; at < addresses.length; at += 100) {
-    const found = await client.connection.getMultipleAccountsInfo(
-      addresses.slice(at, at + 100).map((address) => new PublicKey(address)),
-      'processed'
-    )
-    for (const account of found) {
+    const found = (await client.connection.requestExact('getMultipleAccounts', [
+      addresses.slice(at, at + 100),
+      { commitment: 'processed', encoding: 'base64', dataSlice: { offset: 0, length: 0 } }
+    ])) as { value: Array<{ lamports: number | bigint } | null> }
+    for (const account of found.value) {
       sum += BigInt(account?.lamports ?? 0)
     }
   }

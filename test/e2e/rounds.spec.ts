@@ -9,7 +9,8 @@ describe('a testnet of real processes', function () {
   })
 
   it('five honest nodes: every cycle is finalized by five votes, and five stakers are paid', async () => {
-    const { command, finish } = await testnet(['--nodes', '5', '--rounds', '3'])
+    // the third cycle brings the total to 3e9 ROE, between 2^31 and 2^32
+    const { command, finish } = await testnet(['--nodes', '5', '--rounds', '3', '--bounty', '1'])
     const { code, summary } = await finish()
     expect(code).to.equal(0)
     expectHeld(command.events, summary)

@@ -15,14 +15,13 @@ import {
   open,
   verifySignature
 } from '../../src/wire/index.ts'
+import { u32, u53, u64 } from '../edges.ts'
 import { alice, bob, cidBytes, equivocation, GENESIS, NETWORK, submission, TASK, verdicts } from './people.ts'
 
 const bytes = (max: number, min = 0) => fc.uint8Array({ minLength: min, maxLength: max }).map((b) => new Uint8Array(b))
 const exactly = (length: number) => bytes(length, length)
-const whole = fc.maxSafeNat()
+const whole = u53()
 const cid = fc.string().map(cidBytes)
-const uint32 = fc.nat(0xffffffff)
-const u64 = fc.bigInt(0n, 2n ** 64n - 1n)
 const multiaddrs = fc.array(bytes(48), { maxLength: LIMITS.multiaddrs })
 const reason = fc
   .string({ maxLength: 40, unit: 'grapheme' })
@@ -36,16 +35,16 @@ const KIND_ARBITRARIES: { [K in Kind]: fc.Arbitrary<NonNullable<Body[K]>> } = {
   announcement: fc.record({ peerId: bytes(64, 1), multiaddrs, sequence: whole, expirySlot: whole }),
   submission: fc.record({
     value: bytes(LIMITS.valueBytes),
-    proofs: fc.array(fc.record({ cid, size: whole, blocks: uint32 }), { maxLength: LIMITS.proofs })
+    proofs: fc.array(fc.record({ cid, size: whole, blocks: u32() }), { maxLength: LIMITS.proofs })
   }),
   challenge: fc.record({ subject: exactly(32), submission: exactly(32), finding: fc.constantFrom(2, 3), reason }),
   response: fc.record({ submission: exactly(32) }),
   verdicts: fc
-    .uniqueArray(uint32, { minLength: 1, maxLength: LIMITS.findings })
+    .uniqueArray(u32(), { minLength: 1, maxLength: LIMITS.findings })
     .map((places) => ({ findings: places.sort((a, b) => a - b).map((place) => ({ place, finding: 1 + (place % 3) })) })),
-  record: fc.record({ cid, root: exactly(32), totalRewards: u64, attempt }),
+  record: fc.record({ cid, root: exactly(32), totalRewards: u64(), attempt }),
   approval: fc.record({ cid, root: exactly(32), attempt }),
-  vote: fc.record({ root: exactly(32), recordDigest: exactly(32), totalRewards: u64, signature: exactly(64) }),
+  vote: fc.record({ root: exactly(32), recordDigest: exactly(32), totalRewards: u64(), signature: exactly(64) }),
   equivocation: fc.record({ first: half('a'), second: half('b') })
 }
 
@@ -114,12 +113,12 @@ describe('wire: codec', () => {
   })
 
   it('refuses an envelope that was padded on the way', async () => {
-    const { bytes: good, envelope } = await alice.says(submission('a result'))
+    const { bytes: good } = await alice.says(submission('a result'))
     const unknownField = Buffer.concat([good, Buffer.from('7a03000000', 'hex')])
     const twice = Buffer.concat([good, good])
     const misordered = Buffer.concat([good.subarray(-66), good.subarray(0, -66)])
     for (const padded of [unknownField, twice, misordered]) {
-      expect(Envelope.decode(padded)).to.deep.equal(envelope)
+      expect(() => Envelope.decode(padded)).to.throw(MalformedMessageError, 'canonical')
       expect(() => open(padded, NETWORK)).to.throw(MalformedMessageError, 'canonical')
     }
   })

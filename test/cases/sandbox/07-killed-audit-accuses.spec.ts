@@ -32,7 +32,7 @@ describe('cases: sandbox/07, a killed audit', () => {
       }
     }, 50)
     try {
-      return await host.audit(message, { peerId: 'nobody', multiaddrs: [] }, timing, { fetchMs: 1000, totalMs: 20_000 })
+      return await host.audit(message, [{ peerId: 'nobody', multiaddrs: [] }], timing, { fetchMs: 1000, totalMs: 20_000 })
     } finally {
       clearInterval(killing)
       await runner.stop()
