@@ -2,13 +2,14 @@ import { type Connection, PublicKey } from '@solana/web3.js'
 import { pino } from 'pino'
 import type { Logger } from '../observe/index.ts'
 import { type AccountReads, createAccountReads, publicKey } from './accounts.ts'
+import { type BlockReads, createBlockReads } from './blocks.ts'
 import type { EndpointLimits, EndpointStatus } from './endpoint.ts'
 import { messageOf } from './errors.ts'
 import { createPool } from './pool.ts'
 import { decodeTask, PROGRAM_ID, type TaskAccount } from './settlement/index.ts'
 import { createTransactions, type Transactions } from './transactions.ts'
 
-export interface K2Client extends AccountReads, Transactions {
+export interface K2Client extends AccountReads, BlockReads, Transactions {
   /** The endpoints, as they are given with --k2. */
   url: string
   programId: string
@@ -76,6 +77,7 @@ export function createK2Client({
     connection: routed(pool.endpoints[0]!.connection, pool.read),
     genesisHash: pool.genesisHash,
     ...accounts,
+    ...createBlockReads({ pool }),
     ...createTransactions({ pool, programId, url }),
     balance: async (address) => BigInt(await pool.read((connection) => connection.getBalance(new PublicKey(address)))),
     rentExemption: (bytes) => pool.read((connection) => connection.getMinimumBalanceForRentExemption(bytes)),

@@ -24,6 +24,7 @@ export {
   type VoteBatcher,
   type VoteBatcherInit
 } from './batch.ts'
+export type { BlockAt } from './blocks.ts'
 export { createK2Client, type K2Client, type K2ClientInit, type SlotSource } from './client.ts'
 export type { EndpointLimits, EndpointStatus } from './endpoint.ts'
 export {
@@ -31,6 +32,8 @@ export {
   K2ArgumentError,
   K2BehindError,
   K2ContradictionError,
+  K2LacksBlockError,
+  K2NotYetError,
   K2TransactionError,
   K2UnreachableError,
   messageOf
