@@ -406,8 +406,8 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
 
     // -- time
 
-    function onSlot(slot: number): void {
-      effects.handle({ type: 'slot', slot })
+    function onSlot(slot: number, back = false): void {
+      effects.handle({ type: 'slot', slot, back })
       batcher.onSlot(slot)
       const cycle = Math.max(0, cycleAt(timing, slot))
       workingCycle = cycle

@@ -32,7 +32,7 @@ export interface SubmissionDraft {
 }
 
 export type RoundsEvent =
-  | { type: 'slot'; slot: number }
+  | { type: 'slot'; slot: number; back?: boolean }
   /** The stake set of `cycle`, from K2. */
   | { type: 'stakes'; cycle: number; stakes: StakeSet }
   /** What the record of `cycle` builds on, from K2, read inside its distribution window. */

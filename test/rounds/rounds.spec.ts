@@ -158,6 +158,17 @@ describe('rounds: work and submission', () => {
   })
 })
 
+describe('rounds: a clock that had followed a lie', () => {
+  it('begin anew where it goes back to', () => {
+    const rounds = createRounds({ self: alice.address, network: NETWORK, timing: TIMING, random: () => 0.5, proposer: () => null })
+    rounds.handle({ type: 'slot', slot: 1_000_000 })
+    expect(rounds.handle({ type: 'slot', slot: 5 })).to.deep.equal([])
+    rounds.handle({ type: 'slot', slot: 5, back: true })
+    expect([...rounds.cycles().keys()]).to.include(0)
+    expect(rounds.handle({ type: 'slot', slot: 6 })).to.deep.equal([])
+  })
+})
+
 describe('rounds: audits', () => {
   it('looks at what others submitted, not at its own, and at eight of many', async () => {
     const many = Array.from({ length: 20 }, (_, i) => keyOf(`staker ${i}`))
