@@ -309,7 +309,10 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       stakes,
       records,
       task: (cycle) => versions.of(cycle)?.host,
-      vote: parts.vote?.(outbox.cast) ?? outbox.cast,
+      vote: (vote) => {
+        batcher.decided(vote)
+        return (parts.vote?.(outbox.cast) ?? outbox.cast)(vote)
+      },
       publish,
       taskAccount: (minSlot) => k2.task(config.task, minSlot),
       address,
