@@ -44,6 +44,7 @@ export function startOptions(command: Command): Command {
     .option('--max-connections <n>', 'all connections together')
     .option('--keep-cycles <n>', 'cycles whose proofs are kept after finalization, at least 3')
     .addOption(sizeOption('quotaMiB', 'the most that proofs may take on disk, in MiB'))
+    .option('--serve-unstaked-kib <n>', 'KiB a second that all peers without stake are served together')
     .addOption(sizeOption('taskMemoryMiB', 'the most memory that the task may take, in MiB'))
     .addOption(sizeOption('taskStoreMiB', 'the most that the task may store, in MiB'))
     .option('--allow-network', 'let the task use the network if its manifest asks for it')

@@ -85,6 +85,8 @@ const schema = z.strictObject({
   keepCycles: whole(3, 10_000).default(3),
   /** The most that proofs may take on disk before the oldest unpinned ones go. */
   quotaMiB: whole(16, 10_000_000).default(2048),
+  /** KiB a second that peers without stake are served together: newcomers fetch code by it, and strangers must not fill the uplink. */
+  serveUnstakedKib: whole(16, 10_000_000).default(1024),
   /** Memory of the task's process; more is killed, and costs the cycle. */
   taskMemoryMiB: whole(32, 1_000_000).default(256),
   /** The task's key-value store. */
@@ -196,8 +198,13 @@ function readFile(file: string): Record<string, unknown> {
 }
 
 /** The sizes that the rooms want in bytes. */
-export function bytesOf(config: Config): { quota: number; taskMemory: number; taskStore: number } {
-  return { quota: config.quotaMiB * MIB, taskMemory: config.taskMemoryMiB * MIB, taskStore: config.taskStoreMiB * MIB }
+export function bytesOf(config: Config): { quota: number; taskMemory: number; taskStore: number; serveUnstaked: number } {
+  return {
+    quota: config.quotaMiB * MIB,
+    taskMemory: config.taskMemoryMiB * MIB,
+    taskStore: config.taskStoreMiB * MIB,
+    serveUnstaked: config.serveUnstakedKib * 1024
+  }
 }
 
 /** An amount on the command line, in KOII: "2.5". @throws ConfigError */

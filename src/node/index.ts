@@ -198,6 +198,8 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       { libp2p, store: store.keyValue('pins') },
       {
         blocksDir: join(config.dataDir, 'blocks'),
+        isStaked: peers.isStaked,
+        unstakedBytesPerS: sizes.serveUnstaked,
         ...(parts.serve === false ? { mayServe: () => false } : {})
       }
     )

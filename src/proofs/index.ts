@@ -77,6 +77,10 @@ export interface ProofsInit {
   blocksDir?: string
   /** Whether a peer's wants are answered. @default everyone's */
   mayServe?: (peerId: PeerId) => boolean
+  /** Whether a peer, by the text of its PeerId, is served at once; all others share a budget. @default everyone */
+  isStaked?: (peer: string) => boolean
+  /** What all others get together. @default 1 MiB/s */
+  unstakedBytesPerS?: number
   /** @default 30 minutes */
   reprovideIntervalMs?: number
 }
@@ -151,7 +155,7 @@ export async function createProofs(
   // what is on disk, safe to write and to clear at once
   const blocks = new Blocks({ files: files ?? (await BlockFolder.open(blocksDirOf(init))), timers, log })
   // who speaks Bitswap, both ways
-  const exchange = createExchange({ libp2p, blocks, timers, log }, { ...(init.mayServe == null ? {} : { mayServe: init.mayServe }) })
+  const exchange = createExchange({ libp2p, blocks, timers, log }, init)
   // whom to ask for a proof, and when to give up
   const fetcher = new Fetcher({ libp2p, blocks, client: exchange.client, timers, log })
   // what stays
