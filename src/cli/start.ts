@@ -50,6 +50,7 @@ export function startOptions(command: Command): Command {
     .option('--allow-network', 'let the task use the network if its manifest asks for it')
     .option('--bundle <path>', 'a local copy of the task’s bundle, for its author')
     .option('--no-follow-bundle', 'run no new bundle of the task before the node is started again: for who reads it first')
+    .option('--no-apply-slashes', 'do not pay K2’s fee for having others’ slashes applied')
     .option('--params <json>', 'settings for the task')
     .option('--api-port <port>', 'port of the status API on 127.0.0.1; 0 takes a free one')
     .option('--program <address>', 'the settlement program, if not the usual one')
@@ -69,14 +70,15 @@ const commas = (value: string, before?: string) => (before == null ? value : `${
 
 /** Runs a node until it is told to stop. `parts` are the testnet's. */
 export async function runStart(
-  { config: file, stake, wallet, airdrop, json, dhtServer, followBundle, ...rest }: StartOptions,
+  { config: file, stake, wallet, airdrop, json, dhtServer, followBundle, applySlashes, ...rest }: StartOptions,
   parts?: NodeParts
 ): Promise<void> {
   const flags: ConfigSource = {
     ...rest,
     // a flag that is left out says nothing, and the environment or the file may
     ...(dhtServer === false ? { dhtServer } : {}),
-    ...(followBundle === false ? { followBundle } : {})
+    ...(followBundle === false ? { followBundle } : {}),
+    ...(applySlashes === false ? { applySlashes } : {})
   }
   const config = loadConfig({ file, env: process.env, flags })
   const log = createLog({ level: config.logLevel })

@@ -97,6 +97,8 @@ const schema = z.strictObject({
   bundle: z.string().min(1).optional(),
   /** Run a new bundle as soon as it counts: on, as a node that does not misses cycles; off for who reads code before it runs. */
   followBundle: flag.default(true),
+  /** Have K2 take what finalized ledgers say that others have lost, when it is our turn: on, as else nobody loses it. */
+  applySlashes: flag.default(true),
   /** Settings of the task, as JSON: handed to its functions unread. */
   params: z.preprocess((value) => (typeof value === 'string' ? JSON.parse(value) : value), z.record(z.string(), z.unknown())).default({}),
   /** Port of the status API on 127.0.0.1: 0 takes a free one, and `koii-mesh status` finds it by the data directory. */

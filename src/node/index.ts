@@ -47,9 +47,11 @@ import { createK2Reader, createTaskRunner, type TaskK2Reader } from '../tasks/in
 import { AUDITS_PER_CYCLE, type Body, type Message, networkOf, onceKey, open, seal, signedBytes } from '../wire/index.ts'
 import { startApi } from './api.ts'
 import { BundleError, obtainBundle } from './bundle.ts'
+import { slashFor } from './claims.ts'
 import { distributionOf } from './distribution.ts'
 import { createEffects } from './effects.ts'
 import { createRecords, recordCid } from './records.ts'
+import { createSlasher } from './slasher.ts'
 import { createTaskHost, type TaskHost } from './task-host.ts'
 import { createTaskVersions, type TaskVersion } from './task-versions.ts'
 
@@ -282,6 +284,18 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       log,
       onSent: (cycle, stakers, { signature, bytes }) => events.emit('batched', { cycle, stakers, signature, bytes })
     })
+    // what others have lost, and nobody is paid for having taken
+    const payer = { address: signer.address, sign: (message: Uint8Array) => signer.signTransaction(message) }
+    const slasher = createSlasher({
+      k2,
+      task: config.task,
+      self,
+      payer: payer.address,
+      stakers: () => stakes.accounts().map(({ stakingKey }) => stakingKey),
+      apply: (staker, ledger) => slashFor(k2, config.task, staker, ledger, payer),
+      log,
+      onApplied: (cycle, staker, { amount, signature }) => events.emit('slash-applied', { cycle, staker, amount, signature })
+    })
     const rounds = createRounds({
       self,
       network,
@@ -414,6 +428,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
     function onSlot(slot: number, back = false): void {
       effects.handle({ type: 'slot', slot, back })
       batcher.onSlot(slot)
+      slasher.onSlot(slot)
       const cycle = Math.max(0, cycleAt(timing, slot))
       workingCycle = cycle
       if (cycle !== seenCycle) {
@@ -535,6 +550,11 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
     /** Has the finalized record here, and tells what it meant for us. */
     async function settle(cycle: number, cid: CID): Promise<void> {
       const { content, ledger } = await records.ensure(cid)
+      if (config.applySlashes && stakes.isStaked(self) === true) {
+        slasher
+          .finalized(cycle, ledger, slots.now() ?? 0)
+          .catch((err) => log.debug({ cycle, reason: messageOf(err) }, 'K2 did not tell which slashes it lacks'))
+      }
       const weights = (await stakes.at(cycle)).weights
       const outcome = tally({
         taskId: config.task,
@@ -739,6 +759,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         await versions.stop()
         await outbox.stop()
         await batcher.stop()
+        await slasher.stop()
         await discovery.stop()
         await sync.stop()
         await hello.stop()
