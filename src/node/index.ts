@@ -201,6 +201,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       {
         blocksDir: join(config.dataDir, 'blocks'),
         isStaked: peers.isStaked,
+        dialOncePerCycle: true,
         unstakedBytesPerS: sizes.serveUnstaked,
         ...(parts.serve === false ? { mayServe: () => false } : {})
       }
@@ -479,6 +480,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
 
     function onCycle(cycle: number): void {
       store.messages.prune(config.task, cycle - 2)
+      proofs.beginCycle()
       events.emit('stats', { cycle, ...stats() })
       // the subscription may have missed the news
       k2.task(config.task).then(onTaskAccount, (err) => log.warn({ reason: messageOf(err) }, 'K2 did not tell how the task stands'))
