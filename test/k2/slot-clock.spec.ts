@@ -128,6 +128,18 @@ describe('k2: the slot clock', () => {
     expect(w.ahead()).to.be.within(-1, 1)
   })
 
+  it('follows no second jump of one that is contradicted already', () => {
+    let [late, by] = [true, 1_000_000]
+    const w = world([(truth) => truth + by, (truth) => (late ? undefined : truth)])
+    w.run(MINUTE)
+    late = false
+    w.run(MINUTE / 6)
+    const followed = w.ahead()
+    by = 3_000_000
+    w.run(10 * MINUTE)
+    expect(w.ahead()).to.be.at.most(followed + 10)
+  })
+
   it('does not go back for one that is behind', () => {
     const back: Says = (truth) => truth - 100_000
     for (const says of [
