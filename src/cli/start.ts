@@ -45,11 +45,13 @@ export function startOptions(command: Command): Command {
     .option('--max-connections <n>', 'all connections together')
     .option('--keep-cycles <n>', 'cycles whose proofs are kept after finalization, at least 3')
     .addOption(sizeOption('quotaMiB', 'the most that proofs may take on disk, in MiB'))
+    .option('--serve-unstaked-kib <n>', 'KiB a second that all peers without stake are served together')
     .addOption(sizeOption('taskMemoryMiB', 'the most memory that the task may take, in MiB'))
     .addOption(sizeOption('taskStoreMiB', 'the most that the task may store, in MiB'))
     .option('--allow-network', 'let the task use the network if its manifest asks for it')
     .option('--bundle <path>', 'a local copy of the task’s bundle, for its author')
     .option('--no-follow-bundle', 'run no new bundle of the task before the node is started again: for who reads it first')
+    .option('--no-apply-slashes', 'do not pay K2’s fee for having others’ slashes applied')
     .option('--params <json>', 'settings for the task')
     .option('--api-port <port>', 'port of the status API on 127.0.0.1; 0 takes a free one')
     .option('--program <address>', 'the settlement program, if not the usual one')
@@ -69,14 +71,15 @@ const commas = (value: string, before?: string) => (before == null ? value : `${
 
 /** Runs a node until it is told to stop. `parts` are the testnet's. */
 export async function runStart(
-  { config: file, stake, wallet, airdrop, json, dhtServer, followBundle, ...rest }: StartOptions,
+  { config: file, stake, wallet, airdrop, json, dhtServer, followBundle, applySlashes, ...rest }: StartOptions,
   parts?: NodeParts
 ): Promise<void> {
   const flags: ConfigSource = {
     ...rest,
     // a flag that is left out says nothing, and the environment or the file may
     ...(dhtServer === false ? { dhtServer } : {}),
-    ...(followBundle === false ? { followBundle } : {})
+    ...(followBundle === false ? { followBundle } : {}),
+    ...(applySlashes === false ? { applySlashes } : {})
   }
   const config = loadConfig({ file, env: process.env, flags })
   const log = createLog({ level: config.logLevel })

@@ -48,9 +48,11 @@ import { createK2Reader, createTaskRunner, ENDINGS, type TaskK2Reader } from '..
 import { AUDITS_PER_CYCLE, type Body, type Message, networkOf, onceKey, open, seal, signedBytes } from '../wire/index.ts'
 import { startApi } from './api.ts'
 import { BundleError, obtainBundle } from './bundle.ts'
+import { slashFor } from './claims.ts'
 import { distributionOf } from './distribution.ts'
 import { createEffects } from './effects.ts'
 import { createRecords, type Records, recordCid } from './records.ts'
+import { createSlasher } from './slasher.ts'
 import { createTaskHost, type TaskHost } from './task-host.ts'
 import { createTaskVersions, type TaskVersion } from './task-versions.ts'
 
@@ -209,6 +211,9 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       { libp2p, store: store.keyValue('pins') },
       {
         blocksDir: join(config.dataDir, 'blocks'),
+        isStaked: peers.isStaked,
+        dialOncePerCycle: true,
+        unstakedBytesPerS: sizes.serveUnstaked,
         ...(parts.serve === false ? { mayServe: () => false } : {})
       }
     )
@@ -293,6 +298,18 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       log,
       onSent: (cycle, stakers, { signature, bytes }) => events.emit('batched', { cycle, stakers, signature, bytes })
     })
+    // what others have lost, and nobody is paid for having taken
+    const payer = { address: signer.address, sign: (message: Uint8Array) => signer.signTransaction(message) }
+    const slasher = createSlasher({
+      k2,
+      task: config.task,
+      self,
+      payer: payer.address,
+      stakers: () => stakes.accounts().map(({ stakingKey }) => stakingKey),
+      apply: (staker, ledger) => slashFor(k2, config.task, staker, ledger, payer),
+      log,
+      onApplied: (cycle, staker, { amount, signature }) => events.emit('slash-applied', { cycle, staker, amount, signature })
+    })
     const rounds = createRounds({
       self,
       network,
@@ -325,7 +342,10 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       stakes,
       records,
       task: (cycle) => versions.of(cycle)?.host,
-      vote: parts.vote?.(outbox.cast) ?? outbox.cast,
+      vote: (vote) => {
+        batcher.decided(vote)
+        return (parts.vote?.(outbox.cast) ?? outbox.cast)(vote)
+      },
       publish,
       taskAccount: (minSlot) => k2.task(config.task, minSlot),
       blockhashAt: async (slot) => bs58.decode((await k2.blockAtOrAfter(slot)).blockhash),
@@ -414,9 +434,10 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
 
     // -- time
 
-    function onSlot(slot: number): void {
-      effects.handle({ type: 'slot', slot, connected: peers.staked().length > 0 })
+    function onSlot(slot: number, back = false): void {
+      effects.handle({ type: 'slot', slot, back, connected: peers.staked().length > 0 })
       batcher.onSlot(slot)
+      slasher.onSlot(slot)
       const cycle = Math.max(0, cycleAt(timing, slot))
       workingCycle = cycle
       if (cycle !== seenCycle) {
@@ -467,6 +488,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
 
     function onCycle(cycle: number): void {
       store.messages.prune(config.task, cycle - 2)
+      proofs.beginCycle()
       events.emit('stats', { cycle, ...stats() })
       // the subscription may have missed the news
       k2.task(config.task).then(onTaskAccount, (err) => log.warn({ reason: messageOf(err) }, 'K2 did not tell how the task stands'))
@@ -539,6 +561,11 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
     /** Has the finalized record here, and tells what it meant for us. */
     async function settle(cycle: number, cid: CID): Promise<void> {
       const { content, ledger, tally: outcome } = await records.outcome(cid, await stakes.at(cycle))
+      if (config.applySlashes && stakes.isStaked(self) === true) {
+        slasher
+          .finalized(cycle, ledger, slots.now() ?? 0)
+          .catch((err) => log.debug({ cycle, reason: messageOf(err) }, 'K2 did not tell which slashes it lacks'))
+      }
       const accepted = outcome.accepted.some(({ signer: submitter }) => submitter === self)
       const rejected = outcome.rejected.find((one) => one.staker === self)
       const { staker } = ownStake() ?? { staker: self }
@@ -739,6 +766,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         await versions.stop()
         await outbox.stop()
         await batcher.stop()
+        await slasher.stop()
         await discovery.stop()
         await sync.stop()
         await hello.stop()

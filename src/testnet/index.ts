@@ -688,7 +688,12 @@ async function run(
       }
     }
     for (const [staker, { slash }] of ledger) {
-      const { amount } = slash === 0n ? { amount: 0n } : await slashFor(client, task.address, staker, ledger, signerOf(wallet))
+      if (slash === 0n) {
+        continue
+      }
+      await slashFor(client, task.address, staker, ledger, signerOf(wallet))
+      // what the nodes had taken during the rounds, too
+      const amount = (await client.stake(task.address, staker))?.appliedSlash ?? 0n
       if (amount > 0n) {
         slashed.set(staker, amount)
         tell('slashed', { node: staker, roe: amount }, `${nameOf(staker)} lost ${roeToKoii(amount)} KOII of its stake to the pot`)

@@ -107,7 +107,8 @@ describe('a testnet of real processes', function () {
     expect(summary.rewards[equivocator!] ?? '0').to.equal('0')
     // a tenth of its stake for each conviction; what it lost lies in the pot, as the balances of the run add up with it
     expect(summary.slashed).to.deep.equal({ [equivocator!]: (BigInt(convictions) * 1_000_000_000n).toString() })
-    expect(summary.k2.byKind.applySlash).to.equal(1)
+    // the nodes see to it themselves, each conviction once
+    expect(summary.k2.byKind.applySlash).to.be.within(1, convictions)
   })
 
   it('a node without lamports for fees is heard by the others, who bring its votes to K2', async () => {

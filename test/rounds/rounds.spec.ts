@@ -160,6 +160,17 @@ describe('rounds: work and submission', () => {
   })
 })
 
+describe('rounds: a clock that had followed a lie', () => {
+  it('begin anew where it goes back to', () => {
+    const rounds = createRounds({ self: alice.address, network: NETWORK, timing: TIMING, random: () => 0.5, proposer: () => null })
+    rounds.handle({ type: 'slot', slot: 1_000_000 })
+    expect(rounds.handle({ type: 'slot', slot: 5 })).to.deep.equal([])
+    rounds.handle({ type: 'slot', slot: 5, back: true })
+    expect([...rounds.cycles().keys()]).to.include(0)
+    expect(rounds.handle({ type: 'slot', slot: 6 })).to.deep.equal([])
+  })
+})
+
 describe('rounds: audits', () => {
   const audited = (m: ReturnType<typeof machine>, about: Message, finding: Finding | 'abstained', reason = '') =>
     m.event({ type: 'audited', cycle: 0, submission: about.id, finding, reason })
