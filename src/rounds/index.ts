@@ -216,7 +216,7 @@ export function createRounds(init: RoundsInit): Rounds {
               effects.push(...onWorked(state, event))
               break
             case 'audited':
-              effects.push(...onAudited(init, state, event, slot))
+              effects.push(...onAudited(state, event))
               break
             case 'built':
               onBuilt(state, event, effects)

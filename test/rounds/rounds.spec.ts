@@ -337,6 +337,22 @@ describe('rounds: audits', () => {
     expect(m.published('verdicts')).to.deep.equal([])
   })
 
+  it('challenges what did not come only when another look got through', async () => {
+    const { m, own, ofBob, ofCarol } = await atAudit()
+    audited(m, ofBob, 'unavailable')
+    await m.hear(carol, challenge(own, 'unavailable')) // others are there to be heard
+    expect(m.published('challenge')).to.deep.equal([])
+    audited(m, ofCarol, 'valid')
+    expect(m.published('challenge').map(({ challenge: said }) => said?.finding)).to.deep.equal([FINDINGS.unavailable])
+    const slow = await atAudit()
+    audited(slow.m, slow.ofBob, 'unavailable')
+    audited(slow.m, slow.ofCarol, 'unavailable')
+    await slow.m.hear(carol, challenge(slow.own, 'unavailable'))
+    until(slow.m, S.finalSlot)
+    expect(slow.m.published('challenge')).to.deep.equal([])
+    expect(slow.m.published('verdicts')).to.deep.equal([])
+  })
+
   it('publishes the evidence when somebody submits two things, and audits neither', async () => {
     const m = machine()
     m.slot(S.submission.from)
