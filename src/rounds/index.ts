@@ -40,6 +40,7 @@ export function createRounds(init: RoundsInit): Rounds {
   const cycles = new Map<number, CycleState>()
   let slot = -1
   let closedFrom = Number.POSITIVE_INFINITY
+  let silentUntil = -1
 
   const cycleOf = (cycle: number): CycleState => {
     let state = cycles.get(cycle)
@@ -79,6 +80,9 @@ export function createRounds(init: RoundsInit): Rounds {
         state.asked.stakes = true
         effects.push({ type: 'need-stakes', cycle: state.cycle })
       }
+      return effects
+    }
+    if (slot < silentUntil) {
       return effects
     }
     effects.push(...tickSubmission(init, state, slot), ...tickAudit(init, state, slot), ...tickDistribution(init, state, slot))
@@ -155,12 +159,15 @@ export function createRounds(init: RoundsInit): Rounds {
     ]
   }
 
-  return {
+  const machine: Rounds = {
     cycles: () => cycles,
     handle(event) {
       switch (event.type) {
         case 'slot':
           return tick(event.slot)
+        case 'silent-until':
+          silentUntil = event.slot
+          return []
         case 'closed-from':
           closedFrom = Math.min(closedFrom, event.cycle)
           for (const cycle of [...cycles.keys()].filter((begun) => begun >= closedFrom)) {
@@ -205,4 +212,14 @@ export function createRounds(init: RoundsInit): Rounds {
       }
     }
   }
+  return {
+    ...machine,
+    handle(event) {
+      const effects = machine.handle(event)
+      return slot < silentUntil ? effects.filter(({ type }) => KEPT_WHEN_SILENT.has(type)) : effects
+    }
+  }
 }
+
+/** What is wanted of a node that says nothing: that it follows, no more. */
+const KEPT_WHEN_SILENT = new Set<RoundsEffect['type']>(['need-stakes', 'note', 'closed'])

@@ -37,6 +37,8 @@ export type RoundsEvent =
   | { type: 'stakes'; cycle: number; stakes: StakeSet }
   /** What the record of `cycle` builds on, from K2, read inside its distribution window. */
   | { type: 'base'; cycle: number; base: Base }
+  /** Before this slot the node says nothing: its key may have spoken elsewhere. Infinity: never again. */
+  | { type: 'silent-until'; slot: number }
   /** The task is closed: nothing is done in this cycle and those after it. */
   | { type: 'closed-from'; cycle: number }
   /** A verified message: shape, signer's stake, window, quota and signature were checked (src/gossip). */
