@@ -203,8 +203,11 @@ describe('node: whose the staking key is', () => {
       expectSigning()
       expect(happened.at(-1)).to.include({ event: 'speaking' })
       await own(submission(UNTIL))
+      await guard.checkVote()
+      expectSigning()
       reopen()
       await guard.begin(UNTIL + 5)
+      await guard.checkVote()
       expectSigning()
     })
 
