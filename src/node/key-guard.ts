@@ -5,29 +5,22 @@
  *     message of our key, K2's vote ──> in the log? ──> signed before we started: listen
  *                                                  └──> signed since: stop signing for good
  */
-import { cycleAt, type Timing } from '../clock/index.ts'
-import { KeyInUseError, type Promised, type Signer, type SignerLog } from '../identity/index.ts'
-import { decodeVote, type K2Client, messageOf } from '../k2/index.ts'
-import { type StakeAccount, speakerOf, weightOrZero } from '../k2/settlement/index.ts'
+import { cycleAt, windowOf } from '../clock/index.ts'
+import { KeyInUseError, type Signer } from '../identity/index.ts'
+import { messageOf } from '../k2/index.ts'
 import type { Events, Logger } from '../observe/index.ts'
 import type { KeyValue, Store } from '../store/index.ts'
-import { type Message, type Network, onceKey, openEvidence, signedBytes, type Verify, verifySignature } from '../wire/index.ts'
+import type { Message } from '../wire/index.ts'
 import { formerVotes, isSaidBeside, type KeyState, LISTEN_ROUNDS, NEW_STATE, quietUntil, whenToSign } from './key-standing.ts'
+import { createOwnMessages, type OwnMessagesInit } from './own-messages.ts'
+import { createOwnVotes, type OwnVotesInit } from './own-votes.ts'
 
-export interface KeyGuardInit {
-  self: string
-  network: Network
-  task: string
-  timing: Timing
+export interface KeyGuardInit extends OwnMessagesInit, OwnVotesInit {
   signer: Signer
-  log: SignerLog
   /** What the store says of that log. */
   store: Pick<Store, 'origin' | 'trustLog'>
   /** Durable: what is remembered over restarts. */
   state: KeyValue
-  k2: Pick<K2Client, 'lastVote'>
-  accounts: () => readonly StakeAccount[]
-  verify: Verify
   /** The operator says that no other node has used the key for three rounds. */
   idle: boolean
   events: Events
@@ -64,16 +57,16 @@ const STATE_KEY = 'state'
 const CHECK_SLOTS = 5
 
 export function createKeyGuard(init: KeyGuardInit): KeyGuard {
-  const { self, network, task, timing, signer, log, events, logger } = init
+  const { self, timing, signer, events, logger } = init
+  const messages = createOwnMessages(init)
+  const votes = createOwnVotes(init)
   const stopped = Promise.withResolvers<KeyInUseError>()
-  /** Ids of what we said behind the Signer's back, as a testnet's faulty nodes do. */
-  const sent = new Map<string, number>()
   let state: KeyState = NEW_STATE
   let sinceSlot = 0
   let nowSlot = 0
-  let silentUntil = 0
-  let reason: string | null = null
+  let quietTo = 0
   let halted: string | null = null
+  let reason: string | null = null
   let checking = false
 
   const save = (change: Partial<KeyState>) => {
@@ -82,11 +75,9 @@ export function createKeyGuard(init: KeyGuardInit): KeyGuard {
       .put(STATE_KEY, Buffer.from(JSON.stringify(state)))
       .catch((err) => logger.error({ reason: messageOf(err) }, 'could not keep how the staking key stands'))
   }
+  const isListening = () => state.untilSlot != null && halted == null
 
-  const promisedOf = (message: Message): Promised => ({ task, cycle: message.body.cycle, key: onceKey(message.body) })
-  const isOurs = (message: Message) => sent.has(message.id) || signer.has(signedBytes(network, message.envelope.body), promisedOf(message))
-
-  const listen = (untilSlot: number, why: string, voted?: number) => {
+  const listen = (untilSlot: number, why: string, voted: number | undefined) => {
     reason = why
     save({ untilSlot, conflict: null, votesUpTo: Math.max(state.votesUpTo, formerVotes(timing, nowSlot, voted)) })
     signer.hold(`the node listens until slot ${untilSlot}, as ${why}`)
@@ -95,25 +86,26 @@ export function createKeyGuard(init: KeyGuardInit): KeyGuard {
     events.emit('silent', { until: untilSlot, reason: why })
   }
 
-  const halt = (why: string) => {
-    if (halted != null) {
-      return
-    }
-    halted = why
-    signer.halt(why)
-    init.onListen(Number.POSITIVE_INFINITY)
-    save({ conflict: why })
-    logger.error({ reason: why }, 'another node signs with our staking key: this one signs nothing any more, and stops')
-    events.emit('key-conflict', { reason: why })
-    stopped.resolve(
-      new KeyInUseError(
-        `another node signs with the staking key ${self}: ${why}. This node has stopped, as a contradiction costs a slash. ` +
-          'Find the other node and stop it; if there should be none, the key is in wrong hands: koii-mesh replace-key'
-      )
-    )
+  const speak = () => {
+    reason = null
+    save({ untilSlot: null, conflict: null })
+    init.store.trustLog()
+    signer.release()
   }
 
-  /** Our key signed something that we did not. */
+  const halt = (why: string) => {
+    if (halted == null) {
+      halted = why
+      signer.halt(why)
+      init.onListen(Number.POSITIVE_INFINITY)
+      save({ conflict: why })
+      logger.error({ reason: why }, 'another node signs with our staking key: this one signs nothing any more, and stops')
+      events.emit('key-conflict', { reason: why })
+      stopped.resolve(twinError(self, why))
+    }
+  }
+
+  /** Our key signed something that we did not. False when that means that somebody else runs now. */
   const foreign = (what: string, dated: number, voted?: number): boolean => {
     if (isSaidBeside(dated, sinceSlot)) {
       halt(what)
@@ -126,65 +118,25 @@ export function createKeyGuard(init: KeyGuardInit): KeyGuard {
     return true
   }
 
-  const judge = (message: Message, checked: boolean): boolean => {
-    const parts = message.signer === self ? [message] : []
-    if (message.body.equivocation != null) {
-      try {
-        parts.push(...openEvidence(message.body.equivocation, network).filter((half) => half.signer === self))
-      } catch {
-        return true // no evidence at all
+  const judge = (message: Message, checked: boolean): boolean =>
+    messages.foreign(message, checked).every((part) => {
+      const { cycle, slot } = part.body
+      const former = foreign(`a message (${part.kind}) for cycle ${cycle}, signed in slot ${slot},`, slot)
+      if (former) {
+        messages.adopt(part)
       }
-    }
-    for (const part of parts) {
-      if (isOurs(part) || !(checked || verifySignature(part, network, init.verify))) {
-        continue
-      }
-      if (!foreign(`a ${part.kind} for cycle ${part.body.cycle}, signed in slot ${part.body.slot}`, part.body.slot)) {
-        return false
-      }
-      signer.adopt(signedBytes(network, part.envelope.body), promisedOf(part))
-    }
-    return true
-  }
-
-  const ownStake = () => init.accounts().find(({ stakingKey }) => stakingKey === self)
-
-  /** The last vote on K2 that this very key gave. */
-  const lastVote = async () => {
-    const stake = ownStake()
-    if (stake == null) {
-      return undefined
-    }
-    const { value, sure } = await init.k2.lastVote({ task, staker: stake.staker, commitment: 'confirmed' })
-    return sure && value != null && speakerOf(stake, value.cycle) === self ? value : undefined
-  }
-
-  const isOwnVote = ({ cycle, recordDigest }: { cycle: number; recordDigest: Uint8Array }) => {
-    if (log.get(task, cycle, 'vote') == null) {
-      return false
-    }
-    const kept = log.list(task, cycle).find((entry) => entry.cycle === cycle && entry.key === 'vote')
-    return kept == null || Buffer.from(decodeVote(kept.bytes).recordDigest).equals(recordDigest)
-  }
+      return former
+    })
 
   const checkVote = async () => {
-    const vote = await lastVote()
-    if (vote != null && vote.cycle > state.votesUpTo && !isOwnVote(vote)) {
-      const what = `the vote on K2 for cycle ${vote.cycle}`
-      if (foreign(what, timing.startingSlot + (vote.cycle + 2) * timing.roundSlots, vote.cycle)) {
-        save({ votesUpTo: vote.cycle })
-      }
+    const vote = await votes.last()
+    if (vote == null || vote.isOurs || vote.cycle <= state.votesUpTo) {
+      return
+    }
+    if (foreign(`the vote on K2 for cycle ${vote.cycle}`, windowOf(timing, vote.cycle, 'distribution').from, vote.cycle)) {
+      save({ votesUpTo: vote.cycle })
     }
   }
-
-  /** Whether our key speaks for stake in a cycle that is still open. */
-  const counts = (slot: number) => {
-    const now = cycleAt(timing, slot)
-    const open = [now - 2, now - 1, now].filter((cycle) => cycle >= 0)
-    return init.accounts().some((stake) => open.some((cycle) => speakerOf(stake, cycle) === self && weightOrZero(stake, cycle) > 0n))
-  }
-
-  const isListening = () => state.untilSlot != null && halted == null
 
   return {
     stopped: stopped.promise,
@@ -193,54 +145,29 @@ export function createKeyGuard(init: KeyGuardInit): KeyGuard {
       nowSlot = slot
       const kept = await init.state.get(STATE_KEY)
       state = kept == null ? NEW_STATE : { ...NEW_STATE, ...(JSON.parse(Buffer.from(kept).toString()) as Partial<KeyState>) }
-      const vote = await lastVote()
-      const decision = whenToSign({
-        timing,
-        slot,
-        origin: init.store.origin(),
-        before: state,
-        counts: counts(slot),
-        voted: vote?.cycle,
-        voteIsOurs: vote != null && isOwnVote(vote),
-        idle: init.idle
-      })
+      const vote = await votes.last()
+      const facts = { origin: init.store.origin(), before: state, counts: votes.counts(slot), idle: init.idle }
+      const decision = whenToSign({ timing, slot, ...facts, voted: vote?.cycle, voteIsOurs: vote?.isOurs === true })
       if (decision != null) {
-        silentUntil = quietUntil(timing, decision.untilSlot)
-        listen(decision.untilSlot, decision.reason, vote?.cycle)
-        return
+        quietTo = quietUntil(timing, decision.untilSlot)
+        return listen(decision.untilSlot, decision.reason, vote?.cycle)
       }
-      save({
-        untilSlot: null,
-        conflict: null,
-        votesUpTo: init.idle ? Math.max(state.votesUpTo, formerVotes(timing, slot, vote?.cycle)) : state.votesUpTo
-      })
-      init.store.trustLog()
+      speak()
+      if (init.idle) {
+        save({ votesUpTo: Math.max(state.votesUpTo, formerVotes(timing, slot, vote?.cycle)) })
+      }
     },
     heard: (message) => judge(message, true),
     heardRefused: (message) => void judge(message, false),
     heardTwin: (peerId) => halt(`peer ${peerId} speaks for its stake`),
-    said(message) {
-      if (message.signer === self) {
-        sent.set(message.id, message.body.cycle)
-      }
-    },
+    said: messages.said,
     onSlot(slot) {
       nowSlot = Math.max(nowSlot, slot)
-      for (const [id, cycle] of sent) {
-        if (cycle < cycleAt(timing, slot) - LISTEN_ROUNDS) {
-          sent.delete(id)
-        }
-      }
-      if (!isListening()) {
-        return
-      }
-      if (slot >= state.untilSlot!) {
-        save({ untilSlot: null })
-        reason = null
-        init.store.trustLog()
-        signer.release()
+      messages.prune(cycleAt(timing, slot) - LISTEN_ROUNDS)
+      if (isListening() && slot >= state.untilSlot!) {
+        speak()
         events.emit('speaking')
-      } else if (slot % CHECK_SLOTS === 0 && !checking) {
+      } else if (isListening() && slot % CHECK_SLOTS === 0 && !checking) {
         checking = true
         checkVote()
           .catch((err) => logger.debug({ reason: messageOf(err) }, 'K2 did not tell our last vote'))
@@ -250,19 +177,28 @@ export function createKeyGuard(init: KeyGuardInit): KeyGuard {
       }
     },
     checkVote,
-    mayAnnounce: () => halted == null && (state.untilSlot == null || nowSlot >= silentUntil),
+    mayAnnounce: () => halted == null && (state.untilSlot == null || nowSlot >= quietTo),
     isListening,
     status: () =>
-      halted != null
-        ? { state: 'stopped', untilSlot: null, reason: halted }
-        : { state: isListening() ? 'listens' : 'signs', untilSlot: state.untilSlot, reason },
-    notice() {
-      if (halted != null) {
-        return `another node signs with this staking key (${halted}): this one signs nothing any more, and stops`
-      }
-      return isListening()
-        ? `the node only listens until slot ${state.untilSlot}, and signs nothing before: ${reason}. If no other node has used this key for three rounds, it can be started with --key-is-idle`
-        : null
-    }
+      halted == null
+        ? { state: isListening() ? 'listens' : 'signs', untilSlot: state.untilSlot, reason }
+        : { state: 'stopped', untilSlot: null, reason: halted },
+    notice: () => noticeOf(halted, isListening() ? state.untilSlot : null, reason)
   }
+}
+
+function twinError(self: string, why: string): KeyInUseError {
+  return new KeyInUseError(
+    `another node signs with the staking key ${self}: ${why}. This node has stopped, as a contradiction costs a slash. ` +
+      'Find the other node and stop it; if there should be none, the key is in wrong hands: koii-mesh replace-key'
+  )
+}
+
+function noticeOf(halted: string | null, untilSlot: number | null, reason: string | null): string | null {
+  if (halted != null) {
+    return `another node signs with this staking key (${halted}): this one signs nothing any more, and stops`
+  }
+  return untilSlot == null
+    ? null
+    : `the node only listens until slot ${untilSlot}, and signs nothing before: ${reason}. If no other node has used this key for three rounds, it can be started with --key-is-idle`
 }

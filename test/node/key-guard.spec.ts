@@ -276,14 +276,14 @@ describe('node: whose the staking key is', () => {
       await settled()
       await own(submission(START))
       expect(guard.heard(await elsewhere(submission(START + GRACE_SLOTS + 1, 'another')))).to.equal(false)
-      await expectStopped(/a submission for cycle 9/)
+      await expectStopped(/\(submission\) for cycle 9/)
     })
 
     it('stops when another node announces itself with its key', async () => {
       await settled()
       await own(announcement(START, 1))
       expect(guard.heard(await elsewhere(announcement(START + GRACE_SLOTS + 1, 2)))).to.equal(false)
-      await expectStopped(/an? announcement/)
+      await expectStopped(/\(announcement\)/)
     })
 
     it('stops for evidence, whoever brings it, and for none that is about others', async () => {
@@ -295,7 +295,7 @@ describe('node: whose the staking key is', () => {
       expect(guard.heard(await evidence(other))).to.equal(true)
       expectSigning()
       expect(guard.heard(await evidence(pair))).to.equal(false)
-      await expectStopped(/a submission for cycle 9/)
+      await expectStopped(/\(submission\) for cycle 9/)
     })
 
     it('believes no signature that it has not checked', async () => {
@@ -305,7 +305,7 @@ describe('node: whose the staking key is', () => {
       guard.heardRefused(message)
       expectSigning()
       guard.heardRefused(await elsewhere(submission(START + 100)))
-      await expectStopped(/a submission/)
+      await expectStopped(/\(submission\)/)
     })
 
     it('stops when a peer speaks for its stake', async () => {
