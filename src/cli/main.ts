@@ -2,7 +2,8 @@
 /**
  * The command line: one file per command, this one lists them and words every failure.
  *
- * Exit status: 0 done, 1 failed (one line on standard error says why and what next), 2 wrong usage.
+ * Exit status: 0 done, 1 failed (one line on standard error says why and what next), 2 wrong usage, 3 another node has the
+ * staking key: starting again does not mend that.
  */
 import { readFileSync } from 'node:fs'
 import { enableCompileCache } from 'node:module'
@@ -86,7 +87,7 @@ try {
           .join('\n')}\n`
       )
     }
-    process.exitCode = USAGE_ERRORS.has(error.name) ? 2 : 1
+    process.exitCode = USAGE_ERRORS.has(error.name) ? 2 : error.name === 'KeyInUseError' ? 3 : 1
   }
   // what a failed command left running (a socket, a timer) must not keep its process alive
   process.exit()

@@ -13,6 +13,7 @@ interface StartOptions extends ConfigSource {
   stake?: string
   wallet?: string
   airdrop?: boolean
+  keyIsIdle?: boolean
   json?: boolean
 }
 
@@ -57,6 +58,10 @@ export function startOptions(command: Command): Command {
     .option('--program <address>', 'the settlement program, if not the usual one')
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
     .option('--config <file>', 'read settings from a JSON file; flags and KOII_MESH_... variables override it')
+    .option(
+      '--key-is-idle',
+      'sign at once although the log of what was signed is empty: only if no other node used the key for three rounds'
+    )
     .option('--stake <koii>', 'stake this much at the start, if nothing is staked yet')
     .option('--wallet <file>', 'who pays the stake and receives the rewards; without it the staking key itself')
     .addOption(new Option('--airdrop', 'take the money for --stake from the faucet of a local K2'))
@@ -71,7 +76,7 @@ const commas = (value: string, before?: string) => (before == null ? value : `${
 
 /** Runs a node until it is told to stop. `parts` are the testnet's. */
 export async function runStart(
-  { config: file, stake, wallet, airdrop, json, dhtServer, followBundle, applySlashes, ...rest }: StartOptions,
+  { config: file, stake, wallet, airdrop, keyIsIdle, json, dhtServer, followBundle, applySlashes, ...rest }: StartOptions,
   parts?: NodeParts
 ): Promise<void> {
   const flags: ConfigSource = {
@@ -84,7 +89,7 @@ export async function runStart(
   const config = loadConfig({ file, env: process.env, flags })
   const log = createLog({ level: config.logLevel })
   const stopped = untilStopped()
-  const node = await createNode({ config, log, ...(parts == null ? {} : { parts }) })
+  const node = await createNode({ config, log, keyIsIdle: keyIsIdle === true, ...(parts == null ? {} : { parts }) })
   let hint: string | undefined
   let multiaddrs: string[] = []
   node.events.on((event) => {
@@ -115,7 +120,10 @@ export async function runStart(
       )
     }
     await tellPastHint(config, node.staker, multiaddrs, hint).catch((err) => log.debug({ err }, 'the own address on K2 was not looked at'))
-    await stopped
+    const outcome = await Promise.race([stopped, node.failed])
+    if (outcome instanceof Error) {
+      throw outcome
+    }
   } finally {
     await node.stop()
   }
@@ -190,6 +198,12 @@ function sentence(event: string, d: Record<string, unknown>): string | null {
       return `the task cannot run: ${d.reason}`
     case 'waiting':
       return `waiting for a peer that has the ${d.for}`
+    case 'silent':
+      return `only listens until slot ${d.until}, and signs nothing before: ${d.reason}. Who knows that no other node has used this key for three rounds starts with --key-is-idle`
+    case 'speaking':
+      return 'nothing was heard of another node with this key: the node signs from now on'
+    case 'key-conflict':
+      return `another node signs with this staking key (${d.reason}): this one signs nothing any more, and stops`
     case 'peer':
       return `peer ${d.peerId} of staker ${d.staker}: ${d.staked} staked peers`
     case 'peer-left':
