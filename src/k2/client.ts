@@ -209,7 +209,8 @@ export function createK2Client({
           sha256(
             toText(
               accounts.map(
-                ({ lastVote: _vote, claimedReward: _claimed, appliedSlash: _slashed, unlockSlot: _unlock, ...lasting }) => lasting
+                ({ lastVote: _vote, claimedReward: _claimed, appliedSlash: _slashed, slashedIn: _in, unlockSlot: _unlock, ...lasting }) =>
+                  lasting
               )
             )
           ),

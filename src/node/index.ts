@@ -499,7 +499,8 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
     function followTask(task: TaskAccount): void {
       const slot = slots.now()
       versions.follow(task, slot == null ? workingCycle : cycleAt(timing, slot))
-      if (task.bundle.from > bundle.from) {
+      // one that was given may give up its place to another, in the same round too
+      if (task.bundle.from >= bundle.from && task.bundle.cid !== bundle.cid) {
         bundle = task.bundle
         log.warn(
           { bundle: bundle.cid, cycle: bundle.from },
@@ -572,7 +573,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       }
     }
 
-    async function makeTask(cid: string, others: string[]): Promise<TaskVersion> {
+    async function makeTask(cid: string, others: string[], needless: AbortSignal): Promise<TaskVersion> {
       if (!config.followBundle && cid !== account.bundle.cid && cid !== account.formerBundle?.cid) {
         throw new BundleError(
           `the task has a new bundle, ${cid}, and this node was told to run none unread (--no-follow-bundle): read it, then start the node again`
@@ -584,7 +585,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         path: config.bundle,
         others,
         providers,
-        signal: stopping.signal,
+        signal: AbortSignal.any([stopping.signal, needless]),
         log,
         onWaiting: (reason) => events.emit('waiting', { for: 'bundle', reason })
       })

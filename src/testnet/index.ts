@@ -29,6 +29,7 @@ import {
   fundTask,
   instructionName,
   PROGRAM_ID,
+  SLASH_UNITS,
   stakeAddress,
   stake as stakeInstruction,
   TASK_BYTES,
@@ -256,6 +257,9 @@ async function run(
         ...timing,
         bountyPerRound: BOUNTY_ROE,
         minStake: ROE_PER_KOII,
+        // slashes are applied once, at the end, and nobody's stake is at anybody's mercy
+        largestSlash: SLASH_UNITS,
+        bundleNotice: 1,
         bundle
       }),
       fundTask({ task: task.address, payer: wallet.address, amount: FUND_ROE })
@@ -687,7 +691,7 @@ async function run(
       const { amount } = slash === 0n ? { amount: 0n } : await slashFor(client, task.address, staker, ledger, signerOf(wallet))
       if (amount > 0n) {
         slashed.set(staker, amount)
-        tell('slashed', { node: staker, roe: amount }, `${nameOf(staker)} lost ${roeToKoii(amount)} KOII of its stake to the pot`)
+        tell('slashed', { node: staker, roe: amount }, `${nameOf(staker)} lost ${roeToKoii(amount)} KOII of its stake, which nobody gets`)
       }
     }
     paidOut = true

@@ -217,6 +217,24 @@ export const REFUSALS = {
     155,
     'an open cycle still knows the key before the present one',
     'Wait until two rounds have passed since the last change of the key.'
+  ),
+  BadLargestSlashError: refusal(
+    'BadLargestSlashError',
+    156,
+    'the largest slash is above 10,000, all of a stake',
+    'Choose one from 0 to 10,000.'
+  ),
+  BadBundleNoticeError: refusal(
+    'BadBundleNoticeError',
+    157,
+    'the notice of a new bundle is 0 or more than 65,536 rounds',
+    'Choose one from 1 to 65,536.'
+  ),
+  SlashLimitError: refusal(
+    'SlashLimitError',
+    158,
+    'the last finalized cycle has taken the task’s largest slash from this stake already',
+    'Apply what is still owed after the next finalized cycle.'
   )
 } satisfies Record<string, Refusal>
 

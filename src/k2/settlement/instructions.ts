@@ -14,6 +14,7 @@ import { Ed25519Program, PublicKey, SYSVAR_INSTRUCTIONS_PUBKEY, SystemProgram, T
 import { TASK_BYTES } from './accounts.ts'
 import { InstructionArgumentError } from './errors.ts'
 import { PROGRAM_ID } from './program-id.ts'
+import { DEFAULT_BUNDLE_NOTICE, DEFAULT_LARGEST_SLASH, MAX_BUNDLE_NOTICE, SLASH_UNITS } from './weights.ts'
 
 export { PROGRAM_ID }
 
@@ -64,6 +65,10 @@ export interface CreateTaskInit {
   startingSlot?: number
   bountyPerRound: bigint
   minStake: bigint
+  /** the most that one cycle may take of what a stake holds, in 1/10,000: 0 to 10,000, for ever; default: 1,000, a tenth */
+  largestSlash?: number
+  /** rounds from a new bundle's news to its first cycle: 1 to 65,536, for ever; default: 8, time enough to take a stake out */
+  bundleNotice?: number
   /** the CID of the bundle, as text of 1 to 64 bytes */
   bundle: string
   programId?: string
@@ -108,6 +113,8 @@ export function createTask(init: CreateTaskInit): TransactionInstruction {
       u64('startingSlot', init.startingSlot ?? 0),
       u64('bountyPerRound', init.bountyPerRound),
       u64('minStake', init.minStake),
+      u64('largestSlash', within('largestSlash', init.largestSlash ?? DEFAULT_LARGEST_SLASH, 0, SLASH_UNITS)),
+      u64('bundleNotice', within('bundleNotice', init.bundleNotice ?? DEFAULT_BUNDLE_NOTICE, 1, MAX_BUNDLE_NOTICE)),
       Uint8Array.of(bundle.length),
       bundle
     ]
@@ -134,7 +141,7 @@ export interface UpdateTaskInit {
   programId?: string
 }
 
-/** Changes what counts from the next cycle on; the minimum stake counts at once. The manager signs. Throws InstructionArgumentError. */
+/** Changes the bounty from the next cycle on, the minimum stake at once, and the bundle after the task's notice. The manager signs. Throws InstructionArgumentError. */
 export function updateTask(init: UpdateTaskInit): TransactionInstruction {
   const bundle = utf8('bundle', init.bundle ?? '', 0, MAX_BUNDLE_BYTES)
   return instruction(
@@ -152,7 +159,7 @@ export function updateTask(init: UpdateTaskInit): TransactionInstruction {
 
 /**
  * First: no work is done from the next cycle on. Again, three rounds later: pays the manager what lies in the pot and is
- * nobody's reward. The manager signs.
+ * nobody's reward; what was slashed stays. The manager signs.
  */
 export function closeTask(init: { task: string; manager: string; programId?: string }): TransactionInstruction {
   return instruction(init.programId, [writable(readonly(init.task)), writable(signer(init.manager))], [Uint8Array.of(TAGS.closeTask)])
@@ -370,7 +377,9 @@ export function claim(init: ClaimInit): TransactionInstruction {
   return instruction(init.programId, [...stakeMetas(init), writable(readonly(init.withdrawAuthority))], ledgerLine(TAGS.claim, init))
 }
 
-/** Takes what the ledger says out of a stake and puts it into the pot; nobody but the fee payer signs. Throws InstructionArgumentError. */
+/**
+ * Takes what the ledger says out of a stake, the task's largest slash at most and once for each finalized cycle; it goes to nobody.
+ * Nobody but the fee payer signs. Throws InstructionArgumentError. */
 export function applySlash(init: LedgerLine): TransactionInstruction {
   return instruction(init.programId, stakeMetas(init), ledgerLine(TAGS.applySlash, init))
 }
@@ -437,6 +446,13 @@ function u64(argument: string, value: bigint | number): Uint8Array {
   const bytes = new Uint8Array(8)
   new DataView(bytes.buffer).setBigUint64(0, whole, true)
   return bytes
+}
+
+function within(argument: string, value: number, min: number, max: number): number {
+  if (!(value >= min && value <= max)) {
+    throw new InstructionArgumentError(argument, `is ${value}, outside ${min} to ${max}`)
+  }
+  return value
 }
 
 function hash(argument: string, value: Uint8Array): Uint8Array {
