@@ -53,7 +53,7 @@ describe('settlement: the layer', () => {
     }
     const spec = readFileSync(join(SOURCE, 'README.md'), 'utf8')
     const inSpec = [...spec.matchAll(/^\| (\d+) +\| `(\w+Error)` +\|/gm)].map(([, number, name]) => `${name} ${number}`)
-    expect(here).to.have.length(56)
+    expect(here).to.have.length(59)
     expect(inHeader).to.deep.equal(here)
     expect(inSpec).to.deep.equal(here)
   })

@@ -165,7 +165,12 @@ export const REFUSALS = {
     'all claims together would pass the finalized rewards',
     'The finalized ledger gives out more than its own total: report the record.'
   ),
-  PotTooSmallError: refusal('PotTooSmallError', 138, 'the pot holds less than the reward', 'Fund the task, then claim again.'),
+  PotTooSmallError: refusal(
+    'PotTooSmallError',
+    138,
+    'the pot, without what was slashed, holds less than the reward',
+    'Fund the task, then claim again.'
+  ),
   WrongManagerError: refusal('WrongManagerError', 139, 'the key is not the task’s manager', 'Sign with the key that created the task.'),
   TaskClosedError: refusal(
     'TaskClosedError',
@@ -210,7 +215,7 @@ export const REFUSALS = {
     'the instruction before the batch is not the Ed25519 precompile’s with the canonical offsets',
     CLIENT_BUG
   ),
-  NothingToSlashError: refusal('NothingToSlashError', 153, 'the slash is applied already, or nothing is left to take', 'Nothing to do.'),
+  NothingToSlashError: refusal('NothingToSlashError', 153, 'the slash is applied already, or nothing may be taken', 'Nothing to do.'),
   BadFlagError: refusal('BadFlagError', 154, 'a flag is neither 0 nor 1', CLIENT_BUG),
   KeyChangeTooSoonError: refusal(
     'KeyChangeTooSoonError',
