@@ -3,7 +3,7 @@ import { amountOf, roeToKoii } from '../config/index.ts'
 import { effectiveCycle, stake as stakeInstruction } from '../k2/settlement/index.ts'
 import { distinct, ensureMoney, type K2Options, k2Of, signerFrom, stakeOfKey, VOTE_FEES_ROE, withK2 } from './chain.ts'
 import { answer, example, UsageError } from './common.ts'
-import { isShort, termsLines } from './terms.ts'
+import { ACCEPT_SHORT_NOTICE, checkNotice, termsLines } from './terms.ts'
 
 interface StakeOptions extends K2Options {
   task: string
@@ -23,18 +23,14 @@ export function stakeCommand(): Command {
     .option('--key <file>', 'the staking key', 'staking-key.json')
     .option('--wallet <file>', 'who pays, and where rewards and the stake go back to; without it the staking key itself')
     .option('--hint <multiaddr>', 'where newcomers find the node, with /p2p/ and its PeerId')
-    .option('--accept-short-notice', 'stake although a new bundle may run before the stake can be taken out: for testnets')
+    .option(...ACCEPT_SHORT_NOTICE)
     .option('--airdrop', 'take the money from the faucet of a local K2')
     .addHelpText('after', example('koii-mesh stake --task 9xQe... --amount 10 --key ./alice.json --wallet ./wallet.json'))
     .action(async (options: StakeOptions) => {
       const amount = amountOf(options.amount, '--amount')
       const k2 = k2Of(options)
       const task = await k2.task(options.task)
-      if (isShort(task) && options.acceptShortNotice !== true) {
-        throw new UsageError(
-          `the task ${options.task} gives a new bundle a notice of ${task.bundleNotice} rounds, and a stake comes out in the seventh round after the news: its manager may run what you have not read on your stake. Stake on another task, or with --accept-short-notice if you trust the manager`
-        )
-      }
+      checkNotice(task, options.acceptShortNotice)
       if (options.json !== true) {
         answer(false, {}, termsLines(task))
       }

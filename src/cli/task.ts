@@ -107,7 +107,7 @@ async function create(options: CreateOptions): Promise<void> {
   }
   if (options.bundleNotice < DEFAULT_BUNDLE_NOTICE && options.shortNotice !== true) {
     throw new UsageError(
-      `a notice of ${options.bundleNotice} rounds is too short to leave in: a stake comes out in the seventh round after the news, so whoever does not want a new bundle would be caught by it. Give --bundle-notice ${DEFAULT_BUNDLE_NOTICE} or more, or for a testnet --short-notice`
+      `a notice of ${options.bundleNotice} rounds is too short to leave in: a stake comes out up to seven rounds after the news, so whoever does not want a new bundle would be caught by it. Give --bundle-notice ${DEFAULT_BUNDLE_NOTICE} or more, or for a testnet --short-notice`
     )
   }
   const k2 = k2Of(options)

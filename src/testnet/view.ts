@@ -139,7 +139,7 @@ export function picture(state: ViewState | SetupView, columns: number): string {
     table.toString(),
     ...state.messages.slice(-6),
     'Join it from another terminal:',
-    `  koii-mesh start --k2 ${state.url} --task ${state.task} --allow-private --stake 10 --airdrop`,
+    `  koii-mesh start --k2 ${state.url} --task ${state.task} --allow-private --stake 10 --accept-short-notice --airdrop`,
     'Ctrl+C stops everything.'
   ].join('\n')
 }
