@@ -26,7 +26,7 @@ import { bytesOf, type Config } from '../config/index.ts'
 import { createGossip, createPool } from '../gossip/index.ts'
 import { createSigner, generateKeyPair, type KeyPair, readKeyFile, type Signer, verifyEd25519, writeKeyFile } from '../identity/index.ts'
 import { createK2Client, createOutbox, createSlots, createStakeView, createVoteBatcher, type FinalVote, messageOf } from '../k2/index.ts'
-import { type StakeAccount, type TaskAccount, voteMessage } from '../k2/settlement/index.ts'
+import { bundleOf, type StakeAccount, type TaskAccount, voteMessage } from '../k2/settlement/index.ts'
 import {
   createAnnouncer,
   createDiscovery,
@@ -719,6 +719,9 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
             sync.now(1).catch(() => {})
           }
         })
+        // whoever starts while another bundle waits is told of it, too
+        const startedIn = slots.now()
+        bundle = startedIn == null ? bundle : bundleOf(account, Math.max(0, cycleAt(timing, startedIn)))
         k2.watchTask(config.task, onTaskAccount)
         await outbox.resume()
         followTask(account)

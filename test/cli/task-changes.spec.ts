@@ -47,7 +47,7 @@ describe('CLI: a task that changes', function () {
     const { url } = await k2.event('listening K2', ({ event }) => event === 'listening')
     const { task } = await json(
       ...['task', 'create', '--k2', url, '--bundle', first, '--round-slots', '40', '--wallet', wallet, '--airdrop'],
-      ...['--bundle-notice', '2', '--short-notice']
+      ...['--bundle-notice', '4', '--short-notice']
     )
     const start = ['start', '--k2', url, '--task', task, '--allow-private', '--listen', '/ip4/127.0.0.1/tcp/0', '--log-level', 'warn']
     const data = join(dir, 'node')
@@ -64,8 +64,11 @@ describe('CLI: a task that changes', function () {
     const { from: fromCycle } = await node.event('change', ({ event, bundle: to }) => event === 'bundle-changed' && to === cid)
     expect(told).to.equal(fromCycle)
     const shown = await json('task', 'show', task, '--k2', url)
-    expect(shown).to.deep.include({ bundleNotice: 2, nextBundle: { bundle: cid, fromCycle } })
+    expect(shown).to.deep.include({ bundleNotice: 4, nextBundle: { bundle: cid, fromCycle } })
     expect(shown.bundle).not.to.equal(cid)
+    // whoever starts during the notice is told, too
+    const late = started([...start, '--data-dir', join(dir, 'late')])
+    expect((await late.event('the news', ({ event }) => event === 'bundle-changed')).from).to.equal(fromCycle)
     await node.event('new bundle', ({ event, bundle: here }) => event === 'task' && here === cid)
     const changed = await node.event('second submission', ({ event, value }) => event === 'submitted' && value === 'second')
     expect(changed.cycle).to.be.at.least(fromCycle)
