@@ -67,8 +67,8 @@ describe('CLI: a task that changes', function () {
     expect(shown).to.deep.include({ bundleNotice: 4, nextBundle: { bundle: cid, fromCycle } })
     expect(shown.bundle).not.to.equal(cid)
     // whoever starts during the notice is told, too
-    const late = started([...start, '--data-dir', join(dir, 'late')])
-    expect((await late.event('the news', ({ event }) => event === 'bundle-changed')).from).to.equal(fromCycle)
+    const newcomer = started([...start, '--data-dir', join(dir, 'late')])
+    expect((await newcomer.event('the news', ({ event }) => event === 'bundle-changed')).from).to.equal(fromCycle)
     await node.event('new bundle', ({ event, bundle: here }) => event === 'task' && here === cid)
     const changed = await node.event('second submission', ({ event, value }) => event === 'submitted' && value === 'second')
     expect(changed.cycle).to.be.at.least(fromCycle)
