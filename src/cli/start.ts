@@ -7,11 +7,13 @@ import { createLog, type NodeEvent, shownText, toLine } from '../observe/index.t
 import { distinct, ensureMoney, signerFrom, stakeOfKey, VOTE_FEES_ROE } from './chain.ts'
 import { collect, example, MAX_LINE, sayOnce, untilStopped, withJson } from './common.ts'
 import { hintPastNode } from './hints.ts'
+import { ACCEPT_SHORT_NOTICE, checkNotice, termsLines } from './terms.ts'
 
 interface StartOptions extends ConfigSource {
   config?: string
   stake?: string
   wallet?: string
+  acceptShortNotice?: boolean
   airdrop?: boolean
   keyIsIdle?: boolean
   json?: boolean
@@ -24,7 +26,7 @@ export function startCommand(): Command {
       'after',
       example(
         'koii-mesh start --k2 http://127.0.0.1:8899 --task 9xQe... --key ./alice.json',
-        'koii-mesh start --k2 http://127.0.0.1:8899 --task 9xQe... --allow-private --stake 10 --airdrop   (on a local testnet)'
+        'koii-mesh start --k2 http://127.0.0.1:8899 --task 9xQe... --allow-private --stake 10 --accept-short-notice --airdrop   (on a local testnet)'
       )
     )
     .action((options: StartOptions) => runStart(options))
@@ -64,6 +66,7 @@ export function startOptions(command: Command): Command {
     )
     .option('--stake <koii>', 'stake this much at the start, if nothing is staked yet')
     .option('--wallet <file>', 'who pays the stake and receives the rewards; without it the staking key itself')
+    .option(...ACCEPT_SHORT_NOTICE)
     .addOption(new Option('--airdrop', 'take the money for --stake from the faucet of a local K2'))
 }
 
@@ -76,7 +79,19 @@ const commas = (value: string, before?: string) => (before == null ? value : `${
 
 /** Runs a node until it is told to stop. `parts` are the testnet's. */
 export async function runStart(
-  { config: file, stake, wallet, airdrop, keyIsIdle, json, dhtServer, followBundle, applySlashes, ...rest }: StartOptions,
+  {
+    config: file,
+    stake,
+    wallet,
+    acceptShortNotice,
+    airdrop,
+    keyIsIdle,
+    json,
+    dhtServer,
+    followBundle,
+    applySlashes,
+    ...rest
+  }: StartOptions,
   parts?: NodeParts
 ): Promise<void> {
   const flags: ConfigSource = {
@@ -113,7 +128,7 @@ export async function runStart(
   try {
     await node.start()
     if (stake != null) {
-      await stakeAtStart(config, { amount: amountOf(stake, '--stake'), wallet, airdrop, hint })
+      await stakeAtStart(config, { amount: amountOf(stake, '--stake'), wallet, acceptShortNotice, airdrop, hint, quiet: json === true })
     } else if (((await node.status()) as { staked: boolean | null }).staked === false && json !== true) {
       process.stdout.write(
         `No stake yet, so the node only listens. Stake on the task from another terminal:\n  koii-mesh stake --k2 ${config.k2[0]} --task ${config.task} --amount 10 --key ${keyPathOf(config)}${hint == null ? '' : ` --hint ${hint}`}\n`
@@ -135,13 +150,25 @@ function keyPathOf(config: Config): string {
 
 async function stakeAtStart(
   config: Config,
-  { amount, wallet, airdrop, hint }: { amount: bigint; wallet: string | undefined; airdrop: boolean | undefined; hint: string | undefined }
+  {
+    amount,
+    wallet,
+    acceptShortNotice,
+    airdrop,
+    hint,
+    quiet
+  }: { amount: bigint; hint: string | undefined; quiet: boolean } & Pick<StartOptions, 'wallet' | 'acceptShortNotice' | 'airdrop'>
 ): Promise<void> {
   const k2 = createK2Client({ url: config.k2, programId: config.program })
   const key = await signerFrom(keyPathOf(config))
   const before = await k2.stake(config.task, key.address)
   if ((before?.amount[0]?.value ?? 0n) > 0n) {
     return
+  }
+  const task = await k2.task(config.task)
+  checkNotice(task, acceptShortNotice)
+  if (!quiet) {
+    process.stdout.write(`${termsLines(task).join('\n')}\n`)
   }
   const payer = wallet == null ? key : await signerFrom(wallet)
   if (airdrop === true) {

@@ -36,7 +36,7 @@ import {
   writeKeyFile
 } from '../identity/index.ts'
 import { createK2Client, createOutbox, createSlots, createStakeView, createVoteBatcher, type FinalVote, messageOf } from '../k2/index.ts'
-import { type StakeAccount, type TaskAccount, voteMessage } from '../k2/settlement/index.ts'
+import { bundleOf, type StakeAccount, type TaskAccount, voteMessage } from '../k2/settlement/index.ts'
 import {
   createAnnouncer,
   createDiscovery,
@@ -49,7 +49,7 @@ import {
 } from '../network/index.ts'
 import { createEvents, type Events, type Logger } from '../observe/index.ts'
 import { createProofs, createTaskProofs, type ProviderHint } from '../proofs/index.ts'
-import { LARGEST_SLASH, proposerFor } from '../record/index.ts'
+import { proposerFor } from '../record/index.ts'
 import { createRounds, type StakeSet } from '../rounds/index.ts'
 import { openStore } from '../store/index.ts'
 import { createSync } from '../sync/index.ts'
@@ -309,7 +309,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       taskId: config.task,
       genesisHash,
       timing,
-      largestSlash: LARGEST_SLASH,
+      largestSlash: account.largestSlash,
       verify: verifyEd25519,
       distribution: (input) => distributionOf(versions.of(input.cycle)?.runner, input),
       providers
@@ -595,7 +595,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     function followTask(task: TaskAccount): void {
       const slot = slots.now()
       versions.follow(task, slot == null ? workingCycle : cycleAt(timing, slot))
-      if (task.bundle.from > bundle.from) {
+      // one that was given may give up its place to another, in the same round too
+      if (task.bundle.from >= bundle.from && task.bundle.cid !== bundle.cid) {
         bundle = task.bundle
         log.warn(
           { bundle: bundle.cid, cycle: bundle.from },
@@ -687,7 +688,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         .map(({ bytes }) => bytes)
     }
 
-    async function makeTask(cid: string, others: string[]): Promise<TaskVersion> {
+    async function makeTask(cid: string, others: string[], needless: AbortSignal): Promise<TaskVersion> {
       if (!config.followBundle && cid !== account.bundle.cid && cid !== account.formerBundle?.cid) {
         throw new BundleError(
           `the task has a new bundle, ${cid}, and this node was told to run none unread (--no-follow-bundle): read it, then start the node again`
@@ -699,7 +700,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         path: config.bundle,
         others,
         providers,
-        signal: stopping.signal,
+        signal: AbortSignal.any([stopping.signal, needless]),
         log,
         onWaiting: (reason) => events.emit('waiting', { for: 'bundle', reason })
       })
@@ -849,6 +850,9 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
             sync.now(1).catch(() => {})
           }
         })
+        // whoever starts while another bundle waits is told of it, too
+        const startedIn = slots.now()
+        bundle = startedIn == null ? bundle : bundleOf(account, Math.max(0, cycleAt(timing, startedIn)))
         k2.watchTask(config.task, onTaskAccount)
         await outbox.resume(openVotes(slots.now() ?? 0))
         followTask(account)

@@ -105,7 +105,7 @@ describe('a testnet of real processes', function () {
     expect(votesOf(command.events, silent!).length).to.be.at.most(1)
     expect(convictions).to.be.at.least(1)
     expect(summary.rewards[equivocator!] ?? '0').to.equal('0')
-    // a tenth of its stake for each conviction; what it lost lies in the pot, as the balances of the run add up with it
+    // a tenth of its stake for each conviction; what it lost lies beside the pot for nobody, as the balances of the run add up with it
     expect(summary.slashed).to.deep.equal({ [equivocator!]: (BigInt(convictions) * 1_000_000_000n).toString() })
     // the nodes see to it themselves, each conviction once
     expect(summary.k2.byKind.applySlash).to.be.within(1, convictions)
