@@ -1,0 +1,155 @@
+/** The real building, reading and checking of records over blocks in memory; what comes out the same for all nodes is done once. */
+import { CID } from 'multiformats/cid'
+import type { Timing } from '../../src/clock/index.ts'
+import {
+  type BuiltRecord,
+  buildRecord,
+  type CycleInputs,
+  checkRecord,
+  type DistributionEntry,
+  type DistributionInput,
+  distributionInput,
+  type GetBlock,
+  type Ledger,
+  RECORD_LIMITS,
+  type RecordContent,
+  RecordMalformedError,
+  readLedger,
+  readRecord,
+  type Tally,
+  tally
+} from '../../src/record/index.ts'
+import type { Base, CheckResult, StakeSet } from '../../src/rounds/index.ts'
+import { type Message, type Network, open, type Verify } from '../../src/wire/index.ts'
+
+/** Pays in proportion to stake and takes nothing. */
+export function payByStake({ bounty, submissions }: DistributionInput): DistributionEntry[] {
+  const total = submissions.reduce((sum, { stake }) => sum + BigInt(stake), 0n)
+  return submissions.map(({ staker, stake }) => ({ staker, amount: (BigInt(bounty) * BigInt(stake)) / total }))
+}
+
+export interface CycleFacts {
+  cycle: number
+  messages: readonly Message[]
+  stakes: StakeSet
+  base: Base
+}
+
+export interface ReadRecord {
+  content: RecordContent
+  messages: Message[]
+  ledger: Ledger
+  tally: Tally
+  /** Of the record's blocks, without the ledger's. */
+  bytes: number
+}
+
+export interface SimRecords {
+  build(facts: CycleFacts): Promise<BuiltRecord>
+  check(cid: string, facts: CycleFacts & { mustHave: ReadonlySet<string> }): Promise<CheckResult>
+  /** As whoever builds on it has to. @throws RecordMalformedError */
+  read(cid: string, stakes: StakeSet): Promise<ReadRecord>
+}
+
+export interface SimRecordsInit {
+  taskId: string
+  genesisHash: string
+  network: Network
+  timing: Timing
+  verify: Verify
+  /** The reader's bound in bytes, scaled down where an attack on it would take thousands of stakers. */
+  maxRecordBytes?: number | undefined
+  distribution?: (input: DistributionInput) => DistributionEntry[]
+}
+
+export function createRecords(init: SimRecordsInit): SimRecords {
+  const { taskId, genesisHash, timing, verify, network, distribution = payByStake } = init
+  const limits = { ...RECORD_LIMITS, totalBytes: init.maxRecordBytes ?? RECORD_LIMITS.totalBytes }
+  const blocks = new Map<string, Uint8Array>()
+  const builds = new Map<string, Promise<BuiltRecord>>()
+  const reads = new Map<string, Promise<ReadRecord>>()
+  const contents = new Map<string, Promise<RecordContent>>()
+  const ids = new Map<string, Set<string>>()
+  const checks = new Map<string, Promise<CheckResult>>()
+
+  const get: GetBlock = async (cid) => {
+    const bytes = blocks.get(cid.toString())
+    if (bytes == null) {
+      throw new RecordMalformedError('record', `nobody has the block ${cid}`)
+    }
+    return bytes
+  }
+  const once = <T>(memo: Map<string, Promise<T>>, key: string, run: () => Promise<T>): Promise<T> => {
+    let running = memo.get(key)
+    if (running == null) {
+      running = run()
+      memo.set(key, running)
+    }
+    return running
+  }
+  const contentOf = (cid: string) => once(contents, cid, async () => (await readRecord(CID.parse(cid), get, limits)).content)
+
+  const inputsOf = async ({ cycle, messages, stakes, base }: CycleFacts): Promise<CycleInputs> => ({
+    taskId,
+    genesisHash,
+    cycle,
+    previous: base.previous == null ? null : { cid: CID.parse(base.previous.cid), cycle: base.previous.cycle },
+    ledger: base.previous == null ? new Map() : (await records.read(base.previous.cid, stakes)).ledger,
+    stakes: stakes.weights,
+    bounty: base.bounty,
+    messages
+  })
+
+  const records: SimRecords = {
+    build: (facts) => {
+      const inputs = facts.messages.map(({ id, envelope }) => id + Buffer.from(envelope.signature.subarray(-4)).toString('hex')).sort()
+      return once(builds, `${facts.cycle} ${facts.base.previous?.cid} ${inputs}`, async () => {
+        const inputs = await inputsOf(facts)
+        const counted = tally(inputs)
+        const built = buildRecord(inputs, counted, distribution(distributionInput(inputs, counted)))
+        for (const { cid, bytes } of built.blocks) {
+          blocks.set(cid.toString(), bytes)
+        }
+        return built
+      })
+    },
+    async check(cid, facts) {
+      try {
+        const content = await contentOf(cid)
+        const held = ids.get(cid) ?? new Set(content.messages.map((bytes) => open(bytes, network).id))
+        ids.set(cid, held)
+        const missing = [...facts.mustHave].filter((id) => !held.has(id)).sort()
+        return await once(checks, `${cid} ${facts.base.previous?.cid} ${missing}`, async () => {
+          const own = { ...(await inputsOf(facts)), mustHave: facts.mustHave }
+          const check = await checkRecord(content, own, { timing, verify, distribution: async (input) => distribution(input) })
+          if (!check.ok && check.verdict === 'wrong') {
+            return { verdict: 'wrong', reason: check.reason }
+          }
+          const record = { cid, root: check.root, totalRewards: check.totalRewards }
+          return check.ok ? { verdict: 'right', record } : { verdict: 'incomplete', record, reason: check.reason }
+        })
+      } catch (err) {
+        if (err instanceof RecordMalformedError) {
+          return { verdict: 'wrong', reason: err.message }
+        }
+        throw err
+      }
+    },
+    read: (cid, stakes) =>
+      once(reads, cid, async () => {
+        let bytes = 0
+        const counting: GetBlock = async (block) => {
+          const got = await get(block)
+          bytes += got.length
+          return got
+        }
+        const { content } = await readRecord(CID.parse(cid), counting, limits)
+        const recordBytes = bytes
+        const { ledger } = await readLedger(content.ledger, get, limits, content)
+        const messages = content.messages.map((envelope) => open(envelope, network))
+        const inputs = { taskId, genesisHash, cycle: content.cycle, previous: null, ledger: new Map(), stakes: stakes.weights }
+        return { content, messages, ledger, tally: tally({ ...inputs, bounty: content.bounty, messages }), bytes: recordBytes }
+      })
+  }
+  return records
+}
