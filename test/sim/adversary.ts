@@ -27,6 +27,8 @@ export interface Power {
   publish(message: Message, from: number): void
   /** What any of its nodes has heard of a cycle. */
   heard(cycle: number): Message[]
+  /** Records of a cycle that were built, its own included, by anybody. */
+  records(cycle: number): RecordFacts[]
   submissions(cycle: number): Subject[]
   /** The effect that a node of its own last got of its rounds, as the means to build and check records. */
   build(effect: Extract<RoundsEffect, { type: 'build' }>, messages: Message[]): Promise<RecordFacts>

@@ -19,7 +19,7 @@ import {
   type Tally,
   tally
 } from '../../src/record/index.ts'
-import type { Base, CheckResult, StakeSet } from '../../src/rounds/index.ts'
+import type { Base, CheckResult, RecordFacts, StakeSet } from '../../src/rounds/index.ts'
 import { type Message, type Network, open, type Verify } from '../../src/wire/index.ts'
 
 /** Pays in proportion to stake and takes nothing. */
@@ -47,6 +47,8 @@ export interface ReadRecord {
 export interface SimRecords {
   build(facts: CycleFacts): Promise<BuiltRecord>
   check(cid: string, facts: CycleFacts & { mustHave: ReadonlySet<string> }): Promise<CheckResult>
+  /** Whatever was built of a cycle so far, in order. */
+  built(cycle: number): RecordFacts[]
   /** As whoever builds on it has to. @throws RecordMalformedError */
   read(cid: string, stakes: StakeSet): Promise<ReadRecord>
 }
@@ -71,6 +73,7 @@ export function createRecords(init: SimRecordsInit): SimRecords {
   const contents = new Map<string, Promise<RecordContent>>()
   const ids = new Map<string, Set<string>>()
   const checks = new Map<string, Promise<CheckResult>>()
+  const made = new Map<number, RecordFacts[]>()
 
   const get: GetBlock = async (cid) => {
     const bytes = blocks.get(cid.toString())
@@ -110,9 +113,12 @@ export function createRecords(init: SimRecordsInit): SimRecords {
         for (const { cid, bytes } of built.blocks) {
           blocks.set(cid.toString(), bytes)
         }
+        const { root, totalRewards } = built
+        made.set(facts.cycle, [...(made.get(facts.cycle) ?? []), { cid: built.cid.toString(), root, totalRewards }])
         return built
       })
     },
+    built: (cycle) => made.get(cycle) ?? [],
     async check(cid, facts) {
       try {
         const content = await contentOf(cid)

@@ -299,7 +299,7 @@ function createPower(world: World, dice: Dice): Power {
       const history = world.history.cycle(message.body.cycle)
       history.said.push({ by: from, message, at: world.clock.now(), note })
       if (message.kind === 'submission' && !history.submissions.has(message.id)) {
-        history.submissions.set(message.id, { message, author: from, heard: new Map() })
+        history.submissions.set(message.id, { message, author: world.indexOf(message.signer), heard: new Map() })
       }
       world.wire.send(message, from, list)
     },
@@ -313,6 +313,7 @@ function createPower(world: World, dice: Dice): Power {
       }
       return [...seen.values()]
     },
+    records: (cycle) => world.records.built(cycle),
     submissions(cycle) {
       return this.heard(cycle)
         .filter(({ kind }) => kind === 'submission')
