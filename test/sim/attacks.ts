@@ -2,6 +2,7 @@
 import { proposerFor } from '../../src/record/index.ts'
 import type { Message } from '../../src/wire/index.ts'
 import { type Adversary, everyCycle } from './adversary.ts'
+import { PLAIN } from './attacks-plain.ts'
 import { floods, keepsProposing, splitsProposals } from './attacks-record.ts'
 import type { BreachName } from './checker.ts'
 import { standInKeys } from './keys.ts'
@@ -151,11 +152,6 @@ function lateRelease(cycles: number, releases: Array<{ after: number; to: 'all' 
   }
 }
 
-const lieInAudits: Adversary = {
-  name: 'lie-in-audits',
-  audit: (_power, _node, _submission, truth) => (truth === 'valid' ? 'invalid' : 'valid')
-}
-
 export const ATTACKS: Attack[] = [
   {
     name: 'verdict-only',
@@ -281,11 +277,11 @@ export const ATTACKS: Attack[] = [
     },
     breaks: ['not-finalized']
   },
-  {
-    name: 'lie in audits',
-    what: 'three of ten say the opposite of what they find',
+  ...PLAIN.map(({ what, adversary }) => ({
+    name: adversary().name,
+    what: `three of ten: ${what}`,
     cycles: 3,
-    world: (seed) => ({ seed, nodes: meshOf(times(7, 10), times(3, 10)), timing, adversary: lieInAudits }),
+    world: (seed: number): WorldInit => ({ seed, nodes: meshOf(times(7, 10), times(3, 10)), timing, adversary: adversary() }),
     breaks: []
-  }
+  }))
 ]
