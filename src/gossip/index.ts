@@ -18,5 +18,5 @@
 export { PublishRefusedError } from './errors.ts'
 export { createGossip, type Gossip, type GossipCounters, type GossipInit, type Via } from './gossip.ts'
 export { createJudge, type Judge, type JudgeInit, LIVE_CYCLES, TOLERANCE_SLOTS, takenCycles, type Verdict } from './judge.ts'
-export { createPool, type Pool, type PoolInit } from './pool.ts'
+export { createPool, type Pool } from './pool.ts'
 export { REASON_NAMES, REASONS, type Reason } from './reasons.ts'

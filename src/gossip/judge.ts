@@ -1,20 +1,20 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import { CID } from 'multiformats/cid'
-import { cycleAt, type Timing, windowOf, within } from '../clock/index.ts'
+import { cycleAt, signedWindowOf, type Timing, within } from '../clock/index.ts'
 import { type Peers, peerIdText, type StakeView } from '../network/index.ts'
 import {
+  type Evidence,
   KINDS,
   LIMITS,
   MalformedMessageError,
   type Message,
   type Network,
-  onceKey,
   open,
-  openEvidence,
   type Verify,
   verifySignature
 } from '../wire/index.ts'
 import type { Pool } from './pool.ts'
+import { quotaOf } from './quota.ts'
 import { REASONS, type Reason } from './reasons.ts'
 
 export type Verdict =
@@ -110,11 +110,12 @@ function judge(message: Message, init: JudgeInit, checkSignature: boolean): Verd
   if (pool.has(message.id)) {
     return refuse('seen', message)
   }
-  if (pool.said(body.cycle, signer, kind) >= KINDS[kind].perCycle) {
+  const quota = quotaOf(message)
+  if (pool.said(body.cycle, quota.key) >= quota.max) {
     return refuse('over-quota', message)
   }
-  if (pool.isFull) {
-    return refuse('pool-full', message)
+  if (isAboutUnknown(message, pool)) {
+    return refuse('unknown-subject', message)
   }
   if (checkSignature && !verifySignature(message, network, verify)) {
     return refuse('bad-signature', message)
@@ -134,7 +135,7 @@ function judge(message: Message, init: JudgeInit, checkSignature: boolean): Verd
 function inWindow({ body, kind }: Message, timing: Timing): boolean {
   const stage = KINDS[kind].window
   if (stage !== 'any') {
-    return within(windowOf(timing, body.cycle, stage), body.slot)
+    return within(signedWindowOf(timing, body.cycle, stage), body.slot)
   }
   const { from, to } = takenCycles(timing, body.slot)
   return body.cycle >= from && body.cycle <= to
@@ -154,41 +155,52 @@ function stakeOf({ kind, signer, body }: Message, stakes: StakeView): bigint | u
   return staked === true ? 1n : weight == null || (later == null && staked == null) ? undefined : weight
 }
 
+/** The id of the submission that a challenge or a response is about. */
+const subjectId = ({ challenge, response }: Message['body']) => {
+  const submission = (challenge ?? response)?.submission
+  return submission == null ? undefined : Buffer.from(submission).toString('hex')
+}
+
+function isAboutUnknown({ body }: Message, pool: Pool): boolean {
+  const id = subjectId(body)
+  return id != null && !pool.has(id)
+}
+
 /** What only a further look inside tells (shapes, sizes and CIDs were checked by `open`): undefined, or what is wrong. */
 function meaningOf(message: Message, init: JudgeInit): string | undefined {
-  const { announcement, submission, response, equivocation, slot } = message.body
+  const { announcement, submission, challenge, response, slot } = message.body
   if (announcement != null) {
     return addressesOf(announcement) ?? (announcement.expirySlot < slot ? 'expires before it is said' : undefined)
   }
   if (submission != null) {
     return (
-      addressesOf(submission) ??
       (submission.proofs.every(({ cid }) => CID.decode(cid).version === 1) ? undefined : 'a CID is not of version 1') ??
       (isUtf8(submission.value) ? undefined : 'the value is not UTF-8')
     )
   }
-  if (response != null) {
-    return addressesOf(response)
+  if (challenge != null || response != null) {
+    return subjectOf(message, init.pool)
   }
-  return equivocation == null ? undefined : evidenceOf(message, init)
+  return message.evidence == null ? undefined : signedEvidence(message.evidence, init)
 }
 
-/** Two bodies by one signer about one thing that may be said once. Halves that the pool holds were checked when they came. */
-function evidenceOf({ body }: Message, { network, verify, pool }: JudgeInit): string | undefined {
-  let halves: [Message, Message]
-  try {
-    halves = openEvidence(body.equivocation ?? {}, network)
-  } catch (err) {
-    return err instanceof Error ? err.message : String(err)
+/** A challenge is about another's submission of the cycle, a response about one's own. */
+function subjectOf({ signer, body }: Message, pool: Pool): string | undefined {
+  const about = pool.get(subjectId(body)!)
+  if (about?.kind !== 'submission' || about.body.cycle !== body.cycle) {
+    return 'what it is about is no submission of its cycle'
   }
-  const [first, second] = halves
-  const key = onceKey(first.body)
-  if (first.signer !== second.signer || first.body.cycle !== second.body.cycle || first.body.cycle !== body.cycle) {
-    return 'the halves are not by one signer about the cycle'
+  if (body.response != null) {
+    return about.signer === signer ? undefined : "it answers for another's submission"
   }
-  if (key == null || key !== onceKey(second.body) || first.id === second.id) {
-    return 'the halves do not contradict each other'
+  if (!equal(body.challenge!.subject, about.envelope.signer)) {
+    return 'it names another submitter'
   }
+  return about.signer === signer ? 'it challenges its own submission' : undefined
+}
+
+/** That they contradict each other was checked by `open`. Halves that the pool holds were checked when they came. */
+function signedEvidence({ halves }: Evidence, { network, verify, pool }: JudgeInit): string | undefined {
   const checked = ({ id, envelope }: Message) => {
     const known = pool.get(id)
     return known != null && equal(known.envelope.signature, envelope.signature)

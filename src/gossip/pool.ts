@@ -1,4 +1,5 @@
-import type { Kind, Message } from '../wire/index.ts'
+import type { Message } from '../wire/index.ts'
+import { quotaOf } from './quota.ts'
 
 /** The verified messages of the live cycles: what was seen, what sync compares and hands out, what quotas count. */
 export interface Pool {
@@ -6,12 +7,12 @@ export interface Pool {
   get(id: string): Message | undefined
   /** Whether asking a peer for it again is of no use: it is here, or was refused for good. */
   isSettled(id: string): boolean
-  /** Adds a verified message. False when it is here already or the pool is full. */
+  /** Adds a verified message. False when it is here already. Bounded by its callers: each signer has a quota (./quota.ts). */
   add(message: Message): boolean
   /** Remembers the id of a well-signed message that is not wanted, as one over its quota, so that sync does not fetch it for ever. */
   refuse(cycle: number, id: string): void
-  /** How many messages of the kind by the signer in the cycle are here. */
-  said(cycle: number, signer: string, kind: Kind): number
+  /** How many messages of the cycle are here under a key of `quotaOf`. */
+  said(cycle: number, key: string): number
   /** The cycles that it holds anything of, ascending. */
   cycles(): number[]
   /** Message ids of a cycle, ascending: 64 hex digits each. */
@@ -23,12 +24,6 @@ export interface Pool {
   /** Forgets the cycles before `cycle`. */
   prune(cycle: number): void
   readonly size: number
-  readonly isFull: boolean
-}
-
-export interface PoolInit {
-  /** Messages held in all. 4 KiB each at most, so the default keeps the pool under 256 MiB whatever stakers send; 100 nodes need about 1,000. */
-  maxMessages?: number
 }
 
 interface Cycle {
@@ -41,7 +36,7 @@ interface Cycle {
 /** Refused ids remembered per cycle. */
 const MAX_REFUSED = 4_096
 
-export function createPool({ maxMessages = 65_536 }: PoolInit = {}): Pool {
+export function createPool(): Pool {
   const cycles = new Map<number, Cycle>()
   const byId = new Map<string, Message>()
 
@@ -53,21 +48,20 @@ export function createPool({ maxMessages = 65_536 }: PoolInit = {}): Pool {
     }
     return cycle
   }
-  const key = (signer: string, kind: Kind) => `${kind}/${signer}`
 
   return {
     has: (id) => byId.has(id),
     get: (id) => byId.get(id),
     isSettled: (id) => byId.has(id) || [...cycles.values()].some((cycle) => cycle.refused.has(id)),
     add(message) {
-      if (byId.has(message.id) || byId.size >= maxMessages) {
+      if (byId.has(message.id)) {
         return false
       }
       const cycle = cycleOf(message.body.cycle)
       byId.set(message.id, message)
       cycle.messages.set(message.id, message)
-      const who = key(message.signer, message.kind)
-      cycle.said.set(who, (cycle.said.get(who) ?? 0) + 1)
+      const { key } = quotaOf(message)
+      cycle.said.set(key, (cycle.said.get(key) ?? 0) + 1)
       xorInto(cycle.digest, Buffer.from(message.id, 'hex'))
       return true
     },
@@ -78,7 +72,7 @@ export function createPool({ maxMessages = 65_536 }: PoolInit = {}): Pool {
         refused.delete(refused.keys().next().value as string)
       }
     },
-    said: (number, signer, kind) => cycles.get(number)?.said.get(key(signer, kind)) ?? 0,
+    said: (number, key) => cycles.get(number)?.said.get(key) ?? 0,
     cycles: () =>
       [...cycles.entries()]
         .filter(([, cycle]) => cycle.messages.size > 0)
@@ -100,9 +94,6 @@ export function createPool({ maxMessages = 65_536 }: PoolInit = {}): Pool {
     },
     get size() {
       return byId.size
-    },
-    get isFull() {
-      return byId.size >= maxMessages
     }
   }
 }

@@ -12,16 +12,18 @@ export const REASONS = {
   'no-slot': 'ignore',
   future: 'ignore',
   old: 'ignore',
-  /** The signed slot does not lie in the window of its kind and cycle: whoever relays it could see that. */
-  'wrong-window': 'reject',
+  /** The signed slot does not lie in the window of its kind and cycle, by the task's times as our endpoint of K2 tells them. */
+  'wrong-window': 'ignore',
   'stake-unknown': 'ignore',
-  unstaked: 'reject',
+  /** An endpoint of K2 that lies must not make us punish our peers. */
+  unstaked: 'ignore',
   seen: 'ignore',
   /** Others may have seen other messages of the same signer first. */
   'over-quota': 'ignore',
+  /** It is about a submission that is not here: it comes again by sync when that is. */
+  'unknown-subject': 'ignore',
   'bad-signature': 'reject',
   meaningless: 'reject',
-  'pool-full': 'ignore',
   /** Something of ours threw. */
   'own-fault': 'ignore'
 } as const satisfies Record<string, 'ignore' | 'reject'>

@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto'
 import bs58 from 'bs58'
 import { cycleAt, type Timing, windowOf, within } from '../clock/index.ts'
 import type { Logger } from '../observe/index.ts'
-import type { K2Client, Sent, TransactionSigner } from './client.ts'
+import type { K2Client } from './client.ts'
 import { messageOf } from './errors.ts'
 import {
   REFUSALS,
@@ -19,6 +19,7 @@ import {
   voteBatch,
   voteMessage
 } from './settlement/index.ts'
+import type { Sent, TransactionSigner } from './transactions.ts'
 
 /** A vote that was heard: `signature` is the staking key's, of `voteMessage`. */
 export interface HeardVote extends VoteContent {

@@ -1,6 +1,6 @@
 import { Connection } from '@solana/web3.js'
 import { retryAfterMs } from './choose.ts'
-import { K2ArgumentError, K2BehindError, K2UnreachableError, messageOf } from './errors.ts'
+import { K2ArgumentError, K2BehindError, K2LacksBlockError, K2UnreachableError, messageOf } from './errors.ts'
 
 /** web3.js asks without a deadline: an endpoint that hangs would hang the node. */
 export const REQUEST_TIMEOUT_MS = 10_000
@@ -164,7 +164,7 @@ const ENDPOINT_CODES = new Set([-32005, -32016, -32603, -32601, -32010, -32014, 
 
 /** Whether another endpoint may do better. */
 export function isEndpointFault(err: unknown): boolean {
-  if (err instanceof K2UnreachableError) {
+  if (err instanceof K2UnreachableError || err instanceof K2LacksBlockError) {
     return true
   }
   const { code, message } = err as { code?: unknown; message?: unknown }

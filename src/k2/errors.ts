@@ -8,6 +8,16 @@ export class K2BehindError extends K2UnreachableError {
   override name = 'K2BehindError'
 }
 
+/** The chain has not come to what was asked for: ask again later. */
+export class K2NotYetError extends Error {
+  override name = 'K2NotYetError'
+}
+
+/** The endpoint does not keep the block that was asked for. */
+export class K2LacksBlockError extends Error {
+  override name = 'K2LacksBlockError'
+}
+
 /** What was given is not a URL, or not an address: nothing was asked. */
 export class K2ArgumentError extends Error {
   override name = 'K2ArgumentError'

@@ -24,13 +24,16 @@ export {
   type VoteBatcher,
   type VoteBatcherInit
 } from './batch.ts'
-export { createK2Client, type K2Client, type K2ClientInit, type Sent, type SlotSource, signerOf, type TransactionSigner } from './client.ts'
+export type { BlockAt } from './blocks.ts'
+export { createK2Client, type K2Client, type K2ClientInit, type SlotSource } from './client.ts'
 export type { EndpointLimits, EndpointStatus } from './endpoint.ts'
 export {
   K2AccountError,
   K2ArgumentError,
   K2BehindError,
   K2ContradictionError,
+  K2LacksBlockError,
+  K2NotYetError,
   K2TransactionError,
   K2UnreachableError,
   messageOf
@@ -38,3 +41,4 @@ export {
 export { createOutbox, type FinalVote, type Outbox, type OutboxCounters, type OutboxInit } from './outbox.ts'
 export { createSlots, type Slots } from './slots.ts'
 export { createStakeView, type StakeView, stakeSetOf } from './stake-view.ts'
+export { type Sent, signerOf, type TransactionSigner } from './transactions.ts'

@@ -2,11 +2,12 @@ import { type Timing, windowOf } from '../clock/index.ts'
 import type { Signer } from '../identity/index.ts'
 import type { Logger } from '../observe/index.ts'
 import type { KeyValue } from '../store/index.ts'
-import type { K2Client, Sent } from './client.ts'
+import type { K2Client } from './client.ts'
 import { isBehind } from './connection.ts'
 import { K2ContradictionError, K2TransactionError, messageOf } from './errors.ts'
 import type { Broadcast } from './pool.ts'
 import { vote as voteInstruction } from './settlement/index.ts'
+import type { Sent } from './transactions.ts'
 
 /** A final vote: hashes of 32 bytes, rewards in ROE since the task began. */
 export interface FinalVote {

@@ -35,6 +35,8 @@ export interface Question<T> {
   digest: (value: T) => string
   /** An answer from before this slot is none. */
   minSlot?: number | undefined
+  /** The digest of "not yet": where most say so, whoever says more may be ahead, and is not held to contradict them. */
+  open?: string
 }
 
 /** What became of a transaction that was given to every endpoint. */
@@ -203,7 +205,7 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
     )
 
   /** Puts a question to all, once. */
-  async function poll<T>({ request, digest, minSlot }: Question<T>) {
+  async function poll<T>({ request, digest, minSlot, open }: Question<T>) {
     const answers: Array<Answer & { value?: T; error?: unknown }> = []
     let failure: unknown
     const asked = usable().map(async (endpoint) => {
@@ -225,7 +227,7 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
     }
     const early = majority(answers, usable().length)
     const verdict = early.digest == null ? majority(answers, answers.length) : early
-    if (verdict.digest != null) {
+    if (verdict.digest != null && verdict.digest !== open) {
       // those that answer later are judged too, and nobody waits for them
       Promise.allSettled(asked).then(() => {
         const best = Math.max(...answers.filter((one) => one.digest === verdict.digest).map(({ slot }) => slot))

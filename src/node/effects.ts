@@ -1,7 +1,5 @@
-import { peerIdFromMultihash } from '@libp2p/peer-id'
 import { CID } from 'multiformats/cid'
-import * as Digest from 'multiformats/hashes/digest'
-import { type Timing, windowOf } from '../clock/index.ts'
+import { scheduleFor, type Timing, windowOf } from '../clock/index.ts'
 import { type FinalVote, messageOf, type Slots, type StakeView } from '../k2/index.ts'
 import { bountyFor, type TaskAccount } from '../k2/settlement/index.ts'
 import type { Events, Logger } from '../observe/index.ts'
@@ -26,8 +24,8 @@ export interface EffectsInit {
   publish: (body: Body) => Promise<void>
   /** The task's account, read at or after a slot. */
   taskAccount: (minSlot: number) => Promise<TaskAccount>
-  /** Where we are, as messages carry it. */
-  address: () => { peerId: Uint8Array<ArrayBuffer>; multiaddrs: Uint8Array<ArrayBuffer>[] }
+  /** Hash of K2's first block at or after a slot: 32 bytes. */
+  blockhashAt: (slot: number) => Promise<Uint8Array>
   providers: () => ProviderHint[]
   providerOf: (staker: string) => ProviderHint | undefined
   events: Events
@@ -69,23 +67,26 @@ export function createEffects(init: EffectsInit): Effects {
 
   /** What K2 says the record of `cycle` builds on. Final, as it is read inside the window in which only `cycle` is voted on. */
   const baseOf = async (cycle: number): Promise<Base> => {
-    const account = await init.taskAccount(windowOf(timing, cycle, 'distribution').from)
-    const bounty = bountyFor(account, cycle)
+    const [account, beacon] = await Promise.all([
+      init.taskAccount(windowOf(timing, cycle, 'distribution').from),
+      init.blockhashAt(scheduleFor(timing, cycle).beaconSlot)
+    ])
+    const base = { bounty: bountyFor(account, cycle), beacon }
     const { finalized } = account
     if (finalized == null) {
-      return { previous: null, bounty }
+      return { ...base, previous: null }
     }
     const cid = recordCid(finalized.recordDigest)
     if (finalized.cycle < cycle) {
-      return { previous: { cid: cid.toString(), cycle: finalized.cycle }, bounty }
+      return { ...base, previous: { cid: cid.toString(), cycle: finalized.cycle } }
     }
     // the others were quicker: what it builds on stands in the record itself
     const { content } = await records.ensure(cid)
     if (content.previous == null) {
-      return { previous: null, bounty }
+      return { ...base, previous: null }
     }
     const before = await records.ensure(content.previous)
-    return { previous: { cid: content.previous.toString(), cycle: before.content.cycle }, bounty }
+    return { ...base, previous: { cid: content.previous.toString(), cycle: before.content.cycle } }
   }
 
   const run = async (effect: RoundsEffect): Promise<void> => {
@@ -104,33 +105,19 @@ export function createEffects(init: EffectsInit): Effects {
         // a node that is told to stop has missed nothing
         return init.stopping.aborted ? undefined : handle({ type: 'worked', cycle: effect.cycle, outcome })
       }
-      case 'publish': {
-        const { body } = effect
-        if (body.submission != null) {
-          Object.assign(body.submission, init.address())
-        }
-        return publish(body)
-      }
+      case 'publish':
+        return publish(effect.body)
       case 'audit': {
-        const { cycle, submission, response, fetchBySlot, deadlineSlot } = effect
-        const where = response?.body.response ?? submission.body.submission!
+        const { cycle, submission, fetchBySlot, deadlineSlot } = effect
         const host = init.task(cycle)
         const result =
           host == null
             ? { finding: 'abstained' as const, reason: 'the task’s bundle is not here yet' }
-            : await host.audit(submission, hintOf(where), timingOf(cycle), {
+            : await host.audit(submission, vouchers([submission.signer]), timingOf(cycle), {
                 fetchMs: msUntil(fetchBySlot),
                 totalMs: msUntil(deadlineSlot)
               })
         return handle({ type: 'audited', cycle, submission: submission.id, ...result })
-      }
-      case 'respond': {
-        const { cycle, submission } = effect
-        return publish({
-          cycle,
-          slot: slots.now() ?? 0,
-          response: { submission: new Uint8Array(Buffer.from(submission, 'hex')), ...init.address() }
-        })
       }
       case 'build': {
         const { cycle, key } = effect
@@ -143,15 +130,11 @@ export function createEffects(init: EffectsInit): Effects {
         }
       }
       case 'check': {
-        const { cycle, proposal, mustHave, deadlineSlot } = effect
-        const cid = CID.decode(proposal.body.record!.cid)
-        const proposer = init.providerOf(proposal.signer)
-        const messages = [...(rounds.cycles().get(cycle)?.messages.values() ?? [])].map(({ message }) => message)
-        const facts = { cycle, messages, stakes: effect.stakes, base: effect.base, mustHave }
+        const { cycle, cid, deadlineSlot } = effect
         const result = await records
-          .check(cid, facts, [...(proposer == null ? [] : [proposer]), ...init.providers()], msUntil(deadlineSlot))
+          .check(CID.parse(cid), effect, vouchers(effect.vouchers), msUntil(deadlineSlot))
           .catch((err) => ({ verdict: 'unreadable' as const, reason: messageOf(err) }))
-        return handle({ type: 'checked', cycle, cid: cid.toString(), result })
+        return handle({ type: 'checked', cycle, cid, result })
       }
       case 'vote': {
         const { cid, root, totalRewards } = effect.record
@@ -165,6 +148,12 @@ export function createEffects(init: EffectsInit): Effects {
         return events.emit('closed', { cycle: effect.cycle })
     }
   }
+
+  /** Where those are whose word it is, by what they have announced, and then everybody else. */
+  const vouchers = (stakers: string[]): ProviderHint[] => [
+    ...stakers.flatMap((staker) => init.providerOf(staker) ?? []),
+    ...init.providers()
+  ]
 
   /** The task, which a node that has just started still fetches. */
   const taskBy = async (cycle: number, slot: number): Promise<TaskHost | undefined> => {
@@ -196,9 +185,4 @@ export function createEffects(init: EffectsInit): Effects {
       await Promise.allSettled(running)
     }
   }
-}
-
-/** A submission or a response says where its proof can be had. */
-function hintOf({ peerId, multiaddrs }: { peerId: Uint8Array; multiaddrs: Uint8Array[] }): ProviderHint {
-  return { peerId: peerIdFromMultihash(Digest.decode(peerId)).toString(), multiaddrs }
 }

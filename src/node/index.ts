@@ -20,7 +20,8 @@
  */
 import { randomInt } from 'node:crypto'
 import { join } from 'node:path'
-import { CID } from 'multiformats/cid'
+import bs58 from 'bs58'
+import type { CID } from 'multiformats/cid'
 import { cycleAt, liveCycles, type Timing, windowOf } from '../clock/index.ts'
 import { bytesOf, type Config } from '../config/index.ts'
 import { createGossip, createPool } from '../gossip/index.ts'
@@ -39,7 +40,7 @@ import {
 } from '../network/index.ts'
 import { createEvents, type Events, type Logger } from '../observe/index.ts'
 import { createProofs, createTaskProofs, type ProviderHint } from '../proofs/index.ts'
-import { proposerFor, tally } from '../record/index.ts'
+import { LARGEST_SLASH, proposerFor } from '../record/index.ts'
 import { createRounds } from '../rounds/index.ts'
 import { openStore } from '../store/index.ts'
 import { createSync } from '../sync/index.ts'
@@ -242,6 +243,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       taskId: config.task,
       genesisHash,
       timing,
+      largestSlash: LARGEST_SLASH,
       verify: verifyEd25519,
       distribution: (input) => distributionOf(versions.of(input.cycle)?.runner, input),
       providers
@@ -284,15 +286,9 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       self,
       network,
       timing,
-      // private and unpredictable: who could foresee its auditors could serve only them
       random: () => randomInt(2 ** 47) / 2 ** 47,
       proposer: ({ stakes: { weights }, base, cycle, attempt }) =>
-        proposerFor({
-          stakes: weights,
-          seed: base.previous == null ? network.taskId : CID.parse(base.previous.cid).multihash.digest,
-          cycle,
-          attempt
-        })
+        proposerFor({ taskId: config.task, stakes: weights, beacon: base.beacon, cycle, attempt })
     })
     const publish =
       parts.publish?.(honestPublish, {
@@ -312,7 +308,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       vote: parts.vote?.(outbox.cast) ?? outbox.cast,
       publish,
       taskAccount: (minSlot) => k2.task(config.task, minSlot),
-      address,
+      blockhashAt: async (slot) => bs58.decode((await k2.blockAtOrAfter(slot)).blockhash),
       providers,
       providerOf: (staker) => hintOfStaker(staker),
       events,
@@ -374,14 +370,6 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       }
     }
 
-    function address(): { peerId: Uint8Array<ArrayBuffer>; multiaddrs: Uint8Array<ArrayBuffer>[] } {
-      const announced = announcer.current()?.body.announcement
-      return {
-        peerId: new Uint8Array(libp2p.peerId.toMultihash().bytes),
-        multiaddrs: announced?.multiaddrs.map((bytes) => new Uint8Array(bytes)) ?? []
-      }
-    }
-
     /** The stake that our key speaks for: another's from before, where it took over. */
     function ownStake(): StakeAccount | undefined {
       return stakes.accounts().find(({ stakingKey }) => stakingKey === self)
@@ -407,7 +395,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
     // -- time
 
     function onSlot(slot: number): void {
-      effects.handle({ type: 'slot', slot })
+      effects.handle({ type: 'slot', slot, connected: peers.staked().length > 0 })
       batcher.onSlot(slot)
       const cycle = Math.max(0, cycleAt(timing, slot))
       workingCycle = cycle
@@ -483,6 +471,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         return
       }
       finalizedCycle = finalized.cycle
+      effects.handle({ type: 'finalized', cycle: finalizedCycle })
       const cid = recordCid(finalized.recordDigest)
       events.emit('finalized', {
         cycle: finalized.cycle,
@@ -529,18 +518,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
 
     /** Has the finalized record here, and tells what it meant for us. */
     async function settle(cycle: number, cid: CID): Promise<void> {
-      const { content, ledger } = await records.ensure(cid)
-      const weights = (await stakes.at(cycle)).weights
-      const outcome = tally({
-        taskId: config.task,
-        genesisHash,
-        cycle,
-        previous: null,
-        ledger: new Map(),
-        stakes: weights,
-        bounty: content.bounty,
-        messages: content.messages.map((bytes) => open(bytes, network))
-      })
+      const { content, ledger, tally: outcome } = await records.outcome(cid, await stakes.at(cycle))
       const accepted = outcome.accepted.some(({ signer: submitter }) => submitter === self)
       const rejected = outcome.rejected.find((one) => one.staker === self)
       const { staker } = ownStake() ?? { staker: self }

@@ -12,15 +12,18 @@ import {
   type DistributionInput,
   distributionInput,
   type GetBlock,
+  type Heard,
   type Ledger,
+  offencesIn,
   type RecordContent,
   RecordMalformedError,
   readLedger,
   readRecord,
+  type Tally,
   tally
 } from '../record/index.ts'
 import type { Base, CheckResult, StakeSet } from '../rounds/index.ts'
-import type { Message, Verify } from '../wire/index.ts'
+import { type Message, networkOf, open, type Verify } from '../wire/index.ts'
 
 const DAG_CBOR = 0x71
 const SHA2_256 = 0x12
@@ -48,6 +51,8 @@ export interface RecordsInit {
   taskId: string
   genesisHash: string
   timing: Timing
+  /** The most that one staker may lose in one cycle, in ten-thousandths of its stake. */
+  largestSlash: number
   verify: Verify
   /** The task's distribution function; throws when it could not be run. */
   distribution: (input: DistributionInput) => Promise<readonly DistributionEntry[]>
@@ -66,9 +71,11 @@ export interface CycleFacts {
 export interface Records {
   /** Builds the record and keeps its blocks, so that others can fetch it from us. */
   build(facts: CycleFacts): Promise<BuiltRecord>
-  check(cid: CID, facts: CycleFacts & { mustHave: ReadonlySet<string> }, from: ProviderHint[], timeoutMs: number): Promise<CheckResult>
+  check(cid: CID, facts: CycleFacts & Heard, from: ProviderHint[], timeoutMs: number): Promise<CheckResult>
   /** Has a finalized record and its ledger here, from whoever has them. @throws ProofUnavailableError */
   ensure(cid: CID, timeoutMs?: number): Promise<{ content: RecordContent; ledger: Ledger }>
+  /** What a finalized record came to for each staker. @throws ProofUnavailableError */
+  outcome(cid: CID, stakes: StakeSet): Promise<{ content: RecordContent; ledger: Ledger; tally: Tally }>
 }
 
 /** Records are a few blocks of at most 256 KiB. */
@@ -76,7 +83,9 @@ const FETCH_TIMEOUT_MS = 10_000
 /** Ledgers in memory: the one before, and those that proposals of this cycle come to. */
 const KEPT_LEDGERS = 8
 
-export function createRecords({ proofs, taskId, genesisHash, timing, verify, distribution, providers }: RecordsInit): Records {
+export function createRecords(init: RecordsInit): Records {
+  const { proofs, taskId, genesisHash, timing, largestSlash, verify, distribution, providers } = init
+  const network = networkOf(genesisHash, taskId)
   const ledgers = new Map<string, Promise<{ content: RecordContent; ledger: Ledger }>>()
 
   const keep = async (cycle: number, cids: CID[]) => {
@@ -108,20 +117,40 @@ export function createRecords({ proofs, taskId, genesisHash, timing, verify, dis
     return loading
   }
 
+  const messagesOf = (content: RecordContent) => content.messages.map((bytes) => open(bytes, network))
+
+  /** What a cycle that follows the record of `cid` builds on. */
+  const after = async (cid: CID | null): Promise<Pick<CycleInputs, 'previous' | 'ledger'>> => {
+    if (cid == null) {
+      return { previous: null, ledger: new Map() }
+    }
+    const { content, ledger } = await ensure(cid)
+    return { previous: { cid, cycle: content.cycle, offences: offencesIn(messagesOf(content), content.cycle) }, ledger }
+  }
+
   const inputsOf = async ({ cycle, messages, stakes, base }: CycleFacts): Promise<CycleInputs> => ({
     taskId,
     genesisHash,
     cycle,
-    previous: base.previous == null ? null : { cid: CID.parse(base.previous.cid), cycle: base.previous.cycle },
-    ledger: base.previous == null ? new Map() : (await ensure(CID.parse(base.previous.cid))).ledger,
+    ...(await after(base.previous == null ? null : CID.parse(base.previous.cid))),
+    beacon: base.beacon,
     stakes: stakes.weights,
+    totalStake: stakes.total,
     ...(stakes.stakers == null ? {} : { stakers: stakes.stakers }),
     bounty: base.bounty,
+    largestSlash,
     messages
   })
 
   return {
     ensure,
+    async outcome(cid, stakes) {
+      const { content, ledger } = await ensure(cid)
+      const previous = content.previous == null ? null : { cid: content.previous.toString(), cycle: 0 }
+      const base = { previous, bounty: content.bounty, beacon: content.beacon }
+      const inputs = await inputsOf({ cycle: content.cycle, messages: messagesOf(content), stakes, base })
+      return { content, ledger, tally: tally(inputs) }
+    },
     async build(facts) {
       const inputs = await inputsOf(facts)
       const counted = tally(inputs)
@@ -139,7 +168,8 @@ export function createRecords({ proofs, taskId, genesisHash, timing, verify, dis
       try {
         const inputs = await inputsOf(facts)
         const { content } = await readRecord(cid, blocksFrom(proofs, from, timeoutMs))
-        const check = await checkRecord(content, { ...inputs, mustHave: facts.mustHave }, { timing, verify, distribution })
+        const { mustHave, timely } = facts
+        const check = await checkRecord(content, { ...inputs, mustHave, timely }, { timing, verify, distribution })
         if (!check.ok && check.verdict === 'wrong') {
           return { verdict: 'wrong', reason: check.reason }
         }

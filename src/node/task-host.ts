@@ -23,8 +23,11 @@ export interface Audited {
 /** Between the rounds and the task: does the work of a cycle, and audits what others submitted. */
 export interface TaskHost {
   work(timing: CycleTiming, timeoutMs: number): Promise<Worked>
-  /** @param limits how long the proof may take to come, and how long all of it may take, in ms from now */
-  audit(submission: Message, from: ProviderHint, timing: CycleTiming, limits: { fetchMs: number; totalMs: number }): Promise<Audited>
+  /**
+   * @param from who may have the proof, the submitter first
+   * @param limits how long the proof may take to come, and how long all of it may take, in ms from now
+   */
+  audit(submission: Message, from: ProviderHint[], timing: CycleTiming, limits: { fetchMs: number; totalMs: number }): Promise<Audited>
 }
 
 /**
@@ -70,7 +73,7 @@ export function createTaskHost({ taskId, runner, proofs, limits, alsoProvide }: 
       for (const root of roots) {
         try {
           await proofs.fetch(root.cid, {
-            from: [from],
+            from,
             declared: root.declared,
             limits,
             timeoutMs: Math.max(1, started + fetchMs - performance.now())

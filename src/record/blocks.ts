@@ -14,6 +14,19 @@ export const CHUNK_BYTES = 256 * 1024
 
 const SHA2_256 = 0x12
 
+export interface RecordLimits {
+  /** Of one block. */
+  blockBytes: number
+  /** Of all blocks of one record, or of one ledger. */
+  totalBytes: number
+}
+
+/**
+ * A staker has at most a submission, its verdicts and a challenge in a record, or one proof that it equivocated: some 4,100 bytes.
+ * So 64 MiB hold the messages of 16,000 stakers, whatever they say, and a ledger of a million.
+ */
+export const RECORD_LIMITS: RecordLimits = { blockBytes: CHUNK_BYTES, totalBytes: 64 * 1024 * 1024 }
+
 export function blockOf(value: unknown): Block {
   const bytes = dagCbor.encode(value)
   return { cid: cidOf(bytes), bytes }

@@ -3,12 +3,12 @@
  * Spec: protocols/record/README.md "Checking".
  */
 import type { CID } from 'multiformats/cid'
-import { type Timing, windowOf, within } from '../clock/index.ts'
+import { signedWindowOf, type Timing, within } from '../clock/index.ts'
 import { KINDS, type Message, type Network, networkOf, open, type Verify, verifySignature } from '../wire/index.ts'
 import { type DistributionEntry, type DistributionInput, distributionInput } from './distribution-input.ts'
 import { DistributionError } from './errors.ts'
 import { buildRecord, encodeRecord, type RecordContent } from './record.ts'
-import { type CycleInputs, evidenceOf, type Tally, tally } from './tally.ts'
+import { type CycleInputs, type Tally, tally } from './tally.ts'
 
 export interface CheckTools {
   timing: Timing
@@ -18,9 +18,17 @@ export interface CheckTools {
   distribution: (input: DistributionInput) => Promise<readonly DistributionEntry[]>
 }
 
+/** When this node heard what: the two sides of timeliness. Spec: protocols/record/README.md "Checking". */
+export interface Heard {
+  /** Ids of what it had early enough for the record to need it. */
+  mustHave: ReadonlySet<string>
+  /** Ids of the submissions that it heard before they were too late to be looked at; null when it could not hear then. */
+  timely: ReadonlySet<string> | null
+}
+
 /**
- * `incomplete`: it is right as far as it goes, but lacks a message that we had in time and that would count; others may
- * not have had it, so who sees the others agree can still vote for it.
+ * `incomplete`: it is right as far as it goes, but lacks a message that we had in time and that would count, or pays for one that
+ * came too late; others may have heard otherwise, so who sees the others agree can still vote for it.
  */
 export type RecordCheck =
   | { ok: true; cid: CID; root: Uint8Array; totalRewards: bigint; totalSlashed: bigint; tally: Tally }
@@ -29,14 +37,9 @@ export type RecordCheck =
 
 /**
  * @param content - as `readRecord` gives it
- * @param own - what we know of the cycle. `messages` are our own; `mustHave` are the ids of those that we had early
- *   enough for the record to need them
+ * @param own - what we know of the cycle. `messages` are our own
  */
-export async function checkRecord(
-  content: RecordContent,
-  own: CycleInputs & { mustHave: ReadonlySet<string> },
-  tools: CheckTools
-): Promise<RecordCheck> {
+export async function checkRecord(content: RecordContent, own: CycleInputs & Heard, tools: CheckTools): Promise<RecordCheck> {
   const wrong = (reason: string): RecordCheck => ({ ok: false, verdict: 'wrong', reason })
   const basis = compareBasis(content, own)
   if (basis != null) {
@@ -69,9 +72,9 @@ export async function checkRecord(
     return wrong(`it does not recompute: ${firstDifference(content, recomputed.content)}`)
   }
   const { root, totalRewards, totalSlashed } = recomputed
-  const missing = missingMessage(messages, result, own, network)
-  if (missing != null) {
-    return { ok: false, verdict: 'incomplete', reason: missing, cid, root, totalRewards, totalSlashed }
+  const untimely = missingMessage(messages, result, own) ?? lateSubmission(result, own)
+  if (untimely != null) {
+    return { ok: false, verdict: 'incomplete', reason: untimely, cid, root, totalRewards, totalSlashed }
   }
   return { ok: true, cid, root, totalRewards, totalSlashed, tally: result }
 }
@@ -90,6 +93,9 @@ function compareBasis(content: RecordContent, own: CycleInputs): string | null {
   const previous = own.previous?.cid
   if (previous == null ? content.previous != null : !previous.equals(content.previous)) {
     return `it follows ${content.previous ?? 'nothing'}, the last finalized record is ${previous ?? 'none'}`
+  }
+  if (Buffer.compare(content.beacon, own.beacon) !== 0) {
+    return 'it names another block of K2 as its beacon'
   }
   if (content.bounty !== own.bounty) {
     return `it names a bounty of ${content.bounty}, K2 says ${own.bounty}`
@@ -115,20 +121,15 @@ function judgeMessage(message: Message, own: CycleInputs, network: Network, { ti
     return `a ${kind} by ${signer}, who had no stake`
   }
   const { window } = KINDS[kind]
-  if (window !== 'any' && !within(windowOf(timing, own.cycle, window), body.slot)) {
+  if (window !== 'any' && !within(signedWindowOf(timing, own.cycle, window), body.slot)) {
     return `a ${kind} of slot ${body.slot}, outside the ${window} window`
   }
   if (!verifySignature(message, network, verify)) {
     return `a ${kind} that ${signer} did not sign`
   }
-  if (kind === 'equivocation') {
-    const evidence = evidenceOf(message, network)
-    if (evidence == null) {
-      return 'evidence that does not hold'
-    }
-    if (!evidence.halves.every((half) => verifySignature(half, network, verify))) {
-      return `evidence that ${evidence.offender} did not sign`
-    }
+  const { evidence } = message
+  if (evidence != null && !evidence.halves.every((half) => verifySignature(half, network, verify))) {
+    return `evidence that ${evidence.offender} did not sign`
   }
   return null
 }
@@ -137,12 +138,7 @@ function judgeMessage(message: Message, own: CycleInputs, network: Network, { ti
  * The first message that the record had to hold and does not. It need not hold what would count for nothing: more of
  * a staker whose equivocation it proves, or words about a submission that does not stand.
  */
-function missingMessage(
-  messages: Message[],
-  theirs: Tally,
-  own: CycleInputs & { mustHave: ReadonlySet<string> },
-  network: Network
-): string | null {
+function missingMessage(messages: Message[], theirs: Tally, own: CycleInputs & Heard): string | null {
   const held = new Set(messages.map(({ id }) => id))
   const missingIds = [...own.mustHave].filter((id) => !held.has(id)).sort()
   if (missingIds.length === 0) {
@@ -157,12 +153,19 @@ function missingMessage(
     if (message == null) {
       return `it lacks the message ${id}`
     }
-    const about = message.kind === 'equivocation' ? evidenceOf(message, network)?.offender : message.signer
+    const about = message.evidence?.offender ?? message.signer
     if (counting.has(id) && !(about != null && convicted.has(about))) {
       return `it lacks the ${message.kind} ${id} of ${message.signer}`
     }
   }
   return null
+}
+
+/** A submission that stands in the record and came too late to be audited: what pays must be heard early. */
+function lateSubmission({ messages, rejected }: Tally, { timely }: Heard): string | null {
+  const convicted = new Set(rejected.filter(({ reason }) => reason === 'equivocated').map(({ staker }) => staker))
+  const late = messages.find(({ id, kind, signer }) => kind === 'submission' && timely?.has(id) === false && !convicted.has(signer))
+  return late == null ? null : `it holds the submission ${late.id} of ${late.signer}, which came too late to be audited`
 }
 
 /** Names the field in which two contents differ, for the log. */

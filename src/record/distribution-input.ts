@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto'
-import { lengthPrefixed } from '../wire/index.ts'
-import { byStaker, keyBytes } from './stakers.ts'
+import { beaconSeed } from './beacon.ts'
+import { byStaker } from './stakers.ts'
 import type { CycleInputs, RejectionReason, Tally } from './tally.ts'
 
 /**
@@ -12,7 +11,7 @@ export interface DistributionInput {
   cycle: number
   /** The most that may be paid. */
   bounty: string
-  /** 64 hex digits, a hash over everything that the record is made from: the seed of the function's randomness. */
+  /** 64 hex digits, from a block of K2 that came after the submissions: the seed of the function's randomness. */
   seed: string
   /** The accepted ones. `value` is what the task submitted, as text. */
   submissions: Array<{ staker: string; value: string; stake: string }>
@@ -27,7 +26,7 @@ export interface DistributionEntry {
   amount: bigint
 }
 
-const SEED_TAG = Buffer.from('koii-mesh/distribution-seed/1')
+const SEED_TAG = 'koii-mesh/distribution-seed/2'
 
 export function distributionInput(inputs: CycleInputs, tally: Tally): DistributionInput {
   const { taskId, cycle, bounty, stakes } = inputs
@@ -36,7 +35,7 @@ export function distributionInput(inputs: CycleInputs, tally: Tally): Distributi
     taskId,
     cycle,
     bounty: bounty.toString(),
-    seed: seedOf(inputs, tally),
+    seed: Buffer.from(beaconSeed(SEED_TAG, inputs)).toString('hex'),
     submissions: tally.accepted.map(({ signer, body }) => ({
       staker: signer,
       value: Buffer.from(body.submission!.value).toString('utf8'),
@@ -45,28 +44,4 @@ export function distributionInput(inputs: CycleInputs, tally: Tally): Distributi
     rejected: tally.rejected.map(({ staker, reason }) => ({ staker, reason, stake: stakeOf(staker) })),
     stakes: byStaker(stakes, ([staker]) => staker).map(([staker, stake]) => ({ staker, stake: stake.toString() }))
   }
-}
-
-function seedOf({ genesisHash, taskId, cycle, previous, bounty, stakes }: CycleInputs, tally: Tally): string {
-  const numbers = Buffer.alloc(16)
-  numbers.writeBigUInt64BE(BigInt(cycle), 0)
-  numbers.writeBigUInt64BE(bounty, 8)
-  const staked = byStaker(stakes, ([staker]) => staker).map(([staker, stake]) => {
-    const entry = Buffer.alloc(40)
-    entry.set(keyBytes(staker)!, 0)
-    entry.writeBigUInt64BE(stake, 32)
-    return entry
-  })
-  const parts = [
-    SEED_TAG,
-    keyBytes(genesisHash)!,
-    keyBytes(taskId)!,
-    numbers,
-    previous?.cid.multihash.digest ?? new Uint8Array(),
-    Buffer.concat(tally.messages.map(({ id }) => Buffer.from(id, 'hex'))),
-    Buffer.concat(staked)
-  ]
-  return createHash('sha256')
-    .update(lengthPrefixed(...parts))
-    .digest('hex')
 }

@@ -14,8 +14,9 @@
  * const { cid, blocks, ledger } = buildRecord(inputs, result, list)
  * ```
  */
-export { type Block, CHUNK_BYTES, isRecordCid } from './blocks.ts'
-export { type CheckTools, checkRecord, type RecordCheck } from './check.ts'
+export { beaconSeed } from './beacon.ts'
+export { type Block, CHUNK_BYTES, isRecordCid, RECORD_LIMITS, type RecordLimits } from './blocks.ts'
+export { type CheckTools, checkRecord, type Heard, type RecordCheck } from './check.ts'
 export { type DistributionEntry, type DistributionInput, distributionInput } from './distribution-input.ts'
 export { DistributionError, RecordMalformedError } from './errors.ts'
 export {
@@ -31,16 +32,20 @@ export {
 } from './ledger.ts'
 export { proposerFor } from './proposer.ts'
 export { hasQuorum } from './quorum.ts'
-export { type GetBlock, RECORD_LIMITS, type RecordLimits, readLedger, readRecord } from './read.ts'
+export { type GetBlock, readLedger, readRecord } from './read.ts'
 export { type BuiltRecord, buildRecord, encodeLedger, encodeRecord, nextLedger, RECORD_VERSION, type RecordContent } from './record.ts'
+export { placesOf } from './stakers.ts'
 export {
   type CycleInputs,
-  EQUIVOCATION_SLASH,
-  evidenceOf,
   isRecorded,
+  LARGEST_SLASH,
+  offencesIn,
+  type PreviousRecord,
   RECORDED_KINDS,
   type Rejection,
   type RejectionReason,
+  SLASHES,
   type Tally,
   tally
 } from './tally.ts'
+export { isRefuted, type Weights, weigh } from './verdicts.ts'

@@ -1,24 +1,26 @@
 import { createHash } from 'node:crypto'
-import { lengthPrefixed } from '../wire/index.ts'
+import { beaconSeed } from './beacon.ts'
 import { byStaker } from './stakers.ts'
 
-const TAG = Buffer.from('koii-mesh/proposer/1')
+const TAG = 'koii-mesh/proposer/2'
 
 /**
  * Who proposes the record of (`cycle`, `attempt`): drawn by stake, the same for everyone who knows the seed. Nobody has
  * a second turn before everybody had the first. Null when nobody has stake.
  *
  * @param stakes - by base58 staking key, as fixed for the cycle
- * @param seed - the digest of the previous record, or the task id before there is one
+ * @param beacon - the cycle's: nothing that a signer can vary plays a part
  */
 export function proposerFor({
+  taskId,
   stakes,
-  seed,
+  beacon,
   cycle,
   attempt
 }: {
+  taskId: string
   stakes: ReadonlyMap<string, bigint>
-  seed: Uint8Array
+  beacon: Uint8Array
   cycle: number
   attempt: number
 }): string | null {
@@ -29,12 +31,13 @@ export function proposerFor({
   if (waiting.length === 0) {
     return null
   }
+  const seed = beaconSeed(TAG, { taskId, cycle, beacon })
   const lap = Math.floor(attempt / waiting.length)
   const turns = attempt % waiting.length
   let total = waiting.reduce((sum, [, stake]) => sum + stake, 0n)
   for (let turn = 0; ; turn++) {
     // 256 bits over a total of at most 80 or so: what the remainder favours is far below anything measurable
-    let at = draw(seed, cycle, lap, turn) % total
+    let at = draw(seed, lap, turn) % total
     const index = waiting.findIndex(([, stake]) => {
       if (at < stake) {
         return true
@@ -51,14 +54,9 @@ export function proposerFor({
   }
 }
 
-function draw(seed: Uint8Array, cycle: number, lap: number, turn: number): bigint {
-  const numbers = Buffer.alloc(24)
-  numbers.writeBigUInt64BE(BigInt(cycle), 0)
-  numbers.writeBigUInt64BE(BigInt(lap), 8)
-  numbers.writeBigUInt64BE(BigInt(turn), 16)
-  return BigInt(
-    `0x${createHash('sha256')
-      .update(lengthPrefixed(TAG, seed, numbers))
-      .digest('hex')}`
-  )
+function draw(seed: Uint8Array, lap: number, turn: number): bigint {
+  const numbers = Buffer.alloc(16)
+  numbers.writeBigUInt64BE(BigInt(lap), 0)
+  numbers.writeBigUInt64BE(BigInt(turn), 8)
+  return BigInt(`0x${createHash('sha256').update(seed).update(numbers).digest('hex')}`)
 }

@@ -6,7 +6,7 @@ import * as dagCbor from '@ipld/dag-cbor'
 import bs58 from 'bs58'
 import { CID } from 'multiformats/cid'
 import { LIMITS, type Message, networkOf, open } from '../wire/index.ts'
-import { CHUNK_BYTES, cidOf, isRecordCid } from './blocks.ts'
+import { CHUNK_BYTES, cidOf, isRecordCid, RECORD_LIMITS, type RecordLimits } from './blocks.ts'
 import type { DistributionEntry } from './distribution-input.ts'
 import { RecordMalformedError } from './errors.ts'
 import { type Ledger, type LedgerEntry, MAX_AMOUNT, merkleRoot, totalsOf } from './ledger.ts'
@@ -16,19 +16,6 @@ import { isRecorded, sorted } from './tally.ts'
 
 /** Gets one block, from wherever; the hash is checked here, its length should be bounded there. */
 export type GetBlock = (cid: CID) => Promise<Uint8Array>
-
-export interface RecordLimits {
-  /** Of one block. */
-  blockBytes: number
-  /** Of all blocks of one record, or of one ledger. */
-  totalBytes: number
-}
-
-/**
- * 64 MiB hold the messages of 10,000 stakers with a few hundred of them challenged, and a ledger of a million; a
- * proposer has stake to lose, but must not be able to fill a laptop's memory.
- */
-export const RECORD_LIMITS: RecordLimits = { blockBytes: CHUNK_BYTES, totalBytes: 64 * 1024 * 1024 }
 
 /**
  * Fetches and checks the blocks of a record, without its ledger: that is for who needs it.
@@ -51,6 +38,7 @@ export async function readRecord(
     task: asKey(root.task, 'record.task'),
     cycle: asWhole(root.cycle, 'record.cycle'),
     previous: root.previous === null ? null : asLink(root.previous, 'record.previous'),
+    beacon: asBytes(root.beacon, 32, 'record.beacon'),
     bounty: asAmount(root.bounty, 'record.bounty'),
     messages: [],
     distribution: [],

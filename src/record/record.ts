@@ -2,14 +2,14 @@
  * From a tally and the task's distribution list to the record's blocks. Spec: protocols/record/README.md "The record".
  */
 import type { CID } from 'multiformats/cid'
-import { type Block, blockOf, chunked } from './blocks.ts'
+import { type Block, blockOf, chunked, RECORD_LIMITS, type RecordLimits } from './blocks.ts'
 import type { DistributionEntry } from './distribution-input.ts'
 import { DistributionError } from './errors.ts'
 import { type Ledger, type LedgerEntry, MAX_AMOUNT, merkleRoot, totalsOf } from './ledger.ts'
 import { byStaker, keyBytes } from './stakers.ts'
-import { type CycleInputs, envelopeBytes, type Tally } from './tally.ts'
+import { type CycleInputs, envelopeBytes, LARGEST_SLASH, partOf, type Tally } from './tally.ts'
 
-export const RECORD_VERSION = 1
+export const RECORD_VERSION = 2
 
 /** What a record says. It names neither who proposed it nor in which attempt: the same inputs give the same bytes. */
 export interface RecordContent {
@@ -19,13 +19,15 @@ export interface RecordContent {
   task: string
   cycle: number
   previous: CID | null
+  /** The block of K2 that the cycle's seeds come from: 32 bytes. */
+  beacon: Uint8Array
   /** In ROE, as all amounts here. */
   bounty: bigint
   /** Envelopes, sorted by kind, signer and id. */
   messages: Uint8Array[]
   /** What the task's function decided: sorted by staker, no zeros. */
   distribution: DistributionEntry[]
-  /** What equivocation cost, beyond the task's own list: sorted by staker, positive. */
+  /** What equivocation and invalid work cost, beyond the task's own list: sorted by staker, positive. */
   slashes: DistributionEntry[]
   /** Merkle root of the cumulative ledger. */
   root: Uint8Array
@@ -54,11 +56,17 @@ export interface BuiltRecord {
 /**
  * Checks the distribution list and makes the record.
  *
+ * @param limits - what readers take: nothing larger is made, as the next cycle could never build on it
  * @throws DistributionError
  */
-export function buildRecord(inputs: CycleInputs, tally: Tally, distribution: readonly DistributionEntry[]): BuiltRecord {
-  const byKey = checkDistribution(inputs, distribution)
-  const slashes = inLedger(inputs, equivocationSlashes(inputs, tally, byKey))
+export function buildRecord(
+  inputs: CycleInputs,
+  tally: Tally,
+  distribution: readonly DistributionEntry[],
+  limits: RecordLimits = RECORD_LIMITS
+): BuiltRecord {
+  const byKey = checkDistribution(inputs, tally, distribution)
+  const slashes = inLedger(inputs, protocolSlashes(inputs, tally, byKey))
   const list = inLedger(inputs, byKey)
   const ledger = nextLedger(inputs.ledger, list, slashes)
   const root = merkleRoot(ledger, inputs.taskId)
@@ -69,6 +77,7 @@ export function buildRecord(inputs: CycleInputs, tally: Tally, distribution: rea
     task: inputs.taskId,
     cycle: inputs.cycle,
     previous: inputs.previous?.cid ?? null,
+    beacon: inputs.beacon,
     bounty: inputs.bounty,
     messages: tally.messages.map(envelopeBytes),
     distribution: list,
@@ -79,6 +88,8 @@ export function buildRecord(inputs: CycleInputs, tally: Tally, distribution: rea
     ledger: ledgerBlocks[0]!.cid
   }
   const recordBlocks = encodeRecord(content)
+  checkSize(inputs.cycle, recordBlocks, limits)
+  checkSize(inputs.cycle, ledgerBlocks, limits)
   const { cid } = recordBlocks[0]!
   return {
     cid,
@@ -92,10 +103,28 @@ export function buildRecord(inputs: CycleInputs, tally: Tally, distribution: rea
   }
 }
 
-/** The list sorted and without zeros, once it keeps the rules: rewards within the bounty, slashes within the stake. */
-function checkDistribution({ stakes, bounty, cycle }: CycleInputs, distribution: readonly DistributionEntry[]): DistributionEntry[] {
+function checkSize(cycle: number, blocks: readonly Block[], { totalBytes }: RecordLimits): void {
+  const bytes = blocks.reduce((sum, block) => sum + block.bytes.length, 0)
+  if (bytes > totalBytes) {
+    throw new DistributionError(`the record or ledger of cycle ${cycle} has ${bytes} bytes, readers take ${totalBytes}`)
+  }
+}
+
+/** Whom a task's list may slash: who was rejected by a share of all stake that the faulty cannot reach, or convicted by proof. */
+const SLASHABLE = new Set(['invalid', 'unavailable', 'equivocated'])
+
+/**
+ * The list sorted and without zeros, once it keeps the rules: rewards within the bounty; slashes within what the task was created
+ * with, and for those who were rejected alone. Whoever writes the list, the task's manager, must not reach an honest stake.
+ */
+function checkDistribution(
+  { stakes, bounty, cycle, largestSlash = LARGEST_SLASH }: CycleInputs,
+  tally: Tally,
+  distribution: readonly DistributionEntry[]
+): DistributionEntry[] {
   const wrong = (what: string) =>
     new DistributionError(`the distribution list of cycle ${cycle} breaks a rule (${what}): look at the task's distribution function`)
+  const slashable = new Set(tally.rejected.filter(({ reason }) => SLASHABLE.has(reason)).map(({ staker }) => staker))
   const seen = new Set<string>()
   let paid = 0n
   for (const { staker, amount } of distribution) {
@@ -106,8 +135,13 @@ function checkDistribution({ stakes, bounty, cycle }: CycleInputs, distribution:
     if (seen.has(staker)) {
       throw wrong(`${staker} is in it twice`)
     }
-    if (-amount > stake) {
-      throw wrong(`${staker} is slashed by ${-amount}, its stake is ${stake}`)
+    if (amount < 0n && !slashable.has(staker)) {
+      throw wrong(`${staker} is slashed, and its work was not rejected`)
+    }
+    if (-amount > partOf(stake, largestSlash)) {
+      throw wrong(
+        `${staker} is slashed by ${-amount}, of its stake of ${stake} the task may take ${partOf(stake, largestSlash)} in a cycle`
+      )
     }
     seen.add(staker)
     paid += amount > 0n ? amount : 0n
@@ -131,13 +165,17 @@ function inLedger({ stakers }: CycleInputs, list: DistributionEntry[]): Distribu
       )
 }
 
-/** What equivocators lose beside what the list takes from them: together never more than the stake. */
-function equivocationSlashes({ stakes }: CycleInputs, tally: Tally, list: DistributionEntry[]): DistributionEntry[] {
+/** What equivocators and those with invalid work lose beside what the list takes from them: together never more than the largest slash. */
+function protocolSlashes(
+  { stakes, largestSlash = LARGEST_SLASH }: CycleInputs,
+  tally: Tally,
+  list: DistributionEntry[]
+): DistributionEntry[] {
   const taken = new Map(list.filter(({ amount }) => amount < 0n).map(({ staker, amount }) => [staker, -amount]))
   return byStaker(
     [...tally.slashes]
       .map(([staker, slash]) => {
-        const left = (stakes.get(staker) ?? 0n) - (taken.get(staker) ?? 0n)
+        const left = partOf(stakes.get(staker) ?? 0n, largestSlash) - (taken.get(staker) ?? 0n)
         return { staker, amount: slash < left ? slash : left }
       })
       .filter(({ amount }) => amount > 0n),
@@ -180,6 +218,7 @@ export function encodeRecord(content: RecordContent): Block[] {
     task: keyBytes(content.task)!,
     cycle: content.cycle,
     previous: content.previous,
+    beacon: content.beacon,
     bounty: content.bounty,
     messages: messages.map(({ cid }) => cid),
     distribution: distribution.map(({ cid }) => cid),

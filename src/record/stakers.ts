@@ -18,6 +18,14 @@ export function byStaker<T>(list: Iterable<T>, stakerOf: (item: T) => string): T
     .map(({ item }) => item)
 }
 
+/** Everyone with stake, by place: how verdicts name whom they are about. Sorted by the bytes of the staking key. */
+export function placesOf(stakes: ReadonlyMap<string, bigint>): string[] {
+  return byStaker(
+    [...stakes].filter(([, stake]) => stake > 0n),
+    ([staker]) => staker
+  ).map(([staker]) => staker)
+}
+
 /** The 32 bytes of a base58 key, or null when it is none. */
 export function keyBytes(base58: string): Uint8Array | null {
   try {

@@ -1,88 +1,137 @@
 import { sampleSubmissions } from '../audit/index.ts'
 import { within } from '../clock/index.ts'
-import { AUDITS_PER_CYCLE, FINDINGS, findingOf, LIMITS, type Message } from '../wire/index.ts'
-import { type AuditState, type CycleState, staked, standing } from './cycle.ts'
+import { AUDITS_PER_CYCLE, FINDINGS, findingOf, type Message } from '../wire/index.ts'
+import { type AuditState, type CycleState, heardBefore, staked, stakeIn, standing, submissionOf } from './cycle.ts'
+import { clip } from './text.ts'
 import type { AuditPurpose, RoundsEffect, RoundsEvent, RoundsInit } from './types.ts'
+
+/** Submissions that others' challenges make a node look at in a cycle: work that a few with little stake can ask for is bounded. */
+export const MAX_LOOKS = 64
+/** Of these at once: the order of the others is decided when it is their turn. */
+const LOOKS_AT_ONCE = 8
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 
-export function onSubmission(init: RoundsInit, state: CycleState, message: Message): RoundsEffect[] {
+export function onSubmission(init: RoundsInit, state: CycleState, message: Message, slot: number): RoundsEffect[] {
   if (message.signer === init.self) {
     state.submitted = true // also after a restart, from the log
+    return []
   }
-  return []
+  const { lateSlot, challengeSlot } = state.schedule
+  if (!state.sampled || !heardBefore(state, message.id, lateSlot) || slot >= challengeSlot || !staked(init, state)) {
+    return []
+  }
+  // the samples are drawn: this one is in each with the same probability as the others
+  const chance = AUDITS_PER_CYCLE / Math.max(1, standing(state, lateSlot).length)
+  return init.random() < chance ? audit(state, message.id, 'sample') : []
 }
 
-/** Samples once the submissions are in, fills the sample up when late ones come, and closes what stayed open. */
+/** Draws the samples, looks at what others challenge, and looks again at what did not come. */
 export function tickAudit(init: RoundsInit, state: CycleState, slot: number): RoundsEffect[] {
   const { schedule } = state
-  if (!staked(init, state) || slot < schedule.sampleSlot || slot >= schedule.audit.to) {
+  if (!staked(init, state) || slot < schedule.sampleSlot || slot >= schedule.finalSlot) {
     return []
   }
   const effects: RoundsEffect[] = []
-  const samples = [...state.audits.values()].filter((audit) => audit.purpose === 'sample').length
-  if (samples < AUDITS_PER_CYCLE && slot < schedule.sampleDeadlineSlot) {
-    const open = standing(state).filter((message) => message.signer !== init.self && !state.audits.has(message.id))
+  if (!state.sampled && slot < schedule.challengeSlot) {
+    state.sampled = true
     // sorted, so that what the random numbers choose does not depend on the order of arrival
-    const candidates = open.map((message) => message.id).sort()
-    for (const id of sampleSubmissions({ candidates, count: AUDITS_PER_CYCLE - samples, random: init.random })) {
+    const candidates = standing(state, schedule.lateSlot)
+      .filter((message) => message.signer !== init.self && !state.audits.has(message.id))
+      .map((message) => message.id)
+      .sort()
+    for (const id of sampleSubmissions({ candidates, count: AUDITS_PER_CYCLE, random: init.random })) {
       effects.push(...audit(state, id, 'sample'))
     }
   }
-  if (slot >= schedule.verdictSlot) {
-    for (const id of state.challenged) {
-      const { result } = state.audits.get(id) ?? { result: null }
-      effects.push(...verdict(init, state, id, result?.finding === 'abstained' ? null : result, slot))
+  if (slot >= schedule.challengeSlot + schedule.deliverySlots) {
+    // all challenges are in; who got the proof meanwhile serves it
+    for (const id of state.contested) {
+      effects.push(...lookAgain(state, id))
+    }
+  }
+  return [...effects, ...respond(init, state, slot), ...look(init, state)]
+}
+
+/** Our own submission is challenged: we say once that its proof can be had from us. */
+function respond(init: RoundsInit, state: CycleState, slot: number): RoundsEffect[] {
+  const own = submissionOf(state, init.self)
+  if (own == null || state.responded || !state.contested.has(own.id)) {
+    return []
+  }
+  state.responded = true
+  return [{ type: 'publish', body: { cycle: state.cycle, slot, response: { submission: new Uint8Array(Buffer.from(own.id, 'hex')) } } }]
+}
+
+/** Starts as many looks at challenged submissions as may run: everybody's first challenge comes before anybody's second, by stake. */
+function look(init: RoundsInit, state: CycleState): RoundsEffect[] {
+  const looks = [...state.audits.values()].filter(({ purpose }) => purpose === 'challenge')
+  let free = Math.min(LOOKS_AT_ONCE - looks.filter(({ running }) => running).length, MAX_LOOKS - looks.length)
+  const effects: RoundsEffect[] = []
+  if (free <= 0) {
+    return effects
+  }
+  const open = state.contests.filter(({ submission }) => !state.audits.has(submission))
+  const order = open.sort((a, b) => a.nth - b.nth || compareStakes(stakeIn(state, b.challenger), stakeIn(state, a.challenger)))
+  for (const { submission } of order) {
+    const signer = state.messages.get(submission)?.message.signer
+    if (free > 0 && !state.audits.has(submission) && signer != null && signer !== init.self) {
+      free--
+      effects.push(...audit(state, submission, 'challenge'))
     }
   }
   return effects
 }
 
-/** Someone's word against a submission: everybody looks, the challenged one answers. */
-export function onChallenge(init: RoundsInit, state: CycleState, message: Message, slot: number): RoundsEffect[] {
+const compareStakes = (a: bigint, b: bigint) => (a < b ? -1 : a > b ? 1 : 0)
+
+/**
+ * Someone's word against a submission: everybody looks, the challenged one answers. It counts when its signer has work of its own
+ * in the cycle, as it is that one's pay that a false word costs.
+ *
+ * @param allowance - challenges of its signer that we heed in this cycle
+ */
+export function onChallenge(state: CycleState, message: Message, allowance: number): RoundsEffect[] {
   const challenge = message.body.challenge!
   const id = hex(challenge.submission)
+  const { schedule } = state
   const submission = state.messages.get(id)?.message
   const finding = findingOf(challenge.finding)
-  if (submission?.kind !== 'submission' || finding == null || finding === 'valid' || state.equivocators.has(submission.signer)) {
+  const nth = state.contests.filter(({ challenger }) => challenger === message.signer).length
+  if (
+    submission == null ||
+    submissionOf(state, submission.signer)?.id !== id ||
+    submissionOf(state, message.signer) == null ||
+    !heardBefore(state, id, schedule.lateSlot) ||
+    !heardBefore(state, message.id, schedule.challengeSlot + schedule.deliverySlots) ||
+    finding == null ||
+    nth >= allowance
+  ) {
     return []
   }
+  state.contests.push({ submission: id, challenger: message.signer, nth })
   const effects: RoundsEffect[] = []
-  if (!state.challenged.has(id)) {
-    state.challenged.add(id)
+  if (!state.contested.has(id)) {
+    state.contested.add(id)
     effects.push({
       type: 'note',
       cycle: state.cycle,
       note: { event: 'challenged', subject: submission.signer, by: message.signer, finding, reason: challenge.reason }
     })
-    if (submission.signer === init.self && within(state.schedule.audit, slot)) {
-      effects.push({ type: 'respond', cycle: state.cycle, submission: id })
-    }
-  }
-  if (submission.signer === init.self || !staked(init, state)) {
-    return effects
-  }
-  const before = state.audits.get(id)
-  if (before == null) {
-    effects.push(...audit(state, id, 'challenge'))
-  } else if (before.result != null && before.result.finding !== 'unavailable') {
-    effects.push(...verdict(init, state, id, before.result.finding === 'abstained' ? null : before.result, slot))
   }
   return effects
 }
 
-/** The challenged node says where its proof is: who did not get it looks once more. */
-export function onResponse(state: CycleState, message: Message, slot: number): RoundsEffect[] {
+/** The challenged node says that its proof can be had: who did not get it looks once more. */
+export function onResponse(init: RoundsInit, state: CycleState, message: Message, slot: number): RoundsEffect[] {
   const id = hex(message.body.response!.submission)
-  if (state.messages.get(id)?.message.signer !== message.signer) {
+  if (message.signer === init.self) {
+    state.responded = true
+  }
+  if (state.messages.get(id)?.message.signer !== message.signer || slot >= state.schedule.finalSlot) {
     return []
   }
-  state.responses.set(id, message)
-  const before = state.audits.get(id)
-  if (before?.result?.finding !== 'unavailable' || slot >= state.schedule.verdictSlot) {
-    return []
-  }
-  return audit(state, id, 'challenge')
+  return lookAgain(state, id)
 }
 
 export function onAudited(
@@ -103,10 +152,9 @@ export function onAudited(
   const effects: RoundsEffect[] = [
     { type: 'note', cycle: state.cycle, note: { event: 'audited', subject: subject.signer, finding, reason, purpose: audited.purpose } }
   ]
-  if (finding === 'abstained' || !within(state.schedule.audit, slot)) {
-    return effects
-  }
-  if (finding !== 'valid' && !state.challenged.has(id)) {
+  const window = { from: state.schedule.audit.from, to: state.schedule.challengeSlot }
+  const bad = finding === 'invalid' || (finding === 'unavailable' && !isOwnFault(init, state))
+  if (bad && !state.contested.has(id) && within(window, slot)) {
     const challenge = {
       subject: new Uint8Array(subject.envelope.signer),
       submission: new Uint8Array(Buffer.from(id, 'hex')),
@@ -115,60 +163,38 @@ export function onAudited(
     }
     effects.push({ type: 'publish', body: { cycle: state.cycle, slot, challenge } })
   }
-  const response = state.responses.get(id)
-  if (finding === 'unavailable' && response != null && audited.response !== response.id && slot < state.schedule.verdictSlot) {
-    return [...effects, ...audit(state, id, 'challenge')]
-  }
-  if (finding !== 'unavailable' && (state.challenged.has(id) || finding === 'invalid')) {
-    effects.push(...verdict(init, state, id, { finding, reason }, slot))
-  }
   return effects
 }
 
-function audit(state: CycleState, id: string, purpose: AuditPurpose): RoundsEffect[] {
-  const { sampleDeadlineSlot, verdictSlot, audit: window } = state.schedule
-  const submission = state.messages.get(id)!.message
-  const response = state.responses.get(id) ?? null
-  const audited: AuditState = {
-    running: true,
-    purpose: state.audits.get(id)?.purpose ?? purpose,
-    response: response?.id ?? null,
-    result: null
+/** When nothing came from anybody since the auditors drew, it is our own network that fails, and we accuse nobody. */
+export function isOwnFault(init: RoundsInit, state: CycleState): boolean {
+  const results = [...state.audits.values()].flatMap(({ result }) => result ?? [])
+  if (results.some(({ finding }) => finding === 'valid' || finding === 'invalid')) {
+    return false
   }
-  state.audits.set(id, audited)
-  const [fetchBySlot, deadlineSlot] = purpose === 'sample' ? [sampleDeadlineSlot, verdictSlot] : [verdictSlot, window.to]
-  return [{ type: 'audit', cycle: state.cycle, submission, response, purpose, fetchBySlot, deadlineSlot }]
+  return ![...state.messages.values()].some(({ message, slot }) => message.signer !== init.self && slot >= state.schedule.sampleSlot)
 }
 
-/** Says once what we found; nothing when we could not look. */
-function verdict(init: RoundsInit, state: CycleState, id: string, result: AuditState['result'], slot: number): RoundsEffect[] {
-  const subject = state.messages.get(id)!.message
+function lookAgain(state: CycleState, id: string): RoundsEffect[] {
+  const before = state.audits.get(id)
   if (
-    result == null ||
-    result.finding === 'abstained' ||
-    state.verdicts.has(id) ||
-    subject.signer === init.self ||
-    !within(state.schedule.audit, slot)
+    before == null ||
+    before.running ||
+    before.again ||
+    (before.result?.finding !== 'unavailable' && before.result?.finding !== 'abstained')
   ) {
     return []
   }
-  state.verdicts.add(id)
-  const verdict = {
-    subject: new Uint8Array(subject.envelope.signer),
-    submission: new Uint8Array(Buffer.from(id, 'hex')),
-    finding: FINDINGS[result.finding],
-    reason: result.reason
-  }
-  return [{ type: 'publish', body: { cycle: state.cycle, slot, verdict } }]
+  return audit(state, id, 'challenge', true)
 }
 
-/** A reason is one line on the wire: cut at a character, not in the middle of one. */
-function clip(reason: string): string {
-  const bytes = Buffer.from(reason.replaceAll(/\s+/g, ' ').trim())
-  return bytes.length <= LIMITS.reasonBytes
-    ? bytes.toString()
-    : bytes
-        .subarray(0, LIMITS.reasonBytes - 3)
-        .toString()
-        .replace(/\uFFFD+$/, '')
+function audit(state: CycleState, id: string, purpose: AuditPurpose, again = false): RoundsEffect[] {
+  const { challengeSlot, finalSlot, verdictsEndSlot } = state.schedule
+  const submission = state.messages.get(id)!.message
+  const before = state.audits.get(id)
+  const audited: AuditState = { running: true, purpose: before?.purpose ?? purpose, again, result: before?.result ?? null }
+  state.audits.set(id, audited)
+  // a sampled proof that has not come while there is time to challenge counts as unavailable
+  const [fetchBySlot, deadlineSlot] = purpose === 'sample' ? [challengeSlot - 1, finalSlot] : [finalSlot, verdictsEndSlot]
+  return [{ type: 'audit', cycle: state.cycle, submission, purpose, fetchBySlot, deadlineSlot }]
 }

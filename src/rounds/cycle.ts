@@ -1,13 +1,22 @@
-import { type Finding, type Message, onceKey } from '../wire/index.ts'
-import { type CycleSchedule, scheduleFor } from './parameters.ts'
+import { type CycleSchedule, scheduleFor } from '../clock/index.ts'
+import { type Finding, KINDS, type Message, offenceOf, onceKey } from '../wire/index.ts'
+import type { Quorums } from './quorums.ts'
+import { createQuorums } from './quorums.ts'
 import type { AuditPurpose, Base, RecordFacts, RoundsInit, StakeSet, SubmissionDraft } from './types.ts'
 
 export interface AuditState {
   running: boolean
   purpose: AuditPurpose
-  /** The response that the last audit was made with: a later one is worth a second look. */
-  response: string | null
+  /** Whether we have looked again, after a response or when all challenges were in. */
+  again: boolean
   result: { finding: Finding | 'abstained'; reason: string } | null
+}
+
+/** A challenge that asks us to look: the how-manieth of its signer it is. */
+export interface Contest {
+  submission: string
+  challenger: string
+  nth: number
 }
 
 export type Check =
@@ -22,33 +31,43 @@ export interface CycleState {
   stakes: StakeSet | null
   base: Base | null
   asked: { stakes: boolean; base: boolean }
-  /** Every message that counts for the record, by id, with the slot in which we first had it. */
+  /** Every message by id, with the slot in which we first had it. */
   messages: Map<string, { message: Message; slot: number }>
   /** The first message under each (signer, once-key): a second, different one is equivocation. */
   first: Map<string, Message>
   equivocators: Set<string>
+  /** Evidence whose place is in this cycle's record, by offence, with the slot in which we first had it. */
+  evidence: Map<string, { message: Message; slot: number }>
+  /** Whether we could not hear what was submitted while it still counted: then we object to nothing as late. */
+  deaf: boolean
   work: 'idle' | 'running' | 'done' | 'failed'
   draft: SubmissionDraft | null
   submitted: boolean
   audits: Map<string, AuditState>
   sampled: boolean
-  challenged: Set<string>
-  responses: Map<string, Message>
-  verdicts: Set<string>
-  /** Own record, by the key of the messages that it was built from. */
+  contests: Contest[]
+  /** Ids of the submissions that somebody spoke against in time. */
+  contested: Set<string>
+  responded: boolean
+  /** Whether our verdicts are said: there is one message for all of them. */
+  spoken: boolean
+  /** Raised by whatever changes what a record would be built from. */
+  version: number
+  /** Own record, and the version that it was built from. */
   build:
     | { key: string; state: 'building' }
     | { key: string; state: 'built'; record: RecordFacts }
     | { key: string; state: 'failed'; reason: string }
     | null
   checks: Map<string, Check>
-  /** Who approved which record, by CID: one approval counts for its signer and record, whatever the attempt. */
-  approvals: Map<string, Set<string>>
-  /** Attempts whose proposal was told of. */
+  quorums: Quorums
+  /** Attempts whose proposal was told of, or made. */
   proposed: Set<number>
   approvedAttempts: Set<number>
   refusedAttempts: Set<number>
   votedFor: string | null
+  /** K2 has its result. */
+  finalized: boolean
 }
 
 export function newCycle(init: RoundsInit, cycle: number): CycleState {
@@ -61,36 +80,71 @@ export function newCycle(init: RoundsInit, cycle: number): CycleState {
     messages: new Map(),
     first: new Map(),
     equivocators: new Set(),
+    evidence: new Map(),
+    deaf: false,
     work: 'idle',
     draft: null,
     submitted: false,
     audits: new Map(),
     sampled: false,
-    challenged: new Set(),
-    responses: new Map(),
-    verdicts: new Set(),
+    contests: [],
+    contested: new Set(),
+    responded: false,
+    spoken: false,
+    version: 0,
     build: null,
     checks: new Map(),
-    approvals: new Map(),
+    quorums: createQuorums(),
     proposed: new Set(),
     approvedAttempts: new Set(),
     refusedAttempts: new Set(),
-    votedFor: null
+    votedFor: null,
+    finalized: false
   }
 }
 
 /** Whether we have a say in this cycle; false too while K2 has not told us. */
 export function staked(init: RoundsInit, state: CycleState): boolean {
-  return (state.stakes?.weights.get(init.self) ?? 0n) > 0n
+  return stakeIn(state, init.self) > 0n
 }
 
-/** The submissions that stand: one for each staker that did not equivocate. */
-export function standing(state: CycleState): Message[] {
-  return [...state.first.values()].filter((message) => message.kind === 'submission' && !state.equivocators.has(message.signer))
+export function stakeIn(state: CycleState, key: string): bigint {
+  return state.stakes?.weights.get(key) ?? 0n
+}
+
+/** The submissions that stand and were heard before `slot`: one for each staker that did not equivocate. */
+export function standing(state: CycleState, slot: number): Message[] {
+  return [...state.first.values()].filter(
+    (message) => message.kind === 'submission' && !state.equivocators.has(message.signer) && heardBefore(state, message.id, slot)
+  )
+}
+
+/** The standing submission of a staker, or undefined. */
+export function submissionOf(state: CycleState, staker: string): Message | undefined {
+  return state.equivocators.has(staker) ? undefined : state.first.get(`${staker}/submission`)
+}
+
+export function heardBefore(state: CycleState, id: string, slot: number): boolean {
+  return (state.messages.get(id)?.slot ?? Number.POSITIVE_INFINITY) < slot
 }
 
 /** Where a message that may exist once is kept. */
 export function firstKey(message: Message): string | null {
   const key = onceKey(message.body)
   return key == null ? null : `${message.signer}/${key}`
+}
+
+/** Takes evidence in: who submitted or judged twice says nothing that counts. */
+export function convict(state: CycleState, message: Message, slot: number): void {
+  const { evidence } = message
+  if (evidence == null) {
+    return
+  }
+  const offence = offenceOf(evidence)
+  if (!state.evidence.has(offence)) {
+    state.evidence.set(offence, { message, slot })
+  }
+  if (KINDS[evidence.kind].recorded && evidence.cycle === state.cycle) {
+    state.equivocators.add(evidence.offender)
+  }
 }

@@ -1,12 +1,17 @@
-import { createHash } from 'node:crypto'
-import { CID } from 'multiformats/cid'
-import { hasQuorum, isRecorded } from '../record/index.ts'
+import { isRecorded } from '../record/index.ts'
 import type { Message } from '../wire/index.ts'
-import { type Check, type CycleState, staked } from './cycle.ts'
+import { attemptAt, considerProposal, considerVote, propose } from './agreement.ts'
+import { startCheck } from './checks.ts'
+import { type CycleState, staked } from './cycle.ts'
 import type { RoundsEffect, RoundsEvent, RoundsInit } from './types.ts'
 
-export function recordedMessages(state: CycleState): Message[] {
-  return [...state.messages.values()].map(({ message }) => message).filter((message) => isRecorded(message.kind))
+/** What our own record is made from. What pays must have been heard early; what accuses needs no cut, as a threshold bounds it. */
+export function recordable(state: CycleState): Message[] {
+  const { sampleSlot } = state.schedule
+  const heard = [...state.messages.values()].filter(
+    ({ message, slot }) => isRecorded(message.kind) && (message.kind !== 'submission' || state.deaf || slot < sampleSlot)
+  )
+  return heard.map(({ message }) => message)
 }
 
 /** Builds, proposes, has proposals checked, approves and votes, as far as what is known allows. */
@@ -22,116 +27,33 @@ export function tickDistribution(init: RoundsInit, state: CycleState, slot: numb
     state.asked.base = true
     return [{ type: 'need-base', cycle: state.cycle }]
   }
-  const effects: RoundsEffect[] = []
-  const attempt = Math.floor((slot - schedule.proposalSlot) / schedule.attemptSlots)
+  const attempt = attemptAt(schedule, slot)
   const proposer = init.proposer({ stakes: state.stakes!, base: state.base, cycle: state.cycle, attempt })
   const proposal = proposer == null ? undefined : state.first.get(`${proposer}/record/${attempt}`)
-  const proposing = proposer === init.self && proposal == null
-  const key = inputsKey(state)
-  // a proposer whose turn comes later has heard more by then: it proposes what it knows now
-  if (state.build == null || (proposing && state.build.key !== key && state.build.state !== 'building')) {
-    state.build = { key, state: 'building' }
-    effects.push({ type: 'build', cycle: state.cycle, key, messages: recordedMessages(state), stakes: state.stakes!, base: state.base })
+  const proposing = proposer === init.self && proposal == null && !state.finalized
+  const effects = [...build(state, proposing), ...checkBacked(state)]
+  if (proposing) {
+    effects.push(...propose(state, slot, attempt))
   }
-  if (proposing && state.build.state === 'built' && state.votedFor == null && !state.proposed.has(attempt)) {
-    const { cid, root, totalRewards } = state.build.record
-    state.proposed.add(attempt)
-    effects.push({
-      type: 'publish',
-      body: {
-        cycle: state.cycle,
-        slot,
-        record: { cid: new Uint8Array(CID.parse(cid).bytes), root: new Uint8Array(root), totalRewards, attempt }
-      }
-    })
-  }
-  if (proposal != null) {
+  if (proposal != null && !state.finalized) {
     effects.push(...considerProposal(state, proposal, slot, attempt))
   }
-  return [...effects, ...considerVote(state)]
+  return [...effects, ...considerVote(state, slot)]
 }
 
-/** The proposal of the attempt that runs now: checked, then approved or refused. */
-function considerProposal(state: CycleState, proposal: Message, slot: number, attempt: number): RoundsEffect[] {
-  if (state.approvedAttempts.has(attempt) || state.refusedAttempts.has(attempt)) {
+/** Our own record; again when it is our turn and we have heard more since. */
+function build(state: CycleState, proposing: boolean): RoundsEffect[] {
+  const key = String(state.version)
+  if (state.build != null && !(proposing && state.build.key !== key && state.build.state !== 'building')) {
     return []
   }
-  const record = proposal.body.record!
-  const cid = CID.decode(record.cid).toString()
-  const effects: RoundsEffect[] = []
-  if (!state.proposed.has(attempt)) {
-    state.proposed.add(attempt)
-    effects.push({ type: 'note', cycle: state.cycle, note: { event: 'proposed', cid, attempt, by: proposal.signer } })
-  }
-  const check = checkOf(state, cid)
-  if (check == null) {
-    if (state.build?.state === 'building') {
-      return effects // it may turn out to be the same
-    }
-    state.checks.set(cid, { state: 'checking' })
-    const { distribution, graceSlot } = state.schedule
-    const mustHave = new Set(
-      [...state.messages].filter(([, { message, slot: received }]) => isRecorded(message.kind) && received < graceSlot).map(([id]) => id)
-    )
-    return [
-      ...effects,
-      { type: 'check', cycle: state.cycle, proposal, mustHave, stakes: state.stakes!, base: state.base!, deadlineSlot: distribution.to }
-    ]
-  }
-  if (check.state === 'checking') {
-    return effects
-  }
-  if (check.state !== 'right' || !sameClaim(record, check.record)) {
-    state.refusedAttempts.add(attempt)
-    const reason = check.state === 'right' ? 'the proposal names another root or total than its record' : (check.reason ?? check.state)
-    return [...effects, { type: 'note', cycle: state.cycle, note: { event: 'refused', cid, attempt, reason } }]
-  }
-  state.approvedAttempts.add(attempt)
-  return [
-    ...effects,
-    { type: 'publish', body: { cycle: state.cycle, slot, approval: { cid: record.cid, root: record.root, attempt } } },
-    { type: 'note', cycle: state.cycle, note: { event: 'approved', cid, attempt } }
-  ]
+  state.build = { key, state: 'building' }
+  return [{ type: 'build', cycle: state.cycle, key, messages: recordable(state), stakes: state.stakes!, base: state.base! }]
 }
 
-/** Our own record is right by construction: nothing to fetch, nothing to recompute. */
-function checkOf(state: CycleState, cid: string): Check | undefined {
-  return state.build?.state === 'built' && state.build.record.cid === cid
-    ? { state: 'right', record: state.build.record }
-    : state.checks.get(cid)
-}
-
-/**
- * Approvals of more than 2/3 of the stake for one record make us vote for it, once: also when the record lacks a
- * message that we had, but never when it does not recompute.
- */
-function considerVote(state: CycleState): RoundsEffect[] {
-  if (state.votedFor != null) {
-    return []
-  }
-  const { weights, total } = state.stakes!
-  for (const [cid, signers] of state.approvals) {
-    const check = checkOf(state, cid)
-    const approved = [...signers].reduce((sum, signer) => sum + (weights.get(signer) ?? 0n), 0n)
-    if ((check?.state === 'right' || check?.state === 'incomplete') && hasQuorum(approved, total)) {
-      state.votedFor = cid
-      return [
-        { type: 'note', cycle: state.cycle, note: { event: 'agreed', cid, approvals: signers.size } },
-        { type: 'vote', cycle: state.cycle, record: check.record }
-      ]
-    }
-  }
-  return []
-}
-
-export function onApproval(init: RoundsInit, state: CycleState, message: Message): void {
-  const { cid: bytes, attempt } = message.body.approval!
-  const cid = CID.decode(bytes).toString()
-  const signers = state.approvals.get(cid) ?? new Set<string>()
-  state.approvals.set(cid, signers.add(message.signer))
-  if (message.signer === init.self) {
-    state.approvedAttempts.add(attempt) // also after a restart, from the log
-  }
+/** Records that somebody honest approves are fetched and checked, whoever proposed them and whenever: we may have to vote for one. */
+function checkBacked(state: CycleState): RoundsEffect[] {
+  return state.quorums.backed(state.stakes!.total).flatMap(({ cid, signers }) => startCheck(state, cid, signers))
 }
 
 export function onBuilt(state: CycleState, event: Extract<RoundsEvent, { type: 'built' }>, effects: RoundsEffect[]): void {
@@ -144,21 +66,4 @@ export function onBuilt(state: CycleState, event: Extract<RoundsEvent, { type: '
     state.build = { key: event.key, state: 'failed', reason: event.result.reason }
     effects.push({ type: 'note', cycle: state.cycle, note: { event: 'build-failed', reason: event.result.reason } })
   }
-}
-
-export function onChecked(state: CycleState, { cid, result }: Extract<RoundsEvent, { type: 'checked' }>): void {
-  const { verdict, ...rest } = result
-  state.checks.set(cid, { state: verdict, ...rest } as Check)
-}
-
-function sameClaim(claim: { root: Uint8Array; totalRewards: bigint }, record: { root: Uint8Array; totalRewards: bigint }): boolean {
-  return Buffer.from(claim.root).equals(record.root) && claim.totalRewards === record.totalRewards
-}
-
-/** Names what a record would be built from. */
-function inputsKey(state: CycleState): string {
-  const ids = recordedMessages(state)
-    .map((message) => message.id)
-    .sort()
-  return createHash('sha256').update(ids.join()).digest('hex')
 }

@@ -5,11 +5,15 @@
  * machine runs in a node and in a seeded simulation. Source: DESIGN "Time" and "The round logic is pure".
  *
  *     slot ──> work ──> [worked] ──> publish submission            submission.ts
- *     message submission ──> audit ──> [audited] ──> publish challenge, verdict
- *     message challenge ──> audit, respond                          audit.ts
- *     slot ──> build ──> [built] ──> publish record (proposer)
- *     message record ──> check ──> [checked] ──> publish approval
- *     message approval ──> (more than 2/3 of the stake) ──> vote    distribution.ts
+ *     slot ──> audit ──> [audited] ──> publish challenge
+ *     message challenge ──> audit, publish response                 audit.ts
+ *     slot ──> publish verdicts                                     verdicts.ts
+ *     slot ──> build ──> [built]
+ *     message approval (> 1/3 of the stake) ──> check ──> [checked]  distribution.ts
+ *     slot ──> publish record (proposer)
+ *     message record ──> publish approval
+ *     message approval (> 2/3 of the stake) ──> vote                agreement.ts, quorums.ts
+ *     two messages where one may be ──> publish equivocation        evidence.ts
  *
  * There is nothing to shut down: who owns the machine stops feeding it.
  *
@@ -20,14 +24,17 @@
  * ```
  */
 import { cycleAt } from '../clock/index.ts'
-import { type Message, openEvidence } from '../wire/index.ts'
+import { isRecorded } from '../record/index.ts'
+import { AUDITS_PER_CYCLE, type Message } from '../wire/index.ts'
 import { onAudited, onChallenge, onResponse, onSubmission, tickAudit } from './audit.ts'
-import { type CycleState, firstKey, newCycle } from './cycle.ts'
-import { onApproval, onBuilt, onChecked, tickDistribution } from './distribution.ts'
+import { onChecked } from './checks.ts'
+import { type CycleState, convict, firstKey, newCycle } from './cycle.ts'
+import { onBuilt, tickDistribution } from './distribution.ts'
+import { onEquivocation, tickEvidence } from './evidence.ts'
 import { onWorked, tickSubmission } from './submission.ts'
 import type { RoundsEffect, RoundsEvent, RoundsInit } from './types.ts'
+import { refutedIn, tickVerdicts } from './verdicts.ts'
 
-export { type CycleSchedule, MIN_AUDIT_WINDOW, scheduleFor } from './parameters.ts'
 export type * from './types.ts'
 
 export interface Rounds {
@@ -50,10 +57,11 @@ export function createRounds(init: RoundsInit): Rounds {
     return state
   }
 
-  const tick = (now: number): RoundsEffect[] => {
+  const tick = (now: number, connected: boolean): RoundsEffect[] => {
     if (now <= slot) {
       return [] // an endpoint that is behind does not turn our clock back
     }
+    const last = slot
     slot = now
     const effects: RoundsEffect[] = []
     const current = cycleAt(init.timing, slot)
@@ -66,93 +74,104 @@ export function createRounds(init: RoundsInit): Rounds {
         effects.push({ type: 'closed', cycle: state.cycle })
         continue
       }
+      listen(state, last, connected)
       effects.push(...advance(state))
     }
     return effects
   }
 
+  /** Whether we could hear, while it counted, who submitted: awake in each stretch as long as a delivery takes, and not alone. */
+  const listen = (state: CycleState, last: number, connected: boolean) => {
+    const { submissionMustSlot, lateSlot, deliverySlots } = state.schedule
+    const from = submissionMustSlot - 2 * deliverySlots
+    const asleep = Math.min(slot, lateSlot) - Math.max(last, from)
+    if (slot >= from && last < lateSlot && (asleep > deliverySlots + 1 || (!connected && slot < lateSlot))) {
+      state.deaf = true
+    }
+  }
+
   /** What a cycle does of itself, given the slot and what is known: called after every event that touches it. */
   const advance = (state: CycleState): RoundsEffect[] => {
-    const effects: RoundsEffect[] = []
     if (state.stakes == null) {
-      if (!state.asked.stakes && slot >= state.schedule.work.from) {
-        state.asked.stakes = true
-        effects.push({ type: 'need-stakes', cycle: state.cycle })
+      if (state.asked.stakes || slot < state.schedule.work.from) {
+        return []
       }
-      return effects
+      state.asked.stakes = true
+      return [{ type: 'need-stakes', cycle: state.cycle }]
     }
-    effects.push(...tickSubmission(init, state, slot), ...tickAudit(init, state, slot), ...tickDistribution(init, state, slot))
-    return effects
+    return [
+      ...tickSubmission(init, state, slot),
+      ...tickAudit(init, state, slot),
+      ...tickVerdicts(init, state, slot),
+      ...tickEvidence(init, cycles.get(state.cycle - 1), state, slot),
+      ...tickDistribution(init, state, slot)
+    ]
   }
 
   const onMessage = (event: Extract<RoundsEvent, { type: 'message' }>): RoundsEffect[] => {
     const { message } = event
-    const effects: RoundsEffect[] = []
     const state = cycleOf(message.body.cycle)
     if (state.messages.has(message.id) || slot >= state.schedule.distribution.to) {
-      return effects
+      return []
     }
     const key = firstKey(message)
     const earlier = key == null ? undefined : state.first.get(key)
     state.messages.set(message.id, { message, slot: event.slot })
+    state.version += isRecorded(message.kind) ? 1 : 0
     if (key != null && earlier == null) {
       state.first.set(key, message)
     }
-    if (earlier != null) {
-      return equivocation(state, earlier, message)
-    }
-    switch (message.kind) {
-      case 'submission':
-        effects.push(...onSubmission(init, state, message))
-        break
-      case 'challenge':
-        effects.push(...onChallenge(init, state, message, slot))
-        break
-      case 'response':
-        effects.push(...onResponse(state, message, slot))
-        break
-      case 'verdict':
-        if (message.signer === init.self) {
-          state.verdicts.add(Buffer.from(message.body.verdict!.submission).toString('hex'))
-        }
-        break
-      case 'approval':
-        onApproval(init, state, message)
-        break
-      case 'equivocation': {
-        const [first] = openEvidence(message.body.equivocation!, init.network)
-        if (first.kind === 'submission') {
-          state.equivocators.add(first.signer)
-        }
-        break
+    if (message.kind === 'approval') {
+      // also the second of two: it counts for every record that its signer approved
+      state.quorums.add(message, event.slot, state.stakes)
+      if (earlier != null) {
+        state.quorums.addTwoFaced(message.signer, message.body.approval!.attempt, event.slot, state.stakes)
       }
-      case 'record': // looked up by who may propose, when its attempt runs
-      case 'announcement':
-      case 'vote': // for whoever sends batches to K2
-        break
     }
-    return effects
+    return earlier != null ? onEquivocation(init, state, earlier, message, slot) : onFirst(state, message, event.slot)
   }
 
-  /** Two different messages where one may be: the pair is evidence that convinces anyone. */
-  const equivocation = (state: CycleState, first: Message, second: Message): RoundsEffect[] => {
-    if (first.kind === 'submission') {
-      if (state.equivocators.has(first.signer)) {
+  const onFirst = (state: CycleState, message: Message, heard: number): RoundsEffect[] => {
+    const ours = message.signer === init.self
+    switch (message.kind) {
+      case 'submission':
+        return onSubmission(init, state, message, slot)
+      case 'challenge':
+        return onChallenge(state, message, allowanceOf(state, message.signer))
+      case 'response':
+        return onResponse(init, state, message, slot)
+      case 'verdicts':
+        state.spoken ||= ours // also after a restart, from the log
         return []
+      case 'approval':
+        if (ours) {
+          state.approvedAttempts.add(message.body.approval!.attempt)
+        }
+        return []
+      case 'record':
+        if (ours) {
+          state.proposed.add(message.body.record!.attempt)
+        }
+        return []
+      case 'equivocation': {
+        convict(state, message, heard)
+        const { kind, offender, cycle, halves } = message.evidence!
+        const about = cycles.get(cycle)
+        if (kind === 'approval' && about != null) {
+          about.quorums.addTwoFaced(offender, halves[0].body.approval!.attempt, heard, about.stakes)
+        }
+        return about == null || about === state ? [] : advance(about)
       }
-      state.equivocators.add(first.signer)
+      case 'announcement':
+      case 'vote': // for whoever sends batches to K2
+        return []
     }
-    return [
-      { type: 'note', cycle: state.cycle, note: { event: 'equivocated', staker: first.signer, key: first.kind } },
-      ...(first.signer === init.self
-        ? []
-        : [
-            {
-              type: 'publish' as const,
-              body: { cycle: state.cycle, slot, equivocation: { first: first.envelope, second: second.envelope } }
-            }
-          ])
-    ]
+  }
+
+  /** Who was refuted in the cycle before is heeded once in this one: a false word costs. */
+  const allowanceOf = (state: CycleState, challenger: string): number => {
+    const before = cycles.get(state.cycle - 1)
+    return before != null && refutedIn(before).has(challenger) ? 1 : AUDITS_PER_CYCLE
   }
 
   return {
@@ -160,7 +179,7 @@ export function createRounds(init: RoundsInit): Rounds {
     handle(event) {
       switch (event.type) {
         case 'slot':
-          return tick(event.slot)
+          return tick(event.slot, event.connected ?? true)
         case 'closed-from':
           closedFrom = Math.min(closedFrom, event.cycle)
           for (const cycle of [...cycles.keys()].filter((begun) => begun >= closedFrom)) {
@@ -183,6 +202,10 @@ export function createRounds(init: RoundsInit): Rounds {
           switch (event.type) {
             case 'stakes':
               state.stakes = event.stakes
+              state.quorums.weigh(event.stakes)
+              break
+            case 'finalized':
+              state.finalized = true
               break
             case 'base':
               state.base = event.base

@@ -16,18 +16,12 @@ export function tickSubmission(init: RoundsInit, state: CycleState, slot: number
     state.submitted = true
     const { value, proofs } = state.draft
     return [
-      // where the proof can be had is the host's to say: node.ts fills in PeerId and multiaddrs
       {
         type: 'publish',
         body: {
           cycle: state.cycle,
           slot,
-          submission: {
-            value: new Uint8Array(value),
-            proofs: proofs.map((p) => ({ ...p, cid: new Uint8Array(p.cid) })),
-            peerId: new Uint8Array(),
-            multiaddrs: []
-          }
+          submission: { value: new Uint8Array(value), proofs: proofs.map((proof) => ({ ...proof, cid: new Uint8Array(proof.cid) })) }
         }
       },
       { type: 'note', cycle: state.cycle, note: { event: 'submitted', value: Buffer.from(value).toString() } }

@@ -16,6 +16,8 @@ export interface Base {
   previous: { cid: string; cycle: number } | null
   /** The most that the cycle may pay, in ROE. */
   bounty: bigint
+  /** Hash of the block of K2 that decides who proposes: 32 bytes. */
+  beacon: Uint8Array
 }
 
 /** A record as its checkers know it. */
@@ -32,11 +34,14 @@ export interface SubmissionDraft {
 }
 
 export type RoundsEvent =
-  | { type: 'slot'; slot: number }
+  /** `connected`: whether a staked peer is; left out it counts as yes. Who hears nobody cannot say what came late. */
+  | { type: 'slot'; slot: number; connected?: boolean }
   /** The stake set of `cycle`, from K2. */
   | { type: 'stakes'; cycle: number; stakes: StakeSet }
   /** What the record of `cycle` builds on, from K2, read inside its distribution window. */
   | { type: 'base'; cycle: number; base: Base }
+  /** K2 has a quorum for a record of the cycle: there is nothing left to agree on. */
+  | { type: 'finalized'; cycle: number }
   /** The task is closed: nothing is done in this cycle and those after it. */
   | { type: 'closed-from'; cycle: number }
   /** A verified message: shape, signer's stake, window, quota and signature were checked (src/gossip). */
@@ -49,7 +54,7 @@ export type RoundsEvent =
 
 /**
  * `wrong`: it does not recompute, and nothing makes us vote for it. `incomplete`: it lacks a message that we had in
- * time, which others may not have had.
+ * time, or pays for one that came to us too late; others may have heard otherwise.
  */
 export type CheckResult =
   | { verdict: 'right'; record: RecordFacts }
@@ -65,19 +70,23 @@ export type RoundsEffect =
   /** Sign, persist and gossip; what cannot be signed is dropped. */
   | { type: 'publish'; body: Body }
   /** The proof has until `fetchBySlot` to come, and the task's audit until `deadlineSlot` to judge it. */
+  | { type: 'audit'; cycle: number; submission: Message; purpose: AuditPurpose; fetchBySlot: number; deadlineSlot: number }
+  | { type: 'build'; cycle: number; key: string; messages: Message[]; stakes: StakeSet; base: Base }
+  /** Fetch a record, from those who vouch for it or anybody, and recompute it. */
   | {
-      type: 'audit'
+      type: 'check'
       cycle: number
-      submission: Message
-      response: Message | null
-      purpose: AuditPurpose
-      fetchBySlot: number
+      cid: string
+      /** Staking keys of who proposed or approved it. */
+      vouchers: string[]
+      /** All that we know of the cycle. */
+      messages: Message[]
+      mustHave: ReadonlySet<string>
+      timely: ReadonlySet<string> | null
+      stakes: StakeSet
+      base: Base
       deadlineSlot: number
     }
-  /** Answer a challenge to our own submission: provide the proof again and say where it is. */
-  | { type: 'respond'; cycle: number; submission: string }
-  | { type: 'build'; cycle: number; key: string; messages: Message[]; stakes: StakeSet; base: Base }
-  | { type: 'check'; cycle: number; proposal: Message; mustHave: ReadonlySet<string>; stakes: StakeSet; base: Base; deadlineSlot: number }
   | { type: 'vote'; cycle: number; record: RecordFacts }
   /** What became of something, for the operator: one event a line. */
   | { type: 'note'; cycle: number; note: Note }
@@ -101,7 +110,7 @@ export interface RoundsInit {
   self: string
   network: Network
   timing: Timing
-  /** Private and unpredictable: a submitter that could foresee who audits it could serve only them. */
+  /** Private and unpredictable: a submitter able to predict its auditors could serve only them. */
   random: () => number
   /** Who proposes the record of (cycle, attempt); src/record has the rule. */
   proposer: (facts: { stakes: StakeSet; base: Base; cycle: number; attempt: number }) => string | null

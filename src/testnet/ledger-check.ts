@@ -1,11 +1,12 @@
-import type { CID } from 'multiformats/cid'
-import type { Timing } from '../clock/index.ts'
+import bs58 from 'bs58'
+import { scheduleFor, type Timing } from '../clock/index.ts'
 import { verifyEd25519 } from '../identity/index.ts'
 import { type K2Client, stakeSetOf } from '../k2/index.ts'
 import { ringAt, type TaskAccount } from '../k2/settlement/index.ts'
 import { type Auditor, blocksFrom, recordCid } from '../node/index.ts'
 import type { ProviderHint } from '../proofs/index.ts'
-import { type CheckTools, checkRecord, type Ledger, readLedger, readRecord } from '../record/index.ts'
+import { type CheckTools, checkRecord, type Ledger, offencesIn, type PreviousRecord, readLedger, readRecord } from '../record/index.ts'
+import { networkOf, open } from '../wire/index.ts'
 import type { RecordFacts } from './facts.ts'
 
 export interface LedgerCheckInit {
@@ -25,7 +26,8 @@ const FETCH_TIMEOUT_MS = 20_000
  * content, tally, distribution, ledger and root against what K2 has.
  */
 export function createLedgerCheck({ k2, task, genesisHash, timing, auditor, providers, distribution }: LedgerCheckInit) {
-  let previous: { cid: CID; cycle: number } | null = null
+  const network = networkOf(genesisHash, task)
+  let previous: PreviousRecord | null = null
   let ledger: Ledger = new Map()
   let paid = 0n
 
@@ -37,7 +39,7 @@ export function createLedgerCheck({ k2, task, genesisHash, timing, auditor, prov
       const get = blocksFrom(auditor.proofs, providers(), FETCH_TIMEOUT_MS)
       const { content } = await readRecord(cid, get)
       const read = await readLedger(content.ledger, get, undefined, content)
-      const { weights: stakes, stakers = new Map() } = stakeSetOf(await k2.stakes(task), cycle)
+      const { weights: stakes, total: totalStake, stakers = new Map() } = stakeSetOf(await k2.stakes(task), cycle)
       // as src/k2/settlement's bountyFor, but with what we found before: the account may have gone on to the next cycle
       const left = ringAt(account.funded, cycle) - paid
       let bounty = ringAt(account.bounty, cycle)
@@ -49,12 +51,15 @@ export function createLedgerCheck({ k2, task, genesisHash, timing, auditor, prov
         genesisHash,
         cycle,
         previous,
+        beacon: bs58.decode((await k2.blockAtOrAfter(scheduleFor(timing, cycle).beaconSlot)).blockhash),
         ledger,
         stakes,
+        totalStake,
         stakers,
         bounty,
         messages: [],
-        mustHave: new Set<string>()
+        mustHave: new Set<string>(),
+        timely: null
       }
       const checked = await checkRecord(content, inputs, { timing, verify: verifyEd25519, distribution })
       const sameRoot = Buffer.from(root).equals(read.root)
@@ -77,7 +82,8 @@ export function createLedgerCheck({ k2, task, genesisHash, timing, auditor, prov
         rewards: new Map([...read.ledger].map(([staker, { reward }]) => [staker, reward])),
         totalRewards: content.totalRewards
       }
-      previous = { cid, cycle }
+      const messages = content.messages.map((bytes) => open(bytes, network))
+      previous = { cid, cycle, offences: offencesIn(messages, cycle) }
       paid = content.totalRewards
       ledger = read.ledger
       return facts

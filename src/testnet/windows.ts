@@ -1,12 +1,12 @@
-import { MIN_AUDIT_WINDOW } from '../rounds/index.ts'
+import { MIN_AUDIT_WINDOW } from '../clock/index.ts'
 
 /** Rounds in which nobody would audit. */
 export class RoundTooShortError extends Error {
   override name = 'RoundTooShortError'
 }
 
-/** 4 slots to submit, 7 to audit, 1 to spare: shorter rounds are over before a busy machine has done its part of one. */
-export const MIN_ROUND_SLOTS = 12
+/** 5 slots to submit, 8 to audit, 1 to spare: shorter rounds are over before a busy machine has done its part of one. */
+export const MIN_ROUND_SLOTS = 14
 
 /**
  * How the testnet's task divides its rounds.

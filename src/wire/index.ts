@@ -13,28 +13,44 @@
  */
 import { createHash } from 'node:crypto'
 import bs58 from 'bs58'
-import { CID } from 'multiformats/cid'
-import { MalformedMessageError } from './errors.ts'
+import { checkFields } from './check.ts'
+import { decode, MalformedMessageError } from './errors.ts'
+import { evidenceOf } from './evidence.ts'
 import { Body, Envelope } from './generated/envelope.js'
-import { FINDINGS, findingOf, type Kind, kindOf, onceKey } from './kinds.ts'
+import { kindOf, onceKey } from './kinds.ts'
 import { LIMITS } from './limits.ts'
+import type { Message } from './message.ts'
 
 export { MalformedMessageError } from './errors.ts'
+export { evidenceOf, offenceOf } from './evidence.ts'
 export type {
   Announcement,
   Approval,
   Challenge,
   Equivocation,
+  Finding as FindingEntry,
   Proof,
   Record as RecordProposal,
   Response,
   Submission,
-  Verdict,
+  Verdicts,
   Vote
 } from './generated/envelope.js'
 export { Body, Envelope } from './generated/envelope.js'
-export { AUDITS_PER_CYCLE, FINDINGS, type Finding, findingOf, KIND_NAMES, KINDS, type Kind, kindOf, onceKey } from './kinds.ts'
+export {
+  AUDITS_PER_CYCLE,
+  FINDINGS,
+  type Finding,
+  findingOf,
+  KIND_NAMES,
+  KINDS,
+  type Kind,
+  kindOf,
+  MAX_ATTEMPTS,
+  onceKey
+} from './kinds.ts'
 export { LIMITS } from './limits.ts'
+export type { Evidence, Message } from './message.ts'
 
 /** The K2 cluster and the task that a signature holds for, and nowhere else. */
 export interface Network {
@@ -43,19 +59,6 @@ export interface Network {
   /** The bytes that come before the body in what is hashed and signed. */
   signaturePrefix: Uint8Array
   idPrefix: Uint8Array
-}
-
-/** A message whose shape and sizes are checked; its signature only where a docstring says so. */
-export interface Message {
-  /** Hash of network, signer and body: 64 hex digits. Not of the signature, so that re-signing makes no new message. */
-  id: string
-  kind: Kind
-  /** base58 staking key. */
-  signer: string
-  body: Body
-  envelope: Envelope
-  /** The envelope as it travels. */
-  bytes: Uint8Array
 }
 
 /** Signs 'bytes' with the staking key; refuses what contradicts an earlier signature (src/identity). */
@@ -118,13 +121,13 @@ export function open(bytes: Uint8Array, network: Network): Message {
   }
   const envelope = decode(() => Envelope.decode(bytes), 'envelope')
   // the id covers body and signer only: without this, anyone on the way could pad an envelope and keep its id
-  if (!Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).equals(Envelope.encode(envelope))) {
+  if (!same(bytes, Envelope.encode(envelope))) {
     throw new MalformedMessageError('the envelope is not encoded the one canonical way (unknown, repeated or misordered fields)')
   }
   return openEnvelope(envelope, bytes, network)
 }
 
-function openEnvelope(envelope: Envelope, bytes: Uint8Array, network: Network): Message {
+function openEnvelope(envelope: Envelope, bytes: Uint8Array, network: Network, half = false): Message {
   if (envelope.signer.length !== 32) {
     throw new MalformedMessageError(`signer of ${envelope.signer.length} bytes instead of 32`)
   }
@@ -136,36 +139,43 @@ function openEnvelope(envelope: Envelope, bytes: Uint8Array, network: Network): 
       Body.decode(envelope.body, {
         limits: {
           announcement: { multiaddrs: LIMITS.multiaddrs },
-          submission: { proofs: LIMITS.proofs, multiaddrs: LIMITS.multiaddrs },
-          response: { multiaddrs: LIMITS.multiaddrs }
+          submission: { proofs: LIMITS.proofs },
+          verdicts: { findings: LIMITS.findings }
         }
       }),
     'body'
   )
+  // what a body may carry is what its kind says: unknown fields would be padding that every record has to hold
+  if (!same(envelope.body, Body.encode(body))) {
+    throw new MalformedMessageError('the body is not encoded the one canonical way (unknown, repeated or misordered fields)')
+  }
   const kind = kindOf(body)
   if (kind == null) {
     throw new MalformedMessageError('a body holds exactly one kind of message')
   }
-  checkSafe(body.cycle, 'cycle')
-  checkSafe(body.slot, 'slot')
   checkFields(body)
   if (onceKey(body) != null && bytes.length > LIMITS.onceBytes) {
     throw new MalformedMessageError(
       `${kind} of ${bytes.length} bytes, at most ${LIMITS.onceBytes} are allowed: two must fit in one as evidence`
     )
   }
-  return { id: messageId(network, envelope.signer, envelope.body), kind, signer: bs58.encode(envelope.signer), body, envelope, bytes }
-}
-
-/** The halves of a piece of evidence, shape-checked; their signatures and their conflict are the caller's to check. */
-export function openEvidence(evidence: { first?: Envelope; second?: Envelope }, network: Network): [Message, Message] {
-  if (evidence.first == null || evidence.second == null) {
+  const message: Message = {
+    id: messageId(network, envelope.signer, envelope.body),
+    kind,
+    signer: bs58.encode(envelope.signer),
+    body,
+    envelope,
+    bytes
+  }
+  if (body.equivocation == null || half) {
+    return message
+  }
+  const { first, second } = body.equivocation
+  if (first == null || second == null) {
     throw new MalformedMessageError('evidence needs two envelopes')
   }
-  return [
-    openEnvelope(evidence.first, Envelope.encode(evidence.first), network),
-    openEnvelope(evidence.second, Envelope.encode(evidence.second), network)
-  ]
+  const halves = [first, second].map((one) => openEnvelope(one, Envelope.encode(one), network, true)) as [Message, Message]
+  return { ...message, evidence: evidenceOf(halves, body.cycle) }
 }
 
 /** The one signature check. `verify` is native Ed25519 (src/identity). */
@@ -173,104 +183,6 @@ export function verifySignature(message: Message, network: Network, verify: Veri
   return verify(message.envelope.signature, signedBytes(network, message.envelope.body), message.envelope.signer)
 }
 
-function decode<T>(run: () => T, what: string): T {
-  try {
-    return run()
-  } catch (err) {
-    throw new MalformedMessageError(`the ${what} does not decode: ${err instanceof Error ? err.message : String(err)}`)
-  }
-}
-
-function checkSafe(value: number, name: string): void {
-  if (!Number.isSafeInteger(value) || value < 0) {
-    throw new MalformedMessageError(`${name} is not a whole number that fits`)
-  }
-}
-
-function checkLength(bytes: Uint8Array, max: number, name: string, min = 0): void {
-  if (bytes.length > max || bytes.length < min) {
-    throw new MalformedMessageError(`${name} of ${bytes.length} bytes, ${min === max ? `exactly ${min}` : `${min} to ${max}`} are allowed`)
-  }
-}
-
-/** CIDs are decoded far from the network's edge, where a throw would hurt: what is not one stops here. */
-function checkCid(bytes: Uint8Array, name: string): CID {
-  checkLength(bytes, LIMITS.cidBytes, name, 1)
-  return decode(() => CID.decode(bytes), name)
-}
-
-const DAG_CBOR = 0x71
-const SHA2_256 = 0x12
-
-function checkRecordCid(bytes: Uint8Array, name: string): void {
-  const cid = checkCid(bytes, name)
-  if (cid.version !== 1 || cid.code !== DAG_CBOR || cid.multihash.code !== SHA2_256 || cid.multihash.size !== 32) {
-    throw new MalformedMessageError(`${name} is not the CIDv1 of a dag-cbor block hashed with sha2-256`)
-  }
-}
-
-function checkAddresses(peerId: Uint8Array, multiaddrs: Uint8Array[], kind: string): void {
-  checkLength(peerId, LIMITS.peerIdBytes, `${kind}.peerId`, 1)
-  for (const multiaddr of multiaddrs) {
-    checkLength(multiaddr, LIMITS.multiaddrBytes, `${kind}.multiaddrs`)
-  }
-}
-
-function checkReason(finding: number, reason: string, kind: string): void {
-  if (findingOf(finding) == null) {
-    throw new MalformedMessageError(`${kind}.finding ${finding} is not a finding`)
-  }
-  if (Buffer.byteLength(reason) > LIMITS.reasonBytes) {
-    throw new MalformedMessageError(`${kind}.reason of more than ${LIMITS.reasonBytes} bytes`)
-  }
-}
-
-function checkFields(body: Body): void {
-  const { announcement, submission, challenge, response, verdict, record, approval, vote, equivocation } = body
-  if (announcement != null) {
-    checkAddresses(announcement.peerId, announcement.multiaddrs, 'announcement')
-    checkSafe(announcement.sequence, 'announcement.sequence')
-    checkSafe(announcement.expirySlot, 'announcement.expirySlot')
-  }
-  if (submission != null) {
-    checkLength(submission.value, LIMITS.valueBytes, 'submission.value')
-    checkAddresses(submission.peerId, submission.multiaddrs, 'submission')
-    for (const proof of submission.proofs) {
-      checkCid(proof.cid, 'submission.proofs.cid')
-      checkSafe(proof.size, 'submission.proofs.size')
-    }
-  }
-  if (challenge != null) {
-    checkLength(challenge.subject, 32, 'challenge.subject', 32)
-    checkLength(challenge.submission, 32, 'challenge.submission', 32)
-    checkReason(challenge.finding, challenge.reason, 'challenge')
-    if (challenge.finding === FINDINGS.valid) {
-      throw new MalformedMessageError('a challenge never finds a submission valid')
-    }
-  }
-  if (response != null) {
-    checkLength(response.submission, 32, 'response.submission', 32)
-    checkAddresses(response.peerId, response.multiaddrs, 'response')
-  }
-  if (verdict != null) {
-    checkLength(verdict.subject, 32, 'verdict.subject', 32)
-    checkLength(verdict.submission, 32, 'verdict.submission', 32)
-    checkReason(verdict.finding, verdict.reason, 'verdict')
-  }
-  if (record != null) {
-    checkRecordCid(record.cid, 'record.cid')
-    checkLength(record.root, 32, 'record.root', 32)
-  }
-  if (approval != null) {
-    checkRecordCid(approval.cid, 'approval.cid')
-    checkLength(approval.root, 32, 'approval.root', 32)
-  }
-  if (vote != null) {
-    checkLength(vote.root, 32, 'vote.root', 32)
-    checkLength(vote.recordDigest, 32, 'vote.recordDigest', 32)
-    checkLength(vote.signature, 64, 'vote.signature', 64)
-  }
-  if (equivocation != null && (equivocation.first == null || equivocation.second == null)) {
-    throw new MalformedMessageError('equivocation needs two envelopes')
-  }
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0
 }

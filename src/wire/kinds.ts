@@ -1,3 +1,4 @@
+import type { SignedWindow } from '../clock/index.ts'
 import type { Body } from './generated/envelope.js'
 
 /** The findings of an audit, as numbers on the wire. */
@@ -12,25 +13,34 @@ export function findingOf(code: number): Finding | undefined {
 export interface KindFacts {
   /** How many messages of the kind one signer may have counted in one cycle: the quota of the validation ladder. */
   perCycle: number
-  /** When the signed slot may lie, in rounds after the cycle's start. */
-  window: 'any' | 'submission' | 'audit' | 'distribution'
+  /** When the signed slot may lie. */
+  window: 'any' | SignedWindow
+  /** Whether a record can hold it. Of these there is one key for each signer and cycle, so that no quota decides what a record holds. */
+  recorded: boolean
 }
 
-/** Audits sample 8 submissions (DESIGN.md, Time), so an honest auditor challenges at most 8. */
+/** A node draws 8 submissions to audit (protocols/audit), so an honest one challenges at most 8. */
 export const AUDITS_PER_CYCLE = 8
 
+/** Proposers' turns that a round can have: six in rounds of 24 slots and more, fewer in shorter ones; some to spare. */
+export const MAX_ATTEMPTS = 16
+
+/** Of what may be said once two are let through, because two are proof. */
+const TWICE = 2
+
 export const KINDS = {
-  announcement: { perCycle: 16, window: 'any' },
-  submission: { perCycle: 2, window: 'submission' },
-  challenge: { perCycle: 2 * AUDITS_PER_CYCLE, window: 'audit' },
-  response: { perCycle: 2, window: 'audit' },
-  // everyone audits what is challenged: as many as there may be challenged submissions
-  verdict: { perCycle: 4096, window: 'audit' },
-  record: { perCycle: 64, window: 'distribution' },
-  approval: { perCycle: 64, window: 'distribution' },
+  announcement: { perCycle: 16, window: 'any', recorded: false },
+  submission: { perCycle: TWICE, window: 'submission', recorded: true },
+  challenge: { perCycle: AUDITS_PER_CYCLE, window: 'challenge', recorded: true },
+  // one's own submission is the only one; again after a restart
+  response: { perCycle: 2, window: 'response', recorded: false },
+  verdicts: { perCycle: TWICE, window: 'verdicts', recorded: true },
+  record: { perCycle: TWICE * MAX_ATTEMPTS, window: 'distribution', recorded: false },
+  approval: { perCycle: TWICE * MAX_ATTEMPTS, window: 'distribution', recorded: false },
   // K2 takes one; a node that came back may say it again
-  vote: { perCycle: 4, window: 'distribution' },
-  equivocation: { perCycle: 64, window: 'any' }
+  vote: { perCycle: 4, window: 'distribution', recorded: false },
+  // bounded by the offences that there are, not by who tells of them: one for each
+  equivocation: { perCycle: Number.POSITIVE_INFINITY, window: 'any', recorded: true }
 } as const satisfies Record<string, KindFacts>
 
 export type Kind = keyof typeof KINDS
@@ -42,17 +52,14 @@ export function kindOf(body: Body): Kind | undefined {
   return present.length === 1 ? present[0] : undefined
 }
 
-const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
-
 /**
  * What a signer may say only once: two different bodies with the same signer, cycle and key are equivocation.
- * `null` for kinds that may be said again (an announcement with a later sequence number, evidence about others).
+ * `null` for kinds that may be said again (an announcement with a later sequence number, evidence about others) and for those that
+ * only make others look (challenges and responses).
  */
 export function onceKey(body: Body): string | null {
   if (body.submission != null) return 'submission'
-  if (body.challenge != null) return `challenge/${hex(body.challenge.submission)}`
-  if (body.response != null) return `response/${hex(body.response.submission)}`
-  if (body.verdict != null) return `verdict/${hex(body.verdict.submission)}`
+  if (body.verdicts != null) return 'verdicts'
   if (body.record != null) return `record/${body.record.attempt}`
   if (body.approval != null) return `approval/${body.approval.attempt}`
   return null

@@ -22,5 +22,9 @@ export const LIMITS = {
   /** Ed25519 PeerIds take 38 bytes, RSA ones 34. */
   peerIdBytes: 64,
   /** Reasons are for people: one line. */
-  reasonBytes: 160
+  reasonBytes: 160,
+  /** Findings in one message: the 64 looks that others' challenges can ask of a node, its own 8, and some to spare. */
+  findings: 96,
+  /** Evidence is about this cycle or one of so many before it: what became known late, or in a cycle that was skipped. */
+  evidenceCycles: 4
 } as const

@@ -37,7 +37,17 @@ export const LIES = [
   'task'
 ] as const
 
-export type Lie = (typeof LIES)[number]
+/** Lies about blocks, which concern no vote. */
+export const BLOCK_LIES = [
+  /** every block has another hash */
+  'block',
+  /** the first block of a range is not there, nor the one after it aware of it */
+  'hidden block',
+  /** the first block of a range is not kept */
+  'lost block'
+] as const
+
+export type Lie = (typeof LIES)[number] | (typeof BLOCK_LIES)[number]
 
 /** What is wrong with an endpoint; nothing, when empty. Chances are from 0 to 1. */
 export interface Faults {
@@ -226,8 +236,24 @@ export async function startFaultProxy({ target, random }: { target: string; rand
       result.value = !result.value
       count('lie')
     }
+    if (method === 'getBlocks' && (lies('hidden block') || lies('lost block'))) {
+      result.shift()
+      count('lie')
+    }
+    if (method === 'getBlock' && lies('hidden block')) {
+      result.parentSlot = 0
+      count('lie')
+    }
+    if (method === 'getBlock' && lies('block')) {
+      result.blockhash = otherGenesisHash()
+      count('lie')
+    }
     if (lies('slot')) {
       count('lie')
+      if (method === 'getBlocks') {
+        // and has blocks there
+        result.splice(0, result.length, params[0])
+      }
       if (method === 'getSlot' || method === 'getBlockHeight') {
         answer.result += 1_000_000
       } else if (result.context != null) {

@@ -6,18 +6,20 @@ import {
   type CycleInputs,
   checkRecord,
   distributionInput,
+  type Heard,
   type RecordCheck,
   type RecordContent,
   tally
 } from '../../src/record/index.ts'
 import { type Body, Envelope, type Message } from '../../src/wire/index.ts'
-import { challenge, cidBytes, equivocation, GENESIS, response, submission, TASK, verdict } from '../wire/people.ts'
+import { challenge, cidBytes, equivocation, GENESIS, submission, TASK, verdicts } from '../wire/people.ts'
 import { alice, bob, carol, contentOf, dave, equalShares, erin, inputs, person, stakes, TIMING, TOOLS } from './cycle.ts'
 
-type Own = CycleInputs & { mustHave: ReadonlySet<string> }
+type Own = CycleInputs & Heard
 
 const ids = (messages: readonly Message[]) => new Set(messages.map(({ id }) => id))
-const knowing = (own: CycleInputs, ...messages: Message[]): Own => ({ ...own, messages, mustHave: ids(messages) })
+const knowing = (own: CycleInputs, ...messages: Message[]): Own => ({ ...own, messages, mustHave: ids(messages), timely: null })
+const EQUAL = inputs().stakes
 
 async function build(own: CycleInputs): Promise<BuiltRecord> {
   const result = tally(own)
@@ -30,7 +32,7 @@ async function refusal(content: RecordContent, own: Own, tools = TOOLS): Promise
 }
 
 describe('record: checking a proposal', () => {
-  let said: Record<'a' | 'b' | 'c' | 'd1' | 'd2' | 'accusation' | 'answer' | 'finding', Message>
+  let said: Record<'a' | 'b' | 'c' | 'd1' | 'd2' | 'ofAlice' | 'ofErin', Message>
   let own: Own
   let record: BuiltRecord
   let content: RecordContent
@@ -44,9 +46,8 @@ describe('record: checking a proposal', () => {
       c,
       d1,
       d2,
-      accusation: await erin.says(challenge(c, 'invalid', 'wrong sum')),
-      answer: await carol.says(response(c)),
-      finding: await erin.says(verdict(c, 'invalid', 'wrong sum'))
+      ofAlice: await alice.says(verdicts(EQUAL, [[carol, 'invalid']])),
+      ofErin: await erin.says(verdicts(EQUAL, [[carol, 'invalid']]))
     }
     own = knowing(inputs(), ...Object.values(said))
     record = await build(own)
@@ -59,7 +60,8 @@ describe('record: checking a proposal', () => {
     expect(check.cid.equals(record.cid)).to.equal(true)
     expect(check.root).to.deep.equal(record.root)
     expect(check.totalRewards).to.equal(1000n)
-    expect(check.totalSlashed).to.equal(20n)
+    // a tenth for equivocation; a twentieth by the task's list and a hundredth by the protocol for invalid work, where 100 were staked
+    expect(check.totalSlashed).to.equal(16n)
     expect(check.tally.accepted.map(({ signer }) => signer)).to.have.members([alice.address, bob.address])
   })
 
@@ -74,6 +76,7 @@ describe('record: checking a proposal', () => {
     ['another cycle', { cycle: 4 }, /of cycle 4, not 3/],
     ['another previous record', { previous: CID.decode(cidBytes('a fork')) }, /it follows/],
     ['no previous record', { previous: null }, /it follows nothing/],
+    ['another beacon', { beacon: new Uint8Array(32) }, /another block of K2/],
     ['another bounty', { bounty: 1001n }, /K2 says 1000/]
   ]
   for (const [what, change, complaint] of basis) {
@@ -120,14 +123,14 @@ describe('record: checking a proposal', () => {
       const rest = own.messages.filter((message) => message !== missing)
       const lesser = await contentOf(await build({ ...own, messages: rest }))
       const reason = await refusal(lesser, own)
-      expect(reason, name).to.match(/^incomplete: it lacks the (submission|challenge|response|verdict)/)
+      expect(reason, name).to.match(/^incomplete: it lacks the (submission|verdicts)/)
       // who had it too late approves
       expect(await refusal(lesser, { ...own, mustHave: ids(rest) }), name).to.equal('ok')
     }
   })
 
   it('says what an incomplete record comes to, for who sees the others agree', async () => {
-    const lesser = await build({ ...own, messages: own.messages.filter((m) => m !== said.finding) })
+    const lesser = await build({ ...own, messages: own.messages.filter((m) => m !== said.ofErin) })
     const check = await checkRecord(await contentOf(lesser), own, TOOLS)
     expect(check).to.deep.include({ ok: false, verdict: 'incomplete', totalRewards: lesser.totalRewards, root: lesser.root })
   })
@@ -142,10 +145,10 @@ describe('record: checking a proposal', () => {
     const third = await dave.says(submission('three'))
     const extra = [
       third,
-      await dave.says(verdict(said.a, 'invalid')),
+      await dave.says(verdicts(EQUAL, [[alice, 'invalid']])),
       await bob.says(equivocation(said.d1, third)),
-      await bob.says(verdict(third, 'invalid')),
-      await bob.says(verdict(await person('mallory').says(submission('unstaked')), 'invalid')),
+      await bob.says(verdicts(EQUAL, [[dave, 'invalid']])),
+      await bob.says(challenge(said.a, 'invalid')),
       await person('mallory').says(submission('unstaked'))
     ]
     expect(await refusal(content, knowing(inputs(), ...own.messages, ...extra))).to.equal('ok')
@@ -162,10 +165,8 @@ describe('record: checking a proposal', () => {
   const smuggled: Array<[string, () => Promise<Message>, RegExp, Partial<CycleInputs>?]> = [
     ['a submission before its window', () => bob.says(submission('b', 3, 119)), /slot 119, outside the submission window/],
     ['a submission after its window', () => bob.says(submission('b', 3, 140)), /slot 140, outside the submission window/],
-    ['a verdict before its window', () => bob.says(verdict(said.a, 'valid', '', 139)), /slot 139, outside the audit window/],
-    ['a verdict after its window', () => bob.says(verdict(said.a, 'valid', '', 150)), /slot 150, outside the audit window/],
-    ['a challenge after its window', () => bob.says(challenge(said.a, 'invalid', '', 150)), /outside the audit window/],
-    ['a response after its window', () => alice.says(response(said.a, 150)), /outside the audit window/],
+    ['verdicts before their window', () => bob.says(verdicts(EQUAL, [[alice, 'valid']], 147)), /slot 147, outside the verdicts window/],
+    ['verdicts after their window', () => bob.says(verdicts(EQUAL, [[alice, 'valid']], 149)), /slot 149, outside the verdicts window/],
     ['a submission that nobody signed', async () => forged(submission('b')), /did not sign/],
     [
       'a submission by somebody without stake',
@@ -185,8 +186,15 @@ describe('record: checking a proposal', () => {
 
   it('takes the first and the last slot of a window', async () => {
     const messages = [await alice.says(submission('a', 3, 120)), await bob.says(submission('b', 3, 139))]
-    messages.push(await carol.says(verdict(messages[0]!, 'valid', '', 140)), await carol.says(verdict(messages[1]!, 'valid', '', 149)))
+    messages.push(await carol.says(verdicts(EQUAL, [[alice, 'valid']], 148)))
     expect(await refusal(await contentOf(await build({ ...inputs(), messages })), knowing(inputs()))).to.equal('ok')
+  })
+
+  it('does not approve a record with a submission that it heard too late to audit, or never, unless it could not hear', async () => {
+    const timely = (...messages: Message[]) => ({ ...own, mustHave: new Set<string>(), timely: ids(messages) })
+    expect(await refusal(content, timely(said.a, said.b, said.c))).to.equal('ok')
+    expect(await refusal(content, timely(said.a, said.c))).to.match(/^incomplete: it holds the submission .* came too late/)
+    expect(await refusal(content, { ...timely(), timely: null })).to.equal('ok')
   })
 
   it('refuses evidence whose halves nobody signed, and takes it when they did', async () => {
@@ -211,7 +219,7 @@ describe('record: checking a proposal', () => {
 
   it('refuses what other stakes or another ledger would have given', async () => {
     expect(
-      await refusal(content, { ...own, stakes: stakes([alice, 100n], [bob, 100n], [carol, 100n], [dave, 300n], [erin, 100n]) })
+      await refusal(content, { ...own, stakes: stakes([alice, 100n], [bob, 100n], [carol, 100n], [dave, 120n], [erin, 100n]) })
     ).to.match(/another slashes/)
     expect(await refusal(content, { ...own, ledger: new Map([[alice.address, { reward: 1n, slash: 0n }]]) })).to.match(/another root/)
   })

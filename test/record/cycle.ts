@@ -15,8 +15,11 @@ import {
 } from '../../src/record/index.ts'
 import { alice, bob, carol, cidBytes, dave, erin, GENESIS, type Person, person, TASK } from '../wire/people.ts'
 
-/** Cycle 3: submissions in slots 120 to 139, audits in 140 to 149, distribution in 150 to 179. */
+/** Cycle 3: submissions in slots 120 to 139, audits in 140 to 149 (challenges before 145, verdicts in 148), distribution in 150 to 179. */
 export const TIMING: Timing = { startingSlot: 0, roundSlots: 30, submissionWindow: 20, auditWindow: 10 }
+
+/** The hash of a block of K2. */
+export const BEACON = new Uint8Array(createHash('sha256').update('a block').digest())
 
 export const PEOPLE = [alice, bob, carol, dave, erin]
 
@@ -26,6 +29,7 @@ export function inputs(change: Partial<CycleInputs> = {}): CycleInputs {
     genesisHash: GENESIS,
     cycle: 3,
     previous: { cid: CID.decode(cidBytes('the record of cycle 2')), cycle: 2 },
+    beacon: BEACON,
     ledger: new Map(),
     stakes: stakes([alice, 100n], [bob, 100n], [carol, 100n], [dave, 100n], [erin, 100n]),
     bounty: 1000n,
@@ -38,12 +42,12 @@ export function stakes(...list: Array<[Person, bigint]>): Map<string, bigint> {
   return new Map(list.map(([{ address }, stake]) => [address, stake]))
 }
 
-/** A distribution function: equal shares, and a tenth of the stake from whoever was rejected. */
+/** A distribution function: equal shares, and a twentieth of the stake from whoever was rejected. */
 export async function equalShares(input: DistributionInput): Promise<DistributionEntry[]> {
   const share = input.submissions.length === 0 ? 0n : BigInt(input.bounty) / BigInt(input.submissions.length)
   return [
     ...input.submissions.map(({ staker }) => ({ staker, amount: share })),
-    ...input.rejected.filter(({ reason }) => reason === 'invalid').map(({ staker, stake }) => ({ staker, amount: -(BigInt(stake) / 10n) }))
+    ...input.rejected.filter(({ reason }) => reason === 'invalid').map(({ staker, stake }) => ({ staker, amount: -(BigInt(stake) / 20n) }))
   ]
 }
 

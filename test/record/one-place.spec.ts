@@ -20,7 +20,8 @@ describe('record: rules that several rooms keep', () => {
   })
 
   it('which kinds are recorded, is said once', () => {
-    expect(filesWith(/'submission', 'challenge', 'response', 'verdict'/)).to.deep.equal(['record/tally.ts'])
+    expect(filesWith(/recorded: true/)).to.deep.equal(['wire/kinds.ts'])
+    expect(RECORDED_KINDS, 'the order of a record').to.deep.equal(['submission', 'challenge', 'verdicts', 'equivocation'])
     expect(KIND_NAMES.filter(isRecorded)).to.have.members([...RECORDED_KINDS])
     expect(KIND_NAMES.filter((kind) => !isRecorded(kind))).to.include.members(['announcement', 'record', 'approval'])
   })

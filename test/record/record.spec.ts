@@ -22,17 +22,14 @@ import {
   readRecord,
   tally
 } from '../../src/record/index.ts'
-import { challenge, equivocation, response, submission, TASK, verdict } from '../wire/people.ts'
+import { equivocation, submission, TASK, verdicts } from '../wire/people.ts'
 import { alice, blockMap, bob, carol, dave, erin, inputs, PEOPLE, stranger } from './cycle.ts'
 
 async function cycle(): Promise<CycleInputs> {
   const [a, b, c] = [await alice.says(submission('a')), await bob.says(submission('b')), await carol.says(submission('c'))]
   const [d1, d2] = [await dave.says(submission('one')), await dave.says(submission('two'))]
-  const audits = [
-    await erin.says(challenge(c, 'invalid', 'wrong sum')),
-    await carol.says(response(c)),
-    await erin.says(verdict(c, 'invalid', 'wrong sum'))
-  ]
+  const found = verdicts(inputs().stakes, [[carol, 'invalid']])
+  const audits = [await alice.says(found), await erin.says(found)]
   return inputs({
     messages: [a, b, c, d1, d2, ...audits, await erin.says(equivocation(d1, d2))],
     ledger: new Map([
@@ -45,7 +42,7 @@ async function cycle(): Promise<CycleInputs> {
 const LIST: DistributionEntry[] = [
   { staker: alice.address, amount: 600n },
   { staker: bob.address, amount: 400n },
-  { staker: carol.address, amount: -50n }
+  { staker: carol.address, amount: -5n }
 ]
 
 const build = (own: CycleInputs, list: DistributionEntry[] = LIST) => buildRecord(own, tally(own), list)
@@ -56,13 +53,16 @@ describe('record: building', () => {
     expect(Object.fromEntries(record.ledger)).to.deep.equal({
       [alice.address]: { reward: 640n, slash: 0n },
       [bob.address]: { reward: 400n, slash: 0n },
-      [carol.address]: { reward: 0n, slash: 50n },
+      [carol.address]: { reward: 0n, slash: 6n },
       [dave.address]: { reward: 0n, slash: 13n }
     })
     expect(record.totalRewards).to.equal(1040n)
-    expect(record.totalSlashed).to.equal(63n)
+    expect(record.totalSlashed).to.equal(19n)
     expect(record.root).to.deep.equal(merkleRoot(record.ledger, TASK))
-    expect(record.content.slashes).to.deep.equal([{ staker: dave.address, amount: 10n }])
+    expect(record.content.slashes).to.deep.equal([
+      { staker: carol.address, amount: 1n },
+      { staker: dave.address, amount: 10n }
+    ])
     expect(record.digest).to.deep.equal(new Uint8Array(record.cid.multihash.digest))
     expect(record.blocks[0]!.cid.equals(record.cid)).to.equal(true)
   })
@@ -78,7 +78,7 @@ describe('record: building', () => {
     expect(record.ledger.get(stranger(2))).to.deep.equal({ reward: 0n, slash: 10n })
     // what came before the change was under the same name
     expect(record.ledger.get(alice.address)).to.deep.equal({ reward: 40n, slash: 0n })
-    expect(record.content.slashes).to.deep.equal([{ staker: stranger(2), amount: 10n }])
+    expect(record.content.slashes).to.deep.include({ staker: stranger(2), amount: 10n })
     expect(record.cid.equals(build(own).cid)).to.equal(false)
   })
 
@@ -104,12 +104,27 @@ describe('record: building', () => {
     expect(build(own, [...LIST, { staker: erin.address, amount: 0n }]).cid.toString()).to.equal(build(own).cid.toString())
   })
 
-  it('never slashes more than the stake, both kinds together', async () => {
+  it('never takes more than the task may from anybody in a cycle, its own list and the protocol together', async () => {
     const own = await cycle()
-    const record = build(own, [{ staker: dave.address, amount: -95n }])
-    expect(record.content.slashes).to.deep.equal([{ staker: dave.address, amount: 5n }])
-    expect(record.ledger.get(dave.address)).to.deep.equal({ reward: 0n, slash: 103n })
-    expect(build(own, [{ staker: dave.address, amount: -100n }]).content.slashes).to.deep.equal([])
+    const of = (amount: bigint) => build(own, [{ staker: dave.address, amount: -amount }])
+    expect(of(7n).content.slashes).to.deep.include({ staker: dave.address, amount: 3n })
+    expect(of(7n).ledger.get(dave.address)).to.deep.equal({ reward: 0n, slash: 13n })
+    expect(of(10n).content.slashes.map(({ staker }) => staker)).to.deep.equal([carol.address])
+    const harmless = buildRecord({ ...own, largestSlash: 0 }, tally({ ...own, largestSlash: 0 }), [])
+    expect(harmless.content.slashes).to.deep.equal([])
+  })
+
+  it('refuses a list that slashes whose work stands: the manager of a task reaches no honest stake', async () => {
+    const own = await cycle()
+    const everybody = [...own.stakes].map(([staker, stake]) => ({ staker, amount: -stake }))
+    expect(() => build(own, everybody)).to.throw(DistributionError, 'its work was not rejected')
+    expect(() => build(own, [{ staker: erin.address, amount: -1n }])).to.throw(DistributionError, 'its work was not rejected')
+  })
+
+  it('refuses to make what no reader takes: the next cycle could not build on it', async () => {
+    const own = await cycle()
+    const small = { ...RECORD_LIMITS, totalBytes: 1000 }
+    expect(() => buildRecord(own, tally(own), LIST, small)).to.throw(DistributionError, 'readers take 1000')
   })
 
   const WRONG: Array<[string, DistributionEntry[], RegExp]> = [
@@ -117,7 +132,7 @@ describe('record: building', () => {
     ['somebody twice', [LIST[0]!, { staker: alice.address, amount: 0n }], /twice/],
     ['more than the bounty', [LIST[0]!, { staker: bob.address, amount: 401n }], /pays 1001, the bounty is 1000/],
     ['more than the bounty, with a slash beside it', [...LIST, { staker: erin.address, amount: 1n }], /pays 1001/],
-    ['a slash above the stake', [{ staker: alice.address, amount: -101n }], /slashed by 101, its stake is 100/]
+    ['a slash above the largest', [{ staker: dave.address, amount: -11n }], /slashed by 11, of its stake of 100 the task may take 10/]
   ]
   for (const [what, list, complaint] of WRONG) {
     it(`refuses a list with ${what}`, async () => {
@@ -273,7 +288,7 @@ describe('record: reading what a liar wrote', () => {
   })
 
   const fields: Array<[string, unknown, RegExp, RegExp]> = [
-    ['a version of the future', { version: 2 }, /record.version/, /version 2/],
+    ['a version of the future', { version: 3 }, /record.version/, /version 3/],
     ['no version', { version: null }, /record.version/, /version null/],
     ['a network of 31 bytes', { network: new Uint8Array(31) }, /record.network/, /32 bytes/],
     ['a task as text', { task: TASK }, /record.task/, /32 bytes/],
@@ -287,7 +302,7 @@ describe('record: reading what a liar wrote', () => {
     ['half a bounty', { bounty: 0.5 }, /record.bounty/, /amount/],
     ['a root of 33 bytes', { root: new Uint8Array(33) }, /record.root/, /32 bytes/],
     ['totals below what it pays', { totalRewards: 999 }, /record.totalRewards/, /1000 in this cycle/],
-    ['totals below what it slashes', { totalSlashed: 59 }, /record.totalSlashed/, /60 in this cycle/],
+    ['totals below what it slashes', { totalSlashed: 15 }, /record.totalSlashed/, /16 in this cycle/],
     ['messages that are no list', { messages: { '0': 1 } }, /record.messages/, /list/],
     ['messages that are no links', { messages: [1] }, /record.messages\[0\]/, /link/],
     ['too many links', { messages: Array.from({ length: 600 }, () => 1) }, /record.messages/, /at most 512/],
@@ -393,8 +408,8 @@ describe('record: reading what a liar wrote', () => {
     ['a root that is not that of its entries', () => ({ root: new Uint8Array(32) }), /ledger.root/, /not the Merkle root/],
     ['another task, whose root it is not', () => ({ task: new Uint8Array(32) }), /ledger.root/, /not the Merkle root/],
     ['rewards that do not add up', () => ({ totalRewards: 1041 }), /ledger.totalRewards/, /sum to 1040/],
-    ['slashes that do not add up', () => ({ totalSlashed: 62 }), /ledger.totalSlashed/, /sum to 63/],
-    ['a version of the future', () => ({ version: 2 }), /ledger.version/, /version 2/],
+    ['slashes that do not add up', () => ({ totalSlashed: 18 }), /ledger.totalSlashed/, /sum to 19/],
+    ['a version of the future', () => ({ version: 3 }), /ledger.version/, /version 3/],
     ['a field too many', () => ({ more: 1 }), /ledger/, /canonical/]
   ]
   for (const [what, change, where, complaint] of ledgers) {

@@ -2,16 +2,10 @@ import { createHash } from 'node:crypto'
 import { expect } from 'chai'
 import { CID } from 'multiformats/cid'
 import { create as createDigest } from 'multiformats/hashes/digest'
+import { scheduleFor } from '../../src/clock/index.ts'
 import { type KeyPair, keyPairFromSeed, signEd25519 } from '../../src/identity/index.ts'
-import {
-  createRounds,
-  MIN_AUDIT_WINDOW,
-  type RecordFacts,
-  type Rounds,
-  type RoundsEffect,
-  type StakeSet,
-  scheduleFor
-} from '../../src/rounds/index.ts'
+import { placesOf } from '../../src/record/index.ts'
+import { createRounds, type RecordFacts, type Rounds, type RoundsEffect, type StakeSet } from '../../src/rounds/index.ts'
 import { type Body, FINDINGS, type Finding, type Message, networkOf, seal } from '../../src/wire/index.ts'
 
 const TIMING = { startingSlot: 0, roundSlots: 30, submissionWindow: 10, auditWindow: 18 }
@@ -20,7 +14,7 @@ const S = scheduleFor(TIMING, 0)
 const keyOf = (name: string): KeyPair => keyPairFromSeed(createHash('sha256').update(name).digest())
 const [alice, bob, carol, dave] = ['alice', 'bob', 'carol', 'dave'].map(keyOf) as [KeyPair, KeyPair, KeyPair, KeyPair]
 const STAKES: StakeSet = { weights: new Map([alice, bob, carol].map((pair) => [pair.address, 10n])), total: 30n }
-const BASE = { previous: null, bounty: 100n }
+const BASE = { previous: null, bounty: 100n, beacon: new Uint8Array(32) }
 
 async function say(who: KeyPair, body: Body): Promise<Message> {
   return seal(body, NETWORK, { publicKey: who.publicKey, sign: async (bytes) => signEd25519(bytes, who.secretKey) })
@@ -29,7 +23,7 @@ async function say(who: KeyPair, body: Body): Promise<Message> {
 const submission = (value = 'work', slot: number = S.submission.from): Body => ({
   cycle: 0,
   slot,
-  submission: { value: Buffer.from(value), proofs: [], peerId: new Uint8Array(1), multiaddrs: [] }
+  submission: { value: Buffer.from(value), proofs: [] }
 })
 const idBytes = (message: Message) => new Uint8Array(Buffer.from(message.id, 'hex'))
 const challenge = (about: Message, finding: Exclude<Finding, 'valid'> = 'invalid'): Body => ({
@@ -37,6 +31,12 @@ const challenge = (about: Message, finding: Exclude<Finding, 'valid'> = 'invalid
   slot: S.sampleSlot,
   challenge: { subject: about.envelope.signer, submission: idBytes(about), finding: FINDINGS[finding], reason: 'because' }
 })
+
+const response = (about: Message): Body => ({ cycle: 0, slot: S.sampleSlot, response: { submission: idBytes(about) } })
+const PLACES = placesOf(STAKES.weights)
+/** What alice's verdicts say, by whom they are about. */
+const saidOf = (body: Body | undefined) =>
+  Object.fromEntries((body?.verdicts?.findings ?? []).map(({ place, finding }) => [PLACES[place], finding]))
 
 function recordOf(name: string): RecordFacts {
   const digest = createHash('sha256').update(name).digest()
@@ -101,13 +101,15 @@ function machine({
 /** Everybody has submitted; alice is about to look at bob's. */
 async function atAudit() {
   const m = machine()
-  m.slot(S.submission.from)
-  const ofBob = await say(bob, submission('bob'))
-  const ofCarol = await say(carol, submission('carol'))
-  m.take(ofBob)
-  m.take(ofCarol)
+  for (let slot = S.submission.from; slot < S.sampleSlot; slot++) m.slot(slot)
+  const [own, ofBob, ofCarol] = [
+    await say(alice, submission('own')),
+    await say(bob, submission('bob')),
+    await say(carol, submission('carol'))
+  ]
+  for (const message of [own, ofBob, ofCarol]) m.take(message)
   m.slot(S.sampleSlot)
-  return { m, ofBob, ofCarol }
+  return { m, own, ofBob, ofCarol }
 }
 
 describe('rounds: work and submission', () => {
@@ -159,6 +161,12 @@ describe('rounds: work and submission', () => {
 })
 
 describe('rounds: audits', () => {
+  const audited = (m: ReturnType<typeof machine>, about: Message, finding: Finding | 'abstained', reason = '') =>
+    m.event({ type: 'audited', cycle: 0, submission: about.id, finding, reason })
+  const until = (m: ReturnType<typeof machine>, slot: number, from = S.sampleSlot + 1) => {
+    for (let at = from; at <= slot; at++) m.slot(at)
+  }
+
   it('looks at what others submitted, not at its own, and at eight of many', async () => {
     const many = Array.from({ length: 20 }, (_, i) => keyOf(`staker ${i}`))
     const stakes = { weights: new Map([alice, ...many].map((pair) => [pair.address, 1n])), total: 21n }
@@ -175,6 +183,20 @@ describe('rounds: audits', () => {
     expect(new Set(audits.map(({ submission: { id } }) => id)).size).to.equal(8)
   })
 
+  it('looks at what comes after the draw with the same probability, and not at all at what comes late', async () => {
+    const { m } = await atAudit()
+    const before = m.of('audit').length
+    const weights = new Map([...STAKES.weights, [dave.address, 10n]])
+    m.event({ type: 'stakes', cycle: 0, stakes: { weights, total: 40n } })
+    await m.hear(dave, submission('dave'), S.lateSlot - 1)
+    expect(m.of('audit').length).to.equal(before + 1) // 8 of 4: always
+    const late = await atAudit()
+    late.m.event({ type: 'stakes', cycle: 0, stakes: { weights, total: 40n } })
+    const had = late.m.of('audit').length
+    await late.m.hear(dave, submission('dave'), S.lateSlot)
+    expect(late.m.of('audit').length).to.equal(had)
+  })
+
   it('leaves its own submission to others also when there are few', async () => {
     const m = machine()
     m.slot(S.submission.from)
@@ -184,67 +206,124 @@ describe('rounds: audits', () => {
     expect(m.of('audit').map(({ submission: { signer } }) => signer)).to.deep.equal([bob.address])
   })
 
-  it('says nothing about a valid proof that nobody challenges', async () => {
+  it('says nothing about a valid proof that nobody speaks against', async () => {
     const { m, ofBob } = await atAudit()
-    m.event({ type: 'audited', cycle: 0, submission: ofBob.id, finding: 'valid', reason: '' })
-    for (let slot = S.sampleSlot + 1; slot < S.audit.to; slot++) m.slot(slot)
+    audited(m, ofBob, 'valid')
+    until(m, S.audit.to)
     expect(m.published('challenge')).to.deep.equal([])
-    expect(m.published('verdict')).to.deep.equal([])
+    expect(m.published('verdicts')).to.deep.equal([])
   })
 
-  it('challenges an invalid one and gives its verdict at once', async () => {
-    const { m, ofBob } = await atAudit()
-    m.event({ type: 'audited', cycle: 0, submission: ofBob.id, finding: 'invalid', reason: 'counts are off' })
+  it('challenges an invalid one at once, and gives all its verdicts in one message when they are due', async () => {
+    const { m, ofBob, ofCarol } = await atAudit()
+    audited(m, ofBob, 'invalid', 'counts are off')
+    audited(m, ofCarol, 'valid')
     expect(m.published('challenge')[0]?.challenge?.reason).to.equal('counts are off')
-    expect(m.published('verdict')[0]?.verdict?.finding).to.equal(FINDINGS.invalid)
+    await m.hear(bob, challenge(ofCarol))
+    until(m, S.finalSlot - 1)
+    expect(m.published('verdicts')).to.deep.equal([])
+    until(m, S.audit.to, S.finalSlot)
+    expect(m.published('verdicts')).to.have.length(1)
+    expect(saidOf(m.published('verdicts')[0])).to.deep.equal({ [bob.address]: FINDINGS.invalid, [carol.address]: FINDINGS.valid })
   })
 
-  it('challenges a missing one, looks again when its author answers, and gives the verdict only near the end', async () => {
+  it('challenges no later than a challenge can be answered, and says what it found all the same', async () => {
     const { m, ofBob } = await atAudit()
-    m.event({ type: 'audited', cycle: 0, submission: ofBob.id, finding: 'unavailable', reason: 'nobody has it' })
+    until(m, S.challengeSlot)
+    audited(m, ofBob, 'invalid', 'counts are off')
+    until(m, S.finalSlot)
+    expect(m.published('challenge')).to.deep.equal([])
+    expect(saidOf(m.published('verdicts')[0])).to.deep.equal({ [bob.address]: FINDINGS.invalid })
+  })
+
+  it('looks again at a missing one when its author answers, once', async () => {
+    const { m, ofBob, ofCarol } = await atAudit()
+    audited(m, ofCarol, 'valid')
+    audited(m, ofBob, 'unavailable', 'nobody has it')
     expect(m.published('challenge')).to.have.length(1)
-    await m.hear(carol, challenge(ofBob, 'unavailable'))
     const before = m.of('audit').length
-    await m.hear(bob, { cycle: 0, slot: S.sampleSlot, response: { submission: idBytes(ofBob), peerId: new Uint8Array(1), multiaddrs: [] } })
+    await m.hear(bob, response(ofBob))
     expect(m.of('audit')).to.have.length(before + 1)
-    expect(m.of('audit').at(-1)?.response).to.not.equal(null)
-    m.slot(S.verdictSlot - 1)
-    expect(m.published('verdict')).to.deep.equal([])
-    m.event({ type: 'audited', cycle: 0, submission: ofBob.id, finding: 'unavailable', reason: 'still nobody has it' })
-    expect(m.published('verdict')).to.deep.equal([])
-    m.slot(S.verdictSlot)
-    expect(m.published('verdict').map(({ verdict }) => verdict?.finding)).to.deep.equal([FINDINGS.unavailable])
+    audited(m, ofBob, 'unavailable', 'still nobody has it')
+    await m.hear(bob, { ...response(ofBob), slot: S.sampleSlot + 1 })
+    expect(m.of('audit')).to.have.length(before + 1)
+    until(m, S.finalSlot)
+    expect(saidOf(m.published('verdicts')[0])).to.deep.equal({ [bob.address]: FINDINGS.unavailable })
   })
 
-  it('audits what somebody else challenges, and stands up for it when it is valid', async () => {
-    const m = machine()
-    m.slot(S.sampleSlot)
-    const ofBob = await say(bob, submission('bob'))
-    m.take(ofBob)
-    m.event({ type: 'audited', cycle: 0, submission: ofBob.id, finding: 'valid', reason: '' })
-    await m.hear(carol, challenge(ofBob))
-    expect(m.published('verdict').map(({ verdict }) => verdict?.finding)).to.deep.equal([FINDINGS.valid])
+  it('looks once more when all challenges are in, as others may have got the proof', async () => {
+    const { m, ofBob, ofCarol } = await atAudit()
+    audited(m, ofCarol, 'valid')
+    audited(m, ofBob, 'unavailable')
+    await m.hear(carol, challenge(ofBob, 'unavailable'))
+    until(m, S.challengeSlot + S.deliverySlots)
+    expect(m.of('audit').at(-1)?.purpose).to.equal('challenge')
+    audited(m, ofBob, 'valid')
+    until(m, S.finalSlot, S.challengeSlot + S.deliverySlots + 1)
+    expect(saidOf(m.published('verdicts')[0])).to.deep.equal({ [bob.address]: FINDINGS.valid })
   })
 
-  it('answers a challenge to its own submission, and judges it never', async () => {
-    const m = machine()
+  it('stands up for valid work that only verdicts speak against', async () => {
+    const { m, ofBob } = await atAudit()
+    audited(m, ofBob, 'valid')
+    until(m, S.finalSlot - 1)
+    await m.hear(carol, {
+      cycle: 0,
+      slot: S.finalSlot,
+      verdicts: { findings: [{ place: PLACES.indexOf(bob.address), finding: FINDINGS.invalid }] }
+    })
+    until(m, S.finalSlot, S.finalSlot)
+    expect(saidOf(m.published('verdicts')[0])).to.deep.equal({ [bob.address]: FINDINGS.valid })
+  })
+
+  it('heeds no challenge that comes when nobody could look any more, nor one by who has no work of its own', async () => {
+    const many = Array.from({ length: 20 }, (_, i) => keyOf(`staker ${i}`))
+    const stakes = { weights: new Map([alice, ...many].map((pair) => [pair.address, 1n])), total: 21n }
+    const m = machine({ stakes })
     m.slot(S.submission.from)
-    const own = await say(alice, submission('own'))
-    m.take(own)
+    const theirs: Message[] = []
+    for (const pair of many.slice(1)) {
+      const message = await say(pair, submission(pair.address))
+      theirs.push(message)
+      m.take(message)
+    }
     m.slot(S.sampleSlot)
+    const looked = new Set(m.of('audit').map(({ submission: { id } }) => id))
+    const [one, two] = theirs.filter(({ id }) => !looked.has(id))
+    await m.hear(many[0]!, challenge(one!)) // no submission of its own
+    await m.hear(many[1]!, challenge(two!), S.challengeSlot + S.deliverySlots)
+    expect(m.of('audit')).to.have.length(8)
+    await m.hear(many[1]!, { ...challenge(two!), slot: S.sampleSlot + 1 }, S.challengeSlot + S.deliverySlots - 1)
+    expect(m.of('audit').map(({ submission: { id } }) => id)).to.include(two!.id)
+  })
+
+  it('answers a challenge to its own submission once, and judges it never', async () => {
+    const { m, own, ofCarol } = await atAudit()
+    audited(m, ofCarol, 'valid')
     await m.hear(bob, challenge(own, 'unavailable'))
-    expect(m.of('respond')).to.have.length(1)
-    m.slot(S.verdictSlot)
-    expect(m.published('verdict')).to.deep.equal([])
+    await m.hear(carol, challenge(own, 'unavailable'))
+    expect(m.published('response')).to.have.length(1)
+    until(m, S.finalSlot)
+    expect(m.published('verdicts')).to.deep.equal([])
   })
 
   it('abstains when it could not look, whoever challenges', async () => {
-    const { m, ofBob } = await atAudit()
-    m.event({ type: 'audited', cycle: 0, submission: ofBob.id, finding: 'abstained', reason: 'K2 is down' })
+    const { m, ofBob, ofCarol } = await atAudit()
+    audited(m, ofCarol, 'valid')
+    audited(m, ofBob, 'abstained', 'K2 is down')
     await m.hear(carol, challenge(ofBob))
-    m.slot(S.verdictSlot)
+    until(m, S.finalSlot)
     expect(m.published('challenge')).to.deep.equal([])
-    expect(m.published('verdict')).to.deep.equal([])
+    expect(m.published('verdicts')).to.deep.equal([])
+  })
+
+  it('accuses nobody when nothing came from anybody: its own network is gone', async () => {
+    const { m, ofBob, ofCarol } = await atAudit()
+    audited(m, ofBob, 'unavailable')
+    audited(m, ofCarol, 'unavailable')
+    until(m, S.finalSlot)
+    expect(m.published('challenge')).to.deep.equal([])
+    expect(m.published('verdicts')).to.deep.equal([])
   })
 
   it('publishes the evidence when somebody submits two things, and audits neither', async () => {
@@ -276,7 +355,7 @@ describe('rounds: record, approval and vote', () => {
     second.slot(S.proposalSlot)
     built(second, recordOf('r'))
     expect(second.published('record')).to.have.length(0)
-    second.slot(S.proposalSlot + S.attemptSlots)
+    second.slot(S.proposalSlot + S.attemptSlots + S.marginSlots)
     expect(second.published('record').map(({ record }) => record?.attempt)).to.deep.equal([1])
   })
 
@@ -343,8 +422,8 @@ describe('rounds: record, approval and vote', () => {
     m.slot(S.proposalSlot)
     built(m, recordOf('r'))
     await m.hear(bob, approval(recordOf('r')))
-    await m.hear(carol, approval(recordOf('r'), 1))
-    await m.hear(carol, approval(recordOf('r'), 2))
+    await m.hear(carol, approval(recordOf('r')))
+    await m.hear(alice, approval(recordOf('r'), 1))
     expect(m.of('vote')).to.deep.equal([])
     await m.hear(alice, approval(recordOf('r')))
     m.slot(S.proposalSlot + 1)
@@ -360,6 +439,68 @@ describe('rounds: record, approval and vote', () => {
     expect(m.of('vote')).to.deep.equal([])
     built(m, recordOf('r'))
     expect(m.of('vote')).to.have.length(1)
+  })
+
+  it('has a record checked that more than a third approve, though nobody proposed it to us, and votes for it with a quorum', async () => {
+    const m = machine()
+    m.slot(S.proposalSlot)
+    built(m, recordOf('mine'))
+    await m.hear(bob, approval(recordOf('theirs')))
+    expect(m.of('check')).to.deep.equal([])
+    await m.hear(carol, approval(recordOf('theirs')))
+    expect(m.of('check').map(({ cid }) => cid)).to.deep.equal([recordOf('theirs').cid])
+    m.event({ type: 'checked', cycle: 0, cid: recordOf('theirs').cid, result: { verdict: 'right', record: recordOf('theirs') } })
+    await m.hear(alice, approval(recordOf('theirs')))
+    expect(m.of('vote').map(({ record }) => record.cid)).to.deep.equal([recordOf('theirs').cid])
+  })
+
+  it('approves one record in an attempt, and after a quorum nothing but that one', async () => {
+    const m = machine({ turns: [bob, carol, bob] })
+    m.slot(S.proposalSlot)
+    built(m, recordOf('mine'))
+    await m.hear(bob, proposal(recordOf('mine')))
+    expect(m.published('approval')).to.have.length(1)
+    for (const who of [bob, carol, alice]) await m.hear(who, approval(recordOf('mine')))
+    expect(m.of('vote')).to.have.length(1)
+    m.slot(S.proposalSlot + S.attemptSlots)
+    await m.hear(carol, proposal(recordOf('other'), 1))
+    m.event({ type: 'checked', cycle: 0, cid: recordOf('other').cid, result: { verdict: 'right', record: recordOf('other') } })
+    expect(m.published('approval')).to.have.length(1)
+    m.slot(S.proposalSlot + 2 * S.attemptSlots)
+    await m.hear(bob, proposal(recordOf('mine'), 2))
+    expect(m.published('approval').map(({ approval: said }) => said?.attempt)).to.deep.equal([0, 2])
+  })
+
+  it('does not vote at once by a quorum that others may not hear of in time, and proposes its record instead', async () => {
+    const m = machine({ turns: [bob, alice, carol] })
+    m.slot(S.proposalSlot)
+    built(m, recordOf('mine'))
+    await m.hear(carol, approval(recordOf('rival')))
+    const late = S.proposalSlot + S.attemptSlots - 1
+    for (let slot = S.proposalSlot + 1; slot <= late; slot++) m.slot(slot)
+    for (const who of [bob, carol, alice]) {
+      await m.hear(who, { ...approval(recordOf('theirs')), slot: late }, late)
+    }
+    m.event({ type: 'checked', cycle: 0, cid: recordOf('theirs').cid, result: { verdict: 'right', record: recordOf('theirs') } })
+    expect(m.of('vote')).to.deep.equal([])
+    for (let slot = late + 1; slot <= late + 1 + S.marginSlots; slot++) m.slot(slot)
+    expect(m.published('record').map(({ record }) => CID.decode(record!.cid).toString())).to.deep.equal([recordOf('theirs').cid])
+    // when the window ends a vote for the best that it knows is better than none
+    for (let slot = late + 2 + S.marginSlots; slot <= S.lastCallSlot; slot++) m.slot(slot)
+    expect(m.of('vote').map(({ record }) => record.cid)).to.deep.equal([recordOf('theirs').cid])
+  })
+
+  it('counts who approves two records in an attempt for both, and passes the pair on for the next record', async () => {
+    const m = machine()
+    m.slot(S.proposalSlot)
+    built(m, recordOf('r'))
+    await m.hear(bob, approval(recordOf('other')))
+    await m.hear(carol, approval(recordOf('r')))
+    await m.hear(alice, approval(recordOf('r')))
+    expect(m.of('vote')).to.deep.equal([])
+    await m.hear(bob, approval(recordOf('third')))
+    expect(m.of('vote').map(({ record }) => record.cid)).to.deep.equal([recordOf('r').cid])
+    expect(m.published('equivocation').map(({ cycle }) => cycle)).to.deep.equal([1])
   })
 
   it('forgets a cycle when its last window has passed', () => {
@@ -378,48 +519,21 @@ describe('rounds: after a restart', () => {
     const said = [
       own,
       ofBob,
-      await say(alice, {
-        cycle: 0,
-        slot: S.sampleSlot,
-        verdict: { subject: ofBob.envelope.signer, submission: idBytes(ofBob), finding: FINDINGS.invalid, reason: '' }
-      }),
+      await say(alice, { cycle: 0, slot: S.finalSlot, verdicts: { findings: [{ place: 0, finding: FINDINGS.invalid }] } }),
       await say(alice, approval(recordOf('r')))
     ]
     const m = machine()
     for (const message of said) m.take(message)
     m.slot(S.sampleSlot)
     m.event({ type: 'audited', cycle: 0, submission: ofBob.id, finding: 'invalid', reason: 'again' })
+    m.slot(S.finalSlot)
     m.slot(S.proposalSlot)
     m.event({ type: 'built', cycle: 0, key: m.of('build').at(-1)!.key, result: { ok: true, record: recordOf('r') } })
     await m.hear(bob, proposal(recordOf('r')))
     expect(m.of('work').filter(({ cycle }) => cycle === 0)).to.deep.equal([])
     expect(m.published('submission')).to.deep.equal([])
-    expect(m.published('verdict')).to.deep.equal([])
+    expect(m.published('verdicts')).to.deep.equal([])
     expect(m.published('approval')).to.deep.equal([])
-  })
-})
-
-describe('rounds: the shortest audit window', () => {
-  const sampledWith = async (auditWindow: number): Promise<boolean> => {
-    const timing = { ...TIMING, auditWindow }
-    const rounds = createRounds({ self: alice.address, network: NETWORK, timing, random: () => 0, proposer: () => null })
-    rounds.handle({ type: 'slot', slot: 0 })
-    rounds.handle({ type: 'stakes', cycle: 0, stakes: STAKES })
-    rounds.handle({ type: 'message', message: await say(bob, submission('bob')), slot: S.submission.from })
-    const { audit } = scheduleFor(timing, 0)
-    for (let slot = audit.from; slot < audit.to; slot++) {
-      if (rounds.handle({ type: 'slot', slot }).some(({ type }) => type === 'audit')) {
-        return true
-      }
-    }
-    return false
-  }
-
-  it('is the one below which nobody samples', async () => {
-    for (let slots = 1; slots < MIN_AUDIT_WINDOW; slots++) {
-      expect(await sampledWith(slots), `${slots} slots`).to.equal(false)
-    }
-    expect(await sampledWith(MIN_AUDIT_WINDOW)).to.equal(true)
   })
 })
 

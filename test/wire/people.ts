@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import bs58 from 'bs58'
 import { type KeyPair, keyPairFromSeed, signEd25519 } from '../../src/identity/index.ts'
+import { placesOf } from '../../src/record/index.ts'
 import { type Body, FINDINGS, type Finding, type Message, type Network, networkOf, seal } from '../../src/wire/index.ts'
 
 const hash = (text: string) => new Uint8Array(createHash('sha256').update(text).digest())
@@ -38,7 +39,6 @@ export function cidBytes(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.of(1, 0x71, 0x12, 32, ...hash(text))
 }
 
-const PEER_ID = Uint8Array.of(0, 36, 8, 1, 18, 32, ...hash('a peer'))
 const bytesOf = (message: Message) => new Uint8Array(Buffer.from(message.id, 'hex'))
 
 export function submission(value: string, cycle = 3, slot = 130): Body {
@@ -47,16 +47,18 @@ export function submission(value: string, cycle = 3, slot = 130): Body {
     slot,
     submission: {
       value: new Uint8Array(Buffer.from(value)),
-      proofs: [{ cid: cidBytes(value), size: 1000, blocks: 2 }],
-      peerId: PEER_ID,
-      multiaddrs: [Uint8Array.of(4, 127, 0, 0, 1, 6, 0x1f, 0x90)]
+      proofs: [{ cid: cidBytes(value), size: 1000, blocks: 2 }]
     }
   }
 }
 
-export function verdict(about: Message, finding: Finding, reason = '', slot = 145): Body {
-  const facts = { subject: about.envelope.signer, submission: bytesOf(about), finding: FINDINGS[finding], reason }
-  return { cycle: about.body.cycle, slot, verdict: facts }
+/** What a staker found of others, each named by its place among the cycle's stakers. */
+export function verdicts(stakes: ReadonlyMap<string, bigint>, found: Array<[about: { address: string }, finding: Finding]>, slot = 148): Body {
+  const places = placesOf(stakes)
+  const findings = found
+    .map(([{ address }, finding]) => ({ place: places.indexOf(address), finding: FINDINGS[finding] }))
+    .sort((a, b) => a.place - b.place)
+  return { cycle: 3, slot, verdicts: { findings } }
 }
 
 export function challenge(about: Message, finding: Exclude<Finding, 'valid'>, reason = '', slot = 141): Body {
@@ -65,7 +67,7 @@ export function challenge(about: Message, finding: Exclude<Finding, 'valid'>, re
 }
 
 export function response(about: Message, slot = 142): Body {
-  return { cycle: about.body.cycle, slot, response: { submission: bytesOf(about), peerId: PEER_ID, multiaddrs: [] } }
+  return { cycle: about.body.cycle, slot, response: { submission: bytesOf(about) } }
 }
 
 export function equivocation(first: Message, second: Message, slot = 146): Body {

@@ -1,6 +1,7 @@
 import { PublicKey, type TransactionInstruction } from '@solana/web3.js'
-import { createK2Client, type TransactionSigner } from '../client.ts'
+import { createK2Client } from '../client.ts'
 import { ask, connect } from '../connection.ts'
+import type { TransactionSigner } from '../transactions.ts'
 import { ProgramAccountError } from './errors.ts'
 
 /** An account as it is read for programs. */

@@ -1,7 +1,7 @@
 import PQueue from 'p-queue'
 import { generateKeyPair } from '../../identity/index.ts'
-import { signerOf, type TransactionSigner } from '../client.ts'
 import { messageOf } from '../errors.ts'
+import { signerOf, type TransactionSigner } from '../transactions.ts'
 import { BUFFER_HEADER_BYTES, decodeBuffer, hashOfElf, PROGRAM_BYTES, PROGRAM_DATA_HEADER_BYTES, UPGRADEABLE_LOADER } from './accounts.ts'
 import type { Cluster } from './cluster.ts'
 import { ProgramAccountError, ProgramDeployError } from './errors.ts'

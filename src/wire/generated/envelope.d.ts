@@ -31,11 +31,11 @@ export interface Body {
     submission?: Submission;
     challenge?: Challenge;
     response?: Response;
-    verdict?: Verdict;
     record?: Record;
     approval?: Approval;
     vote?: Vote;
     equivocation?: Equivocation;
+    verdicts?: Verdicts;
 }
 export declare namespace Body {
     const codec: () => Codec<Body>;
@@ -83,15 +83,6 @@ export declare namespace Body {
         value: number;
         index: number;
     }
-    interface BodySubmissionPeerIdFieldEvent {
-        field: '$.submission.peerId';
-        value: Uint8Array<ArrayBuffer>;
-    }
-    interface BodySubmissionMultiaddrsFieldEvent {
-        field: '$.submission.multiaddrs[]';
-        index: number;
-        value: Uint8Array<ArrayBuffer>;
-    }
     interface BodyChallengeSubjectFieldEvent {
         field: '$.challenge.subject';
         value: Uint8Array<ArrayBuffer>;
@@ -111,31 +102,6 @@ export declare namespace Body {
     interface BodyResponseSubmissionFieldEvent {
         field: '$.response.submission';
         value: Uint8Array<ArrayBuffer>;
-    }
-    interface BodyResponsePeerIdFieldEvent {
-        field: '$.response.peerId';
-        value: Uint8Array<ArrayBuffer>;
-    }
-    interface BodyResponseMultiaddrsFieldEvent {
-        field: '$.response.multiaddrs[]';
-        index: number;
-        value: Uint8Array<ArrayBuffer>;
-    }
-    interface BodyVerdictSubjectFieldEvent {
-        field: '$.verdict.subject';
-        value: Uint8Array<ArrayBuffer>;
-    }
-    interface BodyVerdictSubmissionFieldEvent {
-        field: '$.verdict.submission';
-        value: Uint8Array<ArrayBuffer>;
-    }
-    interface BodyVerdictFindingFieldEvent {
-        field: '$.verdict.finding';
-        value: number;
-    }
-    interface BodyVerdictReasonFieldEvent {
-        field: '$.verdict.reason';
-        value: string;
     }
     interface BodyRecordCidFieldEvent {
         field: '$.record.cid';
@@ -205,9 +171,19 @@ export declare namespace Body {
         field: '$.equivocation.second.signature';
         value: Uint8Array<ArrayBuffer>;
     }
+    interface BodyVerdictsFindingsPlaceFieldEvent {
+        field: '$.verdicts.findings[].place';
+        value: number;
+        index: number;
+    }
+    interface BodyVerdictsFindingsFindingFieldEvent {
+        field: '$.verdicts.findings[].finding';
+        value: number;
+        index: number;
+    }
     function encode(obj: Partial<Body>): Uint8Array<ArrayBuffer>;
     function decode(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Body>): Body;
-    function stream(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Body>): Generator<BodyCycleFieldEvent | BodySlotFieldEvent | BodyAnnouncementPeerIdFieldEvent | BodyAnnouncementMultiaddrsFieldEvent | BodyAnnouncementSequenceFieldEvent | BodyAnnouncementExpirySlotFieldEvent | BodySubmissionValueFieldEvent | BodySubmissionProofsCidFieldEvent | BodySubmissionProofsSizeFieldEvent | BodySubmissionProofsBlocksFieldEvent | BodySubmissionPeerIdFieldEvent | BodySubmissionMultiaddrsFieldEvent | BodyChallengeSubjectFieldEvent | BodyChallengeSubmissionFieldEvent | BodyChallengeFindingFieldEvent | BodyChallengeReasonFieldEvent | BodyResponseSubmissionFieldEvent | BodyResponsePeerIdFieldEvent | BodyResponseMultiaddrsFieldEvent | BodyVerdictSubjectFieldEvent | BodyVerdictSubmissionFieldEvent | BodyVerdictFindingFieldEvent | BodyVerdictReasonFieldEvent | BodyRecordCidFieldEvent | BodyRecordRootFieldEvent | BodyRecordTotalRewardsFieldEvent | BodyRecordAttemptFieldEvent | BodyApprovalCidFieldEvent | BodyApprovalRootFieldEvent | BodyApprovalAttemptFieldEvent | BodyVoteRootFieldEvent | BodyVoteRecordDigestFieldEvent | BodyVoteTotalRewardsFieldEvent | BodyVoteSignatureFieldEvent | BodyEquivocationFirstBodyFieldEvent | BodyEquivocationFirstSignerFieldEvent | BodyEquivocationFirstSignatureFieldEvent | BodyEquivocationSecondBodyFieldEvent | BodyEquivocationSecondSignerFieldEvent | BodyEquivocationSecondSignatureFieldEvent>;
+    function stream(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Body>): Generator<BodyCycleFieldEvent | BodySlotFieldEvent | BodyAnnouncementPeerIdFieldEvent | BodyAnnouncementMultiaddrsFieldEvent | BodyAnnouncementSequenceFieldEvent | BodyAnnouncementExpirySlotFieldEvent | BodySubmissionValueFieldEvent | BodySubmissionProofsCidFieldEvent | BodySubmissionProofsSizeFieldEvent | BodySubmissionProofsBlocksFieldEvent | BodyChallengeSubjectFieldEvent | BodyChallengeSubmissionFieldEvent | BodyChallengeFindingFieldEvent | BodyChallengeReasonFieldEvent | BodyResponseSubmissionFieldEvent | BodyRecordCidFieldEvent | BodyRecordRootFieldEvent | BodyRecordTotalRewardsFieldEvent | BodyRecordAttemptFieldEvent | BodyApprovalCidFieldEvent | BodyApprovalRootFieldEvent | BodyApprovalAttemptFieldEvent | BodyVoteRootFieldEvent | BodyVoteRecordDigestFieldEvent | BodyVoteTotalRewardsFieldEvent | BodyVoteSignatureFieldEvent | BodyEquivocationFirstBodyFieldEvent | BodyEquivocationFirstSignerFieldEvent | BodyEquivocationFirstSignatureFieldEvent | BodyEquivocationSecondBodyFieldEvent | BodyEquivocationSecondSignerFieldEvent | BodyEquivocationSecondSignatureFieldEvent | BodyVerdictsFindingsPlaceFieldEvent | BodyVerdictsFindingsFindingFieldEvent>;
 }
 export interface Announcement {
     peerId: Uint8Array<ArrayBuffer>;
@@ -241,8 +217,6 @@ export declare namespace Announcement {
 export interface Submission {
     value: Uint8Array<ArrayBuffer>;
     proofs: Proof[];
-    peerId: Uint8Array<ArrayBuffer>;
-    multiaddrs: Uint8Array<ArrayBuffer>[];
 }
 export declare namespace Submission {
     const codec: () => Codec<Submission>;
@@ -265,18 +239,9 @@ export declare namespace Submission {
         value: number;
         index: number;
     }
-    interface SubmissionPeerIdFieldEvent {
-        field: '$.peerId';
-        value: Uint8Array<ArrayBuffer>;
-    }
-    interface SubmissionMultiaddrsFieldEvent {
-        field: '$.multiaddrs[]';
-        index: number;
-        value: Uint8Array<ArrayBuffer>;
-    }
     function encode(obj: Partial<Submission>): Uint8Array<ArrayBuffer>;
     function decode(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Submission>): Submission;
-    function stream(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Submission>): Generator<SubmissionValueFieldEvent | SubmissionProofsCidFieldEvent | SubmissionProofsSizeFieldEvent | SubmissionProofsBlocksFieldEvent | SubmissionPeerIdFieldEvent | SubmissionMultiaddrsFieldEvent>;
+    function stream(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Submission>): Generator<SubmissionValueFieldEvent | SubmissionProofsCidFieldEvent | SubmissionProofsSizeFieldEvent | SubmissionProofsBlocksFieldEvent>;
 }
 export interface Proof {
     cid: Uint8Array<ArrayBuffer>;
@@ -331,8 +296,6 @@ export declare namespace Challenge {
 }
 export interface Response {
     submission: Uint8Array<ArrayBuffer>;
-    peerId: Uint8Array<ArrayBuffer>;
-    multiaddrs: Uint8Array<ArrayBuffer>[];
 }
 export declare namespace Response {
     const codec: () => Codec<Response>;
@@ -340,46 +303,46 @@ export declare namespace Response {
         field: '$.submission';
         value: Uint8Array<ArrayBuffer>;
     }
-    interface ResponsePeerIdFieldEvent {
-        field: '$.peerId';
-        value: Uint8Array<ArrayBuffer>;
-    }
-    interface ResponseMultiaddrsFieldEvent {
-        field: '$.multiaddrs[]';
-        index: number;
-        value: Uint8Array<ArrayBuffer>;
-    }
     function encode(obj: Partial<Response>): Uint8Array<ArrayBuffer>;
     function decode(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Response>): Response;
-    function stream(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Response>): Generator<ResponseSubmissionFieldEvent | ResponsePeerIdFieldEvent | ResponseMultiaddrsFieldEvent>;
+    function stream(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Response>): Generator<ResponseSubmissionFieldEvent>;
 }
-export interface Verdict {
-    subject: Uint8Array<ArrayBuffer>;
-    submission: Uint8Array<ArrayBuffer>;
+export interface Verdicts {
+    findings: Finding[];
+}
+export declare namespace Verdicts {
+    const codec: () => Codec<Verdicts>;
+    interface VerdictsFindingsPlaceFieldEvent {
+        field: '$.findings[].place';
+        value: number;
+        index: number;
+    }
+    interface VerdictsFindingsFindingFieldEvent {
+        field: '$.findings[].finding';
+        value: number;
+        index: number;
+    }
+    function encode(obj: Partial<Verdicts>): Uint8Array<ArrayBuffer>;
+    function decode(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Verdicts>): Verdicts;
+    function stream(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Verdicts>): Generator<VerdictsFindingsPlaceFieldEvent | VerdictsFindingsFindingFieldEvent>;
+}
+export interface Finding {
+    place: number;
     finding: number;
-    reason: string;
 }
-export declare namespace Verdict {
-    const codec: () => Codec<Verdict>;
-    interface VerdictSubjectFieldEvent {
-        field: '$.subject';
-        value: Uint8Array<ArrayBuffer>;
+export declare namespace Finding {
+    const codec: () => Codec<Finding>;
+    interface FindingPlaceFieldEvent {
+        field: '$.place';
+        value: number;
     }
-    interface VerdictSubmissionFieldEvent {
-        field: '$.submission';
-        value: Uint8Array<ArrayBuffer>;
-    }
-    interface VerdictFindingFieldEvent {
+    interface FindingFindingFieldEvent {
         field: '$.finding';
         value: number;
     }
-    interface VerdictReasonFieldEvent {
-        field: '$.reason';
-        value: string;
-    }
-    function encode(obj: Partial<Verdict>): Uint8Array<ArrayBuffer>;
-    function decode(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Verdict>): Verdict;
-    function stream(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Verdict>): Generator<VerdictSubjectFieldEvent | VerdictSubmissionFieldEvent | VerdictFindingFieldEvent | VerdictReasonFieldEvent>;
+    function encode(obj: Partial<Finding>): Uint8Array<ArrayBuffer>;
+    function decode(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Finding>): Finding;
+    function stream(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Finding>): Generator<FindingPlaceFieldEvent | FindingFindingFieldEvent>;
 }
 export interface Record {
     cid: Uint8Array<ArrayBuffer>;

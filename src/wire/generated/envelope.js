@@ -113,92 +113,92 @@ export var Body;
                     w.fork();
                 }
                 obj = { ...obj };
-                if (obj.equivocation != null) {
+                if (obj.verdicts != null) {
+                    obj.equivocation = undefined;
                     obj.vote = undefined;
                     obj.approval = undefined;
                     obj.record = undefined;
-                    obj.verdict = undefined;
+                    obj.response = undefined;
+                    obj.challenge = undefined;
+                    obj.submission = undefined;
+                    obj.announcement = undefined;
+                }
+                if (obj.equivocation != null) {
+                    obj.verdicts = undefined;
+                    obj.vote = undefined;
+                    obj.approval = undefined;
+                    obj.record = undefined;
                     obj.response = undefined;
                     obj.challenge = undefined;
                     obj.submission = undefined;
                     obj.announcement = undefined;
                 }
                 if (obj.vote != null) {
+                    obj.verdicts = undefined;
                     obj.equivocation = undefined;
                     obj.approval = undefined;
                     obj.record = undefined;
-                    obj.verdict = undefined;
                     obj.response = undefined;
                     obj.challenge = undefined;
                     obj.submission = undefined;
                     obj.announcement = undefined;
                 }
                 if (obj.approval != null) {
+                    obj.verdicts = undefined;
                     obj.equivocation = undefined;
                     obj.vote = undefined;
                     obj.record = undefined;
-                    obj.verdict = undefined;
                     obj.response = undefined;
                     obj.challenge = undefined;
                     obj.submission = undefined;
                     obj.announcement = undefined;
                 }
                 if (obj.record != null) {
+                    obj.verdicts = undefined;
                     obj.equivocation = undefined;
                     obj.vote = undefined;
                     obj.approval = undefined;
-                    obj.verdict = undefined;
-                    obj.response = undefined;
-                    obj.challenge = undefined;
-                    obj.submission = undefined;
-                    obj.announcement = undefined;
-                }
-                if (obj.verdict != null) {
-                    obj.equivocation = undefined;
-                    obj.vote = undefined;
-                    obj.approval = undefined;
-                    obj.record = undefined;
                     obj.response = undefined;
                     obj.challenge = undefined;
                     obj.submission = undefined;
                     obj.announcement = undefined;
                 }
                 if (obj.response != null) {
+                    obj.verdicts = undefined;
                     obj.equivocation = undefined;
                     obj.vote = undefined;
                     obj.approval = undefined;
                     obj.record = undefined;
-                    obj.verdict = undefined;
                     obj.challenge = undefined;
                     obj.submission = undefined;
                     obj.announcement = undefined;
                 }
                 if (obj.challenge != null) {
+                    obj.verdicts = undefined;
                     obj.equivocation = undefined;
                     obj.vote = undefined;
                     obj.approval = undefined;
                     obj.record = undefined;
-                    obj.verdict = undefined;
                     obj.response = undefined;
                     obj.submission = undefined;
                     obj.announcement = undefined;
                 }
                 if (obj.submission != null) {
+                    obj.verdicts = undefined;
                     obj.equivocation = undefined;
                     obj.vote = undefined;
                     obj.approval = undefined;
                     obj.record = undefined;
-                    obj.verdict = undefined;
                     obj.response = undefined;
                     obj.challenge = undefined;
                     obj.announcement = undefined;
                 }
                 if (obj.announcement != null) {
+                    obj.verdicts = undefined;
                     obj.equivocation = undefined;
                     obj.vote = undefined;
                     obj.approval = undefined;
                     obj.record = undefined;
-                    obj.verdict = undefined;
                     obj.response = undefined;
                     obj.challenge = undefined;
                     obj.submission = undefined;
@@ -227,10 +227,6 @@ export var Body;
                     w.uint32(50);
                     Response.codec().encode(obj.response, w);
                 }
-                if (obj.verdict != null) {
-                    w.uint32(58);
-                    Verdict.codec().encode(obj.verdict, w);
-                }
                 if (obj.record != null) {
                     w.uint32(66);
                     Record.codec().encode(obj.record, w);
@@ -246,6 +242,10 @@ export var Body;
                 if (obj.equivocation != null) {
                     w.uint32(90);
                     Equivocation.codec().encode(obj.equivocation, w);
+                }
+                if (obj.verdicts != null) {
+                    w.uint32(98);
+                    Verdicts.codec().encode(obj.verdicts, w);
                 }
                 if (opts.lengthDelimited !== false) {
                     w.ldelim();
@@ -291,12 +291,6 @@ export var Body;
                             });
                             break;
                         }
-                        case 7: {
-                            obj.verdict = Verdict.codec().decode(reader, reader.uint32(), {
-                                limits: opts.limits?.verdict
-                            });
-                            break;
-                        }
                         case 8: {
                             obj.record = Record.codec().decode(reader, reader.uint32(), {
                                 limits: opts.limits?.record
@@ -321,98 +315,104 @@ export var Body;
                             });
                             break;
                         }
+                        case 12: {
+                            obj.verdicts = Verdicts.codec().decode(reader, reader.uint32(), {
+                                limits: opts.limits?.verdicts
+                            });
+                            break;
+                        }
                         default: {
                             reader.skipType(tag & 7);
                             break;
                         }
                     }
                 }
-                if (obj.equivocation != null) {
+                if (obj.verdicts != null) {
+                    delete obj.equivocation;
                     delete obj.vote;
                     delete obj.approval;
                     delete obj.record;
-                    delete obj.verdict;
+                    delete obj.response;
+                    delete obj.challenge;
+                    delete obj.submission;
+                    delete obj.announcement;
+                }
+                if (obj.equivocation != null) {
+                    delete obj.verdicts;
+                    delete obj.vote;
+                    delete obj.approval;
+                    delete obj.record;
                     delete obj.response;
                     delete obj.challenge;
                     delete obj.submission;
                     delete obj.announcement;
                 }
                 if (obj.vote != null) {
+                    delete obj.verdicts;
                     delete obj.equivocation;
                     delete obj.approval;
                     delete obj.record;
-                    delete obj.verdict;
                     delete obj.response;
                     delete obj.challenge;
                     delete obj.submission;
                     delete obj.announcement;
                 }
                 if (obj.approval != null) {
+                    delete obj.verdicts;
                     delete obj.equivocation;
                     delete obj.vote;
                     delete obj.record;
-                    delete obj.verdict;
                     delete obj.response;
                     delete obj.challenge;
                     delete obj.submission;
                     delete obj.announcement;
                 }
                 if (obj.record != null) {
+                    delete obj.verdicts;
                     delete obj.equivocation;
                     delete obj.vote;
                     delete obj.approval;
-                    delete obj.verdict;
-                    delete obj.response;
-                    delete obj.challenge;
-                    delete obj.submission;
-                    delete obj.announcement;
-                }
-                if (obj.verdict != null) {
-                    delete obj.equivocation;
-                    delete obj.vote;
-                    delete obj.approval;
-                    delete obj.record;
                     delete obj.response;
                     delete obj.challenge;
                     delete obj.submission;
                     delete obj.announcement;
                 }
                 if (obj.response != null) {
+                    delete obj.verdicts;
                     delete obj.equivocation;
                     delete obj.vote;
                     delete obj.approval;
                     delete obj.record;
-                    delete obj.verdict;
                     delete obj.challenge;
                     delete obj.submission;
                     delete obj.announcement;
                 }
                 if (obj.challenge != null) {
+                    delete obj.verdicts;
                     delete obj.equivocation;
                     delete obj.vote;
                     delete obj.approval;
                     delete obj.record;
-                    delete obj.verdict;
                     delete obj.response;
                     delete obj.submission;
                     delete obj.announcement;
                 }
                 if (obj.submission != null) {
+                    delete obj.verdicts;
                     delete obj.equivocation;
                     delete obj.vote;
                     delete obj.approval;
                     delete obj.record;
-                    delete obj.verdict;
                     delete obj.response;
                     delete obj.challenge;
                     delete obj.announcement;
                 }
                 if (obj.announcement != null) {
+                    delete obj.verdicts;
                     delete obj.equivocation;
                     delete obj.vote;
                     delete obj.approval;
                     delete obj.record;
-                    delete obj.verdict;
                     delete obj.response;
                     delete obj.challenge;
                     delete obj.submission;
@@ -461,12 +461,6 @@ export var Body;
                             });
                             break;
                         }
-                        case 7: {
-                            yield* Verdict.codec().stream(reader, reader.uint32(), `${prefix}.verdict`, {
-                                limits: opts.limits?.verdict
-                            });
-                            break;
-                        }
                         case 8: {
                             yield* Record.codec().stream(reader, reader.uint32(), `${prefix}.record`, {
                                 limits: opts.limits?.record
@@ -488,6 +482,12 @@ export var Body;
                         case 11: {
                             yield* Equivocation.codec().stream(reader, reader.uint32(), `${prefix}.equivocation`, {
                                 limits: opts.limits?.equivocation
+                            });
+                            break;
+                        }
+                        case 12: {
+                            yield* Verdicts.codec().stream(reader, reader.uint32(), `${prefix}.verdicts`, {
+                                limits: opts.limits?.verdicts
                             });
                             break;
                         }
@@ -664,25 +664,13 @@ export var Submission;
                         Proof.codec().encode(value, w);
                     }
                 }
-                if ((obj.peerId != null && obj.peerId.byteLength > 0)) {
-                    w.uint32(26);
-                    w.bytes(obj.peerId);
-                }
-                if (obj.multiaddrs != null && obj.multiaddrs.length > 0) {
-                    for (const value of obj.multiaddrs) {
-                        w.uint32(34);
-                        w.bytes(value);
-                    }
-                }
                 if (opts.lengthDelimited !== false) {
                     w.ldelim();
                 }
             }, (reader, length, opts = {}) => {
                 const obj = {
                     value: uint8ArrayAlloc(0),
-                    proofs: [],
-                    peerId: uint8ArrayAlloc(0),
-                    multiaddrs: []
+                    proofs: []
                 };
                 const end = length == null ? reader.len : reader.pos + length;
                 while (reader.pos < end) {
@@ -701,17 +689,6 @@ export var Submission;
                             }));
                             break;
                         }
-                        case 3: {
-                            obj.peerId = reader.bytes();
-                            break;
-                        }
-                        case 4: {
-                            if (opts.limits?.multiaddrs != null && obj.multiaddrs.length === opts.limits.multiaddrs) {
-                                throw new MaxLengthError('Decode error - repeated field "multiaddrs" had too many elements');
-                            }
-                            obj.multiaddrs.push(reader.bytes());
-                            break;
-                        }
                         default: {
                             reader.skipType(tag & 7);
                             break;
@@ -721,8 +698,7 @@ export var Submission;
                 return obj;
             }, function* (reader, length, prefix, opts = {}) {
                 const obj = {
-                    proofs: 0,
-                    multiaddrs: 0
+                    proofs: 0
                 };
                 const end = length == null ? reader.len : reader.pos + length;
                 while (reader.pos < end) {
@@ -748,25 +724,6 @@ export var Submission;
                                 };
                             }
                             obj.proofs++;
-                            break;
-                        }
-                        case 3: {
-                            yield {
-                                field: `${prefix}.peerId`,
-                                value: reader.bytes()
-                            };
-                            break;
-                        }
-                        case 4: {
-                            if (opts.limits?.multiaddrs != null && obj.multiaddrs === opts.limits.multiaddrs) {
-                                throw new MaxLengthError('Streaming decode error - repeated field "multiaddrs" had too many elements');
-                            }
-                            yield {
-                                field: `${prefix}.multiaddrs[]`,
-                                index: obj.multiaddrs,
-                                value: reader.bytes()
-                            };
-                            obj.multiaddrs++;
                             break;
                         }
                         default: {
@@ -1025,24 +982,12 @@ export var Response;
                     w.uint32(10);
                     w.bytes(obj.submission);
                 }
-                if ((obj.peerId != null && obj.peerId.byteLength > 0)) {
-                    w.uint32(18);
-                    w.bytes(obj.peerId);
-                }
-                if (obj.multiaddrs != null && obj.multiaddrs.length > 0) {
-                    for (const value of obj.multiaddrs) {
-                        w.uint32(26);
-                        w.bytes(value);
-                    }
-                }
                 if (opts.lengthDelimited !== false) {
                     w.ldelim();
                 }
             }, (reader, length, opts = {}) => {
                 const obj = {
-                    submission: uint8ArrayAlloc(0),
-                    peerId: uint8ArrayAlloc(0),
-                    multiaddrs: []
+                    submission: uint8ArrayAlloc(0)
                 };
                 const end = length == null ? reader.len : reader.pos + length;
                 while (reader.pos < end) {
@@ -1050,17 +995,6 @@ export var Response;
                     switch (tag >>> 3) {
                         case 1: {
                             obj.submission = reader.bytes();
-                            break;
-                        }
-                        case 2: {
-                            obj.peerId = reader.bytes();
-                            break;
-                        }
-                        case 3: {
-                            if (opts.limits?.multiaddrs != null && obj.multiaddrs.length === opts.limits.multiaddrs) {
-                                throw new MaxLengthError('Decode error - repeated field "multiaddrs" had too many elements');
-                            }
-                            obj.multiaddrs.push(reader.bytes());
                             break;
                         }
                         default: {
@@ -1071,9 +1005,6 @@ export var Response;
                 }
                 return obj;
             }, function* (reader, length, prefix, opts = {}) {
-                const obj = {
-                    multiaddrs: 0
-                };
                 const end = length == null ? reader.len : reader.pos + length;
                 while (reader.pos < end) {
                     const tag = reader.uint32();
@@ -1083,25 +1014,6 @@ export var Response;
                                 field: `${prefix}.submission`,
                                 value: reader.bytes()
                             };
-                            break;
-                        }
-                        case 2: {
-                            yield {
-                                field: `${prefix}.peerId`,
-                                value: reader.bytes()
-                            };
-                            break;
-                        }
-                        case 3: {
-                            if (opts.limits?.multiaddrs != null && obj.multiaddrs === opts.limits.multiaddrs) {
-                                throw new MaxLengthError('Streaming decode error - repeated field "multiaddrs" had too many elements');
-                            }
-                            yield {
-                                field: `${prefix}.multiaddrs[]`,
-                                index: obj.multiaddrs,
-                                value: reader.bytes()
-                            };
-                            obj.multiaddrs++;
                             break;
                         }
                         default: {
@@ -1127,59 +1039,129 @@ export var Response;
     }
     Response.stream = stream;
 })(Response || (Response = {}));
-export var Verdict;
-(function (Verdict) {
+export var Verdicts;
+(function (Verdicts) {
     let _codec;
-    Verdict.codec = () => {
+    Verdicts.codec = () => {
         if (_codec == null) {
             _codec = message((obj, w, opts = {}) => {
                 if (opts.lengthDelimited !== false) {
                     w.fork();
                 }
-                if ((obj.subject != null && obj.subject.byteLength > 0)) {
-                    w.uint32(10);
-                    w.bytes(obj.subject);
-                }
-                if ((obj.submission != null && obj.submission.byteLength > 0)) {
-                    w.uint32(18);
-                    w.bytes(obj.submission);
-                }
-                if ((obj.finding != null && obj.finding !== 0)) {
-                    w.uint32(24);
-                    w.uint32(obj.finding);
-                }
-                if ((obj.reason != null && obj.reason !== '')) {
-                    w.uint32(34);
-                    w.string(obj.reason);
+                if (obj.findings != null && obj.findings.length > 0) {
+                    for (const value of obj.findings) {
+                        w.uint32(10);
+                        Finding.codec().encode(value, w);
+                    }
                 }
                 if (opts.lengthDelimited !== false) {
                     w.ldelim();
                 }
             }, (reader, length, opts = {}) => {
                 const obj = {
-                    subject: uint8ArrayAlloc(0),
-                    submission: uint8ArrayAlloc(0),
-                    finding: 0,
-                    reason: ''
+                    findings: []
                 };
                 const end = length == null ? reader.len : reader.pos + length;
                 while (reader.pos < end) {
                     const tag = reader.uint32();
                     switch (tag >>> 3) {
                         case 1: {
-                            obj.subject = reader.bytes();
+                            if (opts.limits?.findings != null && obj.findings.length === opts.limits.findings) {
+                                throw new MaxLengthError('Decode error - repeated field "findings" had too many elements');
+                            }
+                            obj.findings.push(Finding.codec().decode(reader, reader.uint32(), {
+                                limits: opts.limits?.findings$
+                            }));
+                            break;
+                        }
+                        default: {
+                            reader.skipType(tag & 7);
+                            break;
+                        }
+                    }
+                }
+                return obj;
+            }, function* (reader, length, prefix, opts = {}) {
+                const obj = {
+                    findings: 0
+                };
+                const end = length == null ? reader.len : reader.pos + length;
+                while (reader.pos < end) {
+                    const tag = reader.uint32();
+                    switch (tag >>> 3) {
+                        case 1: {
+                            if (opts.limits?.findings != null && obj.findings === opts.limits.findings) {
+                                throw new MaxLengthError('Streaming decode error - repeated field "findings" had too many elements');
+                            }
+                            for (const evt of Finding.codec().stream(reader, reader.uint32(), `${prefix}.findings[]`, {
+                                limits: opts.limits?.findings$
+                            })) {
+                                yield {
+                                    ...evt,
+                                    index: obj.findings
+                                };
+                            }
+                            obj.findings++;
+                            break;
+                        }
+                        default: {
+                            reader.skipType(tag & 7);
+                            break;
+                        }
+                    }
+                }
+            });
+        }
+        return _codec;
+    };
+    function encode(obj) {
+        return encodeMessage(obj, Verdicts.codec());
+    }
+    Verdicts.encode = encode;
+    function decode(buf, opts) {
+        return decodeMessage(buf, Verdicts.codec(), opts);
+    }
+    Verdicts.decode = decode;
+    function stream(buf, opts) {
+        return streamMessage(buf, Verdicts.codec(), opts);
+    }
+    Verdicts.stream = stream;
+})(Verdicts || (Verdicts = {}));
+export var Finding;
+(function (Finding) {
+    let _codec;
+    Finding.codec = () => {
+        if (_codec == null) {
+            _codec = message((obj, w, opts = {}) => {
+                if (opts.lengthDelimited !== false) {
+                    w.fork();
+                }
+                if ((obj.place != null && obj.place !== 0)) {
+                    w.uint32(8);
+                    w.uint32(obj.place);
+                }
+                if ((obj.finding != null && obj.finding !== 0)) {
+                    w.uint32(16);
+                    w.uint32(obj.finding);
+                }
+                if (opts.lengthDelimited !== false) {
+                    w.ldelim();
+                }
+            }, (reader, length, opts = {}) => {
+                const obj = {
+                    place: 0,
+                    finding: 0
+                };
+                const end = length == null ? reader.len : reader.pos + length;
+                while (reader.pos < end) {
+                    const tag = reader.uint32();
+                    switch (tag >>> 3) {
+                        case 1: {
+                            obj.place = reader.uint32();
                             break;
                         }
                         case 2: {
-                            obj.submission = reader.bytes();
-                            break;
-                        }
-                        case 3: {
                             obj.finding = reader.uint32();
-                            break;
-                        }
-                        case 4: {
-                            obj.reason = reader.string();
                             break;
                         }
                         default: {
@@ -1196,29 +1178,15 @@ export var Verdict;
                     switch (tag >>> 3) {
                         case 1: {
                             yield {
-                                field: `${prefix}.subject`,
-                                value: reader.bytes()
+                                field: `${prefix}.place`,
+                                value: reader.uint32()
                             };
                             break;
                         }
                         case 2: {
                             yield {
-                                field: `${prefix}.submission`,
-                                value: reader.bytes()
-                            };
-                            break;
-                        }
-                        case 3: {
-                            yield {
                                 field: `${prefix}.finding`,
                                 value: reader.uint32()
-                            };
-                            break;
-                        }
-                        case 4: {
-                            yield {
-                                field: `${prefix}.reason`,
-                                value: reader.string()
                             };
                             break;
                         }
@@ -1233,18 +1201,18 @@ export var Verdict;
         return _codec;
     };
     function encode(obj) {
-        return encodeMessage(obj, Verdict.codec());
+        return encodeMessage(obj, Finding.codec());
     }
-    Verdict.encode = encode;
+    Finding.encode = encode;
     function decode(buf, opts) {
-        return decodeMessage(buf, Verdict.codec(), opts);
+        return decodeMessage(buf, Finding.codec(), opts);
     }
-    Verdict.decode = decode;
+    Finding.decode = decode;
     function stream(buf, opts) {
-        return streamMessage(buf, Verdict.codec(), opts);
+        return streamMessage(buf, Finding.codec(), opts);
     }
-    Verdict.stream = stream;
-})(Verdict || (Verdict = {}));
+    Finding.stream = stream;
+})(Finding || (Finding = {}));
 export var Record;
 (function (Record) {
     let _codec;

@@ -1,0 +1,163 @@
+import { createHash } from 'node:crypto'
+import { type AccountInfo, type Commitment, PublicKey } from '@solana/web3.js'
+import { K2AccountError, K2ArgumentError } from './errors.ts'
+import type { Agreed, Pool } from './pool.ts'
+import {
+  decodeStake,
+  decodeTask,
+  type StakeAccount,
+  stakeAddress,
+  stakeFilters,
+  type TaskAccount,
+  taskFilters
+} from './settlement/index.ts'
+
+/** What is read of the settlement program's accounts. */
+export interface AccountReads {
+  /** @throws K2AccountError when there is no such task; K2ArgumentError, K2ContradictionError, K2UnreachableError */
+  task(id: string, minSlot?: number): Promise<TaskAccount>
+  tasks(): Promise<TaskAccount[]>
+  /** The stakes in a task. What does not decode is left out: one odd account must not hide the others. */
+  stakes(task: string, minSlot?: number): Promise<StakeAccount[]>
+  stake(task: string, staker: string): Promise<StakeAccount | undefined>
+  /** What a staker has voted for last, as most endpoints tell it. */
+  lastVote(wanted: LastVoteInit): Promise<Agreed<StakeAccount['lastVote']>>
+}
+
+export interface LastVoteInit {
+  task: string
+  staker: string
+  commitment: 'confirmed' | 'finalized'
+  minSlot?: number | undefined
+}
+
+export function createAccountReads({ pool, programId, url }: { pool: Pool; programId: string; url: string }): AccountReads {
+  const program = publicKey(programId, 'the settlement program', '--program')
+
+  /** What an account holds, as most endpoints say; never from before what was read before. */
+  const account = async <T>(
+    key: PublicKey,
+    read: (info: AccountInfo<Buffer> | null) => T,
+    {
+      digest,
+      commitment = 'confirmed',
+      minSlot = 0
+    }: { digest: (value: T) => string; commitment?: Commitment; minSlot?: number | undefined }
+  ): Promise<Agreed<T>> => {
+    const from = Math.max(minSlot, pool.floor(commitment))
+    const agreed = await pool.agree({
+      request: async (connection) => {
+        const { context, value } = await connection.getAccountInfoAndContext(key, { commitment, minContextSlot: from })
+        return { slot: context.slot, value: read(value) }
+      },
+      digest,
+      minSlot: from
+    })
+    pool.raise(commitment, agreed)
+    return agreed
+  }
+
+  return {
+    async task(id, minSlot) {
+      const key = publicKey(id, 'a task', 'koii-mesh task list')
+      const read = (info: AccountInfo<Buffer> | null) => {
+        if (info == null) {
+          throw new K2AccountError(
+            `there is no task ${id} on K2 at ${url}: check the id and the URL, or list the tasks with: koii-mesh task list --k2 ${url}`
+          )
+        }
+        if (!info.owner.equals(program)) {
+          throw new K2AccountError(
+            `${id} is not a task of the settlement program ${programId} (it belongs to ${info.owner.toBase58()}): check the id, or give the program with --program`
+          )
+        }
+        return decodeTask(id, info.data)
+      }
+      // the tally moves with every vote: two endpoints a moment apart would hardly ever show the same
+      const digest = ({ tally: _tally, stakerCount: _count, claimedTotal: _claimed, slashedTotal: _slashed, ...lasting }: TaskAccount) =>
+        toText(lasting)
+      return (await account(key, read, { digest, minSlot })).value
+    },
+    async tasks() {
+      const found = await pool.read((connection) => connection.getProgramAccounts(program, { filters: taskFilters() }))
+      return found.flatMap(({ pubkey, account }) => decoded(() => decodeTask(pubkey.toBase58(), account.data)))
+    },
+    async stakes(task, minSlot = 0) {
+      publicKey(task, 'a task', 'koii-mesh task list')
+      const from = Math.max(minSlot, pool.floor('confirmed'))
+      const agreed = await pool.agree({
+        request: async (connection) => {
+          const { context, value } = await connection.getProgramAccounts(program, {
+            filters: stakeFilters({ task }),
+            commitment: 'confirmed',
+            minContextSlot: from,
+            withContext: true
+          })
+          const accounts = value.flatMap((one) => decoded(() => decodeStake(one.pubkey.toBase58(), one.account.data)))
+          return { slot: context.slot, value: accounts.sort((a, b) => (a.address < b.address ? -1 : 1)) }
+        },
+        // what says who may speak and with what weight; votes and claims move on from slot to slot
+        digest: (accounts) =>
+          sha256(
+            toText(
+              accounts.map(
+                ({ lastVote: _vote, claimedReward: _claimed, appliedSlash: _slashed, unlockSlot: _unlock, ...lasting }) => lasting
+              )
+            )
+          ),
+        minSlot: from
+      })
+      pool.raise('confirmed', agreed)
+      return agreed.value
+    },
+    async stake(task, staker) {
+      const { address, key } = stakeKey(task, staker)
+      const read = (info: AccountInfo<Buffer> | null) =>
+        info == null || !info.owner.equals(program) ? undefined : decodeStake(address, info.data)
+      return (await account(key, read, { digest: toText })).value
+    },
+    async lastVote({ task, staker, commitment, minSlot }) {
+      const { address, key } = stakeKey(task, staker)
+      const read = (info: AccountInfo<Buffer> | null) =>
+        info == null || !info.owner.equals(program) ? undefined : decodeStake(address, info.data).lastVote
+      return account(key, read, { digest: toText, commitment, minSlot })
+    }
+  }
+
+  function stakeKey(task: string, staker: string): { address: string; key: PublicKey } {
+    publicKey(task, 'a task', 'koii-mesh task list')
+    publicKey(staker, 'a staker', 'koii-mesh task show')
+    const address = stakeAddress({ task, staker, programId })
+    return { address, key: new PublicKey(address) }
+  }
+}
+
+/** As text that is equal where the values are. */
+export function toText(value: unknown): string {
+  return (
+    JSON.stringify(value, (_key, inner: unknown) =>
+      typeof inner === 'bigint' ? `${inner}` : inner instanceof Uint8Array ? Buffer.from(inner).toString('hex') : inner
+    ) ?? 'none'
+  )
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
+
+/** @throws K2ArgumentError */
+export function publicKey(text: string, what: string, hint: string): PublicKey {
+  try {
+    return new PublicKey(text)
+  } catch {
+    throw new K2ArgumentError(`"${text}" is not the address of ${what}, which is 32 bytes in base58: see ${hint}`)
+  }
+}
+
+function decoded<T>(decode: () => T): T[] {
+  try {
+    return [decode()]
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,175 @@
+import { PublicKey, Transaction, type TransactionInstruction } from '@solana/web3.js'
+import bs58 from 'bs58'
+import { type KeyPair, signEd25519 } from '../identity/index.ts'
+import { toText } from './accounts.ts'
+import { K2ContradictionError, K2TransactionError, messageOf } from './errors.ts'
+import type { Broadcast, Pool } from './pool.ts'
+import { settlementError } from './settlement/index.ts'
+
+/** Someone who signs K2 transactions: a key pair, or the Signer that holds the staking key elsewhere. */
+export interface TransactionSigner {
+  address: string
+  sign(message: Uint8Array): Promise<Uint8Array>
+}
+
+/** A key pair that is at hand, as a signer. */
+export function signerOf(pair: KeyPair): TransactionSigner {
+  return { address: pair.address, sign: async (message) => signEd25519(message, pair.secretKey) }
+}
+
+export interface Sent {
+  signature: string
+  /** Size of the transaction on the wire. */
+  bytes: number
+}
+
+/** A signed transaction and how long it can land. */
+export interface Prepared {
+  wire: Uint8Array
+  signature: string
+  blockhash: string
+}
+
+/** What is written to K2. */
+export interface Transactions {
+  /** Sends and waits until it is confirmed. The first signer pays. @throws K2TransactionError, a settlement refusal, K2UnreachableError */
+  send(instructions: TransactionInstruction[], signers: TransactionSigner[]): Promise<Sent>
+  /** Signs without sending, on a blockhash that most endpoints know. The first signer pays. */
+  prepare(instructions: TransactionInstruction[], signers: TransactionSigner[]): Promise<Prepared>
+  /** Gives a signed transaction to all endpoints; refusals are named as those of `send`. */
+  broadcast(wire: Uint8Array): Promise<Broadcast>
+  /** Whether a transaction on this blockhash could still land, as most endpoints tell it. */
+  blockhashValid(blockhash: string): Promise<boolean>
+  /** What became of transactions: null where nothing is known. For telling, not for believing: one endpoint says so. */
+  statuses(signatures: string[]): Promise<Array<{ slot: number; failed: boolean } | null>>
+  /** Asks a local K2 or a test network for money. */
+  airdrop(address: string, roe: bigint): Promise<void>
+}
+
+/** A confirmation takes a slot or two; past this the blockhash is near its end and a new try is due. */
+const CONFIRM_TIMEOUT_MS = 30_000
+/** How many blockhashes are looked at before it is said that the endpoints do not know each other's. */
+const BLOCKHASH_TRIES = 4
+
+export function createTransactions({ pool, programId, url }: { pool: Pool; programId: string; url: string }): Transactions {
+  const several = pool.endpoints.length > 1
+  let disputes = 0
+
+  const transactions: Transactions = {
+    async prepare(instructions, signers) {
+      const { blockhash, lastValidBlockHeight } = await freshBlockhash()
+      const transaction = new Transaction({ feePayer: new PublicKey(signers[0]!.address), blockhash, lastValidBlockHeight }).add(
+        ...instructions
+      )
+      const message = transaction.serializeMessage()
+      for (const signer of signers) {
+        transaction.addSignature(new PublicKey(signer.address), Buffer.from(await signer.sign(message)))
+      }
+      return { wire: transaction.serialize(), signature: bs58.encode(transaction.signature!), blockhash }
+    },
+    async broadcast(wire) {
+      const { accepted, refused } = await pool.broadcast(wire)
+      return { accepted, refused: refused.map(({ name, error }) => ({ name, error: explain(error, programId) })) }
+    },
+    async blockhashValid(blockhash) {
+      const { value } = await pool.agree({
+        request: async (connection) => {
+          const answer = await connection.isBlockhashValid(blockhash, { commitment: 'processed' })
+          return { slot: answer.context.slot, value: answer.value }
+        },
+        digest: String,
+        minSlot: pool.floor('confirmed')
+      })
+      return value
+    },
+    async statuses(signatures) {
+      const { value } = await pool.read((connection) => connection.getSignatureStatuses(signatures, { searchTransactionHistory: true }))
+      return value.map((status) => (status == null ? null : { slot: status.slot, failed: status.err != null }))
+    },
+    async send(instructions, signers) {
+      const { wire, signature } = await transactions.prepare(instructions, signers)
+      const { accepted, refused } = await transactions.broadcast(wire)
+      if (accepted.length === 0) {
+        throw refused[0]!.error
+      }
+      await confirm(signature)
+      return { signature, bytes: wire.length }
+    },
+    async airdrop(address, roe) {
+      // asked of one alone: a second one would give a second time
+      const signature = await pool.endpoints[0]!.ask((connection) => connection.requestAirdrop(new PublicKey(address), Number(roe)))
+      await confirm(signature)
+    }
+  }
+  return transactions
+
+  /** A blockhash that most endpoints take for one: a transaction on any other is refused by all but the one that made it up. */
+  async function freshBlockhash() {
+    const disputed = []
+    for (let turn = 0; turn < BLOCKHASH_TRIES; turn++) {
+      const fresh = await pool.read((connection) => connection.getLatestBlockhash(), turn)
+      if (!several) {
+        return fresh
+      }
+      try {
+        if (await transactions.blockhashValid(fresh.blockhash)) {
+          return fresh
+        }
+      } catch (err) {
+        if (!(err instanceof K2ContradictionError)) {
+          throw err
+        }
+        disputed.push(fresh)
+      }
+    }
+    // where one says yes and one says no, only trying tells, each time another one
+    const tried = disputed[disputes++ % disputed.length]
+    if (tried == null) {
+      throw new K2ContradictionError(`the K2 endpoints do not know each other's blockhashes: some of ${url} are behind or of another chain`)
+    }
+    return tried
+  }
+
+  /** Polls the status: the subscription's answer can be lost, and a lost answer must not cost a vote. */
+  async function confirm(signature: string): Promise<void> {
+    const deadline = performance.now() + CONFIRM_TIMEOUT_MS
+    for (let waitMs = 25; performance.now() < deadline; waitMs = Math.min(waitMs * 1.5, 400)) {
+      const { value } = await pool.agree({
+        request: async (connection) => {
+          const answer = await connection.getSignatureStatuses([signature])
+          const status = answer.value[0]
+          const done = status?.err != null || status?.confirmationStatus === 'confirmed' || status?.confirmationStatus === 'finalized'
+          return { slot: answer.context.slot, value: { done, err: status?.err ?? null } }
+        },
+        digest: toText
+      })
+      if (value.err != null) {
+        throw explain(Object.assign(new Error(JSON.stringify(value.err)), { err: value.err }), programId, value.err)
+      }
+      if (value.done) {
+        return
+      }
+      await new Promise((resolve) => setTimeout(resolve, waitMs))
+    }
+    throw new K2TransactionError(
+      `K2 at ${url} has not confirmed ${signature} within ${CONFIRM_TIMEOUT_MS / 1000} s: it may still land; look at it before sending again`
+    )
+  }
+}
+
+function explain(err: unknown, programId: string, detail: unknown = err): Error {
+  const refused = settlementError(detail, programId)
+  if (refused != null) {
+    return refused
+  }
+  const message = messageOf(err)
+  if (/insufficient (funds|lamports)|debit an account but found no record|InsufficientFundsFor(Fee|Rent)|AccountNotFound/i.test(message)) {
+    return new K2TransactionError(`not enough KOII to pay for the transaction (${message.split('\n')[0]}): fund the paying account first`, {
+      cause: err,
+      unpayable: true
+    })
+  }
+  return err instanceof Error && err.name.startsWith('K2')
+    ? err
+    : new K2TransactionError(`K2 refused the transaction: ${message}`, { cause: err })
+}

@@ -1,0 +1,44 @@
+import { isRecorded } from '../record/index.ts'
+import { type Check, type CycleState, standing } from './cycle.ts'
+import type { RoundsEffect, RoundsEvent } from './types.ts'
+
+/** Has a record checked once: nothing to do when it is our own, or may turn out to be. */
+export function startCheck(state: CycleState, cid: string, vouchers: string[]): RoundsEffect[] {
+  if (checkOf(state, cid) != null || state.build?.state === 'building') {
+    return []
+  }
+  state.checks.set(cid, { state: 'checking' })
+  const { distribution, lateSlot, submissionMustSlot, verdictsMustSlot } = state.schedule
+  const must = [...state.messages].filter(
+    ([, { message, slot }]) =>
+      isRecorded(message.kind) &&
+      message.kind !== 'challenge' &&
+      slot < (message.kind === 'submission' ? submissionMustSlot : verdictsMustSlot)
+  )
+  return [
+    {
+      type: 'check',
+      cycle: state.cycle,
+      cid,
+      vouchers,
+      messages: [...state.messages.values()].map(({ message }) => message),
+      mustHave: new Set(must.map(([id]) => id)),
+      timely: state.deaf ? null : new Set(standing(state, lateSlot).map(({ id }) => id)),
+      stakes: state.stakes!,
+      base: state.base!,
+      deadlineSlot: distribution.to
+    }
+  ]
+}
+
+/** Our own record is right by construction: nothing to fetch, nothing to recompute. */
+export function checkOf(state: CycleState, cid: string): Check | undefined {
+  return state.build?.state === 'built' && state.build.record.cid === cid
+    ? { state: 'right', record: state.build.record }
+    : state.checks.get(cid)
+}
+
+export function onChecked(state: CycleState, { cid, result }: Extract<RoundsEvent, { type: 'checked' }>): void {
+  const { verdict, ...rest } = result
+  state.checks.set(cid, { state: verdict, ...rest } as Check)
+}

@@ -1,0 +1,48 @@
+import { KINDS, LIMITS, type Message } from '../wire/index.ts'
+import { type CycleState, staked } from './cycle.ts'
+import type { RoundsEffect, RoundsInit } from './types.ts'
+
+/** Two different messages where one may be: the pair is evidence that convicts before anyone. */
+export function onEquivocation(init: RoundsInit, state: CycleState, first: Message, second: Message, slot: number): RoundsEffect[] {
+  const recorded = KINDS[first.kind].recorded
+  if (recorded) {
+    if (state.equivocators.has(first.signer)) {
+      return []
+    }
+    state.equivocators.add(first.signer)
+  }
+  const note: RoundsEffect = { type: 'note', cycle: state.cycle, note: { event: 'equivocated', staker: first.signer, key: first.kind } }
+  if (first.signer === init.self) {
+    return [note]
+  }
+  // what is said while a record is agreed on comes too late for that record, and counts in the next
+  const cycle = recorded ? state.cycle : state.cycle + 1
+  return [note, { type: 'publish', body: { cycle, slot, equivocation: { first: first.envelope, second: second.envelope } } }]
+}
+
+/**
+ * Evidence of the cycle before that no record has counted, as that one was skipped or it came too late for it, is said again for
+ * this one: what can be proved is not forgotten because a cycle was lost.
+ */
+export function tickEvidence(init: RoundsInit, before: CycleState | undefined, state: CycleState, slot: number): RoundsEffect[] {
+  const { finalSlot, verdictsEndSlot } = state.schedule
+  if (before == null || slot < finalSlot || slot >= verdictsEndSlot || !staked(init, state)) {
+    return []
+  }
+  const effects: RoundsEffect[] = []
+  for (const [offence, { message, slot: heard }] of before.evidence) {
+    const evidence = message.evidence!
+    const counted = before.finalized && heard < before.schedule.verdictsMustSlot
+    if (counted || state.evidence.has(offence) || evidence.cycle < state.cycle - LIMITS.evidenceCycles) {
+      continue
+    }
+    // taken as said, so that it is not said in each slot
+    state.evidence.set(offence, { message, slot })
+    const [first, second] = evidence.halves
+    effects.push({
+      type: 'publish',
+      body: { cycle: state.cycle, slot, equivocation: { first: first.envelope, second: second.envelope } }
+    })
+  }
+  return effects
+}

@@ -1,0 +1,75 @@
+import { isRefuted, placesOf, weigh } from '../record/index.ts'
+import { FINDINGS, type Finding, LIMITS } from '../wire/index.ts'
+import { isOwnFault } from './audit.ts'
+import { type CycleState, staked, standing, submissionOf } from './cycle.ts'
+import type { RoundsEffect, RoundsInit } from './types.ts'
+
+/**
+ * Says once, in one message, what we found of everything that somebody spoke against, *valid* too, and of what is bad by our own
+ * look. Nothing contested and nothing found: nothing is said.
+ */
+export function tickVerdicts(init: RoundsInit, state: CycleState, slot: number): RoundsEffect[] {
+  const { finalSlot, verdictsEndSlot, deliverySlots } = state.schedule
+  // in the middle of the window: late enough to hear what others say first, early enough not to miss its end
+  if (state.spoken || slot < finalSlot + Math.floor(deliverySlots / 2) || slot >= verdictsEndSlot || !staked(init, state)) {
+    return []
+  }
+  state.spoken = true
+  const places = new Map(placesOf(state.stakes!.weights).map((staker, place) => [staker, place]))
+  const ownFault = isOwnFault(init, state)
+  const against = spokenAgainst(state)
+  const found: Array<{ place: number; finding: Finding; contested: boolean }> = []
+  for (const submission of standing(state, state.schedule.lateSlot)) {
+    const result = state.audits.get(submission.id)?.result
+    const place = places.get(submission.signer)
+    const contested = state.contested.has(submission.id) || against.has(submission.signer)
+    if (result == null || result.finding === 'abstained' || place == null || submission.signer === init.self) {
+      continue
+    }
+    if ((result.finding === 'unavailable' && ownFault) || (result.finding === 'valid' && !contested)) {
+      continue
+    }
+    found.push({ place, finding: result.finding, contested })
+  }
+  const findings = found
+    .sort((a, b) => Number(b.contested) - Number(a.contested) || a.place - b.place)
+    .slice(0, LIMITS.findings)
+    .sort((a, b) => a.place - b.place)
+    .map(({ place, finding }) => ({ place, finding: FINDINGS[finding] }))
+  return findings.length === 0 ? [] : [{ type: 'publish', body: { cycle: state.cycle, slot, verdicts: { findings } } }]
+}
+
+/** The stakers whose work others' verdicts call bad. */
+function spokenAgainst(state: CycleState): Set<string> {
+  const { of } = weighed(state)
+  return new Set([...of].filter(([, { invalid, unavailable }]) => invalid + unavailable > 0n).map(([subject]) => subject))
+}
+
+function weighed(state: CycleState) {
+  const messages = [...state.first.values()].filter(({ signer }) => !state.equivocators.has(signer))
+  return weigh({
+    submissions: new Map(messages.filter(({ kind }) => kind === 'submission').map((message) => [message.signer, message])),
+    verdicts: messages.filter(({ kind }) => kind === 'verdicts'),
+    stakes: state.stakes?.weights ?? new Map(),
+    total: state.stakes?.total
+  })
+}
+
+/** Who challenged work as *invalid* in this cycle that more than a third of all stake found valid, and did not take it back. */
+export function refutedIn(state: CycleState): Set<string> {
+  const weights = weighed(state)
+  const refuted = new Set<string>()
+  for (const { message } of state.messages.values()) {
+    const { challenge } = message.body
+    if (challenge == null || challenge.finding !== FINDINGS.invalid) {
+      continue
+    }
+    const subject = state.messages.get(Buffer.from(challenge.submission).toString('hex'))?.message.signer
+    if (subject != null && submissionOf(state, subject) != null && isRefuted(weights, subject)) {
+      if (weights.said.get(message.signer)?.get(subject) !== 'valid') {
+        refuted.add(message.signer)
+      }
+    }
+  }
+  return refuted
+}
