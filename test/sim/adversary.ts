@@ -1,10 +1,10 @@
 /** What whoever steers the faulty keys may do: everything that the wire allows, when and towards whom it likes. */
-import type { Timing } from '../../src/clock/index.ts'
-import type { CycleSchedule, RecordFacts, RoundsEffect } from '../../src/rounds/index.ts'
+import type { CycleSchedule, Timing } from '../../src/clock/index.ts'
+import type { RecordFacts, RoundsEffect } from '../../src/rounds/index.ts'
 import type { Body, Finding, Message } from '../../src/wire/index.ts'
 import type { Offer } from './proofs.ts'
 import type { Dice } from './random.ts'
-import type { Subject } from './words.ts'
+import type { Subject, When } from './words.ts'
 
 export interface Power {
   /** Its nodes, and the others. */
@@ -17,6 +17,8 @@ export interface Power {
   schedule(cycle: number): CycleSchedule
   at(time: number, run: () => void): void
   address(node: number): string
+  /** One message about so many submissions; null when it is about none that K2 knows a place of. */
+  verdicts(when: When, findings: Array<{ about: Subject; finding: Finding }>): Body | null
   /** Signs with the key of one of its nodes; null when it cannot be a message. */
   sign(by: number, body: Body, how?: { pad?: number; variant?: number }): Message | null
   /** Says what stands behind a submission of its own. */
@@ -32,8 +34,11 @@ export interface Power {
   submissions(cycle: number): Subject[]
   /** The effect that a node of its own last got of its rounds, as the means to build and check records. */
   build(effect: Extract<RoundsEffect, { type: 'build' }>, messages: Message[]): Promise<RecordFacts>
-  /** The first proposer of a cycle whose base is `cid`. */
-  proposer(cycle: number, attempt: number, cid: string | null): string | null
+  /** Which record a proposal or an approval names. */
+  cidOf(message: Message): string
+  /** Makes a record of chosen messages, to be proposed and approved later. Does nothing before the base of the cycle is known. */
+  buildOf(cycle: number, messages: Message[]): void
+  proposer(cycle: number, attempt: number): string | null
   /** Time stands still until it has ended. */
   wait(promise: Promise<unknown>): void
   vote(by: number, cycle: number, cid: string): void
@@ -63,8 +68,13 @@ export interface Adversary {
 }
 
 /** Calls `run` in every cycle at a time that the cycle's schedule names. */
-export function everyCycle(power: Power, cycles: number, when: (schedule: CycleSchedule) => number, run: (cycle: number) => void): void {
+export function everyCycle(
+  power: Power,
+  cycles: number,
+  when: (schedule: CycleSchedule, cycle: number) => number,
+  run: (cycle: number) => void
+): void {
   for (let cycle = 0; cycle < cycles; cycle++) {
-    power.at(when(power.schedule(cycle)), () => run(cycle))
+    power.at(when(power.schedule(cycle), cycle), () => run(cycle))
   }
 }

@@ -4,10 +4,11 @@
  * seed makes them in bulk.
  */
 import fc from 'fast-check'
-import type { Finding, Message } from '../../src/wire/index.ts'
+import { type CycleSchedule, signedWindowOf } from '../../src/clock/index.ts'
+import { type Body, type Finding, KINDS, kindOf, type Message } from '../../src/wire/index.ts'
 import type { Adversary, Power } from './adversary.ts'
 import type { Quality } from './proofs.ts'
-import { diceFrom } from './random.ts'
+import { type Dice, diceFrom } from './random.ts'
 import { nobody, type Subject, subjectOf, words } from './words.ts'
 
 export const DEEDS = [
@@ -15,6 +16,7 @@ export const DEEDS = [
   'challenge',
   'respond',
   'submit', // with any proof, signed early and sent late if it likes
+  'build', // a record of some of what it knows, to propose and approve
   'propose',
   'approve',
   'convict', // evidence of two messages that it has seen
@@ -27,16 +29,18 @@ export interface Action {
   /** Which of its nodes. */
   by: number
   cycle: number
-  /** When it is made and when it is sent: thousandths of the time from the submission window to the end of the cycle. */
-  madeAt: number
-  sentAt: number
-  /** Slots that the signed one differs from the real one. */
-  skew: number
+  /** When: thousandths of the time from the submission window to the end of the cycle. */
+  at: number
+  /** Or near which deadline, 0 for none; and how near, in tenths of a slot. */
+  edge: number
+  near: number
+  /** Where in the window of its kind it is signed, in thousandths; outside for a few. */
+  signed: number
   /** Bits: whom it is sent to, by node; 0 for everybody. */
   to: number
-  /** Bits: which submissions it is about, by their order. */
+  /** Bits: which submissions or messages it is about, by their order. */
   about: number
-  /** Finding, quality, attempt, or which message it takes. */
+  /** Finding, quality, attempt, or which record it takes. */
   choice: number
   /** Unknown bytes in the body. */
   pad: number
@@ -61,6 +65,20 @@ export interface Plan {
 
 const FINDINGS: Finding[] = ['valid', 'invalid', 'unavailable']
 const QUALITIES: Quality[] = ['good', 'bad', 'missing']
+const OUTSIDE = 1_050
+
+/** Where the races are. */
+function edgesOf(schedule: CycleSchedule): number[] {
+  const { deliverySlots, proposalSlot, attemptSlots, marginSlots, challengeSlot, lastCallSlot } = schedule
+  const attempts = [0, 1, 2, 3].flatMap((attempt) => {
+    const start = proposalSlot + attempt * attemptSlots
+    return [start, start + marginSlots, start + attemptSlots - marginSlots]
+  })
+  const { submissionMustSlot, sampleSlot, lateSlot, finalSlot, verdictsEndSlot, verdictsMustSlot } = schedule
+  const audit = [submissionMustSlot, sampleSlot, lateSlot, challengeSlot, challengeSlot + deliverySlots, finalSlot]
+  return [...audit, verdictsEndSlot, verdictsMustSlot, ...attempts, lastCallSlot]
+}
+const EDGES = 21
 
 export const planArbitrary = ({ cycles, maxActions = 40 }: { cycles: number; maxActions?: number }): fc.Arbitrary<Plan> =>
   fc.record({
@@ -69,13 +87,14 @@ export const planArbitrary = ({ cycles, maxActions = 40 }: { cycles: number; max
         deed: fc.constantFrom(...DEEDS),
         by: fc.nat(6),
         cycle: fc.nat(cycles - 1),
-        madeAt: fc.nat(1_000),
-        sentAt: fc.nat(1_000),
-        skew: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.integer({ min: -8, max: 8 }) }),
+        at: fc.nat(1_000),
+        edge: fc.nat(EDGES),
+        near: fc.integer({ min: -10, max: 10 }),
+        signed: fc.nat(OUTSIDE),
         to: fc.oneof(fc.constant(0), fc.nat(2 ** 19 - 1)),
         about: fc.nat(2 ** 19 - 1),
         choice: fc.nat(11),
-        pad: fc.oneof({ weight: 9, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.constant(1_700) })
+        pad: fc.oneof({ weight: 19, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.constant(1_700) })
       }),
       { maxLength: maxActions }
     ),
@@ -91,33 +110,55 @@ export const planArbitrary = ({ cycles, maxActions = 40 }: { cycles: number; max
   })
 
 /** The same kind of plan by a seed, without fast-check: for many runs. */
-export function planFrom(seed: number, cycles: number, maxActions = 24): Plan {
+export function planFrom(seed: number, cycles: number, maxActions = 30): Plan {
   const dice = diceFrom(seed)
-  // half of the plans are bursts around one moment: the races are there
-  const burst = dice.chance(0.5) ? dice.int(1_000) : null
-  const moment = () => (burst == null || dice.chance(0.3) ? dice.int(1_001) : Math.min(1_000, burst + dice.int(60)))
+  // many plans are bursts around one deadline: the races are there
+  const burst = dice.chance(0.4) ? 1 + dice.int(EDGES) : null
+  // and some are about one thing only
+  const deeds: readonly Deed[] = dice.pick([
+    DEEDS,
+    DEEDS,
+    ['propose', 'approve', 'build'],
+    ['submit', 'challenge', 'accuse'],
+    ['submit', 'convict', 'replay']
+  ])
+  const audience = dice.int(2 ** 19)
   return {
-    actions: Array.from({ length: dice.int(maxActions + 1) }, () => {
-      const madeAt = moment()
-      return {
-        deed: dice.pick(DEEDS),
-        by: dice.int(7),
-        cycle: dice.int(cycles),
-        madeAt,
-        sentAt: dice.chance(0.6) ? madeAt : moment(),
-        skew: dice.chance(0.75) ? 0 : dice.int(17) - 8,
-        to: dice.chance(0.4) ? 0 : dice.int(2 ** 19),
-        about: dice.chance(0.3) ? 2 ** 19 - 1 : dice.int(2 ** 19),
-        choice: dice.int(12),
-        pad: dice.chance(0.05) ? 1_700 : 0
-      }
-    }),
+    actions: Array.from({ length: dice.int(maxActions + 1) }, () => ({
+      deed: dice.pick(deeds),
+      by: dice.int(7),
+      cycle: dice.int(cycles),
+      at: dice.int(1_001),
+      edge: burst ?? (dice.chance(0.7) ? 1 + dice.int(EDGES) : 0),
+      near: dice.int(21) - 10,
+      signed: dice.int(OUTSIDE + 1),
+      to: audienceOf(dice, audience),
+      about: dice.chance(0.3) ? 2 ** 19 - 1 : dice.int(2 ** 19),
+      choice: dice.int(12),
+      pad: dice.chance(0.03) ? 1_700 : 0
+    })),
     manners: Array.from({ length: 7 }, () => ({
       says: dice.pick([100, 100, 50, 0]),
       honestAudits: dice.pick([100, 50, 0]),
       work: dice.int(5),
       votes: dice.pick([100, 50, 0])
     }))
+  }
+}
+
+/** Everybody, one side, the other side, one node, or any. */
+function audienceOf(dice: Dice, side: number): number {
+  switch (dice.int(5)) {
+    case 0:
+      return 0
+    case 1:
+      return side
+    case 2:
+      return side ^ (2 ** 19 - 1)
+    case 3:
+      return 1 << dice.int(19)
+    default:
+      return dice.int(2 ** 19)
   }
 }
 
@@ -154,50 +195,53 @@ export function arbitraryAdversary(plan: Plan): Adversary {
   }
 }
 
-/** Plans one action: made at one time, sent at another. */
 function planAction(power: Power, action: Action): void {
-  const { submission, distribution } = power.schedule(action.cycle)
-  const timeOf = (thousandths: number) => submission.from + (thousandths / 1_000) * (distribution.to - submission.from)
+  const schedule = power.schedule(action.cycle)
+  const { submission, distribution } = schedule
+  const edge = action.edge === 0 ? null : edgesOf(schedule)[(action.edge - 1) % EDGES]!
+  const spread = submission.from + (action.at / 1_000) * (distribution.to - submission.from)
   const by = power.own[action.by % power.own.length]!
-  power.at(timeOf(action.madeAt), () => {
-    const made = messagesOf(power, action, by)
-    power.at(timeOf(Math.max(action.madeAt, action.sentAt)), () => {
-      for (const message of made) {
-        if (action.to === 0) {
-          power.publish(message, by)
-        } else {
-          power.send(
-            message,
-            by,
-            [...power.honest, ...power.own].filter((node) => node !== by && (action.to >> (node % 19)) & 1)
-          )
-        }
+  power.at(edge == null ? spread : edge + action.near / 10, () => {
+    for (const message of messagesOf(power, action, by)) {
+      if (action.to === 0) {
+        power.publish(message, by)
+      } else {
+        power.send(
+          message,
+          by,
+          [...power.honest, ...power.own].filter((node) => node !== by && (action.to >> (node % 19)) & 1)
+        )
       }
-    })
+    }
   })
+}
+
+/** A slot in which words of the kind may be signed: nobody knows when it really was. */
+function slotFor(power: Power, body: Body, signed: number): number {
+  const { window } = KINDS[kindOf(body)!]
+  const { from, to } = window === 'any' ? { from: power.slot(), to: power.slot() + 1 } : signedWindowOf(power.timing, body.cycle, window)
+  return Math.min(from + Math.floor((signed / 1_000) * (to - from)), Math.max(from, power.slot() + 1))
 }
 
 function messagesOf(power: Power, action: Action, by: number): Message[] {
   const { cycle, deed, choice, pad, about } = action
-  const when = { cycle, slot: Math.max(0, power.slot() + action.skew) }
+  const when = { cycle, slot: 0 }
   const heard = power.heard(cycle)
   const others = heard.filter(({ kind, signer }) => kind === 'submission' && signer !== power.address(by))
   const chosen: Subject[] = others.filter((_, i) => (about >> (i % 19)) & 1).map(subjectOf)
   const subjects = chosen.length > 0 ? chosen : [nobody(`${cycle}/${about}`)]
-  const sign = (body: Parameters<Power['sign']>[1] | null) => {
-    const message = body == null ? null : power.sign(by, body, { pad })
+  const sign = (body: Body | null) => {
+    const message = body == null ? null : power.sign(by, { ...body, slot: slotFor(power, body, action.signed) }, { pad })
     return message == null ? [] : [message]
   }
   switch (deed) {
-    case 'accuse': {
-      const finding = FINDINGS[choice % 3]!
-      return words
-        .verdicts(
+    case 'accuse':
+      return sign(
+        power.verdicts(
           when,
-          subjects.map((subject) => ({ about: subject, finding }))
+          subjects.map((subject) => ({ about: subject, finding: FINDINGS[choice % 3]! }))
         )
-        .flatMap(sign)
-    }
+      )
     case 'challenge':
       return subjects.flatMap((subject) => sign(words.challenge(when, subject, choice % 2 === 0 ? 'invalid' : 'unavailable')))
     case 'respond':
@@ -210,16 +254,23 @@ function messagesOf(power: Power, action: Action, by: number): Message[] {
       }
       return made
     }
+    case 'build':
+      power.buildOf(
+        cycle,
+        heard.filter((_, i) => choice === 0 || (about >> (i % 19)) & 1)
+      )
+      return []
     case 'propose':
     case 'approve': {
       const records = power.records(cycle)
       const record = records[choice % Math.max(1, records.length)]
-      const attempt = choice % 4
+      const attempt = about % 5
       return record == null ? [] : sign(deed === 'propose' ? words.proposal(when, record, attempt) : words.approval(when, record, attempt))
     }
     case 'convict': {
       const [first, second] = [heard[choice % Math.max(1, heard.length)], heard[about % Math.max(1, heard.length)]]
-      return first == null || second == null ? [] : sign(words.evidence(when, first, second))
+      const twice = heard.filter(({ kind, signer }) => kind === first?.kind && signer === first.signer)
+      return first == null || second == null ? [] : sign(words.evidence(when, twice[0]!, twice[1] ?? second))
     }
     case 'replay': {
       const message = heard[about % Math.max(1, heard.length)]

@@ -1,22 +1,22 @@
-/** The attacks that are known by name, each with the mesh that it is made for. */
+/** The attacks that are known by name, each with the mesh that it is made for. The rules stand all of them. */
+import { scheduleFor } from '../../src/clock/index.ts'
 import { proposerFor } from '../../src/record/index.ts'
-import type { Message } from '../../src/wire/index.ts'
-import { type Adversary, everyCycle } from './adversary.ts'
+import { blocksLooks, hushesAuditors, splitsQuota } from './attacks-looks.ts'
 import { PLAIN } from './attacks-plain.ts'
-import { floods, keepsProposing, splitsProposals } from './attacks-record.ts'
-import type { BreachName } from './checker.ts'
+import { floods, keepsProposing, racesApprovals, splitsProposals, starvesProposer } from './attacks-record.ts'
+import { accusesAll, challengesLate, type Release, releasesLate } from './attacks-timing.ts'
+import { createChain } from './chain.ts'
 import { standInKeys } from './keys.ts'
-import { nobody, words } from './words.ts'
-import { NETWORK, TESTNET_TIMING, type WorldInit } from './world.ts'
+import { TASK, TESTNET_TIMING, timingOf, type WorldInit } from './world.ts'
 
 export interface Attack {
   name: string
   /** What of it shows, in a line. */
   what: string
   cycles: number
+  /** How many seeds are run. */
+  seeds?: number
   world: (seed: number) => WorldInit
-  /** The promises that it breaks by today's rules; none where the rules stand it. */
-  breaks: BreachName[]
 }
 
 /** Honest stakes, then faulty ones. */
@@ -26,210 +26,162 @@ export function meshOf(honest: number[], faulty: number[]): WorldInit['nodes'] {
 
 export const times = (count: number, stake: number): number[] => Array.from({ length: count }, () => stake)
 
-/** The first seed at or after `seed` with which `node` proposes first in the first cycle. */
-export function seedWithProposer(seed: number, nodes: WorldInit['nodes'], node: number): number {
-  for (let tried = seed; tried < seed + 1_000; tried++) {
+const timing = TESTNET_TIMING
+
+/** The first seed at or after `seed` with which `node` proposes first in a cycle. */
+export function seedWithProposer(seed: number, nodes: WorldInit['nodes'], node: number, cycle = 0): number {
+  for (let tried = seed; tried < seed + 2_000; tried++) {
     const keys = nodes.map((_, index) => standInKeys.keyOf(tried, index))
-    const stakes = new Map(keys.map(({ address }, index) => [address, nodes[index]!.stake]))
-    if (proposerFor({ stakes, seed: NETWORK.taskId, cycle: 0, attempt: 0 }) === keys[node]!.address) {
+    const weights = new Map(keys.map(({ address }, index) => [address, nodes[index]!.stake]))
+    const chain = createChain({ seed: tried, timing, stakes: { weights, total: 0n }, bounty: 0n })
+    const beacon = chain.blockAfter(scheduleFor(timing, cycle).beaconSlot)
+    if (proposerFor({ taskId: TASK, stakes: weights, beacon, cycle, attempt: 0 }) === keys[node]!.address) {
       return tried
     }
   }
   throw new Error(`with these stakes node ${node} never proposes first, whatever the seed: choose others`)
 }
 
-const timing = TESTNET_TIMING
 const small = meshOf(times(4, 100), [1])
+const third = meshOf(times(4, 17), [32])
+const tens = meshOf(times(7, 10), times(3, 10))
 
-/** Says *invalid* of everybody's work, and challenges nobody. */
-function verdictOnly(cycles: number): Adversary {
-  return {
-    name: 'verdict-only',
-    publish: (_power, _node, body) => !words.judges(body),
-    start: (power) =>
-      everyCycle(
-        power,
-        cycles,
-        ({ audit }) => audit.from + 5,
-        (cycle) => {
-          const own = power.own.map((node) => power.address(node))
-          const findings = power
-            .submissions(cycle)
-            .filter(({ signer }) => !own.includes(signer))
-            .map((about) => ({ about, finding: 'invalid' as const }))
-          for (const body of words.verdicts({ cycle, slot: power.slot() }, findings, 'because I say so')) {
-            power.publish(power.sign(power.own[0]!, body)!, power.own[0]!)
-          }
-        }
-      )
-  }
-}
+/** A mesh in which a faulty one proposes first. */
+const led = (seed: number, nodes: WorldInit['nodes'], adversary: WorldInit['adversary']): WorldInit => ({
+  seed: seedWithProposer(
+    seed,
+    nodes,
+    nodes.findIndex(({ faulty }) => faulty)
+  ),
+  nodes,
+  timing,
+  ...(adversary == null ? {} : { adversary })
+})
 
-/** Challenges and verdicts signed in the last slot of the audit window, and sent then. */
-function lateChallenge(cycles: number): Adversary {
-  return {
-    name: 'late-challenge',
-    publish: (_power, _node, body) => !words.judges(body),
-    start: (power) =>
-      everyCycle(
-        power,
-        cycles,
-        ({ audit }) => audit.to - 0.1,
-        (cycle) => {
-          const when = { cycle, slot: power.slot() }
-          const by = power.own[0]!
-          const subjects = power.submissions(cycle).filter(({ signer }) => signer !== power.address(by))
-          const findings = subjects.map((about) => ({ about, finding: 'unavailable' as const }))
-          const bodies = [...subjects.map((about) => words.challenge(when, about, 'unavailable')), ...words.verdicts(when, findings)]
-          for (const body of bodies) {
-            power.publish(power.sign(by, body)!, by)
-          }
-        }
-      )
-  }
-}
+/** Slots after the audit window's first. */
+const after =
+  (slots: number): Release['at'] =>
+  ({ audit }) =>
+    audit.from + slots
 
-/** Half of the mesh gets one set of challenges, the other half another: each fills its quota with its own. */
-function quotaSplit(cycles: number, targets: 'naive' | 'real'): Adversary {
-  return {
-    name: `quota-split (${targets} targets)`,
-    start: (power) =>
-      everyCycle(
-        power,
-        cycles,
-        ({ audit }) => audit.from + 6.5,
-        (cycle) => {
-          const when = { cycle, slot: power.slot() }
-          const by = power.own[0]!
-          const subjects = power.submissions(cycle).filter(({ signer }) => signer !== power.address(by))
-          const half = power.honest.length / 2
-          for (const [side, nodes] of [power.honest.slice(0, half), power.honest.slice(half)].entries()) {
-            // each side's real one is about one of the other side's: its own would answer at once
-            const about =
-              targets === 'naive'
-                ? [...Array.from({ length: 15 }, (_, i) => nobody(`${cycle}/${side}/${i}`)), subjects[side]!]
-                : [...subjects.slice(side * 16), ...subjects.slice(0, side * 16)].slice(0, 16)
-            for (const subject of about) {
-              power.send(power.sign(by, words.challenge(when, subject, 'invalid'))!, by, nodes)
-            }
-          }
-        }
-      )
-  }
-}
-
-/** Garbage signed in the submission window and sent long after, to some of the mesh. */
-function lateRelease(cycles: number, releases: Array<{ after: number; to: 'all' | 'half' | 'two' | 'rest' }>): Adversary {
-  return {
-    name: 'late-release',
-    work: () => null,
-    start: (power) => {
-      const by = power.own[0]!
-      const made = new Map<number, Message>()
-      everyCycle(
-        power,
-        cycles,
-        ({ submission }) => submission.to - 1,
-        (cycle) => {
-          const message = power.sign(by, words.submission({ cycle, slot: power.slot() }, 'garbage'))!
-          power.offer(message, { quality: 'bad' })
-          made.set(cycle, message)
-        }
-      )
-      for (const { after, to } of releases) {
-        const half = Math.ceil(power.honest.length / 2)
-        const nodes = { all: power.honest, half: power.honest.slice(0, half), two: power.honest.slice(0, 2), rest: power.honest.slice(2) }[
-          to
-        ]
-        everyCycle(
-          power,
-          cycles,
-          ({ audit }) => audit.from + after,
-          (cycle) => power.send(made.get(cycle)!, by, nodes)
-        )
-      }
+const ACCUSATIONS: Attack[] = (
+  [
+    ['1/401', small],
+    ['32 of 100 in one coalition', third]
+  ] as const
+).flatMap(([who, nodes]) =>
+  (['invalid', 'unavailable'] as const).flatMap((finding): Attack[] => [
+    {
+      name: `verdict-only, ${finding}, by ${who}`,
+      what: 'everybody’s work is called bad without a challenge',
+      cycles: 3,
+      world: (seed) => ({ seed, nodes, timing, adversary: accusesAll(3, finding, { sent: ({ finalSlot }) => finalSlot + 0.1 }) })
+    },
+    {
+      name: `verdicts held back, ${finding}, by ${who}`,
+      what: 'to one, just before a record must hold them',
+      cycles: 3,
+      world: (seed) => ({
+        seed,
+        nodes,
+        timing,
+        adversary: accusesAll(3, finding, { sent: ({ verdictsMustSlot }) => verdictsMustSlot - 0.25, first: 1 })
+      })
+    },
+    {
+      name: `late-challenge, ${finding}, by ${who}`,
+      what: 'everybody is challenged in the last slot in which it may be',
+      cycles: 3,
+      world: (seed) => ({
+        seed,
+        nodes,
+        timing,
+        adversary: challengesLate(3, finding, { sent: ({ challengeSlot }) => challengeSlot - 0.1 })
+      })
+    },
+    {
+      name: `challenge held back, ${finding}, by ${who}`,
+      what: 'to one, just before nobody heeds it any more',
+      cycles: 3,
+      world: (seed) => ({
+        seed,
+        nodes,
+        timing,
+        adversary: challengesLate(3, finding, {
+          sent: ({ challengeSlot, deliverySlots }) => challengeSlot + deliverySlots - 0.25,
+          first: 1
+        })
+      })
     }
-  }
-}
+  ])
+)
+
+const RELEASES: Array<[string, Release[]]> = [
+  ['at 9.5', [{ at: after(9.5), to: 'all' }]],
+  ['at 9.5, to half', [{ at: after(9.5), to: 'half' }]],
+  ['at 3.0', [{ at: after(3), to: 'all' }]],
+  ['at 2.7, to half', [{ at: after(2.7), to: 'half' }]],
+  ['at 2.5', [{ at: after(2.5), to: 'all' }]],
+  ['at 1.9', [{ at: after(1.9), to: 'all' }]],
+  ['at 1.7, to one', [{ at: after(1.7), to: 'one' }]],
+  ['at 1.5', [{ at: after(1.5), to: 'all' }]],
+  ['at 0.7, to one', [{ at: after(0.7), to: 'one' }]],
+  [
+    'at 0.9 to two, at 1.9 to the others',
+    [
+      { at: after(0.9), to: 'two' },
+      { at: after(1.9), to: 'rest' }
+    ]
+  ]
+]
 
 export const ATTACKS: Attack[] = [
-  {
-    name: 'verdict-only',
-    what: 'one of 1/401 says invalid of everybody without a challenge',
-    cycles: 3,
-    world: (seed) => ({ seed, nodes: small, timing, adversary: verdictOnly(3) }),
-    breaks: ['honest-rejected', 'took-more']
-  },
-  {
-    name: 'late-challenge',
-    what: 'one of 1/401 challenges everybody in the last slot of the audit window',
-    cycles: 3,
-    world: (seed) => ({ seed, nodes: small, timing, adversary: lateChallenge(3) }),
-    breaks: ['honest-rejected', 'took-more']
-  },
-  {
-    name: 'late-challenge by a third',
-    what: '32 of 100 in one coalition challenge everybody in the last slot',
-    cycles: 3,
-    world: (seed) => ({ seed, nodes: meshOf(times(4, 17), [32]), timing, adversary: lateChallenge(3) }),
-    breaks: ['honest-rejected', 'took-more']
-  },
+  ...ACCUSATIONS,
   {
     name: 'quota-split, junk targets',
     what: 'one of 1/401 fills its quota of challenges differently at each half',
     cycles: 3,
-    world: (seed) => ({ seed, nodes: small, timing, adversary: quotaSplit(3, 'naive') }),
-    breaks: ['not-finalized']
+    world: (seed) => ({ seed, nodes: small, timing, adversary: splitsQuota(3, 'naive') })
   },
   {
     name: 'quota-split, real targets',
     what: 'one of 1/401 challenges 16 towards one half and 16 others towards the other',
     cycles: 2,
-    world: (seed) => ({ seed, nodes: meshOf(times(20, 20), [1]), timing, adversary: quotaSplit(2, 'real') }),
-    breaks: ['not-finalized']
+    world: (seed) => ({ seed, nodes: meshOf(times(20, 20), [1]), timing, adversary: splitsQuota(2, 'real') })
+  },
+  ...RELEASES.flatMap(([when, releases]): Attack[] => [
+    {
+      name: `late-release ${when}`,
+      what: 'one of 1/401 sends garbage late',
+      cycles: 3,
+      world: (seed) => ({ seed, nodes: small, timing, adversary: releasesLate(3, releases) })
+    },
+    {
+      name: `late-release ${when}, its friend proposes`,
+      what: 'three of ten send garbage late, and one of them proposes it',
+      cycles: 1,
+      world: (seed) => led(seed, tens, releasesLate(1, releases))
+    },
+    {
+      name: `late-release ${when}, without a proof`,
+      what: 'three of ten send a submission late whose proof nobody gets, and one of them proposes it',
+      cycles: 1,
+      world: (seed) => led(seed, tens, releasesLate(1, releases, 'missing'))
+    }
+  ]),
+  {
+    name: 'hush',
+    what: 'a friend challenges garbage towards those who ask for it, its quota is spent at the others',
+    cycles: 2,
+    seeds: 5,
+    world: (seed) => ({ seed, nodes: meshOf(times(30, 10), times(6, 10)), timing, adversary: hushesAuditors(2) })
   },
   {
-    name: 'late-release after the samples',
-    what: 'one of 1/401 sends garbage at A0 + 9.5',
-    cycles: 3,
-    world: (seed) => ({ seed, nodes: small, timing, adversary: lateRelease(3, [{ after: 9.5, to: 'all' }]) }),
-    breaks: ['bad-escaped']
-  },
-  {
-    name: 'late-release to half',
-    what: 'the same, at first to half of the mesh only',
-    cycles: 3,
-    world: (seed) => ({ seed, nodes: small, timing, adversary: lateRelease(3, [{ after: 9.5, to: 'half' }]) }),
-    breaks: ['bad-escaped']
-  },
-  ...[3, 1.5].map((after) => ({
-    name: `late-release at ${after}`,
-    what: `one of 1/401 sends garbage at A0 + ${after}`,
-    cycles: 3,
-    world: (seed: number): WorldInit => ({ seed, nodes: small, timing, adversary: lateRelease(3, [{ after, to: 'all' }]) }),
-    breaks: []
-  })),
-  {
-    name: 'late-release in two steps',
-    what: 'one of 1/401 sends garbage to two at A0 + 0.9, to the others at 1.9',
-    cycles: 3,
-    world: (seed) => ({
-      seed,
-      nodes: small,
-      timing,
-      adversary: lateRelease(3, [
-        { after: 0.9, to: 'two' },
-        { after: 1.9, to: 'rest' }
-      ])
-    }),
-    breaks: []
-  },
-  {
-    name: 'late-release just after the samples of many',
-    what: 'one of 20 sends garbage when all have drawn their eight',
-    cycles: 3,
-    world: (seed) => ({ seed, nodes: meshOf(times(7, 20), [1, 1]), timing, adversary: lateRelease(3, [{ after: 12.5, to: 'all' }]) }),
-    breaks: ['bad-escaped']
+    name: 'block looks',
+    what: 'nine small ones without proofs keep all looks waiting, a big one submits garbage',
+    cycles: 2,
+    seeds: 3,
+    world: (seed) => ({ seed, nodes: meshOf(times(20, 10), [...times(9, 1), 90]), timing, adversary: blocksLooks(2) })
   },
   {
     name: 'record-bomb',
@@ -241,47 +193,51 @@ export const ATTACKS: Attack[] = [
       timing,
       adversary: floods(2, { pad: 1_780, about: 'standing' }),
       maxRecordBytes: 12 * 4_100 + 1_024
-    }),
-    breaks: ['not-finalized', 'unreadable-record']
+    })
   },
   {
     name: 'pool-fill',
-    what: 'two of 1 fill a pool of 400 with verdicts about nothing',
+    what: 'two of 1 challenge 300 submissions that nobody made, twice each',
     cycles: 2,
-    world: (seed) => ({
-      seed,
-      nodes: meshOf(times(4, 100), [1, 1]),
-      timing,
-      adversary: floods(2, { pad: 0, about: 'nothing', messages: 300 }),
-      maxPoolMessages: 400
-    }),
-    breaks: ['not-finalized', 'honest-left-out']
+    world: (seed) => ({ seed, nodes: meshOf(times(4, 100), [1, 1]), timing, adversary: floods(2, { pad: 0, about: 'nothing' }) })
   },
   {
     name: 'grinding',
     what: 'one of 1/41 signs its own submission again and again until it proposes next',
     cycles: 6,
-    world: (seed) => {
-      const nodes = meshOf([8, 9, 11, 12], [1])
-      return { seed: seedWithProposer(seed, nodes, 4), nodes, timing, adversary: keepsProposing() }
-    },
-    breaks: ['always-first']
+    world: (seed) => led(seed, meshOf([8, 9, 11, 12], [1]), keepsProposing())
   },
   {
     name: 'split proposals',
     what: 'three of ten propose two records and approve each towards its own group',
     cycles: 1,
-    world: (seed) => {
-      const nodes = meshOf(times(7, 10), times(3, 10))
-      return { seed: seedWithProposer(seed, nodes, 7), nodes, timing, adversary: splitsProposals() }
-    },
-    breaks: ['not-finalized']
+    seeds: 5,
+    world: (seed) => led(seed * 1_000, tens, splitsProposals())
+  },
+  ...[7, 10].map((size) => ({
+    name: `race of approvals, ${size} nodes`,
+    what: 'a third shows each side another record, and lets its approvals out around the ends of attempts',
+    cycles: 2,
+    seeds: 60,
+    world: (seed: number): WorldInit => ({
+      seed,
+      nodes: size === 7 ? meshOf(times(5, 10), times(2, 10)) : tens,
+      timing: seed % 2 === 0 ? timing : timingOf(8),
+      network: { hopSlots: 0.2, jitterSlots: seed % 3 === 0 ? 0.3 : 0, skewSlots: seed % 5 === 0 ? 0.3 : 0 },
+      adversary: racesApprovals(seed)
+    })
+  })),
+  {
+    name: 'starve the proposer',
+    what: 'three of ten hold back what a record may hold, and let it out while an honest proposer builds',
+    cycles: 2,
+    seeds: 3,
+    world: (seed) => ({ seed, nodes: tens, timing, buildSlots: 0.5, adversary: starvesProposer(2) })
   },
   ...PLAIN.map(({ what, adversary }) => ({
     name: adversary().name,
     what: `three of ten: ${what}`,
     cycles: 3,
-    world: (seed: number): WorldInit => ({ seed, nodes: meshOf(times(7, 10), times(3, 10)), timing, adversary: adversary() }),
-    breaks: []
+    world: (seed: number): WorldInit => ({ seed, nodes: tens, timing, adversary: adversary() })
   }))
 ]

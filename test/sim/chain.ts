@@ -21,8 +21,8 @@ export interface SimChain {
   finalized(cycle: number): FinalizedCycle | undefined
   /** The last finalized before `cycle`. */
   before(cycle: number): FinalizedCycle | null
-  /** Hash of the block of a slot, 32 bytes. */
-  blockhash(slot: number): Uint8Array
+  /** Hash of the first block at or after a slot, 32 bytes. Some slots have no block. */
+  blockAfter(slot: number): Uint8Array
   /** Cycles that were finalized twice: must stay empty. */
   readonly twice: number[]
 }
@@ -68,6 +68,13 @@ export function createChain({
     votes: (cycle) => votes.get(cycle) ?? new Map(),
     finalized: (cycle) => finalized.get(cycle),
     before: (cycle) => [...finalized.values()].filter((f) => f.cycle < cycle).sort((a, b) => b.cycle - a.cycle)[0] ?? null,
-    blockhash: (slot) => createHash('sha256').update(`block ${seed}/${slot}`).digest()
+    blockAfter(slot) {
+      for (let at = slot; ; at++) {
+        const block = createHash('sha256').update(`block ${seed}/${at}`).digest()
+        if (block[0]! >= 16) {
+          return block
+        }
+      }
+    }
   }
 }

@@ -6,7 +6,7 @@ import { saidBy } from './words.ts'
 export interface SubmissionHistory {
   message: Message
   author: number
-  /** When each node that heard of it first did. */
+  /** When each node that heard of it first did, by its own clock. */
   heard: Map<number, number>
 }
 
@@ -17,6 +17,8 @@ export interface CycleHistory {
   said: Array<{ by: number; message: Message; at: number; note?: string }>
   notes: Array<{ node: number; at: number; text: string }>
   votes: Array<{ by: number; cid: string; at: number }>
+  /** Proposals that were not approved, for what they say. */
+  refusals: Array<{ node: number; attempt: number; reason: string }>
   /** Who could propose first. */
   proposer: string | null
   record: ReadRecord | null
@@ -45,6 +47,7 @@ export function createHistory(): History {
           said: [],
           notes: [],
           votes: [],
+          refusals: [],
           proposer: null,
           record: null,
           unreadable: null
@@ -60,7 +63,12 @@ export function createHistory(): History {
 const MAX_LINES = 60
 
 /** A cycle in lines: who submitted, sampled, said and voted what. */
-export function cycleTable(history: CycleHistory, nameOf: (address: string) => string, truthOf: (id: string) => string): string {
+export function cycleTable(
+  history: CycleHistory,
+  nameOf: (address: string) => string,
+  truthOf: (id: string) => string,
+  places: readonly string[]
+): string {
   const name = (id: string) => {
     const submission = history.submissions.get(id)
     return submission == null ? id.slice(0, 8) : `the work of ${nameOf(submission.message.signer)}`
@@ -81,7 +89,12 @@ export function cycleTable(history: CycleHistory, nameOf: (address: string) => s
       .filter(({ message }) => message.kind !== 'submission')
       .map(({ by, message, at, note }) => {
         const { about, cid, attempt } = saidBy(message)
-        const what = about.map(({ id, finding }) => `${name(id)}${finding == null ? '' : ` ${finding}`}`).join(', ')
+        const what = about
+          .map(
+            ({ id, place, finding }) =>
+              `${id == null ? `the work of ${nameOf(places[place!] ?? '')}` : name(id)}${finding == null ? '' : ` ${finding}`}`
+          )
+          .join(', ')
         const record = cid == null ? '' : ` ${short(cid)} attempt ${attempt}`
         return { at, text: `n${by} said ${message.kind} ${what}${record} (slot ${message.body.slot})${note == null ? '' : ` ${note}`}` }
       }),

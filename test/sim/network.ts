@@ -14,11 +14,19 @@ export interface NetworkModel {
   duplicates: number
   /** Whether `from` reaches `to` at a time: one-way cuts and partitions. */
   connected: ((from: number, to: number, at: number) => boolean) | null
+  /** From when on nothing disturbs it any more, and until when nothing does, in slots, where that changes. */
+  calmFrom?: number
+  calmTo?: number
+  /** By how much a node's clock may be behind, in slots. */
+  skewSlots: number
   /** Slots between two exchanges of what gossip forgot; null for none. */
   syncSlots: number | null
 }
 
-export const CALM: NetworkModel = { hopSlots: 0.2, jitterSlots: 0, loss: 0, duplicates: 0, connected: null, syncSlots: 3 }
+export const CALM: NetworkModel = { hopSlots: 0.2, jitterSlots: 0, loss: 0, duplicates: 0, connected: null, skewSlots: 0, syncSlots: 3 }
+
+/** What is left of jitter when all is calm again. */
+const CALM_JITTER_SLOTS = 0.3
 
 export interface SimNetwork {
   /** To chosen nodes, leaving now. */
@@ -40,14 +48,18 @@ export function createNetwork({ clock, dice, model, size, deliver }: SimNetworkI
   /** By message: when a copy is known to reach each node, so that a relay that comes later need not be planned. */
   const arrivals = new Map<string, Float64Array>()
   const connected = (from: number, to: number) => model.connected?.(from, to, clock.now()) ?? true
+  const isRough = () => clock.now() < (model.calmFrom ?? Number.POSITIVE_INFINITY)
 
   const send = (message: Message, from: number, to: number): void => {
-    if (to === from || !connected(from, to) || (model.loss > 0 && dice.chance(model.loss))) {
+    if (to === from || !connected(from, to) || (model.loss > 0 && isRough() && dice.chance(model.loss))) {
       return
     }
     const times = model.duplicates > 0 && dice.chance(model.duplicates) ? 2 : 1
     for (let i = 0; i < times; i++) {
-      const at = clock.now() + model.hopSlots + (model.jitterSlots > 0 ? dice.next() * model.jitterSlots : 0)
+      const at =
+        clock.now() +
+        model.hopSlots +
+        (model.jitterSlots > 0 ? dice.next() * (isRough() ? model.jitterSlots : Math.min(model.jitterSlots, CALM_JITTER_SLOTS)) : 0)
       const known = arrivals.get(message.id)
       if (known != null && at < known[to]!) {
         known[to] = at

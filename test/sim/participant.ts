@@ -4,7 +4,6 @@ import { createRounds, type Rounds, type RoundsEffect, type RoundsEvent } from '
 import { type Body, type Finding, type Message, onceKey, seal, verifySignature } from '../../src/wire/index.ts'
 import type { Adversary, Power } from './adversary.ts'
 import type { SimKey } from './keys.ts'
-import { hosted } from './words.ts'
 import type { World } from './world.ts'
 
 /** The road of a fetch or a vote: there and back. */
@@ -17,6 +16,8 @@ export interface ParticipantInit {
   index: number
   key: SimKey
   random: () => number
+  /** How far its clock is behind, in slots. */
+  lag: number
   /** Who steers it, when it is faulty. */
   faulty: { adversary: Adversary; power: () => Power } | null
   down: ((slot: number) => boolean) | undefined
@@ -28,6 +29,7 @@ export class Participant {
   readonly pool: Pool
   readonly rounds: Rounds
   readonly honest: boolean
+  readonly lag: number
   readonly refusals = new Map<string, number>()
   #world: World
   #faulty: ParticipantInit['faulty']
@@ -36,18 +38,19 @@ export class Participant {
   /** By cycle and once-key, the id of what was signed: the promise of the Signer's log. */
   #signed = new Map<string, string>()
 
-  constructor({ world, index, key, random, faulty, down }: ParticipantInit) {
+  constructor({ world, index, key, random, lag, faulty, down }: ParticipantInit) {
     this.index = index
     this.key = key
     this.honest = faulty == null
+    this.lag = lag
     this.#world = world
     this.#faulty = faulty
     this.#down = down
-    this.pool = createPool(world.init.maxPoolMessages == null ? {} : { maxMessages: world.init.maxPoolMessages })
+    this.pool = createPool()
     this.#judge = createJudge({
       network: world.network,
       timing: world.timing,
-      slot: () => world.clock.slot(),
+      slot: () => this.slot(),
       stakes: { weight: (staker) => world.chain.stakes.weights.get(staker) ?? 0n },
       pool: this.pool,
       verify: world.keys.verify,
@@ -58,18 +61,23 @@ export class Participant {
       network: world.network,
       timing: world.timing,
       random,
-      proposer: (facts) => world.proposerOf(facts.cycle, facts.attempt, facts.base.previous?.cid ?? null)
+      proposer: (facts) => world.proposerOf(facts.cycle, facts.attempt)
     })
   }
 
+  /** By its own clock. */
+  slot(): number {
+    return Math.max(0, Math.floor(this.#world.clock.now() - this.lag))
+  }
+
   isDown(): boolean {
-    return this.#faulty?.adversary.absent === true || (this.#down?.(this.#world.clock.slot()) ?? false)
+    return this.#faulty?.adversary.absent === true || (this.#down?.(this.slot()) ?? false)
   }
 
   tick(slot: number): void {
     if (!this.isDown()) {
       this.pool.prune(takenCycles(this.#world.timing, slot).from)
-      this.feed({ type: 'slot', slot })
+      this.feed({ type: 'slot', slot, connected: this.#world.hasPeer(this.index) })
     }
   }
 
@@ -101,7 +109,7 @@ export class Participant {
 
   keep(message: Message): void {
     this.#world.onKept(this, message)
-    this.feed({ type: 'message', message, slot: this.#world.clock.slot() })
+    this.feed({ type: 'message', message, slot: this.slot() })
     this.pool.add(message)
     this.#faulty?.adversary.hear?.(this.#faulty.power(), this.index, message)
   }
@@ -118,7 +126,7 @@ export class Participant {
       return null
     }
     const world = this.#world
-    const message = await seal(hosted(body), world.network, { publicKey: this.key.publicKey, sign: async (bytes) => this.key.sign(bytes) })
+    const message = await seal(body, world.network, { publicKey: this.key.publicKey, sign: async (bytes) => this.key.sign(bytes) })
     const once = onceKey(body)
     if (once != null) {
       const place = `${body.cycle}/${once}`
@@ -176,9 +184,6 @@ export class Participant {
       case 'audit':
         this.#audit(effect)
         break
-      case 'respond':
-        world.pending(this.publish(world.words.response({ cycle: effect.cycle, slot: clock.slot() }, { id: effect.submission })))
-        break
       case 'build':
         if (this.#faulty?.adversary.build != null) {
           this.#faulty.adversary.build(this.#faulty.power(), this.index, effect)
@@ -186,7 +191,7 @@ export class Participant {
         world.pending(
           world.records.build(effect).then(
             ({ cid, root, totalRewards }) =>
-              this.#later(BUILD_SLOTS, () => ({
+              this.#later(world.init.buildSlots ?? BUILD_SLOTS, () => ({
                 type: 'built',
                 cycle: effect.cycle,
                 key: effect.key,
@@ -194,7 +199,7 @@ export class Participant {
               })),
             (err: Error) => {
               world.note(this, effect.cycle, `could not build: ${err.message}`)
-              this.#later(BUILD_SLOTS, () => ({
+              this.#later(world.init.buildSlots ?? BUILD_SLOTS, () => ({
                 type: 'built',
                 cycle: effect.cycle,
                 key: effect.key,
@@ -205,11 +210,10 @@ export class Participant {
         )
         break
       case 'check': {
-        const { cid } = world.said(effect.proposal)
-        const messages = [...(this.rounds.cycles().get(effect.cycle)?.messages.values() ?? [])].map(({ message }) => message)
+        const { cid } = effect
         world.pending(
-          world.records.check(cid!, { ...effect, messages }).then(
-            (result) => this.#later(FETCH_SLOTS, () => ({ type: 'checked', cycle: effect.cycle, cid: cid!, result })),
+          world.records.check(cid, effect).then(
+            (result) => this.#later(FETCH_SLOTS, () => ({ type: 'checked', cycle: effect.cycle, cid, result })),
             (err: Error) => world.note(this, effect.cycle, `could not check: ${err.message}`)
           )
         )
@@ -221,6 +225,10 @@ export class Participant {
         }
         break
       case 'note':
+        if (effect.note.event === 'refused') {
+          const { attempt, reason } = effect.note
+          world.history.cycle(effect.cycle).refusals.push({ node: this.index, attempt, reason })
+        }
         if (effect.note.event === 'refused' || effect.note.event === 'build-failed' || effect.note.event === 'missed') {
           world.note(this, effect.cycle, `${effect.note.event} ${effect.note.reason}`)
         }
@@ -263,10 +271,10 @@ export class Participant {
       if (found != null) {
         return answer(found)
       }
-      if (clock.now() >= fetchBySlot) {
+      if (clock.now() - this.lag >= fetchBySlot) {
         return answer('unavailable')
       }
-      this.#later(Math.max(0.1, Math.min(1, fetchBySlot - clock.now())), ask)
+      this.#later(Math.max(0.1, Math.min(1, fetchBySlot + this.lag - clock.now())), ask)
       return null
     }
     this.#later(FETCH_SLOTS, ask)

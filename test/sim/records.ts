@@ -10,7 +10,9 @@ import {
   type DistributionInput,
   distributionInput,
   type GetBlock,
+  type Heard,
   type Ledger,
+  offencesIn,
   RECORD_LIMITS,
   type RecordContent,
   RecordMalformedError,
@@ -40,17 +42,21 @@ export interface ReadRecord {
   messages: Message[]
   ledger: Ledger
   tally: Tally
+  /** What it punishes, by `offenceOf`. */
+  offences: ReadonlySet<string>
   /** Of the record's blocks, without the ledger's. */
   bytes: number
+  /** Of the messages in it alone. */
+  messageBytes: number
 }
 
 export interface SimRecords {
   build(facts: CycleFacts): Promise<BuiltRecord>
-  check(cid: string, facts: CycleFacts & { mustHave: ReadonlySet<string> }): Promise<CheckResult>
+  check(cid: string, facts: CycleFacts & Heard): Promise<CheckResult>
   /** Whatever was built of a cycle so far, in order. */
   built(cycle: number): RecordFacts[]
   /** As whoever builds on it has to. @throws RecordMalformedError */
-  read(cid: string, stakes: StakeSet): Promise<ReadRecord>
+  read(cid: string): Promise<ReadRecord>
 }
 
 export interface SimRecordsInit {
@@ -59,6 +65,8 @@ export interface SimRecordsInit {
   network: Network
   timing: Timing
   verify: Verify
+  /** The same in all cycles. */
+  stakes: StakeSet
   /** The reader's bound in bytes, scaled down where an attack on it would take thousands of stakers. */
   maxRecordBytes?: number | undefined
   distribution?: (input: DistributionInput) => DistributionEntry[]
@@ -71,7 +79,7 @@ export function createRecords(init: SimRecordsInit): SimRecords {
   const builds = new Map<string, Promise<BuiltRecord>>()
   const reads = new Map<string, Promise<ReadRecord>>()
   const contents = new Map<string, Promise<RecordContent>>()
-  const ids = new Map<string, Set<string>>()
+  const ids = new Map<string, Message[]>()
   const checks = new Map<string, Promise<CheckResult>>()
   const made = new Map<number, RecordFacts[]>()
 
@@ -92,16 +100,21 @@ export function createRecords(init: SimRecordsInit): SimRecords {
   }
   const contentOf = (cid: string) => once(contents, cid, async () => (await readRecord(CID.parse(cid), get, limits)).content)
 
-  const inputsOf = async ({ cycle, messages, stakes, base }: CycleFacts): Promise<CycleInputs> => ({
-    taskId,
-    genesisHash,
-    cycle,
-    previous: base.previous == null ? null : { cid: CID.parse(base.previous.cid), cycle: base.previous.cycle },
-    ledger: base.previous == null ? new Map() : (await records.read(base.previous.cid, stakes)).ledger,
-    stakes: stakes.weights,
-    bounty: base.bounty,
-    messages
-  })
+  const inputsOf = async ({ cycle, messages, stakes, base }: CycleFacts): Promise<CycleInputs> => {
+    const before = base.previous == null ? null : await records.read(base.previous.cid)
+    return {
+      taskId,
+      genesisHash,
+      cycle,
+      previous: before == null ? null : { cid: CID.parse(base.previous!.cid), cycle: before.content.cycle, offences: before.offences },
+      beacon: base.beacon,
+      ledger: before?.ledger ?? new Map(),
+      stakes: stakes.weights,
+      totalStake: stakes.total,
+      bounty: base.bounty,
+      messages
+    }
+  }
 
   const records: SimRecords = {
     build: (facts) => {
@@ -109,7 +122,7 @@ export function createRecords(init: SimRecordsInit): SimRecords {
       return once(builds, `${facts.cycle} ${facts.base.previous?.cid} ${inputs}`, async () => {
         const inputs = await inputsOf(facts)
         const counted = tally(inputs)
-        const built = buildRecord(inputs, counted, distribution(distributionInput(inputs, counted)))
+        const built = buildRecord(inputs, counted, distribution(distributionInput(inputs, counted)), limits)
         for (const { cid, bytes } of built.blocks) {
           blocks.set(cid.toString(), bytes)
         }
@@ -122,11 +135,14 @@ export function createRecords(init: SimRecordsInit): SimRecords {
     async check(cid, facts) {
       try {
         const content = await contentOf(cid)
-        const held = ids.get(cid) ?? new Set(content.messages.map((bytes) => open(bytes, network).id))
+        const held = ids.get(cid) ?? content.messages.map((bytes) => open(bytes, network))
         ids.set(cid, held)
-        const missing = [...facts.mustHave].filter((id) => !held.has(id)).sort()
-        return await once(checks, `${cid} ${facts.base.previous?.cid} ${missing}`, async () => {
-          const own = { ...(await inputsOf(facts)), mustHave: facts.mustHave }
+        const known = new Set(held.map(({ id }) => id))
+        const missing = [...facts.mustHave].filter((id) => !known.has(id)).sort()
+        const late = held.filter(({ id, kind }) => kind === 'submission' && facts.timely?.has(id) === false).map(({ id }) => id)
+        return await once(checks, `${cid} ${facts.base.previous?.cid} ${missing} late ${late}`, async () => {
+          const { mustHave, timely } = facts
+          const own = { ...(await inputsOf(facts)), mustHave, timely }
           const check = await checkRecord(content, own, { timing, verify, distribution: async (input) => distribution(input) })
           if (!check.ok && check.verdict === 'wrong') {
             return { verdict: 'wrong', reason: check.reason }
@@ -141,7 +157,7 @@ export function createRecords(init: SimRecordsInit): SimRecords {
         throw err
       }
     },
-    read: (cid, stakes) =>
+    read: (cid) =>
       once(reads, cid, async () => {
         let bytes = 0
         const counting: GetBlock = async (block) => {
@@ -153,8 +169,31 @@ export function createRecords(init: SimRecordsInit): SimRecords {
         const recordBytes = bytes
         const { ledger } = await readLedger(content.ledger, get, limits, content)
         const messages = content.messages.map((envelope) => open(envelope, network))
-        const inputs = { taskId, genesisHash, cycle: content.cycle, previous: null, ledger: new Map(), stakes: stakes.weights }
-        return { content, messages, ledger, tally: tally({ ...inputs, bounty: content.bounty, messages }), bytes: recordBytes }
+        const { cycle, bounty, beacon } = content
+        const before = content.previous == null ? null : await records.read(content.previous.toString())
+        const previous = before == null ? null : { cid: content.previous!, cycle: before.content.cycle, offences: before.offences }
+        const { weights, total } = init.stakes
+        const inputs = {
+          taskId,
+          genesisHash,
+          cycle,
+          previous,
+          beacon,
+          bounty,
+          ledger: new Map(),
+          stakes: weights,
+          totalStake: total,
+          messages
+        }
+        return {
+          content,
+          messages,
+          ledger,
+          tally: tally(inputs),
+          offences: offencesIn(messages, cycle),
+          bytes: recordBytes,
+          messageBytes: content.messages.reduce((sum, envelope) => sum + envelope.length, 0)
+        }
       })
   }
   return records

@@ -37,27 +37,26 @@ export function nobody(text: string): Subject {
 
 const copy = (bytes: Uint8Array) => new Uint8Array(bytes)
 const idBytes = (id: string) => new Uint8Array(Buffer.from(id, 'hex'))
-const PEER = new Uint8Array([0x12, 0x20, ...Array.from({ length: 32 }, (_, i) => i)]) // a sha2-256 multihash
 
 export const words = {
   submission: (when: When, text: string): Body => ({
     ...when,
-    submission: { value: new Uint8Array(Buffer.from(text)), proofs: [], peerId: PEER, multiaddrs: [] }
+    submission: { value: new Uint8Array(Buffer.from(text)), proofs: [] }
   }),
-  challenge: (when: When, about: Subject, finding: Accusation, reason = finding): Body => ({
+  challenge: (when: When, about: Subject, finding: Accusation, reason: string = finding): Body => ({
     ...when,
     challenge: { subject: copy(about.key), submission: idBytes(about.id), finding: FINDINGS[finding], reason }
   }),
   response: (when: When, about: { id: string }): Body => ({
     ...when,
-    response: { submission: idBytes(about.id), peerId: PEER, multiaddrs: [] }
+    response: { submission: idBytes(about.id) }
   }),
-  /** One body for each subject. */
-  verdicts: (when: When, findings: Array<{ about: Subject; finding: Finding }>, reason = 'looked'): Body[] =>
-    findings.map(({ about, finding }) => ({
-      ...when,
-      verdict: { subject: copy(about.key), submission: idBytes(about.id), finding: FINDINGS[finding], reason }
-    })),
+  /** Places as K2's list of stakers has them; null when nothing is found of anybody. */
+  verdicts: (when: When, findings: Array<{ place: number; finding: Finding }>): Body | null => {
+    const byPlace = new Map(findings.map(({ place, finding }) => [place, FINDINGS[finding]]))
+    const list = [...byPlace].map(([place, finding]) => ({ place, finding })).sort((a, b) => a.place - b.place)
+    return list.length === 0 ? null : { ...when, verdicts: { findings: list } }
+  },
   proposal: (when: When, record: RecordFacts, attempt: number): Body => ({
     ...when,
     record: { cid: copy(CID.parse(record.cid).bytes), root: copy(record.root), totalRewards: record.totalRewards, attempt }
@@ -69,20 +68,12 @@ export const words = {
   /** Of a proposal or an approval; null of anything else. */
   attemptOf: (body: Body): number | null => body.record?.attempt ?? body.approval?.attempt ?? null,
   /** Whether it speaks of another's work: a challenge or a verdict. */
-  judges: (body: Body): boolean => body.challenge != null || body.verdict != null,
+  judges: (body: Body): boolean => body.challenge != null || body.verdicts != null,
   isProposal: (body: Body): boolean => body.record != null,
   evidence: (when: When, first: Message, second: Message): Body => ({
     ...when,
     equivocation: { first: first.envelope, second: second.envelope }
   })
-}
-
-/** What the host of a node fills in where its rounds leave it open. */
-export function hosted(body: Body): Body {
-  if (body.submission != null) {
-    body.submission.peerId = PEER
-  }
-  return body
 }
 
 /** Signs at once, and as the adversary likes: `pad` adds that many bytes in a field that nobody knows. Null when it cannot be a message. */
@@ -104,21 +95,23 @@ export function sign(body: Body, network: Network, key: SimKey, { pad = 0, varia
 /** What a message says, for the tables and for who reacts to it. */
 export interface Said {
   kind: string
-  /** Submissions that it is about, with what it finds of them. */
-  about: Array<{ id: string; finding?: Finding | undefined }>
+  /** Submissions that it is about, by id or by their submitter's place, with what it finds of them. */
+  about: Array<{ id?: string; place?: number; finding?: Finding | undefined }>
   cid?: string
   attempt?: number
 }
 
 export function saidBy({ kind, body, id }: Message): Said {
-  const { challenge, response, verdict, record, approval } = body
+  const { challenge, response, verdicts, record, approval } = body
   const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
   if (kind === 'submission') {
     return { kind, about: [{ id }] }
   }
-  const judged = challenge ?? verdict
-  if (judged != null) {
-    return { kind, about: [{ id: hex(judged.submission), finding: findingOf(judged.finding) }] }
+  if (verdicts != null) {
+    return { kind, about: verdicts.findings.map(({ place, finding }) => ({ place, finding: findingOf(finding) })) }
+  }
+  if (challenge != null) {
+    return { kind, about: [{ id: hex(challenge.submission), finding: findingOf(challenge.finding) }] }
   }
   if (response != null) {
     return { kind, about: [{ id: hex(response.submission) }] }

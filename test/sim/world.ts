@@ -3,11 +3,9 @@
  * follows from the seed. Transport, proofs, the task and K2 are models; who runs the faulty keys is handed in.
  */
 import { createHash } from 'node:crypto'
-import bs58 from 'bs58'
-import { CID } from 'multiformats/cid'
-import { type Timing, windowOf } from '../../src/clock/index.ts'
-import { proposerFor } from '../../src/record/index.ts'
-import { type Base, scheduleFor } from '../../src/rounds/index.ts'
+import { scheduleFor, type Timing, windowOf } from '../../src/clock/index.ts'
+import { placesOf, proposerFor } from '../../src/record/index.ts'
+import type { Base } from '../../src/rounds/index.ts'
 import { type Message, type Network, networkOf, type Verify } from '../../src/wire/index.ts'
 import type { Adversary, Power } from './adversary.ts'
 import { createChain, type SimChain } from './chain.ts'
@@ -32,8 +30,9 @@ export interface WorldInit {
   bounty?: bigint
   /** Every node decodes every message itself, as it would from the wire. */
   thorough?: boolean
-  maxPoolMessages?: number
   maxRecordBytes?: number
+  /** How long the making of a record takes. */
+  buildSlots?: number
 }
 
 /** Windows around an audit window of a given length, in slots. */
@@ -45,7 +44,7 @@ export function timingOf(auditWindow: number, submissionWindow = 4): Timing {
 export const TESTNET_TIMING: Timing = { startingSlot: 10, roundSlots: 30, submissionWindow: 12, auditWindow: 16 }
 
 const GENESIS = '11111111111111111111111111111112'
-const TASK = '11111111111111111111111111111113'
+export const TASK = '11111111111111111111111111111113'
 export const NETWORK: Network = networkOf(GENESIS, TASK)
 
 export class World {
@@ -71,6 +70,9 @@ export class World {
   #dice: Dice
   #power: Power | undefined
   #proposers = new Map<string, string | null>()
+  #indexes: Map<string, number>
+  /** Stakers in K2's order. */
+  readonly places: string[]
 
   constructor(init: WorldInit) {
     this.init = init
@@ -80,6 +82,8 @@ export class World {
     const keys = init.nodes.map((_, index) => this.keys.keyOf(init.seed, index))
     this.clock = new EventClock(() => (this.#pending.length === 0 ? undefined : this.#settle()))
     const weights = new Map(keys.map(({ address }, index) => [address, init.nodes[index]!.stake]))
+    this.#indexes = new Map(keys.map(({ address }, index) => [address, index]))
+    this.places = placesOf(weights)
     const total = init.nodes.reduce((sum, { stake }) => sum + stake, 0n)
     this.chain = createChain({ seed: init.seed, timing: this.timing, stakes: { weights, total }, bounty: init.bounty ?? 1_000_000n })
     const model = { ...CALM, ...init.network }
@@ -105,6 +109,7 @@ export class World {
       genesisHash: GENESIS,
       network: NETWORK,
       timing: this.timing,
+      stakes: this.chain.stakes,
       verify: this.keys.verify,
       maxRecordBytes: init.maxRecordBytes
     })
@@ -115,6 +120,7 @@ export class World {
           index,
           key,
           random: randomFrom(init.seed * 1000 + index),
+          lag: model.skewSlots === 0 || init.nodes[index]!.faulty ? 0 : this.#dice.pick([0, 0.5, 1]) * model.skewSlots,
           faulty: init.nodes[index]!.faulty ? { adversary: init.adversary ?? { name: 'none' }, power: () => this.power() } : null,
           down: init.nodes[index]!.down
         })
@@ -138,7 +144,11 @@ export class World {
     for (let tick = this.#ticked; tick < slot; tick++) {
       this.clock.at(tick, () => {
         for (const node of this.nodes) {
-          node.tick(tick)
+          if (node.lag === 0) {
+            node.tick(tick)
+          } else {
+            this.clock.at(tick + node.lag, () => node.tick(tick))
+          }
         }
         if (syncSlots != null && tick % syncSlots === 0) {
           this.#sync()
@@ -164,7 +174,8 @@ export class World {
         cycleTable(
           cycle,
           (address) => names.get(address) ?? address,
-          (id) => this.proofs.truth(id)?.quality ?? 'without proof'
+          (id) => this.proofs.truth(id)?.quality ?? 'without proof',
+          this.places
         )
       )
     return [`stakes: ${stakes}; W ${this.timing.auditWindow}`, ...cycles].join('\n')
@@ -186,7 +197,7 @@ export class World {
       const known = history.submissions.get(message.id) ?? { message, author: this.indexOf(message.signer), heard: new Map() }
       history.submissions.set(message.id, known)
       if (!own) {
-        known.heard.set(node.index, this.clock.now())
+        known.heard.set(node.index, this.clock.now() - node.lag)
       }
     }
     if (own) {
@@ -196,21 +207,40 @@ export class World {
   }
 
   indexOf(address: string): number {
-    return this.nodes.findIndex(({ key }) => key.address === address)
+    return this.#indexes.get(address) ?? -1
+  }
+
+  /** Of a staker in K2's list. */
+  placeOf(address: string): number {
+    return this.places.indexOf(address)
   }
 
   baseOf(cycle: number): Base {
     const before = this.chain.before(cycle)
-    return { previous: before == null ? null : { cid: before.cid, cycle: before.cycle }, bounty: this.chain.bounty }
+    return {
+      previous: before == null ? null : { cid: before.cid, cycle: before.cycle },
+      bounty: this.chain.bounty,
+      beacon: this.beaconOf(cycle)
+    }
   }
 
-  /** Who proposes on top of `cid`. */
-  proposerOf(cycle: number, attempt: number, cid: string | null): string | null {
-    const key = `${cycle}/${attempt}/${cid}`
+  beaconOf(cycle: number): Uint8Array {
+    return this.chain.blockAfter(scheduleFor(this.timing, cycle).beaconSlot)
+  }
+
+  /** Whether a node has a staked peer. */
+  hasPeer(index: number): boolean {
+    return this.nodes.some(
+      (other) =>
+        other.index !== index && !other.isDown() && this.wire.connected(index, other.index) && this.wire.connected(other.index, index)
+    )
+  }
+
+  proposerOf(cycle: number, attempt: number): string | null {
+    const key = `${cycle}/${attempt}`
     let proposer = this.#proposers.get(key)
     if (proposer === undefined) {
-      const seed = cid == null ? bs58.decode(TASK) : CID.parse(cid).multihash.digest
-      proposer = proposerFor({ stakes: this.chain.stakes.weights, seed, cycle, attempt })
+      proposer = proposerFor({ taskId: TASK, stakes: this.chain.stakes.weights, beacon: this.beaconOf(cycle), cycle, attempt })
       this.#proposers.set(key, proposer)
     }
     return proposer
@@ -218,9 +248,15 @@ export class World {
 
   vote(node: number, cycle: number, cid: string): void {
     const at = this.clock.now()
+    const before = this.chain.finalized(cycle)
     if (this.chain.vote(this.nodes[node]!.key.address, cycle, cid, at)) {
       this.#trace.update(`${at} vote ${node} ${cid}\n`)
       this.history.cycle(cycle).votes.push({ by: node, cid, at })
+    }
+    if (before == null && this.chain.finalized(cycle) != null) {
+      for (const one of this.nodes) {
+        this.clock.at(at + 1 + 3 * this.#dice.next(), () => one.isDown() || one.feed({ type: 'finalized', cycle }))
+      }
     }
   }
 
@@ -265,11 +301,11 @@ export class World {
 
   async #readBack(cycle: number): Promise<void> {
     const history = this.history.cycle(cycle)
-    history.proposer = this.proposerOf(cycle, 0, this.baseOf(cycle).previous?.cid ?? null)
+    history.proposer = this.proposerOf(cycle, 0)
     const finalized = this.chain.finalized(cycle)
     if (finalized != null) {
       try {
-        history.record = await this.records.read(finalized.cid, this.chain.stakes)
+        history.record = await this.records.read(finalized.cid)
       } catch (err) {
         history.unreadable = err instanceof Error ? err.message : String(err)
       }
@@ -289,6 +325,13 @@ function createPower(world: World, dice: Dice): Power {
     schedule: (cycle) => scheduleFor(world.timing, cycle),
     at: (time, run) => world.clock.at(time, run),
     address: (node) => world.nodes[node]!.key.address,
+    verdicts(when, findings) {
+      const found = findings.map(({ about, finding }) => ({ place: world.placeOf(about.signer), finding }))
+      return words.verdicts(
+        when,
+        found.filter(({ place }) => place >= 0)
+      )
+    },
     sign: (by, body, how) => sign(body, NETWORK, world.nodes[by]!.key, how),
     offer(message, offer) {
       world.proofs.offer(message.id, { author: world.indexOf(message.signer), ...offer })
@@ -323,7 +366,14 @@ function createPower(world: World, dice: Dice): Power {
       const { cid, root, totalRewards } = await world.records.build({ ...effect, messages })
       return { cid: cid.toString(), root, totalRewards }
     },
-    proposer: (cycle, attempt, cid) => world.proposerOf(cycle, attempt, cid),
+    cidOf: (message) => saidBy(message).cid!,
+    buildOf(cycle, messages) {
+      if (world.clock.slot() >= windowOf(world.timing, cycle, 'distribution').from) {
+        const facts = { cycle, messages, stakes: world.chain.stakes, base: world.baseOf(cycle) }
+        world.pending(world.records.build(facts).catch(() => undefined))
+      }
+    },
+    proposer: (cycle, attempt) => world.proposerOf(cycle, attempt),
     wait: (promise) => world.pending(promise),
     vote: (by, cycle, cid) => world.vote(by, cycle, cid)
   }

@@ -53,7 +53,11 @@ export function submission(value: string, cycle = 3, slot = 130): Body {
 }
 
 /** What a staker found of others, each named by its place among the cycle's stakers. */
-export function verdicts(stakes: ReadonlyMap<string, bigint>, found: Array<[about: { address: string }, finding: Finding]>, slot = 148): Body {
+export function verdicts(
+  stakes: ReadonlyMap<string, bigint>,
+  found: Array<[about: { address: string }, finding: Finding]>,
+  slot = 148
+): Body {
   const places = placesOf(stakes)
   const findings = found
     .map(([{ address }, finding]) => ({ place: places.indexOf(address), finding: FINDINGS[finding] }))
