@@ -57,6 +57,10 @@ for (const pattern of ['**/*.js', '**/*.mjs', '**/*.d.ts', '**/*.html', '**/*.js
     cpSync(join(root, 'src', file), join(dist, file))
   }
 }
+// the compiler rewrites these in what it compiles; the generated codecs are JavaScript already
+for (const file of globSync('**/generated/*', { cwd: dist })) {
+  writeFileSync(join(dist, file), readFileSync(join(dist, file), 'utf8').replaceAll(/(from '\.[^']*)\.ts'/g, "$1.js'"))
+}
 for (const file of ['README.md', 'LICENSE', 'protocols', 'scripts/koii-mesh.mjs', 'scripts/launch.mjs']) {
   cpSync(join(root, file), join(stage, file), { recursive: true, filter: (source) => !source.includes('/vectors') })
 }

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { readKeyFile } from '../identity/index.ts'
 import { createK2Client, type K2Client, signerOf, type TransactionSigner } from '../k2/index.ts'
 import { PROGRAM_ID, type StakeAccount } from '../k2/settlement/index.ts'
-import { DEFAULT_K2, withJson } from './common.ts'
+import { DEFAULT_K2, sayOnce, withJson } from './common.ts'
 
 export interface K2Options {
   k2: string
@@ -20,7 +20,11 @@ export function withK2(command: Command): Command {
 
 /** @throws K2ArgumentError */
 export function k2Of({ k2, program }: K2Options): K2Client {
-  return createK2Client({ url: k2, programId: program })
+  return createK2Client({
+    url: k2,
+    programId: program,
+    onLeftOut: (address, reason) => sayOnce(`left out the account ${address} of K2, which cannot be read (${reason})`)
+  })
 }
 
 export async function signerFrom(path: string): Promise<TransactionSigner> {

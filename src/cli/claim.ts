@@ -3,6 +3,7 @@ import { roeToKoii } from '../config/index.ts'
 import { claimLatest, createAuditor, providerAt } from '../node/index.ts'
 import { type K2Options, k2Of, signerFrom, stakeOfKey, withK2 } from './chain.ts'
 import { answer, collect, example, UsageError } from './common.ts'
+import { onBadHints } from './hints.ts'
 
 interface ClaimOptions extends K2Options {
   task: string
@@ -30,9 +31,13 @@ export function claimCommand(): Command {
       const payer = await signerFrom(payerFile)
       const key = options.staker ?? (await signerFrom(options.key!)).address
       const staker = (await stakeOfKey(k2, options.task, key))?.staker ?? key
+      const also = (options.from ?? []).map(providerAt)
       const auditor = await createAuditor()
       try {
-        const paid = await claimLatest(k2, auditor.proofs, options.task, staker, payer, (options.from ?? []).map(providerAt))
+        const paid = await claimLatest(k2, auditor, options.task, staker, payer, {
+          also,
+          onBadHints
+        })
         answer(options.json, { task: options.task, staker, ...paid }, [
           paid.amount === 0n ? 'nothing to claim: all rewards so far have been paid' : `${roeToKoii(paid.amount)} KOII paid to ${paid.to}`,
           `${roeToKoii(paid.total)} KOII since the task began`

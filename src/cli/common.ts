@@ -1,8 +1,9 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import bs58 from 'bs58'
+import Table from 'cli-table3'
 import { type Command, InvalidArgumentError } from 'commander'
-import { toLine } from '../observe/index.ts'
+import { shownText, toLine } from '../observe/index.ts'
 
 /** Where the Koii and Solana CLIs keep the wallet (KOII.md, Money). */
 export const DEFAULT_WALLET = join(homedir(), '.config', 'koii', 'id.json')
@@ -37,9 +38,38 @@ export function example(...lines: string[]): string {
   return `\nExample${lines.length > 1 ? 's' : ''}:\n${lines.map((line) => `  ${line}`).join('\n')}\n`
 }
 
-/** Prints one answer: JSON on request, else the lines for people. */
-export function answer(json: boolean | undefined, value: object, lines: string[]): void {
-  process.stdout.write(json === true ? `${toLine(value)}\n` : `${lines.join('\n')}\n`)
+const said = new Set<string>()
+
+/** One line on standard error about what was left out; the same one again says nothing new. */
+export function sayOnce(text: string | undefined): void {
+  if (text != null && !said.has(text)) {
+    said.add(text)
+    process.stderr.write(`koii-mesh: ${shownText(text, MAX_LINE)}\n`)
+  }
+}
+
+/** Of a line that is shown, others' text in it and all. */
+export const MAX_LINE = 4000
+const MAX_CELL = 400
+
+/** Lines that belong together, each safe to show as it is. */
+export interface Shown {
+  lines: string
+}
+
+/** A table whose cells others may have written. */
+export function tableOf(head: string[], rows: unknown[][]): Shown {
+  const table = new Table({ head, style: { compact: true, head: [], border: [] } })
+  for (const row of rows) {
+    table.push(row.map((cell) => shownText(cell, MAX_CELL)))
+  }
+  return { lines: table.toString() }
+}
+
+/** Prints one answer: JSON on request, else the lines for people, in which nothing that others wrote acts on the terminal. */
+export function answer(json: boolean | undefined, value: object, lines: Array<string | Shown>): void {
+  const shown = () => lines.map((line) => (typeof line === 'string' ? shownText(line, MAX_LINE) : line.lines))
+  process.stdout.write(json === true ? `${toLine(value)}\n` : `${shown().join('\n')}\n`)
 }
 
 /** Resolves at the first Ctrl+C or SIGTERM; a second one ends the process at once. */

@@ -2,16 +2,21 @@ import type { Command } from 'commander'
 import { setAddressHint } from '../k2/settlement/index.ts'
 import { signerFrom } from './chain.ts'
 import { answer, example, UsageError } from './common.ts'
+import { checkHint, DATA_DIR_OPTION } from './hints.ts'
 import { onStake, openStake, type StakeOptions } from './own-stake.ts'
 
 export function hintCommand(): Command {
   return onStake('hint')
     .description('write the address at which newcomers find this node into its stake account')
     .argument('[multiaddr]', 'with /p2p/ and the PeerId; left out, the hint is taken away')
+    .option(...DATA_DIR_OPTION)
     .addHelpText('after', example('koii-mesh hint --task 9xQe... --key ./alice.json /dns4/node.example/tcp/4001/p2p/12D3Koo...'))
-    .action(async (multiaddr: string | undefined, options: StakeOptions) => {
+    .action(async (multiaddr: string | undefined, options: StakeOptions & { dataDir?: string }) => {
       if (options.key == null) {
         throw new UsageError('the staking key signs its hint: give it with --key FILE')
+      }
+      if (multiaddr != null) {
+        await checkHint(multiaddr, { dataDir: options.dataDir, keyFile: options.key })
       }
       const key = await signerFrom(options.key)
       const { k2, stake } = await openStake({ ...options, wallet: options.key })

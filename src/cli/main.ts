@@ -9,6 +9,7 @@ import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import envPaths from 'env-paths'
+import { shownText } from '../observe/shown-text.ts'
 
 // what Node compiled and stripped of types once is read the next time: half of the time of a start. In the user's own cache folder,
 // not in the one for everybody that is Node's default; where it cannot be written, nothing is lost
@@ -75,9 +76,15 @@ try {
     process.exitCode = err.exitCode === 0 ? 0 : 2
   } else {
     const error = err instanceof Error ? err : new Error(String(err))
-    process.stderr.write(`koii-mesh: ${error.message}\n`)
+    // one line, whatever K2 or a peer put into it
+    process.stderr.write(`koii-mesh: ${shownText(error.message, 4000)}\n`)
     if (process.env.KOII_MESH_DEBUG != null) {
-      process.stderr.write(`${error.stack}\n`)
+      process.stderr.write(
+        `${error.stack
+          ?.split('\n')
+          .map((line) => shownText(line, 4000))
+          .join('\n')}\n`
+      )
     }
     process.exitCode = USAGE_ERRORS.has(error.name) ? 2 : 1
   }

@@ -1,8 +1,10 @@
 import { Command } from 'commander'
-import { createK2Client } from '../k2/index.ts'
-import { createAuditor, fetchRecordTo, providerAt } from '../node/index.ts'
+import { PROGRAM_ID } from '../k2/settlement/index.ts'
+import { askInTurn, createAuditor, fetchRecordTo, hintsOf, providerAt } from '../node/index.ts'
 import { ProofUnavailableError, toCid } from '../proofs/index.ts'
+import { k2Of } from './chain.ts'
 import { answer, collect, example, UsageError, whole, withJson } from './common.ts'
+import { onBadHints } from './hints.ts'
 
 interface GetOptions {
   from?: string[]
@@ -44,11 +46,9 @@ async function get(cid: string, { from = [], k2: url, task, out, history, timeou
   }
   const hints = from.map(providerAt)
   if (url != null && task != null) {
-    for (const { addressHint } of await createK2Client({ url }).stakes(task)) {
-      if (addressHint != null) {
-        hints.push(providerAt(addressHint))
-      }
-    }
+    const { from: stakers, bad } = hintsOf(await k2Of({ k2: url, program: PROGRAM_ID }).stakes(task))
+    onBadHints(bad)
+    hints.push(...stakers)
   }
   if (hints.length === 0) {
     throw new UsageError('nobody to ask: name a peer with --from, or the task whose stakers to ask with --k2 and --task')
@@ -66,10 +66,12 @@ async function get(cid: string, { from = [], k2: url, task, out, history, timeou
           2000
         )
   try {
-    const deadline = performance.now() + timeout * 1000
-    const left = () => ({ from: hints, timeoutMs: Math.max(1, Math.round(deadline - performance.now())) })
-    const record = history === true ? null : await fetchRecordTo(auditor.proofs, cid, path, left())
-    const fetched = record ?? (await auditor.proofs.fetchTo(cid, path, left()))
+    const { record, fetched } = await askInTurn(auditor, hints, timeout * 1000, async (some, timeoutMs) => {
+      const deadline = performance.now() + timeoutMs
+      const left = () => ({ from: some, timeoutMs: Math.max(1, Math.round(deadline - performance.now())) })
+      const one = history === true ? null : await fetchRecordTo(auditor.proofs, cid, path, left())
+      return { record: one, fetched: one ?? (await auditor.proofs.fetchTo(cid, path, left())) }
+    })
     answer(json, { cid, path, ...fetched, ...(record == null ? {} : { previous: record.previous?.toString() ?? null }) }, [
       ...(record == null
         ? []
@@ -83,7 +85,7 @@ async function get(cid: string, { from = [], k2: url, task, out, history, timeou
   } catch (err) {
     throw err instanceof ProofUnavailableError
       ? new NobodyHasItError(
-          `${err.message}. Check the CID; a proof is kept for some rounds only, so ask a peer that has it with --from, or give it longer with --timeout`
+          `${err.message.replace(/within \d+ ms/, `within ${timeout * 1000} ms`)}. Check the CID; a proof is kept for some rounds only, so ask a peer that has it with --from, or give it longer with --timeout`
         )
       : err
   } finally {

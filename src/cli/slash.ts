@@ -3,6 +3,7 @@ import { roeToKoii } from '../config/index.ts'
 import { createAuditor, providerAt, slashLatest } from '../node/index.ts'
 import { type K2Options, k2Of, signerFrom, withK2 } from './chain.ts'
 import { addressOf, answer, collect, DEFAULT_WALLET, example } from './common.ts'
+import { onBadHints } from './hints.ts'
 
 interface SlashOptions extends K2Options {
   task: string
@@ -23,9 +24,13 @@ export function slashCommand(): Command {
       const staker = addressOf(options.staker, '--staker')
       const k2 = k2Of(options)
       const payer = await signerFrom(options.wallet)
+      const also = (options.from ?? []).map(providerAt)
       const auditor = await createAuditor()
       try {
-        const taken = await slashLatest(k2, auditor.proofs, options.task, staker, payer, (options.from ?? []).map(providerAt))
+        const taken = await slashLatest(k2, auditor, options.task, staker, payer, {
+          also,
+          onBadHints
+        })
         answer(options.json, { task: options.task, staker, ...taken }, [
           taken.amount === 0n
             ? 'nothing to take: what the ledger says is applied already'

@@ -3,6 +3,7 @@ import { amountOf, roeToKoii } from '../config/index.ts'
 import { effectiveCycle, stake as stakeInstruction } from '../k2/settlement/index.ts'
 import { distinct, ensureMoney, type K2Options, k2Of, signerFrom, stakeOfKey, VOTE_FEES_ROE, withK2 } from './chain.ts'
 import { answer, example, UsageError } from './common.ts'
+import { checkHint, DATA_DIR_OPTION } from './hints.ts'
 
 interface StakeOptions extends K2Options {
   task: string
@@ -10,6 +11,7 @@ interface StakeOptions extends K2Options {
   key: string
   wallet?: string
   hint?: string
+  dataDir?: string
   airdrop?: boolean
 }
 
@@ -21,10 +23,14 @@ export function stakeCommand(): Command {
     .option('--key <file>', 'the staking key', 'staking-key.json')
     .option('--wallet <file>', 'who pays, and where rewards and the stake go back to; without it the staking key itself')
     .option('--hint <multiaddr>', 'where newcomers find the node, with /p2p/ and its PeerId')
+    .option(...DATA_DIR_OPTION)
     .option('--airdrop', 'take the money from the faucet of a local K2')
     .addHelpText('after', example('koii-mesh stake --task 9xQe... --amount 10 --key ./alice.json --wallet ./wallet.json'))
     .action(async (options: StakeOptions) => {
       const amount = amountOf(options.amount, '--amount')
+      if (options.hint != null) {
+        await checkHint(options.hint, { dataDir: options.dataDir, keyFile: options.key })
+      }
       const k2 = k2Of(options)
       const task = await k2.task(options.task)
       const key = await signerFrom(options.key)

@@ -3,9 +3,10 @@ import { amountOf, type Config, type ConfigSource, flagName, loadConfig, roeToKo
 import { createK2Client } from '../k2/index.ts'
 import { stake as stakeInstruction } from '../k2/settlement/index.ts'
 import { createNode, type NodeParts } from '../node/index.ts'
-import { createLog, type NodeEvent, toLine } from '../observe/index.ts'
-import { distinct, ensureMoney, signerFrom, VOTE_FEES_ROE } from './chain.ts'
-import { collect, example, untilStopped, withJson } from './common.ts'
+import { createLog, type NodeEvent, shownText, toLine } from '../observe/index.ts'
+import { distinct, ensureMoney, signerFrom, stakeOfKey, VOTE_FEES_ROE } from './chain.ts'
+import { collect, example, MAX_LINE, sayOnce, untilStopped, withJson } from './common.ts'
+import { hintPastNode } from './hints.ts'
 
 interface StartOptions extends ConfigSource {
   config?: string
@@ -44,11 +45,13 @@ export function startOptions(command: Command): Command {
     .option('--max-connections <n>', 'all connections together')
     .option('--keep-cycles <n>', 'cycles whose proofs are kept after finalization, at least 3')
     .addOption(sizeOption('quotaMiB', 'the most that proofs may take on disk, in MiB'))
+    .option('--serve-unstaked-kib <n>', 'KiB a second that all peers without stake are served together')
     .addOption(sizeOption('taskMemoryMiB', 'the most memory that the task may take, in MiB'))
     .addOption(sizeOption('taskStoreMiB', 'the most that the task may store, in MiB'))
     .option('--allow-network', 'let the task use the network if its manifest asks for it')
     .option('--bundle <path>', 'a local copy of the task’s bundle, for its author')
     .option('--no-follow-bundle', 'run no new bundle of the task before the node is started again: for who reads it first')
+    .option('--no-apply-slashes', 'do not pay K2’s fee for having others’ slashes applied')
     .option('--params <json>', 'settings for the task')
     .option('--api-port <port>', 'port of the status API on 127.0.0.1; 0 takes a free one')
     .option('--program <address>', 'the settlement program, if not the usual one')
@@ -68,23 +71,26 @@ const commas = (value: string, before?: string) => (before == null ? value : `${
 
 /** Runs a node until it is told to stop. `parts` are the testnet's. */
 export async function runStart(
-  { config: file, stake, wallet, airdrop, json, dhtServer, followBundle, ...rest }: StartOptions,
+  { config: file, stake, wallet, airdrop, json, dhtServer, followBundle, applySlashes, ...rest }: StartOptions,
   parts?: NodeParts
 ): Promise<void> {
   const flags: ConfigSource = {
     ...rest,
     // a flag that is left out says nothing, and the environment or the file may
     ...(dhtServer === false ? { dhtServer } : {}),
-    ...(followBundle === false ? { followBundle } : {})
+    ...(followBundle === false ? { followBundle } : {}),
+    ...(applySlashes === false ? { applySlashes } : {})
   }
   const config = loadConfig({ file, env: process.env, flags })
   const log = createLog({ level: config.logLevel })
   const stopped = untilStopped()
   const node = await createNode({ config, log, ...(parts == null ? {} : { parts }) })
   let hint: string | undefined
+  let multiaddrs: string[] = []
   node.events.on((event) => {
     if (event.event === 'listening') {
-      hint = (event.multiaddrs as string[]).find((address) => address.length <= 127 && !address.includes('/ws'))
+      multiaddrs = event.multiaddrs as string[]
+      hint = multiaddrs.find((address) => address.length <= 127 && !address.includes('/ws'))
     }
     if (json === true) {
       process.stdout.write(`${toLine(event)}\n`)
@@ -108,6 +114,7 @@ export async function runStart(
         `No stake yet, so the node only listens. Stake on the task from another terminal:\n  koii-mesh stake --k2 ${config.k2[0]} --task ${config.task} --amount 10 --key ${keyPathOf(config)}${hint == null ? '' : ` --hint ${hint}`}\n`
       )
     }
+    await tellPastHint(config, node.staker, multiaddrs, hint).catch((err) => log.debug({ err }, 'the own address on K2 was not looked at'))
     await stopped
   } finally {
     await node.stop()
@@ -149,11 +156,23 @@ async function stakeAtStart(
   )
 }
 
+/** A node that restarts on a free port is no longer where K2 says: nobody can find it there, and only its operator can say where it is. */
+async function tellPastHint(config: Config, key: string, multiaddrs: string[], hint: string | undefined): Promise<void> {
+  const k2 = createK2Client({ url: config.k2, programId: config.program })
+  const onK2 = (await stakeOfKey(k2, config.task, key))?.addressHint
+  const fault = onK2 == null ? undefined : hintPastNode(onK2, multiaddrs)
+  if (fault != null) {
+    sayOnce(
+      `the address of this node on K2, "${shownText(onK2)}", ${fault}: newcomers and claims look for it there in vain. Set it with koii-mesh hint --k2 ${config.k2[0]} --task ${config.task} --key ${keyPathOf(config)} ${hint ?? 'MULTIADDR'}, and keep the port with --listen`
+    )
+  }
+}
+
 /** One line for people, for what they want to know as it happens. */
 function tell({ event, slot, cycle, ...detail }: NodeEvent): void {
   const text = sentence(event, detail)
   if (text != null) {
-    process.stdout.write(`slot ${slot ?? '?'}${cycle == null ? '' : ` cycle ${cycle}`}  ${text}\n`)
+    process.stdout.write(`slot ${slot ?? '?'}${cycle == null ? '' : ` cycle ${cycle}`}  ${shownText(text, MAX_LINE)}\n`)
   }
 }
 

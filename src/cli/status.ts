@@ -1,10 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import Table from 'cli-table3'
 import { Command } from 'commander'
 import { loadConfig, roeToKoii } from '../config/index.ts'
 import { API_FILE } from '../node/index.ts'
-import { answer, example, withJson } from './common.ts'
+import { answer, example, tableOf, withJson } from './common.ts'
 
 interface Status {
   node: string
@@ -57,16 +56,16 @@ export function statusCommand(): Command {
     .addHelpText('after', example('koii-mesh status --data-dir ./alice'))
     .action(async ({ dataDir, url, json }: { dataDir?: string; url?: string; json?: boolean }) => {
       const status = await ask(url ?? (await findApi(dataDir)))
-      const table = new Table({ head: ['cycle', 'submission', 'vote', 'paid', 'in all'], style: { compact: true, head: [] } })
-      for (const { cycle, entry } of status.cycles) {
-        table.push([
+      const table = tableOf(
+        ['cycle', 'submission', 'vote', 'paid', 'in all'],
+        status.cycles.map(({ cycle, entry }) => [
           cycle,
           submissionOf(entry),
           entry.voted == null ? (entry.voteLost ?? '-') : 'on K2',
           entry.paid == null ? '-' : `${roeToKoii(BigInt(entry.paid))} KOII`,
           entry.total == null ? '-' : `${roeToKoii(BigInt(entry.total))} KOII`
         ])
-      }
+      )
       answer(json, status, [
         `node    ${status.node}`,
         `task    ${status.taskName} ${status.task}`,
@@ -82,7 +81,7 @@ export function statusCommand(): Command {
               : `bundle  ${cid}, from cycle ${from} on, is being fetched from peers`
           ),
         ...status.notices.map((notice) => `NOTICE  ${notice}`),
-        ...(status.cycles.length === 0 ? ['No cycle has been settled yet.'] : [table.toString()])
+        ...(status.cycles.length === 0 ? ['No cycle has been settled yet.'] : [table])
       ])
     })
 }

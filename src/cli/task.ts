@@ -1,4 +1,3 @@
-import Table from 'cli-table3'
 import { Command } from 'commander'
 import { MIN_AUDIT_WINDOW } from '../clock/index.ts'
 import { amountOf, roeToKoii } from '../config/index.ts'
@@ -6,8 +5,9 @@ import { generateKeyPair, readKeyFile } from '../identity/index.ts'
 import { signerOf } from '../k2/index.ts'
 import { createTask, createTaskAccount, fundTask, ringAt, TASK_BYTES, type TaskAccount, weightOrZero } from '../k2/settlement/index.ts'
 import { bundleAt, describeBundle } from '../node/index.ts'
+import { shownText } from '../observe/index.ts'
 import { distinct, ensureMoney, type K2Options, k2Of, withK2 } from './chain.ts'
-import { answer, DEFAULT_WALLET, example, UsageError, whole } from './common.ts'
+import { answer, DEFAULT_WALLET, example, tableOf, UsageError, whole } from './common.ts'
 import { closeCommand, fundCommand, updateCommand } from './task-manage.ts'
 
 interface CreateOptions extends K2Options {
@@ -67,6 +67,16 @@ export function taskCommand(): Command {
     )
 }
 
+/** A name that everybody sees. @throws UsageError */
+function nameOf(name: string, whose: string): string {
+  if (shownText(name) !== name || name.includes('\ufffd')) {
+    throw new UsageError(
+      `${whose} is "${shownText(name)}", which holds characters that cannot be seen or are no text: use letters, digits, spaces and signs`
+    )
+  }
+  return name
+}
+
 async function create(options: CreateOptions): Promise<void> {
   const submissionWindow = options.submissionWindow ?? Math.floor(options.roundSlots / 3)
   const auditWindow = options.auditWindow ?? Math.floor(options.roundSlots / 2)
@@ -80,6 +90,7 @@ async function create(options: CreateOptions): Promise<void> {
   const bounty = amountOf(options.bounty, '--bounty')
   const minStake = amountOf(options.minStake, '--min-stake')
   const { cid, manifest } = await describeBundle(bundleAt(options.bundle))
+  const name = nameOf(options.name ?? manifest.name, options.name == null ? 'the name in the bundle’s manifest' : '--name')
   const wallet = signerOf(await readKeyFile(options.wallet))
   const task = generateKeyPair()
   const lamports = await k2.rentExemption(TASK_BYTES)
@@ -87,7 +98,6 @@ async function create(options: CreateOptions): Promise<void> {
     await ensureMoney(k2, wallet.address, fund + BigInt(lamports) + 1_000_000_000n)
   }
   const programId = options.program
-  const name = options.name ?? manifest.name
   const { signature } = await k2.send(
     [
       createTaskAccount({ payer: wallet.address, task: task.address, lamports, programId }),
@@ -160,21 +170,17 @@ async function show(id: string, { json, ...options }: K2Options): Promise<void> 
     unlockSlot: stake.unlockSlot,
     address: stake.addressHint ?? null
   }))
-  const table = new Table({
-    head: ['staker', 'stake', 'leaving, from slot', 'last vote', 'claimed', 'address'],
-    style: { compact: true, head: [] }
-  })
-  for (const row of rows) {
-    const leaving = row.unstaking === 0n ? '-' : `${roeToKoii(row.unstaking)} KOII, ${row.unlockSlot}`
-    table.push([
+  const table = tableOf(
+    ['staker', 'stake', 'leaving, from slot', 'last vote', 'claimed', 'address'],
+    rows.map((row) => [
       row.staker,
       `${roeToKoii(row.stake)} KOII`,
-      leaving,
+      row.unstaking === 0n ? '-' : `${roeToKoii(row.unstaking)} KOII, ${row.unlockSlot}`,
       row.lastVote ?? '-',
       `${roeToKoii(row.claimed)} KOII`,
       row.address ?? '-'
     ])
-  }
+  )
   answer(json, { ...facts, stakes: rows }, [
     `${task.name}  ${task.address}`,
     `bundle    ${task.bundle.cid}`,
@@ -182,7 +188,7 @@ async function show(id: string, { json, ...options }: K2Options): Promise<void> 
     ...(task.closedFrom == null ? [] : [`closed    no work from cycle ${task.closedFrom} on: claim, then koii-mesh unstake and withdraw`]),
     `bounty    ${roeToKoii(ringAt(task.bounty, cycle))} KOII a round; pot ${roeToKoii(facts.pot as bigint)} KOII; rewarded so far ${roeToKoii(task.totalRewards)} KOII`,
     `stake     ${roeToKoii(task.stake[0]!.value)} KOII of ${task.stakerCount} stakers, at least ${roeToKoii(task.minStake)} KOII each`,
-    ...(rows.length === 0 ? ['Nobody has staked yet: koii-mesh stake --task ID --amount KOII'] : [table.toString()])
+    ...(rows.length === 0 ? ['Nobody has staked yet: koii-mesh stake --task ID --amount KOII'] : [table])
   ])
 }
 
@@ -190,12 +196,9 @@ async function list({ json, ...options }: K2Options): Promise<void> {
   const k2 = k2Of(options)
   const tasks = await k2.tasks()
   const slot = await k2.connection.getSlot()
-  const table = new Table({
-    head: ['task', 'name', 'stakers', 'stake', 'bounty a round', 'last finalized'],
-    style: { compact: true, head: [] }
-  })
-  for (const task of tasks) {
-    table.push([
+  const table = tableOf(
+    ['task', 'name', 'stakers', 'stake', 'bounty a round', 'last finalized'],
+    tasks.map((task) => [
       task.address,
       task.name,
       task.stakerCount,
@@ -203,10 +206,10 @@ async function list({ json, ...options }: K2Options): Promise<void> {
       `${roeToKoii(task.bounty[0]!.value)} KOII`,
       task.finalized?.cycle ?? '-'
     ])
-  }
+  )
   answer(
     json,
     { tasks: tasks.map((task) => describe(task, slot)) },
-    tasks.length === 0 ? [`No tasks yet on K2 at ${options.k2}: koii-mesh task create --help`] : [table.toString()]
+    tasks.length === 0 ? [`No tasks yet on K2 at ${options.k2}: koii-mesh task create --help`] : [table]
   )
 }

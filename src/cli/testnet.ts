@@ -1,10 +1,11 @@
 import { Command } from 'commander'
-import { toLine } from '../observe/index.ts'
+import { amountOf } from '../config/index.ts'
+import { shownText, toLine } from '../observe/index.ts'
 // the light pages of the room alone: what it says at once must not wait for libp2p and the VM to be loaded
 import { FAULTS, parseFaults } from '../testnet/faults.ts'
 import { createView } from '../testnet/view.ts'
 import { MIN_ROUND_SLOTS, windowsOf } from '../testnet/windows.ts'
-import { collect, example, untilStopped, whole, withJson } from './common.ts'
+import { collect, example, MAX_LINE, untilStopped, whole, withJson } from './common.ts'
 
 interface TestnetOptions {
   nodes: number
@@ -12,6 +13,7 @@ interface TestnetOptions {
   slotMs: number
   task: string
   roundSlots: number
+  bounty: string
   fault?: string[]
   from?: string[]
   dataDir?: string
@@ -28,6 +30,7 @@ export function testnetCommand(): Command {
     .option('--task <name>', 'k2-index, site-archive, the path of a bundle, or its CID', 'k2-index')
     .option('--from <multiaddr>', 'a peer that has the bundle, for a CID; may be given several times', collect)
     .option('--round-slots <n>', `length of a round, at least ${MIN_ROUND_SLOTS}`, whole(1, 100_000), 30)
+    .option('--bounty <koii>', 'what a cycle pays', '10')
     .option(
       '--fault <kind:count>',
       `let so many nodes misbehave: ${Object.entries(FAULTS)
@@ -38,8 +41,9 @@ export function testnetCommand(): Command {
     .option('--data-dir <dir>', 'keep keys, state and logs of the nodes here; without it they go when the testnet ends')
     .option('--port <port>', 'port of the local K2; 0 takes a free one', whole(0, 65_534), 0)
     .addHelpText('after', example('koii-mesh testnet --nodes 6 --rounds 3 --slot-ms 100 --fault bad-proof:1 --fault no-proof:1'))
-    .action(async ({ fault = [], json, rounds, ...options }: TestnetOptions) => {
+    .action(async ({ fault = [], json, rounds, bounty, ...options }: TestnetOptions) => {
       const faults = parseFaults(fault)
+      const bountyRoe = amountOf(bounty, '--bounty')
       windowsOf(options.roundSlots)
       const stopping = new AbortController()
       untilStopped().then(() => stopping.abort())
@@ -50,6 +54,7 @@ export function testnetCommand(): Command {
         ...options,
         rounds: rounds ?? null,
         faults,
+        bounty: bountyRoe,
         settlementProgram: SETTLEMENT_SO,
         signal: stopping.signal,
         onEvent: (event) => {
@@ -62,7 +67,9 @@ export function testnetCommand(): Command {
       view?.done()
       if (json !== true) {
         for (const { name, broken } of summary.invariants) {
-          process.stdout.write(`${broken == null ? 'ok    ' : 'BROKEN'} ${name}${broken == null ? '' : `: ${broken}`}\n`)
+          process.stdout.write(
+            `${broken == null ? 'ok    ' : 'BROKEN'} ${name}${broken == null ? '' : `: ${shownText(broken, MAX_LINE)}`}\n`
+          )
         }
         process.stdout.write(
           `${summary.finalized} cycles finalized in ${summary.seconds} s; K2 took ${summary.k2.votes} votes; ${summary.proofs.fetched} proofs were fetched from peers\n`

@@ -85,6 +85,8 @@ const schema = z.strictObject({
   keepCycles: whole(3, 10_000).default(3),
   /** The most that proofs may take on disk before the oldest unpinned ones go. */
   quotaMiB: whole(16, 10_000_000).default(2048),
+  /** KiB a second that peers without stake are served together: newcomers fetch code by it, and strangers must not fill the uplink. */
+  serveUnstakedKib: whole(16, 10_000_000).default(1024),
   /** Memory of the task's process; more is killed, and costs the cycle. */
   taskMemoryMiB: whole(32, 1_000_000).default(256),
   /** The task's key-value store. */
@@ -95,6 +97,8 @@ const schema = z.strictObject({
   bundle: z.string().min(1).optional(),
   /** Run a new bundle as soon as it counts: on, as a node that does not misses cycles; off for who reads code before it runs. */
   followBundle: flag.default(true),
+  /** Have K2 take what finalized ledgers say that others have lost, when it is our turn: on, as else nobody loses it. */
+  applySlashes: flag.default(true),
   /** Settings of the task, as JSON: handed to its functions unread. */
   params: z.preprocess((value) => (typeof value === 'string' ? JSON.parse(value) : value), z.record(z.string(), z.unknown())).default({}),
   /** Port of the status API on 127.0.0.1: 0 takes a free one, and `koii-mesh status` finds it by the data directory. */
@@ -196,8 +200,13 @@ function readFile(file: string): Record<string, unknown> {
 }
 
 /** The sizes that the rooms want in bytes. */
-export function bytesOf(config: Config): { quota: number; taskMemory: number; taskStore: number } {
-  return { quota: config.quotaMiB * MIB, taskMemory: config.taskMemoryMiB * MIB, taskStore: config.taskStoreMiB * MIB }
+export function bytesOf(config: Config): { quota: number; taskMemory: number; taskStore: number; serveUnstaked: number } {
+  return {
+    quota: config.quotaMiB * MIB,
+    taskMemory: config.taskMemoryMiB * MIB,
+    taskStore: config.taskStoreMiB * MIB,
+    serveUnstaked: config.serveUnstakedKib * 1024
+  }
 }
 
 /** An amount on the command line, in KOII: "2.5". @throws ConfigError */

@@ -45,6 +45,8 @@ export interface Gossip {
    * @throws PublishRefusedError when others would refuse it
    */
   publish(message: Message): Promise<{ recipients: number }>
+  /** Gives a message to these peers and nobody else, past the mesh: what they make of it is theirs. */
+  sendTo(message: Message, peerIds: string[]): void
   /** The door for bytes that a peer brought by other ways than gossip: sync. */
   receive(bytes: Uint8Array, from: string, via: Via): Verdict
   counters(): GossipCounters
@@ -59,6 +61,7 @@ export interface Gossip {
 interface Router {
   reportMessageValidationResult(msgId: string, propagationSource: string, acceptance: TopicValidatorResult): void
   getMeshPeers(topic: string): string[]
+  sendRpc(peerId: string, rpc: { subscriptions: []; messages: Array<{ topic: string; data: Uint8Array }> }): boolean
   getScore(peerId: string): number
 }
 
@@ -181,6 +184,11 @@ export function createGossip(init: GossipInit): Gossip {
       }
       const { recipients } = await pubsub.publish(topic, message.bytes)
       return { recipients: recipients.length }
+    },
+    sendTo(message, peerIds) {
+      for (const peerId of peerIds) {
+        router.sendRpc(peerId, { subscriptions: [], messages: [{ topic, data: message.bytes }] })
+      }
     },
     receive,
     counters: () => ({

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Message } from '../wire/index.ts'
 import { quotaOf } from './quota.ts'
 
@@ -17,7 +18,7 @@ export interface Pool {
   cycles(): number[]
   /** Message ids of a cycle, ascending: 64 hex digits each. */
   ids(cycle: number): string[]
-  /** XOR of the message ids of a cycle, 32 bytes; zeros when there are none. Order plays no part, and one id more or less always shows. */
+  /** SHA-256 of the message ids of a cycle, 32 bytes each, ascending: whatever two sets of them were chosen, it tells them apart. */
   digest(cycle: number): Uint8Array
   count(cycle: number): number
   messages(cycle: number): Message[]
@@ -30,7 +31,8 @@ interface Cycle {
   messages: Map<string, Message>
   refused: Set<string>
   said: Map<string, number>
-  digest: Buffer
+  /** Made when it is asked for, and again after the next message. */
+  digest: Buffer | undefined
 }
 
 /** Refused ids remembered per cycle. */
@@ -43,11 +45,13 @@ export function createPool(): Pool {
   const cycleOf = (number: number): Cycle => {
     let cycle = cycles.get(number)
     if (cycle == null) {
-      cycle = { messages: new Map(), refused: new Set(), said: new Map(), digest: Buffer.alloc(32) }
+      cycle = { messages: new Map(), refused: new Set(), said: new Map(), digest: undefined }
       cycles.set(number, cycle)
     }
     return cycle
   }
+
+  const ids = (number: number) => [...(cycles.get(number)?.messages.keys() ?? [])].sort()
 
   return {
     has: (id) => byId.has(id),
@@ -62,7 +66,7 @@ export function createPool(): Pool {
       cycle.messages.set(message.id, message)
       const { key } = quotaOf(message)
       cycle.said.set(key, (cycle.said.get(key) ?? 0) + 1)
-      xorInto(cycle.digest, Buffer.from(message.id, 'hex'))
+      cycle.digest = undefined
       return true
     },
     refuse(number, id) {
@@ -78,8 +82,15 @@ export function createPool(): Pool {
         .filter(([, cycle]) => cycle.messages.size > 0)
         .map(([number]) => number)
         .sort((a, b) => a - b),
-    ids: (number) => [...(cycles.get(number)?.messages.keys() ?? [])].sort(),
-    digest: (number) => Uint8Array.from(cycles.get(number)?.digest ?? Buffer.alloc(32)),
+    ids,
+    digest(number) {
+      const digest = cycles.get(number)?.digest ?? digestOf(ids(number))
+      const cycle = cycles.get(number)
+      if (cycle != null) {
+        cycle.digest = digest
+      }
+      return Uint8Array.from(digest)
+    },
     count: (number) => cycles.get(number)?.messages.size ?? 0,
     messages: (number) => [...(cycles.get(number)?.messages.values() ?? [])],
     prune(before) {
@@ -98,8 +109,10 @@ export function createPool(): Pool {
   }
 }
 
-function xorInto(digest: Buffer, id: Buffer): void {
-  for (let at = 0; at < digest.length; at++) {
-    digest[at] = (digest[at] as number) ^ (id[at] as number)
+function digestOf(ids: string[]): Buffer {
+  const hash = createHash('sha256')
+  for (const id of ids) {
+    hash.update(id, 'hex')
   }
+  return hash.digest()
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type AccountInfo, type Commitment, PublicKey } from '@solana/web3.js'
-import { K2AccountError, K2ArgumentError } from './errors.ts'
+import { K2AccountError, K2ArgumentError, messageOf } from './errors.ts'
 import type { Agreed, Pool } from './pool.ts'
 import {
   decodeStake,
@@ -16,6 +16,7 @@ import {
 export interface AccountReads {
   /** @throws K2AccountError when there is no such task; K2ArgumentError, K2ContradictionError, K2UnreachableError */
   task(id: string, minSlot?: number): Promise<TaskAccount>
+  /** All tasks of the program. What does not decode is left out, as in `stakes`. */
   tasks(): Promise<TaskAccount[]>
   /** The stakes in a task. What does not decode is left out: one odd account must not hide the others. */
   stakes(task: string, minSlot?: number): Promise<StakeAccount[]>
@@ -31,8 +32,39 @@ export interface LastVoteInit {
   minSlot?: number | undefined
 }
 
-export function createAccountReads({ pool, programId, url }: { pool: Pool; programId: string; url: string }): AccountReads {
+export interface AccountReadsInit {
+  pool: Pool
+  programId: string
+  url: string
+  /** Told once of each account that cannot be read and is left out of a list. */
+  onLeftOut: (address: string, reason: string) => void
+}
+
+/** How many unreadable accounts are told of: a list may hold thousands of another version. */
+const MAX_LEFT_OUT = 16
+
+export function createAccountReads({ pool, programId, url, onLeftOut }: AccountReadsInit): AccountReads {
   const program = publicKey(programId, 'the settlement program', '--program')
+
+  /** Accounts of a list that were told of as left out. */
+  const leftOut = new Set<string>()
+  /** One account of another version, or a damaged one, must not hide the others. */
+  const each = <T>(
+    found: ReadonlyArray<{ pubkey: PublicKey; account: { data: Buffer } }>,
+    read: (address: string, data: Buffer) => T
+  ): T[] =>
+    found.flatMap(({ pubkey, account: { data } }) => {
+      const address = pubkey.toBase58()
+      try {
+        return [read(address, data)]
+      } catch (err) {
+        if (!leftOut.has(address) && leftOut.size < MAX_LEFT_OUT) {
+          leftOut.add(address)
+          onLeftOut(address, messageOf(err))
+        }
+        return []
+      }
+    })
 
   /** What an account holds, as most endpoints say; never from before what was read before. */
   const account = async <T>(
@@ -80,7 +112,7 @@ export function createAccountReads({ pool, programId, url }: { pool: Pool; progr
     },
     async tasks() {
       const found = await pool.read((connection) => connection.getProgramAccounts(program, { filters: taskFilters() }))
-      return found.flatMap(({ pubkey, account }) => decoded(() => decodeTask(pubkey.toBase58(), account.data)))
+      return each(found, decodeTask)
     },
     async stakes(task, minSlot = 0) {
       publicKey(task, 'a task', 'koii-mesh task list')
@@ -93,7 +125,7 @@ export function createAccountReads({ pool, programId, url }: { pool: Pool; progr
             minContextSlot: from,
             withContext: true
           })
-          const accounts = value.flatMap((one) => decoded(() => decodeStake(one.pubkey.toBase58(), one.account.data)))
+          const accounts = each(value, decodeStake)
           return { slot: context.slot, value: accounts.sort((a, b) => (a.address < b.address ? -1 : 1)) }
         },
         // what says who may speak and with what weight; votes and claims move on from slot to slot
@@ -151,13 +183,5 @@ export function publicKey(text: string, what: string, hint: string): PublicKey {
     return new PublicKey(text)
   } catch {
     throw new K2ArgumentError(`"${text}" is not the address of ${what}, which is 32 bytes in base58: see ${hint}`)
-  }
-}
-
-function decoded<T>(decode: () => T): T[] {
-  try {
-    return [decode()]
-  } catch {
-    return []
   }
 }

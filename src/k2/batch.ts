@@ -2,7 +2,8 @@
  * Votes of others, brought to K2 by whoever can pay the fee.
  *
  * A node without lamports gossips its signed vote. Everyone hears it; so that not everyone pays for the same batch, each has a
- * turn of its own, and at its turn sends what K2 still lacks. A batch that came twice costs a fee and counts once.
+ * turn of its own, and at its turn sends what K2 still lacks. A batch that came twice costs a fee and counts once. Nobody pays for
+ * votes that it holds for wrong: only those for what the node itself votes for are sent.
  */
 import { createHash } from 'node:crypto'
 import bs58 from 'bs58'
@@ -46,6 +47,8 @@ export interface VoteBatcherInit {
 export interface VoteBatcher {
   /** Takes a vote in when its inner signature holds; false otherwise. */
   add(vote: HeardVote): boolean
+  /** What this node itself votes for in a cycle: before that is known no vote of the cycle is sent, and no other one ever. */
+  decided(vote: VoteContent): void
   /** Sends what is due; to be called once a slot. */
   onSlot(slot: number): void
   stop(): Promise<void>
@@ -111,12 +114,14 @@ const resultOf = ({ cycle, root, recordDigest, totalRewards }: VoteContent) =>
 export function createVoteBatcher(init: VoteBatcherInit): VoteBatcher {
   const { k2, task, timing, payer, log } = init
   const heard = new Map<number, Map<string, HeardVote>>()
+  /** By cycle, what a vote must say. */
+  const own = new Map<number, string>()
   let sending: Promise<void> | undefined
   let nextSlot = 0
   let stopped = false
 
   const sendDue = async (cycle: number): Promise<void> => {
-    const votes = heard.get(cycle) ?? new Map<string, HeardVote>()
+    const votes = new Map([...(heard.get(cycle) ?? [])].filter(([, vote]) => resultOf(vote) === own.get(cycle)))
     const concerned = (await k2.stakes(task)).filter(({ stakingKey }) => votes.has(stakingKey))
     // of a list the endpoints are held to the stakes, not to the votes, which change from slot to slot: those are asked for one by one
     const accounts = await Promise.all(
@@ -162,17 +167,20 @@ export function createVoteBatcher(init: VoteBatcherInit): VoteBatcher {
       }
       return true
     },
+    decided(vote) {
+      own.set(vote.cycle, resultOf(vote))
+    },
     onSlot(slot) {
       const cycle = cycleAt(timing, slot) - 2
-      for (const old of heard.keys()) {
-        if (old < cycle) {
-          heard.delete(old)
-        }
+      for (const old of [heard, own].flatMap((map) => [...map.keys()]).filter((old) => old < cycle)) {
+        heard.delete(old)
+        own.delete(old)
       }
       if (
         stopped ||
         sending != null ||
         !heard.has(cycle) ||
+        !own.has(cycle) ||
         !within(windowOf(timing, cycle, 'distribution'), slot) ||
         slot < nextSlot ||
         slot < turnOf({ timing, cycle, self: init.self, stakers: init.stakers() })

@@ -1,8 +1,9 @@
-import { type Connection, PublicKey } from '@solana/web3.js'
+import { PublicKey } from '@solana/web3.js'
 import { pino } from 'pino'
 import type { Logger } from '../observe/index.ts'
 import { type AccountReads, createAccountReads, publicKey } from './accounts.ts'
 import { type BlockReads, createBlockReads } from './blocks.ts'
+import { exactAmount, type K2Connection } from './connection.ts'
 import type { EndpointLimits, EndpointStatus } from './endpoint.ts'
 import { messageOf } from './errors.ts'
 import { createPool } from './pool.ts'
@@ -14,7 +15,7 @@ export interface K2Client extends AccountReads, BlockReads, Transactions {
   url: string
   programId: string
   /** Requests go to the healthiest endpoint, and to the next ones where it fails. It has no subscriptions. */
-  connection: Connection
+  connection: K2Connection
   genesisHash(): Promise<string>
   balance(address: string): Promise<bigint>
   rentExemption(bytes: number): Promise<number>
@@ -46,6 +47,8 @@ export interface K2ClientInit {
   timeoutMs?: number | undefined
   limits?: EndpointLimits
   log?: Logger
+  /** Told once of each account that cannot be read and is left out of a list; without it the log is. */
+  onLeftOut?: (address: string, reason: string) => void
   nowMs?: () => number
   random?: () => number
 }
@@ -57,6 +60,7 @@ export function createK2Client({
   timeoutMs,
   limits,
   log = pino({ level: 'silent' }),
+  onLeftOut = (address, reason) => log.warn({ account: address, reason }, 'left out an account of K2 that cannot be read'),
   nowMs = () => performance.now(),
   random = Math.random
 }: K2ClientInit): K2Client {
@@ -69,7 +73,7 @@ export function createK2Client({
   const pool = createPool({ urls, limits: { ...limits, ...(timeoutMs == null ? {} : { timeoutMs }) }, log, nowMs, random })
   const url = urls.join(',')
   const several = urls.length > 1
-  const accounts = createAccountReads({ pool, programId, url })
+  const accounts = createAccountReads({ pool, programId, url, onLeftOut })
 
   const client: K2Client = {
     url,
@@ -79,7 +83,11 @@ export function createK2Client({
     ...accounts,
     ...createBlockReads({ pool }),
     ...createTransactions({ pool, programId, url }),
-    balance: async (address) => BigInt(await pool.read((connection) => connection.getBalance(new PublicKey(address)))),
+    balance: (address) =>
+      pool.read(async (connection) => {
+        const answer = await connection.requestExact('getBalance', [new PublicKey(address).toBase58(), { commitment: 'confirmed' }])
+        return exactAmount((answer as { value: unknown }).value, 'the balance')
+      }),
     rentExemption: (bytes) => pool.read((connection) => connection.getMinimumBalanceForRentExemption(bytes)),
     watchTask(task, listener) {
       publicKey(task, 'a task', 'koii-mesh task list')
@@ -149,7 +157,7 @@ export function createK2Client({
 }
 
 /** A connection whose every request goes where `read` sends it. */
-function routed(first: Connection, read: <T>(request: (connection: Connection) => Promise<T>) => Promise<T>): Connection {
+function routed(first: K2Connection, read: <T>(request: (connection: K2Connection) => Promise<T>) => Promise<T>): K2Connection {
   return new Proxy(first, {
     get(target, name) {
       const member = Reflect.get(target, name) as unknown

@@ -1,6 +1,7 @@
-import { Connection } from '@solana/web3.js'
+import { Connection, SolanaJSONRPCError } from '@solana/web3.js'
 import { retryAfterMs } from './choose.ts'
 import { K2ArgumentError, K2BehindError, K2LacksBlockError, K2UnreachableError, messageOf } from './errors.ts'
+import { parseJson, stringifyJson } from './json.ts'
 
 /** web3.js asks without a deadline: an endpoint that hangs would hang the node. */
 export const REQUEST_TIMEOUT_MS = 10_000
@@ -28,13 +29,23 @@ export interface ConnectionInit {
   onAnswer?: (tookMs: number) => void
 }
 
+/** web3.js reads JSON's integers as doubles, which hold 9,007,199 KOII in ROE and no more: amounts are asked for by `requestExact`. */
+export interface K2Connection extends Connection {
+  /**
+   * One JSON-RPC request; in parameters and result alike, an integer past 2^53 is a bigint.
+   *
+   * @throws SolanaJSONRPCError, with the endpoint's `code`
+   */
+  requestExact(method: string, params: unknown[]): Promise<unknown>
+}
+
 /**
  * A web3.js connection whose every request ends, and whose every answer is JSON of a bounded size. It is for requests alone:
  * subscriptions are the feed's.
  *
  * @throws K2ArgumentError
  */
-export function connect(init: ConnectionInit): Connection {
+export function connect(init: ConnectionInit): K2Connection {
   const { url, timeoutMs = REQUEST_TIMEOUT_MS, maxResponseBytes = MAX_RESPONSE_BYTES, onFault, onAnswer } = init
   if (!/^https?:\/\/[^\s/]/.test(url) || !URL.canParse(url)) {
     throw new K2ArgumentError(`"${url}" is not the URL of a K2: give one such as http://127.0.0.1:8899 with --k2`)
@@ -65,11 +76,30 @@ export function connect(init: ConnectionInit): Connection {
     onAnswer?.(performance.now() - startedMs)
     return { ok: true, status: 200, statusText: 'OK', text: async () => text }
   }
-  return new Connection(url, {
+  const connection = new Connection(url, {
     commitment: 'confirmed',
     disableRetryOnRateLimit: true,
     fetch: ((_url: string, request?: RequestInit) => post(request)) as never
   })
+  const requestExact = async (method: string, params: unknown[]): Promise<unknown> => {
+    const body = stringifyJson({ jsonrpc: '2.0', id: method, method, params })
+    const response = await post({ method: 'POST', headers: { 'content-type': 'application/json' }, body })
+    const { result, error } = parseJson(await response.text()) as { result?: unknown; error?: { code: unknown; message: string } | null }
+    if (error != null) {
+      throw new SolanaJSONRPCError(error as never, `${method} failed`)
+    }
+    return result
+  }
+  return Object.assign(connection, { requestExact })
+}
+
+/** An amount as `requestExact` gives it. @throws TypeError, which says that the endpoint makes no sense */
+export function exactAmount(value: unknown, what: string): bigint {
+  const amount = typeof value === 'bigint' || Number.isSafeInteger(value) ? BigInt(value as bigint | number) : -1n
+  if (amount >= 0n && amount <= 2n ** 64n - 1n) {
+    return amount
+  }
+  throw new TypeError(`${what} is ${String(value).slice(0, TOLD_CHARACTERS)}, which is no amount of 64 bits`)
 }
 
 /** Seen by the connection itself, which has told `onFault`. */

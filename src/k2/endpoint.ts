@@ -1,8 +1,7 @@
-import type { Connection } from '@solana/web3.js'
 import PQueue from 'p-queue'
 import type { Logger } from '../observe/index.ts'
 import { type EndpointFacts, PAUSES, type Pauses, pauseMs } from './choose.ts'
-import { ask, connect, type Fault, isOverworked, nameOf, REQUEST_TIMEOUT_MS, webSocketUrl } from './connection.ts'
+import { ask, connect, type Fault, isOverworked, type K2Connection, nameOf, REQUEST_TIMEOUT_MS, webSocketUrl } from './connection.ts'
 import { K2UnreachableError, messageOf } from './errors.ts'
 import { createFeed, type Feed } from './feed.ts'
 
@@ -43,7 +42,7 @@ export interface EndpointStatus {
 export interface Endpoint {
   name: string
   url: string
-  connection: Connection
+  connection: K2Connection
   feed: Feed
   facts(): EndpointFacts
   counters(): { requests: number; failures: number; contradictions: number }
@@ -53,7 +52,7 @@ export interface Endpoint {
    * @param waitMs - how long it may wait for its turn, a pause included
    * @throws K2UnreachableError, or what web3.js throws about the request itself
    */
-  ask<T>(request: (connection: Connection) => Promise<T>, waitMs?: number): Promise<T>
+  ask<T>(request: (connection: K2Connection) => Promise<T>, waitMs?: number): Promise<T>
   /** It told a slot. */
   heard(slot: number): void
   /** It said the same as the majority, or something else. */

@@ -45,10 +45,17 @@ export class K2TransactionError extends Error {
   }
 }
 
+/** Of what an endpoint may have put into an error, so much goes into logs and errors of ours. */
+const MAX_MESSAGE = 2000
+
 export function messageOf(err: unknown): string {
   if (!(err instanceof Error)) {
-    return String(err)
+    return bounded(String(err))
   }
-  const cause = err.cause instanceof Error && err.cause.message !== '' ? ` (${err.cause.message})` : ''
-  return `${err.message}${cause}`
+  const cause = err.cause instanceof Error && err.cause.message !== '' ? ` (${bounded(err.cause.message)})` : ''
+  return `${bounded(err.message)}${cause}`
+}
+
+function bounded(text: string): string {
+  return text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE)}…` : text
 }

@@ -1,8 +1,8 @@
-import type { Commitment, Connection } from '@solana/web3.js'
+import type { Commitment } from '@solana/web3.js'
 import pRetry from 'p-retry'
 import type { Logger } from '../observe/index.ts'
 import { type Answer, askingOrder, LAG_SLOTS, lagOf, majority } from './choose.ts'
-import { isBehind, isEndpointFault, nameOf } from './connection.ts'
+import { isBehind, isEndpointFault, type K2Connection, nameOf } from './connection.ts'
 import { createEndpoint, type Endpoint, type EndpointLimits, type EndpointStatus } from './endpoint.ts'
 import { K2ArgumentError, K2BehindError, K2ContradictionError, K2UnreachableError, messageOf } from './errors.ts'
 
@@ -30,7 +30,7 @@ export interface Agreed<T> {
 }
 
 export interface Question<T> {
-  request: (connection: Connection) => Promise<{ slot: number; value: T }>
+  request: (connection: K2Connection) => Promise<{ slot: number; value: T }>
   /** Two answers with the same digest are the same. */
   digest: (value: T) => string
   /** An answer from before this slot is none. */
@@ -56,7 +56,7 @@ export interface Pool {
    * @param turn - begins further down the list, for a second opinion
    * @throws K2UnreachableError, or what web3.js throws about the request itself
    */
-  read<T>(request: (connection: Connection) => Promise<T>, turn?: number): Promise<T>
+  read<T>(request: (connection: K2Connection) => Promise<T>, turn?: number): Promise<T>
   /** Asks all, and takes what more than half say. @throws K2ContradictionError, K2UnreachableError, what most threw */
   agree<T>(question: Question<T>): Promise<Agreed<T>>
   /** Gives a signed transaction to all. @throws K2UnreachableError when nobody took or refused it */
@@ -164,7 +164,7 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
       drop(endpoint)
     }
   }
-  const askOne = async <T>(endpoint: Endpoint, request: (connection: Connection) => Promise<T>, waitMs?: number) => {
+  const askOne = async <T>(endpoint: Endpoint, request: (connection: K2Connection) => Promise<T>, waitMs?: number) => {
     await admit(endpoint)
     return endpoint.ask(request, waitMs)
   }

@@ -1,18 +1,20 @@
 import type { Logger } from '../observe/index.ts'
-import { clockSlot } from './choose.ts'
 import type { SlotSource } from './client.ts'
 import { messageOf } from './errors.ts'
+import { type Clock, followStory, SHORTEST_SLOT_MS, type Story, turnClock } from './slot-clock.ts'
 
 /**
- * The slot clock of K2 as this node hears it, from all its endpoints. Never goes back: an endpoint that is behind does not turn
- * time, and of three or more, one that is ahead does not either.
+ * The slot clock of K2 as this node hears it, from all its endpoints. An endpoint that is behind does not turn time, and one that is
+ * ahead moves it no faster than time goes, but for a jump that it tells for a while and nobody contradicts. It goes back when, and
+ * only when, it proves to have followed a lie.
  */
 export interface Slots {
-  /** The highest slot heard of; undefined until K2 has answered. */
+  /** Undefined until K2 has answered. */
   now(): number | undefined
   /** Measured length of a slot. */
   slotMs(): number
-  on(listener: (slot: number) => void): () => void
+  /** Calls `listener` with each slot that the clock comes to; `back` when it was ahead by a lie, and begins anew. */
+  on(listener: (slot: number, back: boolean) => void): () => void
   /** @throws K2UnreachableError when no endpoint answers */
   start(): Promise<void>
   stop(): Promise<void>
@@ -26,6 +28,7 @@ export interface SlotsInit {
 
 /** K2's own slot time (KOII.md A3), until we have measured. */
 const DEFAULT_SLOT_MS = 400
+const LONGEST_SLOT_MS = 2000
 /** Silence of the subscription after which the slot is asked for. */
 const SILENT_SLOTS = 4
 /** Silence of the subscription, while slots go on, after which it is taken for dead and dialled again. */
@@ -36,7 +39,7 @@ const START_WAIT_MS = 1000
 
 interface Source {
   from: SlotSource
-  slot: number | undefined
+  story: Story | undefined
   /** By whatever way. */
   heardMs: number
   /** By subscription, or when that was dialled last. */
@@ -45,9 +48,9 @@ interface Source {
 }
 
 export function createSlots({ k2, log, nowMs = () => performance.now() }: SlotsInit): Slots {
-  const listeners = new Set<(slot: number) => void>()
-  const sources: Source[] = k2.slotSources.map((from) => ({ from, slot: undefined, heardMs: nowMs(), noticedMs: nowMs(), asking: false }))
-  let former: { slot: number; sinceMs: number; supported: boolean } | undefined
+  const listeners = new Set<(slot: number, back: boolean) => void>()
+  const sources: Source[] = k2.slotSources.map((from) => ({ from, story: undefined, heardMs: nowMs(), noticedMs: nowMs(), asking: false }))
+  let clock: Clock | undefined
   let slotMs = DEFAULT_SLOT_MS
   let anchor: { slot: number; ms: number } | undefined
   let timer: NodeJS.Timeout | undefined
@@ -57,23 +60,37 @@ export function createSlots({ k2, log, nowMs = () => performance.now() }: SlotsI
   const advance = () => {
     const at = nowMs()
     const live = sources.filter(({ from }) => !from.dropped())
-    const heard = live.flatMap(({ slot }) => (slot == null ? [] : [{ slot }]))
-    const next = clockSlot(heard, live.length, former, at, slotMs)
-    if (next == null || (former != null && next.slot <= former.slot)) {
+    const former = clock
+    clock = turnClock(
+      former,
+      live.flatMap(({ story }) => story ?? []),
+      at,
+      slotMs
+    )
+    if (clock == null || clock.slot === former?.slot) {
       return
     }
-    const { slot, lone, supported } = next
+    const { slot, measured } = clock
+    const back = former != null && slot < former.slot
+    if (back) {
+      log.warn(
+        { slot, was: former.slot },
+        'K2 has long been telling of earlier slots than our clock showed: it had followed a lie, and goes back'
+      )
+    }
     // a window of some slots smooths jitter; a jump (a warped local K2, a stall of ours) starts a new one, and so does what
     // only one endpoint says: its pace must not become ours
-    if (anchor == null || lone || slot - anchor.slot > 64) {
+    if (clock.jumpedAtMs != null) {
+      slotMs = inBounds(clock.jumpedAtMs)
+    }
+    if (anchor == null || !measured || slot - anchor.slot > 64) {
       anchor = { slot, ms: at }
     } else if (slot - anchor.slot >= 8) {
-      slotMs = Math.min(2000, Math.max(5, (at - anchor.ms) / (slot - anchor.slot)))
+      slotMs = inBounds((at - anchor.ms) / (slot - anchor.slot))
       anchor = { slot, ms: at }
     }
-    former = { slot, sinceMs: at, supported }
     for (const listener of listeners) {
-      listener(slot)
+      listener(slot, back)
     }
   }
 
@@ -82,7 +99,7 @@ export function createSlots({ k2, log, nowMs = () => performance.now() }: SlotsI
       return
     }
     source.heardMs = nowMs()
-    source.slot = Math.max(source.slot ?? 0, slot)
+    source.story = followStory(source.story, slot, source.heardMs)
     advance()
   }
 
@@ -106,7 +123,7 @@ export function createSlots({ k2, log, nowMs = () => performance.now() }: SlotsI
   }
 
   return {
-    now: () => former?.slot,
+    now: () => clock?.slot,
     slotMs: () => slotMs,
     on(listener) {
       listeners.add(listener)
@@ -120,8 +137,10 @@ export function createSlots({ k2, log, nowMs = () => performance.now() }: SlotsI
       const asked = sources.map(async (source) => {
         try {
           const slot = await source.from.slot()
-          source.slot = Number.isSafeInteger(slot) && slot >= 0 ? slot : undefined
           source.heardMs = nowMs()
+          if (Number.isSafeInteger(slot) && slot >= 0) {
+            source.story = followStory(undefined, slot, source.heardMs)
+          }
           setTimeout(first.resolve, START_WAIT_MS).unref()
         } catch (err) {
           failure = err
@@ -132,7 +151,7 @@ export function createSlots({ k2, log, nowMs = () => performance.now() }: SlotsI
         return
       }
       advance()
-      if (former == null) {
+      if (clock == null) {
         throw failure
       }
       leaves = sources.map((source) =>
@@ -145,7 +164,7 @@ export function createSlots({ k2, log, nowMs = () => performance.now() }: SlotsI
         for (const source of sources) {
           poll(source)
         }
-        // where one endpoint alone keeps time, time itself lets it go on
+        // where one endpoint alone keeps time, time itself lets it go on, and it tells whether a jump is to be believed
         advance()
       }, DEFAULT_SLOT_MS / 2)
     },
@@ -158,4 +177,8 @@ export function createSlots({ k2, log, nowMs = () => performance.now() }: SlotsI
       listeners.clear()
     }
   }
+}
+
+function inBounds(ms: number): number {
+  return Math.min(LONGEST_SLOT_MS, Math.max(SHORTEST_SLOT_MS, ms))
 }

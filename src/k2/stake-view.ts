@@ -12,7 +12,7 @@ import { type StakeAccount, speakerOf, stakeWeight, weightOrZero } from './settl
 export interface StakeView {
   /** Of the stake that a staking key speaks for in a cycle. */
   weight(key: string, cycle: number): bigint | undefined
-  /** Whether a staking key speaks for stake in a live cycle, or will in the next. */
+  /** Whether a staking key speaks for stake in a live cycle, or will in the next; it does until two readings in a row say that not. */
   isStaked(key: string): boolean | undefined
   /** All stake accounts as last read: address hints for discovery, last votes for the outbox. */
   accounts(): readonly StakeAccount[]
@@ -36,13 +36,17 @@ const KEPT_CYCLES = 5
 
 export function createStakeView({ k2, task, timing, slot, log }: StakeViewInit): StakeView {
   let accounts: StakeAccount[] | undefined
+  /** The reading before: what one alone says must not cut peers off. */
+  let former: StakeAccount[] = []
   const sets = new Map<number, StakeSet>()
   const listeners = new Set<() => void>()
   let reading: { promise: Promise<void>; minSlot: number } | undefined
 
   const read = async (minSlot: number) => {
     const from = Math.max(minSlot, 0)
-    accounts = await k2.stakes(task, from)
+    const found = await k2.stakes(task, from)
+    former = accounts ?? []
+    accounts = found
     const current = cycleAt(timing, Math.max(from, slot() ?? 0))
     // only cycles that had begun at the slot we asked for are fixed in what we got
     const begun = cycleAt(timing, from)
@@ -90,7 +94,9 @@ export function createStakeView({ k2, task, timing, slot, log }: StakeViewInit):
       // who has unstaked or been replaced still submits and votes for the cycles in which it counts
       const now = Math.max(0, cycleAt(timing, slot() ?? 0))
       const cycles = [now + 1, now, now - 1, now - 2].filter((cycle) => cycle >= 0)
-      return accounts.some((account) => cycles.some((cycle) => speakerOf(account, cycle) === key && weightOrZero(account, cycle) > 0n))
+      return [...accounts, ...former].some((account) =>
+        cycles.some((cycle) => speakerOf(account, cycle) === key && weightOrZero(account, cycle) > 0n)
+      )
     },
     accounts: () => accounts ?? [],
     async at(cycle) {

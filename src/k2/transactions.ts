@@ -97,8 +97,9 @@ export function createTransactions({ pool, programId, url }: { pool: Pool; progr
     },
     async airdrop(address, roe) {
       // asked of one alone: a second one would give a second time
-      const signature = await pool.endpoints[0]!.ask((connection) => connection.requestAirdrop(new PublicKey(address), Number(roe)))
-      await confirm(signature)
+      const to = new PublicKey(address).toBase58()
+      const signature = await pool.endpoints[0]!.ask((connection) => connection.requestExact('requestAirdrop', [to, roe]))
+      await confirm(String(signature))
     }
   }
   return transactions

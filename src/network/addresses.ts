@@ -14,8 +14,17 @@ export interface AddressRules {
 /** Only what the node's transports speak: TCP, and WebSocket over it. Relays and browser transports come another day. */
 const SPOKEN = new Set(['ip4', 'ip6', 'dns', 'dns4', 'dns6', 'tcp', 'ws', 'wss', 'tls', 'sni', 'http-path', 'p2p'])
 
-/** Checks an address that the network or K2 gave us before anything dials it. Pure. */
+/** Checks an address that the network or K2 gave us before anything dials it. Pure, and throws at none. */
 export function judgeAddress(address: Multiaddr, rules: AddressRules): AddressFault | undefined {
+  try {
+    return judge(address, rules)
+  } catch {
+    // some of what decodes does not read: a path that is no percent-encoding, a name that is no UTF-8
+    return 'malformed'
+  }
+}
+
+function judge(address: Multiaddr, rules: AddressRules): AddressFault | undefined {
   const parts = address.getComponents()
   const names = parts.map((part) => part.name)
   if (names.filter((name) => name === 'tcp').length !== 1 || !names.every((name) => SPOKEN.has(name))) {

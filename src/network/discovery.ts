@@ -1,17 +1,18 @@
 import type { Connection, Libp2p, PeerInfo } from '@libp2p/interface'
-import { peerIdFromString } from '@libp2p/peer-id'
-import { CODE_P2P, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
+import { shownText } from '../observe/shown-text.ts'
 import type { KeyValue } from '../store/index.ts'
 import type { Network } from '../wire/index.ts'
 import { type AddressRules, judgeAddress, parseAddress, usableAddresses, withoutPeer } from './addresses.ts'
+import { type Candidate, nextBatch, peerOf, type Source } from './candidates.ts'
 import { PeerNotFoundError } from './errors.ts'
 import type { Hello } from './hello.ts'
 import type { Peers } from './peers.ts'
 import { type Log, silentLog, type Timer, wallTimer } from './seams.ts'
 import { rendezvousKey, stakerKey } from './topic.ts'
 
-export type Source = 'cache' | 'hint' | 'bootstrap' | 'announcement' | 'dht'
+export type { Source }
 
 export type DiscoveryEvent =
   | { type: 'found'; source: Source; peer: string }
@@ -58,20 +59,9 @@ export interface Discovery {
   findStaker(staker: string, options?: { signal?: AbortSignal }): Promise<string>
 }
 
-interface Candidate {
-  /** What failures are remembered under: the PeerId where it is known, else the address. */
-  key: string
-  addresses: Multiaddr[]
-  source: Source
-  /** Whose node it is said to be. */
-  staker?: string
-}
-
 const MIN_PEERS = 8
 const DIAL_TIMEOUT_MS = 5_000
 const DHT_TIMEOUT_MS = 10_000
-/** Dials at a time: enough to fill the mesh in one go, few enough not to look like a scan. */
-const PARALLEL_DIALS = 8
 /** Between rounds: hasty while alone, unhurried while short of peers, slow when all is well. */
 const ALONE_MS = 1_000
 const SHORT_MS = 4_000
@@ -100,6 +90,8 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
   /** Addresses without a PeerId, and who answered there. */
   const answered = new Map<string, string>()
   const announced = new Set<string>()
+  /** Texts that are no address to dial, so that each is told of once. */
+  const refused = new Map<string, true>()
   let stopping = new AbortController()
   let cancelNext: (() => void) | undefined
   let round: Promise<void> | undefined
@@ -118,27 +110,35 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
   const fromText = (text: string, source: Source, allowed: AddressRules): Candidate | undefined => {
     const parsed = parseAddress(text, allowed)
     if ('fault' in parsed) {
-      if (parsed.fault !== 'own') {
-        onEvent({ type: 'refused', source, address: text.slice(0, 64), reason: parsed.fault })
+      if (parsed.fault !== 'own' && !refused.has(text)) {
+        bounded(refused, text, true)
+        const address = shownText(text, 64)
+        onEvent({ type: 'refused', source, address, reason: parsed.fault })
+        log.warn({ source, address, reason: parsed.fault }, 'passed over an address that cannot be dialled')
       }
       return undefined
     }
-    return { key: peerOf(parsed.address) ?? parsed.address.toString(), addresses: [parsed.address], source }
+    const peer = peerOf(parsed.address)
+    return { key: parsed.address.toString(), ...(peer == null ? {} : { peer }), addresses: [parsed.address], source }
   }
 
   const cached = async (): Promise<Candidate[]> => {
     const found: Candidate[] = []
-    for (const key of ((await cache?.list(CACHE_PREFIX)) ?? []).slice(0, MAX_CACHED)) {
+    const keys = await cache?.list(CACHE_PREFIX).catch((err) => log.debug({ err }, 'no peers are remembered'))
+    for (const key of (keys ?? []).slice(0, MAX_CACHED)) {
       try {
         const bytes = (await cache?.get(key)) as Uint8Array
         const addresses = (JSON.parse(Buffer.from(bytes).toString()) as string[]).map((text) => multiaddr(text))
+        const peer = key.slice(CACHE_PREFIX.length)
         found.push({
-          key: key.slice(CACHE_PREFIX.length),
+          key: peer,
+          peer,
           addresses: addresses.filter((one) => judgeAddress(one, rules()) == null),
           source: 'cache'
         })
       } catch {
-        await cache?.delete(key)
+        // no list of addresses, or one that is damaged
+        await cache?.delete(key).catch((err) => log.debug({ err }, 'a peer that cannot be read stays remembered'))
       }
     }
     return found
@@ -166,7 +166,9 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
         announced.add(binding.peerId)
         return []
       }
-      return [{ key: binding.peerId, addresses: usableAddresses(binding.multiaddrs, rules()), source: 'announcement' }]
+      return [
+        { key: binding.peerId, peer: binding.peerId, addresses: usableAddresses(binding.multiaddrs, rules()), source: 'announcement' }
+      ]
     })
 
   const providersOf = async (key: CID, signal: AbortSignal): Promise<Candidate[]> => {
@@ -187,7 +189,7 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
   const fromProvider = (provider: PeerInfo): Candidate[] => {
     const key = provider.id.toString()
     const addresses = provider.multiaddrs.filter((one) => judgeAddress(one, rules()) == null)
-    return key === self || addresses.length === 0 ? [] : [{ key, addresses: addresses.slice(0, 8), source: 'dht' }]
+    return key === self || addresses.length === 0 ? [] : [{ key, peer: key, addresses: addresses.slice(0, 8), source: 'dht' }]
   }
 
   const search = (): Promise<Candidate[]> => {
@@ -216,8 +218,8 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
     }
   }
 
-  const mayDial = ({ key, addresses, staker: whose }: Candidate) => {
-    const peer = answered.get(key) ?? key
+  const mayDial = ({ key, peer: said, addresses, staker: whose }: Candidate) => {
+    const peer = said ?? answered.get(key) ?? key
     const theirs = whose == null ? undefined : peers.bindingOf(whose)?.peerId
     const connected = isConnected(peer) || (theirs != null && isConnected(theirs))
     return addresses.length > 0 && peer !== self && !peers.isBanned(peer) && !connected && (failures.get(key)?.untilMs ?? 0) <= now()
@@ -225,15 +227,15 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
 
   /** Dials and waits for the hello. True when the peer may speak. */
   const reach = async (candidate: Candidate, signal: AbortSignal): Promise<boolean> => {
-    const { key, addresses, source } = candidate
+    const { key, peer: said, addresses, source } = candidate
     let connection: Connection
     try {
-      const target = addresses.map((one) => (peerOf(one) == null && isPeerId(key) ? one.encapsulate(`/p2p/${key}`) : one))
+      const target = addresses.map((one) => (peerOf(one) == null && said != null ? one.encapsulate(`/p2p/${said}`) : one))
       const limit = AbortSignal.any([AbortSignal.timeout(DIAL_TIMEOUT_MS), signal])
       connection = await libp2p.dial(target, { signal: limit })
     } catch (err) {
       const retryMs = fail(key)
-      onEvent({ type: 'failed', source, peer: key, reason: reasonOf(err), retryMs })
+      onEvent({ type: 'failed', source, peer: said ?? key, reason: reasonOf(err), retryMs })
       return false
     }
     const outcome = await hello.greet(connection)
@@ -275,9 +277,9 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
     const seen = new Set<string>()
     const rest = candidates.filter((one) => mayDial(one) && !seen.has(one.key) && seen.add(one.key))
     while (rest.length > 0 && stakedNow() < enough() && !stopping.signal.aborted) {
-      const batch = rest.splice(0, PARALLEL_DIALS)
-      for (const { source, key } of batch) {
-        onEvent({ type: 'found', source, peer: key })
+      const batch = nextBatch(rest).filter(mayDial)
+      for (const { source, key, peer } of batch) {
+        onEvent({ type: 'found', source, peer: peer ?? key })
       }
       await Promise.all(batch.map((one) => reach(one, stopping.signal)))
     }
@@ -352,7 +354,10 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
       }
       const binding = peers.bindingOf(wanted)
       if (bound() == null && binding != null) {
-        await reach({ key: binding.peerId, addresses: usableAddresses(binding.multiaddrs, rules()), source: 'announcement' }, limit)
+        await reach(
+          { key: binding.peerId, peer: binding.peerId, addresses: usableAddresses(binding.multiaddrs, rules()), source: 'announcement' },
+          limit
+        )
       }
       if (bound() == null) {
         for (const candidate of await providersOf(await stakerKey(network, wanted), limit)) {
@@ -378,19 +383,6 @@ function bounded<V>(map: Map<string, V>, key: string, value: V): void {
   map.set(key, value)
   if (map.size > MAX_FAILURES) {
     map.delete(map.keys().next().value as string)
-  }
-}
-
-function peerOf(address: Multiaddr): string | undefined {
-  return address.getComponents().findLast((part) => part.code === CODE_P2P)?.value
-}
-
-function isPeerId(text: string): boolean {
-  try {
-    peerIdFromString(text)
-    return true
-  } catch {
-    return false
   }
 }
 

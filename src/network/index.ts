@@ -21,11 +21,12 @@ export { createDiscovery, type Discovery, type DiscoveryEvent, type DiscoveryIni
 export { HostError, NodeKeyError, PeerNotFoundError, StreamLimitError } from './errors.ts'
 export { converse, type FrameLimits, next } from './frames.ts'
 export { createHello, HELLO_PROTOCOL, type Hello, type HelloFault, type HelloInit, type HelloOutcome, judgeHello } from './hello.ts'
+export { type HintedAddress, readHint } from './hints.ts'
 export { createHost, explainStart, type Host } from './host.ts'
 export { DHT_PROTOCOL, type HostServices, type Libp2pConfig, type Libp2pConfigInit, libp2pConfig } from './libp2p-config.ts'
 export { CONNECTION_LIMITS, type ConnectionLimits, LOCAL_CONNECTION_LIMITS, MAX_BAD_SIGNATURES } from './limits.ts'
 export { createMessageIds, type MessageIds, type Traffic } from './message-ids.ts'
-export { readOrMakeNodeKey } from './node-key.ts'
+export { readNodeKey, readOrMakeNodeKey } from './node-key.ts'
 export {
   type BindFault,
   type Binding,

@@ -11,7 +11,7 @@ import { NodeKeyError } from './errors.ts'
  * @throws NodeKeyError naming the file, what is wrong with it and what to do
  */
 export async function readOrMakeNodeKey(path: string): Promise<PrivateKey> {
-  const found = await read(path)
+  const found = await readNodeKey(path)
   if (found != null) {
     return found
   }
@@ -34,7 +34,8 @@ export async function readOrMakeNodeKey(path: string): Promise<PrivateKey> {
   return key
 }
 
-async function read(path: string): Promise<PrivateKey | undefined> {
+/** Reads the node key, or undefined where there is none yet. @throws NodeKeyError */
+export async function readNodeKey(path: string): Promise<PrivateKey | undefined> {
   let bytes: Uint8Array
   try {
     bytes = await readFile(path)

@@ -5,18 +5,25 @@ import { generateKeyPair as generateNodeKey } from '@libp2p/crypto/keys'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Timing } from '../clock/index.ts'
 import { createHost, createPeers } from '../network/index.ts'
-import { createProofs, type Proofs, type ProviderHint } from '../proofs/index.ts'
+import { createProofs, type Proofs, ProofUnavailableError, type ProviderHint } from '../proofs/index.ts'
 import { networkOf } from '../wire/index.ts'
 
 /** Someone who looks at proofs and records without taking part: no stake, no keys, nothing kept. */
 export interface Auditor {
   proofs: Proofs
+  /**
+   * Connects to whom of them it can, each address by itself: what one staker wrote keeps nobody from another's.
+   *
+   * @returns those who answered as who they are said to be, as soon as there is one and the others had a moment, too
+   */
+  reach(hints: readonly ProviderHint[], timeoutMs: number): Promise<ProviderHint[]>
   stop(): Promise<void>
 }
 
-export class AddressError extends Error {
-  override name = 'AddressError'
-}
+/** As many as one fetch asks. */
+const GROUP = 16
+const DIAL_TIMEOUT_MS = 5_000
+const MOMENT_MS = 500
 
 const NOWHERE = '11111111111111111111111111111111'
 const NO_TIME: Timing = { startingSlot: 0, roundSlots: 1, submissionWindow: 0, auditWindow: 0 }
@@ -47,8 +54,29 @@ export async function createAuditor(): Promise<Auditor> {
     { blocksDir: dir }
   )
   await proofs.start()
+  const answers = async ({ peerId, multiaddrs = [] }: ProviderHint, timeoutMs: number) => {
+    const signal = AbortSignal.timeout(timeoutMs)
+    // without the PeerId: dials to one peer are one dial, in which a dead address comes before a living one
+    const dials = multiaddrs.map(async (address) => (await libp2p.dial(multiaddr(address), { signal })).remotePeer.toString() === peerId)
+    return (await Promise.allSettled(dials)).some((one) => one.status === 'fulfilled' && one.value)
+  }
   return {
     proofs,
+    async reach(hints, timeoutMs) {
+      const reached = new Map<string, ProviderHint>()
+      const { promise: first, resolve: onFirst } = Promise.withResolvers<void>()
+      const all = Promise.all(
+        hints.map(async (hint) => {
+          if (await answers(hint, timeoutMs)) {
+            reached.set(hint.peerId, hint)
+            onFirst()
+          }
+        })
+      )
+      const moment = first.then(() => new Promise((resolve) => setTimeout(resolve, Math.min(MOMENT_MS, timeoutMs)).unref()))
+      await Promise.race([all, moment])
+      return hints.filter((hint) => reached.get(hint.peerId) === hint)
+    },
     async stop() {
       await proofs.stop()
       await libp2p.stop()
@@ -58,23 +86,34 @@ export async function createAuditor(): Promise<Auditor> {
 }
 
 /**
- * A multiaddr with its PeerId, as an address hint on K2 or a flag gives it.
+ * Asks those who may have something, some at a time, until one group gives it: however many of them are dead, slow or not there, each is
+ * asked.
  *
- * @throws AddressError
+ * @param timeoutMs - for all groups together
+ * @throws ProofUnavailableError when nobody gave it, and whatever else `ask` throws
  */
-export function providerAt(text: string): ProviderHint {
-  let peerId: string | undefined
-  try {
-    peerId = multiaddr(text)
-      .getComponents()
-      .findLast(({ name }) => name === 'p2p')?.value
-  } catch (err) {
-    throw new AddressError(
-      `"${text}" is not a multiaddr (${err instanceof Error ? err.message : String(err)}): give one such as /ip4/203.0.113.7/tcp/4001/p2p/12D3KooW...`
-    )
+export async function askInTurn<T>(
+  auditor: Pick<Auditor, 'reach'>,
+  hints: readonly ProviderHint[],
+  timeoutMs: number,
+  ask: (from: ProviderHint[], timeoutMs: number) => Promise<T>
+): Promise<T> {
+  const endMs = performance.now() + timeoutMs
+  for (let at = 0; ; at += GROUP) {
+    const group = hints.slice(at, at + GROUP)
+    const groups = Math.max(1, Math.ceil((hints.length - at) / GROUP))
+    const shareMs = Math.max(1, (endMs - performance.now()) / groups)
+    const groupEndMs = performance.now() + shareMs
+    const reached = await auditor.reach(group, Math.round(Math.min(DIAL_TIMEOUT_MS, shareMs / 2)))
+    if (reached.length === 0 && groups > 1) {
+      continue
+    }
+    try {
+      return await ask(reached.length === 0 ? group : reached, Math.max(1, Math.round(groupEndMs - performance.now())))
+    } catch (err) {
+      if (groups === 1 || !(err instanceof ProofUnavailableError)) {
+        throw err
+      }
+    }
   }
-  if (peerId == null) {
-    throw new AddressError(`"${text}" does not name the peer: add its PeerId, /p2p/12D3KooW...`)
-  }
-  return { peerId, multiaddrs: [text.slice(0, text.lastIndexOf('/p2p/'))] }
 }

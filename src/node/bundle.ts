@@ -1,9 +1,10 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Logger } from '../observe/index.ts'
+import type { CID } from 'multiformats/cid'
+import { type Logger, shownText } from '../observe/index.ts'
 import type { Proofs, ProviderHint } from '../proofs/index.ts'
-import { cidOfFiles, toCid } from '../proofs/index.ts'
+import { cidOfFiles, isInvalidProof, toCid } from '../proofs/index.ts'
 import { builtInBundles, bundlePath, createTaskRunner, MAX_BUNDLE_BYTES, type TaskManifest } from '../tasks/index.ts'
 
 export class BundleError extends Error {
@@ -37,16 +38,23 @@ const LIMITS = { maxBytes: 2 * MAX_BUNDLE_BYTES, maxBlocks: 64, maxDepth: 4 }
  * The task's bundle: the local copy when there is one, else fetched from peers by its CID and verified block by block.
  * Waits until somebody has it.
  *
- * @throws BundleError when the local copy is not the task's bundle
+ * @throws BundleError when the local copy is not the task's bundle, or what the task names can be no bundle
  */
 export async function obtainBundle({ proofs, cid, path, others = [], providers, signal, log, onWaiting }: BundleInit): Promise<Uint8Array> {
+  try {
+    toCid(cid)
+  } catch {
+    throw new BundleError(
+      `the task names "${shownText(cid)}" as its bundle, which is no CID, so nobody can have it: its manager can give it another with koii-mesh task update`
+    )
+  }
   if (path != null) {
     const content = await readBundle(bundleAt(path))
     const packed = await proofs.packFiles([{ path: BUNDLE_FILE, content }])
-    if (packed.cid.equals(toCid(cid))) {
+    if (isCid(packed.cid, cid)) {
       return content
     }
-    if (!others.some((other) => packed.cid.equals(toCid(other)))) {
+    if (!others.some((other) => isCid(packed.cid, other))) {
       throw new BundleError(
         `${path} is not the task's bundle: its CID is ${packed.cid}, the task names ${cid}. Leave --bundle out to fetch the right one from peers`
       )
@@ -63,6 +71,9 @@ export async function obtainBundle({ proofs, cid, path, others = [], providers, 
       return Buffer.concat(chunks)
     } catch (err) {
       signal.throwIfAborted()
+      if (isInvalidProof(err)) {
+        throw new BundleError(`the task's bundle can be none: ${err.message}`)
+      }
       const reason = err instanceof Error ? err.message : String(err)
       log.debug({ cid, reason }, 'no peer has given the bundle yet')
       onWaiting(reason)
@@ -114,5 +125,14 @@ async function readBundle(path: string): Promise<Uint8Array> {
     throw new BundleError(
       `cannot read the bundle ${path} (${(err as NodeJS.ErrnoException).code}): give the path of a JavaScript module, or one of ${builtInBundles.join(', ')}`
     )
+  }
+}
+
+/** Whether a text on K2 names this CID; a manager may write any. */
+function isCid(cid: CID, text: string): boolean {
+  try {
+    return cid.equals(toCid(text))
+  } catch {
+    return false
   }
 }

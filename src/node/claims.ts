@@ -1,34 +1,68 @@
 import type { K2Client, TransactionSigner } from '../k2/index.ts'
 import { applySlash, claim as claimInstruction, REFUSALS, SettlementError } from '../k2/settlement/index.ts'
-import type { Proofs, ProviderHint } from '../proofs/index.ts'
+import { ProofUnavailableError, type ProviderHint } from '../proofs/index.ts'
 import { type Ledger, merkleProof, readLedger, readRecord } from '../record/index.ts'
-import { providerAt } from './auditor.ts'
+import { type Auditor, askInTurn } from './auditor.ts'
+import { type BadHint, hintsOf } from './hints.ts'
 import { blocksFrom, recordCid } from './records.ts'
 
 export class ClaimError extends Error {
   override name = 'ClaimError'
 }
 
+/** Of sixteen that are asked at once. */
 const FETCH_TIMEOUT_MS = 20_000
+const MAX_TIMEOUT_MS = 120_000
+
+export interface LedgerOptions {
+  /** Who is asked besides the task's stakers, before them. */
+  also?: readonly ProviderHint[]
+  /** Told of stakers whose address on K2 is of no use; they are passed over. */
+  onBadHints?: (bad: BadHint[]) => void
+}
 
 /**
  * The ledger that K2's last finalized root commits to, fetched from the task's stakers and checked against K2.
  *
  * @throws ClaimError
  */
-export async function ledgerOf(k2: K2Client, proofs: Proofs, taskId: string, also: ProviderHint[] = []): Promise<Ledger> {
+export async function ledgerOf(
+  k2: Pick<K2Client, 'task' | 'stakes'>,
+  auditor: Auditor,
+  taskId: string,
+  { also = [], onBadHints }: LedgerOptions = {}
+): Promise<Ledger> {
   const task = await k2.task(taskId)
-  if (task.finalized == null) {
+  const { finalized } = task
+  if (finalized == null) {
     throw new ClaimError('no cycle of this task has been finalized yet: there is nothing to claim')
   }
-  const from = [...also, ...(await k2.stakes(taskId)).flatMap(({ addressHint }) => (addressHint == null ? [] : [providerAt(addressHint)]))]
-  const get = blocksFrom(proofs, from, FETCH_TIMEOUT_MS)
-  const { content } = await readRecord(recordCid(task.finalized.recordDigest), get)
-  const { ledger, root } = await readLedger(content.ledger, get, undefined, content)
-  if (!Buffer.from(root).equals(task.finalized.root)) {
-    throw new ClaimError('the ledger does not have the root that K2 has: the finalized record is wrong, and nothing can be claimed by it')
+  const { from, bad } = hintsOf(await k2.stakes(taskId))
+  if (bad.length > 0) {
+    onBadHints?.(bad)
   }
-  return ledger
+  const hints = [...also, ...from]
+  const timeoutMs = Math.min(MAX_TIMEOUT_MS, FETCH_TIMEOUT_MS * Math.max(1, Math.ceil(hints.length / 16)))
+  try {
+    const { ledger, root } = await askInTurn(auditor, hints, timeoutMs, async (some, someMs) => {
+      const get = blocksFrom(auditor.proofs, some, someMs)
+      const { content } = await readRecord(recordCid(finalized.recordDigest), get)
+      return readLedger(content.ledger, get, undefined, content)
+    })
+    if (!Buffer.from(root).equals(finalized.root)) {
+      throw new ClaimError('the ledger does not have the root that K2 has: the finalized record is wrong, and nothing can be claimed by it')
+    }
+    return ledger
+  } catch (err) {
+    throw err instanceof ProofUnavailableError ? new ClaimError(noLedger(finalized.cycle, hints.length, err)) : err
+  }
+}
+
+/** The user asked for money, and knows of no proof: what is missing is the ledger. */
+function noLedger(cycle: number, asked: number, { facts }: ProofUnavailableError): string {
+  const answers = Array.isArray(facts.providers) ? facts.providers.slice(0, 3) : []
+  const whom = asked === 0 ? 'no staker of the task has an address on K2' : `asked ${asked} by their addresses`
+  return `nobody gave the ledger of cycle ${cycle}, which says what is owed: ${whom}${answers.length === 0 ? '' : ` (${answers.join('; ')})`}. An address on K2 may be out of date: name a node that is up with --from, by an address that its koii-mesh status --json shows`
 }
 
 /** Claims what the ledger owes a staker. @throws ClaimError, a settlement refusal */
@@ -104,15 +138,15 @@ export const slashLatest = byLatestLedger(slashFor)
 function byLatestLedger<T>(act: (k2: K2Client, task: string, staker: string, ledger: Ledger, payer: TransactionSigner) => Promise<T>) {
   return async (
     k2: K2Client,
-    proofs: Proofs,
+    auditor: Auditor,
     task: string,
     staker: string,
     payer: TransactionSigner,
-    also: ProviderHint[] = []
+    options: LedgerOptions = {}
   ): Promise<T> => {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await act(k2, task, staker, await ledgerOf(k2, proofs, task, also), payer)
+        return await act(k2, task, staker, await ledgerOf(k2, auditor, task, options), payer)
       } catch (err) {
         if (!(err instanceof SettlementError && err.code === REFUSALS.BadProofError.code) || attempt === CLAIM_ATTEMPTS) {
           throw err

@@ -22,7 +22,7 @@ import { randomInt } from 'node:crypto'
 import { join } from 'node:path'
 import bs58 from 'bs58'
 import type { CID } from 'multiformats/cid'
-import { cycleAt, liveCycles, type Timing, windowOf } from '../clock/index.ts'
+import { type CycleSchedule, cycleAt, liveCycles, scheduleFor, type Timing, windowOf } from '../clock/index.ts'
 import { bytesOf, type Config } from '../config/index.ts'
 import { createGossip, createPool } from '../gossip/index.ts'
 import { createSigner, generateKeyPair, type KeyPair, readKeyFile, type Signer, verifyEd25519, writeKeyFile } from '../identity/index.ts'
@@ -41,27 +41,45 @@ import {
 import { createEvents, type Events, type Logger } from '../observe/index.ts'
 import { createProofs, createTaskProofs, type ProviderHint } from '../proofs/index.ts'
 import { LARGEST_SLASH, proposerFor } from '../record/index.ts'
-import { createRounds } from '../rounds/index.ts'
+import { createRounds, type StakeSet } from '../rounds/index.ts'
 import { openStore } from '../store/index.ts'
 import { createSync } from '../sync/index.ts'
-import { createK2Reader, createTaskRunner, type TaskK2Reader } from '../tasks/index.ts'
+import { createK2Reader, createTaskRunner, ENDINGS, type TaskK2Reader } from '../tasks/index.ts'
 import { AUDITS_PER_CYCLE, type Body, type Message, networkOf, onceKey, open, seal, signedBytes } from '../wire/index.ts'
 import { startApi } from './api.ts'
 import { BundleError, obtainBundle } from './bundle.ts'
+import { slashFor } from './claims.ts'
 import { distributionOf } from './distribution.ts'
 import { createEffects } from './effects.ts'
-import { createRecords, recordCid } from './records.ts'
+import { createRecords, type Records, recordCid } from './records.ts'
+import { createSlasher } from './slasher.ts'
 import { createTaskHost, type TaskHost } from './task-host.ts'
 import { createTaskVersions, type TaskVersion } from './task-versions.ts'
 
 export { API_FILE, ApiError } from './api.ts'
-export { AddressError, type Auditor, createAuditor, providerAt } from './auditor.ts'
+export { type Auditor, askInTurn, createAuditor } from './auditor.ts'
 export { BUNDLE_FILE, BundleError, bundleAt, describeBundle } from './bundle.ts'
 export { ClaimError, claimFor, claimLatest, ledgerOf, slashFor, slashLatest } from './claims.ts'
 export { distributionOf } from './distribution.ts'
 export { type FetchedRecord, fetchRecordTo } from './fetch-record.ts'
+export { AddressError, aboutBadHints, type BadHint, hintsOf, providerAt } from './hints.ts'
 export { blocksFrom, recordCid } from './records.ts'
 export type { TaskHost } from './task-host.ts'
+
+/** What a wrapper of the way out of messages may use. */
+export interface PublishTools {
+  keyPair: KeyPair
+  signedBytes(body: Uint8Array): Uint8Array
+  open(bytes: Uint8Array): Message
+  /** Gossips what is signed already. */
+  send(message: Message): Promise<void>
+  /** Gives it to those connected peers whose stakers are chosen, and to nobody else. */
+  sendTo(message: Message, chosen: (staker: string) => boolean): Promise<void>
+  slot(): number
+  slotMs(): number
+  schedule(cycle: number): CycleSchedule
+  stakes(cycle: number): Promise<StakeSet>
+}
 
 /** What a testnet puts in the place of an honest part, to see how the others take it. */
 export interface NodeParts {
@@ -69,16 +87,10 @@ export interface NodeParts {
   taskHost?: (honest: TaskHost) => TaskHost
   /** Whether blocks are served at all. */
   serve?: boolean
-  /** Wraps the way out of messages. `send` gossips what is signed already. */
-  publish?: (
-    honest: (body: Body) => Promise<void>,
-    tools: {
-      keyPair: KeyPair
-      signedBytes(body: Uint8Array): Uint8Array
-      open(bytes: Uint8Array): Message
-      send(message: Message): Promise<void>
-    }
-  ) => (body: Body) => Promise<void>
+  /** Wraps the one who builds and checks records. */
+  records?: (honest: Records) => Records
+  /** Wraps the way out of messages. */
+  publish?: (honest: (body: Body) => Promise<void>, tools: PublishTools) => (body: Body) => Promise<void>
   /** Wraps the way out of final votes. */
   vote?: (honest: (vote: FinalVote) => Promise<void>) => (vote: FinalVote) => Promise<void>
 }
@@ -199,6 +211,9 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       { libp2p, store: store.keyValue('pins') },
       {
         blocksDir: join(config.dataDir, 'blocks'),
+        isStaked: peers.isStaked,
+        dialOncePerCycle: true,
+        unstakedBytesPerS: sizes.serveUnstaked,
         ...(parts.serve === false ? { mayServe: () => false } : {})
       }
     )
@@ -238,7 +253,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         events.emit('task-failed', { bundle: cid, reason: messageOf(err) })
       }
     })
-    const records = createRecords({
+    const honestRecords = createRecords({
       proofs,
       taskId: config.task,
       genesisHash,
@@ -248,6 +263,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       distribution: (input) => distributionOf(versions.of(input.cycle)?.runner, input),
       providers
     })
+    const records = parts.records?.(honestRecords) ?? honestRecords
 
     // the rounds, and the way of a final vote
     const outbox = createOutbox({
@@ -282,6 +298,18 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       log,
       onSent: (cycle, stakers, { signature, bytes }) => events.emit('batched', { cycle, stakers, signature, bytes })
     })
+    // what others have lost, and nobody is paid for having taken
+    const payer = { address: signer.address, sign: (message: Uint8Array) => signer.signTransaction(message) }
+    const slasher = createSlasher({
+      k2,
+      task: config.task,
+      self,
+      payer: payer.address,
+      stakers: () => stakes.accounts().map(({ stakingKey }) => stakingKey),
+      apply: (staker, ledger) => slashFor(k2, config.task, staker, ledger, payer),
+      log,
+      onApplied: (cycle, staker, { amount, signature }) => events.emit('slash-applied', { cycle, staker, amount, signature })
+    })
     const rounds = createRounds({
       self,
       network,
@@ -295,7 +323,16 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         keyPair,
         signedBytes: (body) => signedBytes(network, body),
         open: (bytes) => open(bytes, network),
-        send: sendMessage
+        send: sendMessage,
+        sendTo: async (message, chosen) =>
+          gossip.sendTo(
+            message,
+            peers.staked().flatMap(({ peerId, staker }) => (chosen(staker) ? [peerId] : []))
+          ),
+        slot: () => slots.now() ?? 0,
+        slotMs: slots.slotMs,
+        schedule: (cycle) => scheduleFor(timing, cycle),
+        stakes: stakes.at
       }) ?? honestPublish
     const stopping = new AbortController()
     const effects = createEffects({
@@ -305,7 +342,10 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       stakes,
       records,
       task: (cycle) => versions.of(cycle)?.host,
-      vote: parts.vote?.(outbox.cast) ?? outbox.cast,
+      vote: (vote) => {
+        batcher.decided(vote)
+        return (parts.vote?.(outbox.cast) ?? outbox.cast)(vote)
+      },
       publish,
       taskAccount: (minSlot) => k2.task(config.task, minSlot),
       blockhashAt: async (slot) => bs58.decode((await k2.blockAtOrAfter(slot)).blockhash),
@@ -394,9 +434,10 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
 
     // -- time
 
-    function onSlot(slot: number): void {
-      effects.handle({ type: 'slot', slot, connected: peers.staked().length > 0 })
+    function onSlot(slot: number, back = false): void {
+      effects.handle({ type: 'slot', slot, back, connected: peers.staked().length > 0 })
       batcher.onSlot(slot)
+      slasher.onSlot(slot)
       const cycle = Math.max(0, cycleAt(timing, slot))
       workingCycle = cycle
       if (cycle !== seenCycle) {
@@ -447,6 +488,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
 
     function onCycle(cycle: number): void {
       store.messages.prune(config.task, cycle - 2)
+      proofs.beginCycle()
       events.emit('stats', { cycle, ...stats() })
       // the subscription may have missed the news
       k2.task(config.task).then(onTaskAccount, (err) => log.warn({ reason: messageOf(err) }, 'K2 did not tell how the task stands'))
@@ -519,6 +561,11 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
     /** Has the finalized record here, and tells what it meant for us. */
     async function settle(cycle: number, cid: CID): Promise<void> {
       const { content, ledger, tally: outcome } = await records.outcome(cid, await stakes.at(cycle))
+      if (config.applySlashes && stakes.isStaked(self) === true) {
+        slasher
+          .finalized(cycle, ledger, slots.now() ?? 0)
+          .catch((err) => log.debug({ cycle, reason: messageOf(err) }, 'K2 did not tell which slashes it lacks'))
+      }
       const accepted = outcome.accepted.some(({ signer: submitter }) => submitter === self)
       const rejected = outcome.rejected.find((one) => one.staker === self)
       const { staker } = ownStake() ?? { staker: self }
@@ -583,7 +630,13 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       // a stop in the middle of the start ends it
       const stop = () => void made.stop()
       stopping.signal.addEventListener('abort', stop, { once: true })
-      const manifest = await made.manifest()
+      let manifest = await made.manifest()
+      // what is this machine's fault passes: without the manifest no submission can be judged
+      while (!manifest.ok && manifest.ending != null && ENDINGS[manifest.ending].whose === 'ours' && !stopping.signal.aborted) {
+        log.warn({ cid, reason: `${manifest.reason}: ${manifest.detail}` }, 'the task’s manifest could not be read; trying again')
+        await new Promise((resolve) => setTimeout(resolve, 1000))
+        manifest = await made.manifest()
+      }
       stopping.signal.throwIfAborted()
       stopping.signal.removeEventListener('abort', stop)
       if (manifest.ok && manifest.value.network === true && !config.allowNetwork) {
@@ -598,7 +651,8 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         taskId: config.task,
         runner: made,
         proofs,
-        limits: { maxBytes: sizes.quota / 16, maxBlocks: 10_000 },
+        bounds: manifest.ok ? manifest.value : {},
+        limits: { maxBytes: sizes.quota / 16 },
         alsoProvide
       })
       return { runner: made, host: parts.taskHost == null ? honest : parts.taskHost(honest) }
@@ -712,6 +766,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         await versions.stop()
         await outbox.stop()
         await batcher.stop()
+        await slasher.stop()
         await discovery.stop()
         await sync.stop()
         await hello.stop()

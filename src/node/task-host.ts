@@ -1,15 +1,26 @@
 import { CID } from 'multiformats/cid'
-import { createTaskProofs, isInvalidProof, type Proofs, ProofUnavailableError, type ProviderHint } from '../proofs/index.ts'
+import {
+  createTaskProofs,
+  type DeclaredProof,
+  declaredFault,
+  isInvalidProof,
+  type Proofs,
+  ProofUnavailableError,
+  type ProviderHint,
+  type SubmissionBounds
+} from '../proofs/index.ts'
 import type { SubmissionDraft } from '../rounds/index.ts'
-import type { CycleTiming, TaskRunner } from '../tasks/index.ts'
+import { type CycleTiming, oneLine, type TaskRunner } from '../tasks/index.ts'
 import { type Finding, LIMITS, type Message } from '../wire/index.ts'
 
 export interface TaskHostInit {
   taskId: string
   runner: TaskRunner
   proofs: Proofs
-  /** Bounds on a proof that a task may ask auditors to fetch. */
-  limits: { maxBytes: number; maxBlocks: number }
+  /** What the bundle's manifest says of the proofs of a submission: the same at every node, so that who breaks it is wrong. */
+  bounds?: SubmissionBounds
+  /** What this node takes of one submission's proofs, all together. A submission beyond it is not ours to judge. */
+  limits: { maxBytes: number; maxBlocks?: number }
   /** Whether we tell the DHT of a proof of somebody else's that we have fetched. */
   alsoProvide: () => boolean
 }
@@ -30,13 +41,53 @@ export interface TaskHost {
   audit(submission: Message, from: ProviderHint[], timing: CycleTiming, limits: { fetchMs: number; totalMs: number }): Promise<Audited>
 }
 
-/**
- * What the bundle's audit does to itself over a submission is the submission's fault only when it happens to every
- * honest auditor alike: it broke the process. Everything else may be our machine's.
- */
-const BREAKS_AUDIT = new Set(['crashed', 'out-of-memory'])
+/** What the task, a peer or a proof had a say in is shown and logged: one line that only shows. */
+const REASON_BYTES = 1000
 
-export function createTaskHost({ taskId, runner, proofs, limits, alsoProvide }: TaskHostInit): TaskHost {
+export function createTaskHost(init: TaskHostInit): TaskHost {
+  const host = createHost(init)
+  return {
+    async work(timing, timeoutMs) {
+      const worked = await host.work(timing, timeoutMs)
+      return worked.ok ? worked : { ok: false, reason: oneLine(worked.reason, REASON_BYTES) }
+    },
+    async audit(submission, from, timing, limits) {
+      const { finding, reason } = await host.audit(submission, from, timing, limits)
+      return { finding, reason: oneLine(reason, REASON_BYTES) }
+    }
+  }
+}
+
+function createHost({ taskId, runner, proofs, bounds = {}, limits, alsoProvide }: TaskHostInit): TaskHost {
+  /** Has all of a submission's proofs here and kept. @returns what to say when it cannot */
+  async function bring(roots: Root[], from: ProviderHint[], cycle: number, { fetchMs, totalMs }: Times): Promise<Audited | null> {
+    const started = performance.now()
+    for (const root of roots) {
+      try {
+        // its declaration bounds it, and that is within the bounds of the task
+        await proofs.fetch(root.cid, {
+          from,
+          declared: root.declared,
+          timeoutMs: Math.max(1, started + fetchMs - performance.now())
+        })
+      } catch (err) {
+        if (isInvalidProof(err)) {
+          return { finding: 'invalid', reason: err.message }
+        }
+        return err instanceof ProofUnavailableError
+          ? { finding: 'unavailable', reason: notHere(err, fetchMs, totalMs) }
+          : abstained(messageOf(err))
+      }
+      try {
+        // kept and served on: a proof that one auditor has read survives its author
+        await proofs.pin(root.cid, { task: taskId, cycle, provide: alsoProvide() })
+      } catch (err) {
+        return abstained(`the proof came and cannot be kept: ${messageOf(err)}`)
+      }
+    }
+    return null
+  }
+
   return {
     async work(timing, timeoutMs) {
       const worked = await runner.task(timing, { timeoutMs })
@@ -60,46 +111,49 @@ export function createTaskHost({ taskId, runner, proofs, limits, alsoProvide }: 
           const { sizeBytes, blocks } = await proofs.pin(root, { task: taskId, cycle: timing.cycle })
           drafts.push({ cid: CID.parse(root).bytes, size: sizeBytes, blocks })
         } catch (err) {
-          return { ok: false, reason: `the task's proof ${root} cannot be kept: ${err instanceof Error ? err.message : String(err)}` }
+          return { ok: false, reason: `the task's proof ${root} cannot be kept: ${messageOf(err)}` }
         }
+      }
+      const fault = declaredFault(drafts.map(declaredOf), bounds)
+      if (fault != null) {
+        return { ok: false, reason: `the task's submission would be refused by everybody: ${fault}` }
       }
       return { ok: true, draft: { value: Buffer.from(value), proofs: drafts } }
     },
 
-    async audit(submission, from, timing, { fetchMs, totalMs }) {
+    async audit(submission, from, timing, times) {
       const { value, proofs: declared } = submission.body.submission!
       const started = performance.now()
-      const roots = declared.map(({ cid, size, blocks }) => ({ cid: CID.decode(cid), declared: { sizeBytes: size, blocks } }))
-      for (const root of roots) {
-        try {
-          await proofs.fetch(root.cid, {
-            from,
-            declared: root.declared,
-            limits,
-            timeoutMs: Math.max(1, started + fetchMs - performance.now())
-          })
-          // kept and served on: a proof that one auditor has read survives its author
-          await proofs.pin(root.cid, { task: taskId, cycle: timing.cycle, provide: alsoProvide() })
-        } catch (err) {
-          if (isInvalidProof(err)) {
-            return { finding: 'invalid', reason: err.message }
-          }
-          if (err instanceof ProofUnavailableError) {
-            return { finding: 'unavailable', reason: notHere(err, fetchMs, totalMs) }
-          }
-          return { finding: 'abstained', reason: err instanceof Error ? err.message : String(err) }
-        }
+      // by the protocol and the manifest alone: nobody is asked for what is wrong already
+      const fault = declaredFault(declared.map(declaredOf), bounds)
+      if (fault != null) {
+        return { finding: 'invalid', reason: fault }
+      }
+      const bytes = declared.reduce((sum, { size }) => sum + size, 0)
+      const blocks = declared.reduce((sum, proof) => sum + proof.blocks, 0)
+      if (bytes > limits.maxBytes || blocks > (limits.maxBlocks ?? Number.POSITIVE_INFINITY)) {
+        return abstained(
+          `proofs of ${bytes} bytes in ${blocks} blocks are more than this node takes (${limits.maxBytes} bytes): raise its quota`
+        )
+      }
+      const roots = declared.map((proof) => ({ cid: CID.decode(proof.cid), declared: declaredOf(proof) }))
+      const missing = await bring(roots, from, timing.cycle, times)
+      if (missing != null) {
+        return missing
       }
       const reader = createTaskProofs(proofs, { roots: () => roots.map(({ cid }) => cid) })
       const audited = await runner.audit(
         { staker: submission.signer, value: Buffer.from(value).toString('utf8'), proofs: roots.map(({ cid }) => cid.toString()) },
         timing,
         reader,
-        { timeoutMs: Math.max(1, started + totalMs - performance.now()) }
+        { timeoutMs: Math.max(1, started + times.totalMs - performance.now()) }
       )
       if (!audited.ok) {
-        const reason = `the task's audit ${audited.reason}: ${audited.detail}`
-        return { finding: BREAKS_AUDIT.has(audited.reason) ? 'invalid' : 'abstained', reason }
+        // the runner alone knows whose doing it was (src/tasks/endings.ts)
+        return {
+          finding: audited.accuses === true ? 'invalid' : 'abstained',
+          reason: `the task's audit ${audited.reason}: ${audited.detail}`
+        }
       }
       return audited.value.valid
         ? { finding: 'valid', reason: '' }
@@ -107,6 +161,20 @@ export function createTaskHost({ taskId, runner, proofs, limits, alsoProvide }: 
     }
   }
 }
+
+interface Times {
+  fetchMs: number
+  totalMs: number
+}
+
+interface Root {
+  cid: CID
+  declared: DeclaredProof
+}
+
+const declaredOf = ({ size, blocks }: { size: number; blocks: number }): DeclaredProof => ({ sizeBytes: size, blocks })
+const abstained = (reason: string): Audited => ({ finding: 'abstained', reason })
+const messageOf = (err: unknown): string => (err instanceof Error ? err.message : String(err))
 
 /** A reason has one short line on the wire: the CID is in the submission already, so what it says is the times and who was asked. */
 function notHere({ facts }: ProofUnavailableError, fetchMs: number, totalMs: number): string {

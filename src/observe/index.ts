@@ -11,8 +11,10 @@
  * ```
  */
 import { type Logger, pino } from 'pino'
+import { shownJson } from './shown-text.ts'
 
 export type { Logger } from 'pino'
+export { shownJson, shownText } from './shown-text.ts'
 
 /** One thing that happened. Amounts are decimal strings of ROE. */
 export interface NodeEvent {
@@ -48,15 +50,16 @@ export function createEvents({ slot, node }: { slot: () => number | undefined; n
   }
 }
 
-/** JSON with bigint as decimal text. */
+/** JSON with bigint as decimal text; a terminal that shows it acts on nothing that it holds. */
 export function toLine(value: unknown): string {
-  return JSON.stringify(value, (_key, inner) => (typeof inner === 'bigint' ? inner.toString() : inner))
+  return shownJson(JSON.stringify(value, (_key, inner) => (typeof inner === 'bigint' ? inner.toString() : inner)))
 }
 
 /** The log for people, on standard error: standard output is for what a command answers. */
 export function createLog({ level, name }: { level: string; name?: string }): Logger {
+  const out = pino.destination({ dest: 2, sync: true })
   return pino(
     { level, base: name == null ? {} : { name }, timestamp: pino.stdTimeFunctions.isoTime },
-    pino.destination({ dest: 2, sync: true })
+    { write: (line) => void out.write(shownJson(line)) }
   )
 }

@@ -34,6 +34,21 @@ export class ProofMalformedError extends ProofError {
   override name = 'ProofMalformedError'
 }
 
+/**
+ * Whether a failure is this machine's (no memory, no descriptors, a disk that fails, a call given up), whoever's bytes were
+ * being read: then it says nothing about a proof.
+ */
+export function isOwnFault(err: unknown): boolean {
+  const { name, message, errno } = (err ?? {}) as { name?: unknown; message?: unknown; errno?: unknown }
+  return (
+    name === 'BlockStoreError' ||
+    name === 'AbortError' ||
+    name === 'TimeoutError' ||
+    typeof errno === 'number' ||
+    (name === 'RangeError' && /allocation failed|call stack/i.test(String(message)))
+  )
+}
+
 /** True when the proof itself is at fault: every node that fetches it finds the same. */
 export function isInvalidProof(err: unknown): err is ProofError {
   return err instanceof ProofTooLargeError || err instanceof ProofTooDeepError || err instanceof ProofMalformedError

@@ -13,7 +13,7 @@ import type { Blocks, WriteSession } from './blocks.ts'
 import { keyOf, profileFault } from './cid-profile.ts'
 import { isInvalidProof, ProofMalformedError, ProofTooLargeError, ProofUnavailableError } from './errors.ts'
 import { type DagLimits, DEFAULT_DAG_LIMITS, LIMITS } from './limits.ts'
-import { checkHint, connect, type ProviderHint } from './providers.ts'
+import { checkHint, connect, type DialBook, type ProviderHint } from './providers.ts'
 import type { Timers } from './timers.ts'
 import { DagBooks } from './walk.ts'
 
@@ -44,6 +44,8 @@ interface FetchComponents {
   blocks: Blocks
   client: BlockClient
   timers: Timers
+  /** What was dialled; without it, as often as it takes. */
+  dials?: DialBook | undefined
   log: (format: string, ...args: unknown[]) => void
 }
 
@@ -137,6 +139,8 @@ interface Provider {
   peerId: PeerId
   name: string
   multiaddrs: Multiaddr[]
+  /** Only the DHT names it. */
+  isStranger: boolean
   state: 'new' | 'connecting' | 'ready' | 'failed'
   /** Since when it owes us something: a connection, or the next block. */
   waitingSinceMs: number
@@ -378,7 +382,7 @@ class FetchWalk implements BlockSink {
 
   // --- whom to ask
 
-  #addProvider(peerId: PeerId, multiaddrs: Multiaddr[]): Provider {
+  #addProvider(peerId: PeerId, multiaddrs: Multiaddr[], isStranger = false): Provider {
     const name = peerId.toString()
     let provider = this.#providers.get(name)
     if (provider == null) {
@@ -386,6 +390,7 @@ class FetchWalk implements BlockSink {
         peerId,
         name,
         multiaddrs,
+        isStranger,
         state: 'new',
         waitingSinceMs: 0,
         bytesThen: 0,
@@ -395,9 +400,13 @@ class FetchWalk implements BlockSink {
         why: ''
       }
       this.#providers.set(name, provider)
-    } else if (provider.multiaddrs.length === 0) {
-      provider.multiaddrs = multiaddrs
+    } else if (multiaddrs.length > 0) {
+      // who names another's PeerId with an address of his own does not take that one's place
+      const known = new Set(provider.multiaddrs.map(String))
+      const more = multiaddrs.filter((address) => !known.has(address.toString()))
+      provider.multiaddrs = [...provider.multiaddrs, ...more].slice(0, LIMITS.multiaddrs)
     }
+    provider.isStranger &&= isStranger
     return provider
   }
 
@@ -471,14 +480,14 @@ class FetchWalk implements BlockSink {
   }
 
   #connect(provider: Provider): void {
-    const { libp2p, timers } = this.#components
+    const { libp2p, timers, dials } = this.#components
     if (libp2p.getConnections(provider.peerId).some(({ status }) => status === 'open')) {
       provider.state = 'ready'
       return
     }
     provider.state = 'connecting'
     provider.waitingSinceMs = timers.now()
-    connect(libp2p, provider.peerId, provider.multiaddrs, this.#controller.signal).then(
+    connect(libp2p, provider.peerId, provider.multiaddrs, this.#controller.signal, { book: dials, isStranger: provider.isStranger }).then(
       () => {
         provider.state = 'ready'
         this.#pump()
@@ -566,7 +575,7 @@ class FetchWalk implements BlockSink {
       })) {
         const hint = checkHint({ peerId: id.toString(), multiaddrs: multiaddrs.map((address) => address.toString()) })
         if (hint != null) {
-          this.#addProvider(hint.peerId, hint.multiaddrs)
+          this.#addProvider(hint.peerId, hint.multiaddrs, true)
           this.#pump()
         }
         if (++found >= LIMITS.providers) {

@@ -36,6 +36,7 @@ import { createEmbeddedHelia } from './helia.ts'
 import { type Packed, type PackedFile, packFiles, packNode } from './pack.ts'
 import { type KeyValue, type Pin, Pins } from './pins.ts'
 import { Announcer } from './provide.ts'
+import { DialBook } from './providers.ts'
 import { createReader, type ProofReader } from './reader.ts'
 import { type Saved, saveBlocks, saveProof } from './save.ts'
 import { systemTimers, type Timers } from './timers.ts'
@@ -43,6 +44,7 @@ import { systemTimers, type Timers } from './timers.ts'
 export { cidOfFiles } from './cid-of-files.ts'
 export { toCid } from './cid-profile.ts'
 export type { Collected, CollectOptions, PinOptions } from './collect.ts'
+export { type DeclaredProof, declaredFault, type SubmissionBounds } from './declared.ts'
 export {
   BlockStoreError,
   isInvalidProof,
@@ -77,6 +79,12 @@ export interface ProofsInit {
   blocksDir?: string
   /** Whether a peer's wants are answered. @default everyone's */
   mayServe?: (peerId: PeerId) => boolean
+  /** Whether a peer, by the text of its PeerId, is served at once; all others share a budget. @default everyone */
+  isStaked?: (peer: string) => boolean
+  /** What all others get together. @default 1 MiB/s */
+  unstakedBytesPerS?: number
+  /** Whether an address of a provider that failed is left alone until `beginCycle`. @default it is tried again */
+  dialOncePerCycle?: boolean
   /** @default 30 minutes */
   reprovideIntervalMs?: number
 }
@@ -118,6 +126,8 @@ export interface Proofs {
   /** Reads a proof that is here. */
   reader(cid: CID | string): ProofReader
 
+  /** A cycle has begun: addresses that failed in the one before may be dialled again. */
+  beginCycle(): void
   stats(): ProofStats
 }
 
@@ -151,9 +161,10 @@ export async function createProofs(
   // what is on disk, safe to write and to clear at once
   const blocks = new Blocks({ files: files ?? (await BlockFolder.open(blocksDirOf(init))), timers, log })
   // who speaks Bitswap, both ways
-  const exchange = createExchange({ libp2p, blocks, timers, log }, { ...(init.mayServe == null ? {} : { mayServe: init.mayServe }) })
+  const exchange = createExchange({ libp2p, blocks, timers, log }, init)
   // whom to ask for a proof, and when to give up
-  const fetcher = new Fetcher({ libp2p, blocks, client: exchange.client, timers, log })
+  const dials = init.dialOncePerCycle === true ? new DialBook() : undefined
+  const fetcher = new Fetcher({ libp2p, blocks, client: exchange.client, timers, dials, log })
   // what stays
   const pins = new Pins(store)
   const keeper = new Keeper(blocks, pins)
@@ -224,6 +235,7 @@ export async function createProofs(
     },
     saveBlocks: (cids, path) => saveBlocks(blocks, cids, path),
     reader,
+    beginCycle: () => dials?.clear(),
     stats() {
       const { received, served, badFrames } = exchange.stats()
       return {

@@ -16,9 +16,9 @@ export const LIMITS = {
   /** A path in a packed directory, in UTF-8. */
   pathBytes: 1024,
 
-  // --- a proof as a whole: the defaults, which a task's manifest may lower
+  // --- the proofs of one submission, all together; a task's manifest may lower the bytes
 
-  /** What one auditor is asked to fetch, at most. */
+  /** What one submission asks each of its auditors to fetch, at most. */
   proofBytes: 64 * 1024 * 1024,
   proofBlocks: 16_384,
   /** Links followed from the root. A chain (a list of blocks) is the only honest DAG that is deep, and can be a tree instead. */

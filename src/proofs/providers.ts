@@ -52,12 +52,63 @@ export function checkHint(hint: ProviderHint): { peerId: PeerId; multiaddrs: Mul
   return { peerId, multiaddrs }
 }
 
+/** What one provider is dialled in a cycle, however often it is asked for something: connections that were good can be lost. */
+const DIALS_PER_PEER = 16
+/** Providers that only the DHT names cost nothing to make. */
+const STRANGERS_PER_CYCLE = 128
+
+/**
+ * What was dialled in this cycle. An address that failed is not tried again before the next one: whoever names addresses of
+ * somebody else has each of them dialled once by each auditor, and not again every second.
+ */
+export class DialBook {
+  readonly #failed = new Map<string, Set<string>>()
+  readonly #dials = new Map<string, number>()
+  #strangers = 0
+
+  /** A new cycle has begun. */
+  clear(): void {
+    this.#failed.clear()
+    this.#dials.clear()
+    this.#strangers = 0
+  }
+
+  /** Which of the addresses may be dialled now. @throws Error when none may */
+  take(peer: string, addresses: Multiaddr[], isStranger: boolean): Multiaddr[] {
+    const failed = this.#failed.get(peer)
+    const left = addresses.filter((address) => failed?.has(address.toString()) !== true)
+    const dials = this.#dials.get(peer) ?? 0
+    if (left.length === 0 || dials >= DIALS_PER_PEER) {
+      throw new Error('it could not be reached before, and is not dialled again in this cycle')
+    }
+    if (isStranger && dials === 0 && ++this.#strangers > STRANGERS_PER_CYCLE) {
+      throw new Error('too many strangers were dialled in this cycle')
+    }
+    this.#dials.set(peer, dials + 1)
+    return left
+  }
+
+  failed(peer: string, addresses: Multiaddr[]): void {
+    const failed = this.#failed.get(peer) ?? new Set<string>()
+    this.#failed.set(peer, failed)
+    for (const address of addresses.slice(0, LIMITS.multiaddrs)) {
+      failed.add(address.toString())
+    }
+  }
+}
+
 /**
  * Connects to a peer by the given addresses, or by those that libp2p knows. Never asks the DHT where it is.
  *
  * @throws Error when it cannot be reached
  */
-export async function connect(libp2p: Libp2p, peerId: PeerId, multiaddrs: Multiaddr[], signal: AbortSignal): Promise<void> {
+export async function connect(
+  libp2p: Libp2p,
+  peerId: PeerId,
+  multiaddrs: Multiaddr[],
+  signal: AbortSignal,
+  { book, isStranger = false }: { book?: DialBook | undefined; isStranger?: boolean } = {}
+): Promise<void> {
   if (libp2p.getConnections(peerId).some(({ status }) => status === 'open')) {
     return
   }
@@ -70,5 +121,15 @@ export async function connect(libp2p: Libp2p, peerId: PeerId, multiaddrs: Multia
   if (addresses.length === 0) {
     throw new Error('no address of it is known')
   }
-  await libp2p.dial(addresses, { signal: AbortSignal.any([signal, AbortSignal.timeout(LIMITS.dialTimeoutMs)]) })
+  const peer = peerId.toString()
+  const dialled = book?.take(peer, addresses, isStranger) ?? addresses
+  try {
+    await libp2p.dial(dialled, { signal: AbortSignal.any([signal, AbortSignal.timeout(LIMITS.dialTimeoutMs)]) })
+  } catch (err) {
+    // that we lost interest says nothing about the address
+    if (!signal.aborted) {
+      book?.failed(peer, dialled)
+    }
+    throw err
+  }
 }

@@ -8,7 +8,7 @@ import type { Helia } from 'helia'
 import type { CID } from 'multiformats/cid'
 import type { Blocks } from './blocks.ts'
 import { DAG_CBOR, DAG_PB, keyOf, RAW, toCid } from './cid-profile.ts'
-import { ProofMalformedError, ProofTooLargeError, ProofUnavailableError } from './errors.ts'
+import { isOwnFault, ProofMalformedError, ProofTooLargeError, ProofUnavailableError } from './errors.ts'
 import { DEFAULT_DAG_LIMITS, LIMITS } from './limits.ts'
 import { walkLocal } from './walk.ts'
 
@@ -45,7 +45,7 @@ const WINDOW_BYTES = 1024 * 1024
 
 export function createReader({ blocks, helia }: { blocks: Blocks; helia: Helia }, cid: CID | string): ProofReader {
   const root = toCid(cid)
-  const fs = unixfs({ blockstore: withCache(helia.blockstore) })
+  const fs = unixfs({ blockstore: withCache(helia.blockstore, root) })
 
   // the DAG is walked as far as questions demand, once
   const seen = new Set<string>([keyOf(root)])
@@ -110,6 +110,9 @@ export function createReader({ blocks, helia }: { blocks: Blocks; helia: Helia }
       try {
         return dagCbor.decode(bytes)
       } catch (err) {
+        if (isOwnFault(err)) {
+          throw err
+        }
         throw new ProofMalformedError(root, `block ${block} is not strict dag-cbor: ${(err as Error).message}`, { block: block.toString() })
       }
     },
@@ -159,7 +162,7 @@ export function createReader({ blocks, helia }: { blocks: Blocks; helia: Helia }
 
   function explain(err: unknown): unknown {
     const { name, message } = err as Error
-    if (name.startsWith('Proof') || name === 'BlockStoreError') {
+    if (name.startsWith('Proof') || isOwnFault(err)) {
       return err
     }
     if (name === 'BlockNotFoundWhileOfflineError' || name === 'LoadBlockFailedError') {
@@ -171,10 +174,25 @@ export function createReader({ blocks, helia }: { blocks: Blocks; helia: Helia }
   }
 }
 
-/** Helia's block store, offline, with the dag-pb nodes read last at hand. */
-function withCache(store: Helia['blockstore']): Pick<Helia['blockstore'], 'get' | 'put' | 'has'> {
+/**
+ * Helia's block store, offline, with the dag-pb nodes read last at hand. What fails in it is this node's, never the proof's,
+ * and must not reach UnixFS under a name that its own errors have too.
+ */
+function withCache(store: Helia['blockstore'], root: CID): Pick<Helia['blockstore'], 'get' | 'put' | 'has'> {
   const cache = new Map<string, Uint8Array>()
   let cachedBytes = 0
+  async function* fromStore(cid: CID): AsyncGenerator<Uint8Array> {
+    try {
+      yield* store.get(cid, { offline: true })
+    } catch (err) {
+      if (isOwnFault(err)) {
+        throw err
+      }
+      throw new ProofUnavailableError(root, `block ${cid} of proof ${root} is not in the local store: fetch the proof first`, {
+        cause: (err as Error).message
+      })
+    }
+  }
   return {
     has: (cid) => store.has(cid),
     put: (cid, bytes) => store.put(cid, bytes),
@@ -185,7 +203,7 @@ function withCache(store: Helia['blockstore']): Pick<Helia['blockstore'], 'get' 
         yield cached
         return
       }
-      for await (const bytes of store.get(cid, { offline: true })) {
+      for await (const bytes of fromStore(cid)) {
         if (cid.code === DAG_PB) {
           cache.set(key, bytes)
           cachedBytes += bytes.length

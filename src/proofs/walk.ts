@@ -4,7 +4,7 @@
  */
 import type { CID } from 'multiformats/cid'
 import { keyOf, linksOf, profileFault, RAW } from './cid-profile.ts'
-import { ProofMalformedError, ProofTooDeepError, ProofTooLargeError, ProofUnavailableError } from './errors.ts'
+import { isOwnFault, ProofMalformedError, ProofTooDeepError, ProofTooLargeError, ProofUnavailableError } from './errors.ts'
 import { type DagLimits, LIMITS } from './limits.ts'
 
 /** The books of one walk: what was seen, what it weighs, and what comes next. */
@@ -86,6 +86,9 @@ export class DagBooks {
     try {
       links = linksOf(cid, bytes)
     } catch (err) {
+      if (isOwnFault(err)) {
+        throw err
+      }
       throw new ProofMalformedError(this.root, `block ${block} of proof ${this.root} is malformed: ${(err as Error).message}`, { block })
     }
     for (const link of links) {

@@ -1,5 +1,4 @@
 import { sampleSubmissions } from '../audit/index.ts'
-import { within } from '../clock/index.ts'
 import { AUDITS_PER_CYCLE, FINDINGS, findingOf, type Message } from '../wire/index.ts'
 import { type AuditState, type CycleState, heardBefore, staked, stakeIn, standing, submissionOf } from './cycle.ts'
 import { clip } from './text.ts'
@@ -50,7 +49,7 @@ export function tickAudit(init: RoundsInit, state: CycleState, slot: number): Ro
       effects.push(...lookAgain(state, id))
     }
   }
-  return [...effects, ...respond(init, state, slot), ...look(init, state)]
+  return [...effects, ...accuse(init, state, slot), ...respond(init, state, slot), ...look(init, state)]
 }
 
 /** Our own submission is challenged: we say once that its proof can be had from us. */
@@ -134,12 +133,7 @@ export function onResponse(init: RoundsInit, state: CycleState, message: Message
   return lookAgain(state, id)
 }
 
-export function onAudited(
-  init: RoundsInit,
-  state: CycleState,
-  event: Extract<RoundsEvent, { type: 'audited' }>,
-  slot: number
-): RoundsEffect[] {
+export function onAudited(state: CycleState, event: Extract<RoundsEvent, { type: 'audited' }>): RoundsEffect[] {
   const { submission: id, finding } = event
   const reason = clip(event.reason)
   const audited = state.audits.get(id)
@@ -152,27 +146,53 @@ export function onAudited(
   const effects: RoundsEffect[] = [
     { type: 'note', cycle: state.cycle, note: { event: 'audited', subject: subject.signer, finding, reason, purpose: audited.purpose } }
   ]
-  const window = { from: state.schedule.audit.from, to: state.schedule.challengeSlot }
-  const bad = finding === 'invalid' || (finding === 'unavailable' && !isOwnFault(init, state))
-  if (bad && !state.contested.has(id) && within(window, slot)) {
+  // what is bad is challenged as soon as it is known not to be our own fault: with the next step of the cycle
+  return effects
+}
+
+/**
+ * Challenges what is bad by our own look, unless somebody has. A proof that did not come may be our own network's fault, so that
+ * is said when another look got through, or all are over.
+ */
+function accuse(init: RoundsInit, state: CycleState, slot: number): RoundsEffect[] {
+  if (slot >= state.schedule.challengeSlot) {
+    return []
+  }
+  const looks = [...state.audits]
+  const sure = gotThrough(state) || (looks.every(([, { running }]) => !running) && !isOwnFault(init, state))
+  return looks.flatMap(([id, { result }]) => {
+    const finding = result?.finding
+    const bad = finding === 'invalid' || (finding === 'unavailable' && sure)
+    const subject = state.messages.get(id)?.message
+    if (!bad || subject == null || state.contested.has(id) || state.accused.has(id)) {
+      return []
+    }
+    state.accused.add(id)
     const challenge = {
       subject: new Uint8Array(subject.envelope.signer),
       submission: new Uint8Array(Buffer.from(id, 'hex')),
       finding: FINDINGS[finding],
-      reason
+      reason: result!.reason
     }
-    effects.push({ type: 'publish', body: { cycle: state.cycle, slot, challenge } })
-  }
-  return effects
+    return [{ type: 'publish' as const, body: { cycle: state.cycle, slot, challenge } }]
+  })
 }
 
-/** When nothing came from anybody since the auditors drew, it is our own network that fails, and we accuse nobody. */
+const gotThrough = (state: CycleState) =>
+  [...state.audits.values()].some(({ result }) => result?.finding === 'valid' || result?.finding === 'invalid')
+
+/**
+ * When no proof came of several that were looked for, it is our own network that fails, or our machine that is too slow: not all of
+ * them are withheld. Of a single one that says nothing, but that nothing came from anybody since the auditors drew does.
+ */
 export function isOwnFault(init: RoundsInit, state: CycleState): boolean {
-  const results = [...state.audits.values()].flatMap(({ result }) => result ?? [])
-  if (results.some(({ finding }) => finding === 'valid' || finding === 'invalid')) {
+  if (gotThrough(state)) {
     return false
   }
-  return ![...state.messages.values()].some(({ message, slot }) => message.signer !== init.self && slot >= state.schedule.sampleSlot)
+  const { sampleSlot } = state.schedule
+  return (
+    state.audits.size > 1 || ![...state.messages.values()].some(({ message, slot }) => message.signer !== init.self && slot >= sampleSlot)
+  )
 }
 
 function lookAgain(state: CycleState, id: string): RoundsEffect[] {

@@ -48,6 +48,8 @@ export interface CycleState {
   contests: Contest[]
   /** Ids of the submissions that somebody spoke against in time. */
   contested: Set<string>
+  /** Those that we have challenged ourselves. */
+  accused: Set<string>
   responded: boolean
   /** Whether our verdicts are said: there is one message for all of them. */
   spoken: boolean
@@ -89,6 +91,7 @@ export function newCycle(init: RoundsInit, cycle: number): CycleState {
     sampled: false,
     contests: [],
     contested: new Set(),
+    accused: new Set(),
     responded: false,
     spoken: false,
     version: 0,

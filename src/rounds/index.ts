@@ -179,6 +179,8 @@ export function createRounds(init: RoundsInit): Rounds {
     handle(event) {
       switch (event.type) {
         case 'slot':
+          // a clock that had followed a lie begins anew: what was promised meanwhile stays promised
+          slot = event.back === true ? -1 : slot
           return tick(event.slot, event.connected ?? true)
         case 'closed-from':
           closedFrom = Math.min(closedFrom, event.cycle)
@@ -214,7 +216,7 @@ export function createRounds(init: RoundsInit): Rounds {
               effects.push(...onWorked(state, event))
               break
             case 'audited':
-              effects.push(...onAudited(init, state, event, slot))
+              effects.push(...onAudited(state, event))
               break
             case 'built':
               onBuilt(state, event, effects)

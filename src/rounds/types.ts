@@ -35,7 +35,7 @@ export interface SubmissionDraft {
 
 export type RoundsEvent =
   /** `connected`: whether a staked peer is; left out it counts as yes. Who hears nobody cannot say what came late. */
-  | { type: 'slot'; slot: number; connected?: boolean }
+  | { type: 'slot'; slot: number; connected?: boolean; back?: boolean }
   /** The stake set of `cycle`, from K2. */
   | { type: 'stakes'; cycle: number; stakes: StakeSet }
   /** What the record of `cycle` builds on, from K2, read inside its distribution window. */

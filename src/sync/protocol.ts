@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises'
-import type { DecodeOptions } from 'protons-runtime'
 import type { Timing } from '../clock/index.ts'
 import { type Pool, takenCycles } from '../gossip/index.ts'
 import { next } from '../network/index.ts'
+import type { DecodeOptions } from '../wire/protobuf.ts'
 import { Envelopes, Have, Ids, Want } from './generated/sync.js'
 
 export const SYNC_PROTOCOL = '/koii-mesh/sync/1'

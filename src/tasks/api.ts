@@ -6,12 +6,18 @@
  * `TaskProofs`, `ProofReader` and `TaskK2Reader`. Between them sits a process boundary that only plain data crosses.
  */
 
+import type { EndingName } from './endings.ts'
+
 // ---- limits (protocols/task/README.md, "Limits") ----
 
 /** The submission's value travels in every node's gossip; Koii's limit, kept. Bytes of UTF-8. */
 export const MAX_SUBMISSION_VALUE_BYTES = 512
 /** Proof roots in one submission: what a message holds (protocols/wire). */
 export const MAX_SUBMISSION_PROOFS = 4
+/** All proofs of one submission together, bytes: the default and the most of a manifest's `proofBytes` (protocols/proofs). */
+export const MAX_SUBMISSION_PROOF_BYTES = 64 * 1024 * 1024
+/** JavaScript heap of a bundle whose manifest names none, MiB: the same everywhere, as what an audit needs says something of a submission. */
+export const DEFAULT_MEMORY_MB = 128
 /** Why a submission is invalid, bytes of UTF-8; the runner cuts what is longer, as messages hold no more. */
 export const MAX_REASON_BYTES = 160
 /** One dag-cbor block. Bitswap moves whole blocks, so a block is the unit that a peer must take on trust until it is hashed. */
@@ -175,10 +181,14 @@ export interface TaskManifest {
   description?: string
   /** outgoing network; the operator has to agree */
   network?: boolean
-  /** JavaScript heap, MiB; the operator's maximum caps it */
+  /** JavaScript heap, MiB, 128 when left out; the operator's maximum caps it */
   memoryMb?: number
   /** time limits by function, ms; the node's own limits cap them */
   timeoutsMs?: Partial<Record<TaskFunction, number>>
+  /** the most that all proofs of one submission have together, bytes; the protocol's most when left out */
+  proofBytes?: number
+  /** the fewest proofs that a submission has, 0 to 4; 0 when left out */
+  minProofs?: number
 }
 
 export type TaskFunction = 'setup' | 'task' | 'submission' | 'audit' | 'distribution'
@@ -232,6 +242,7 @@ export interface TaskBundle {
 /**
  * Why a call gave nothing.
  * - crashed: the process ended by itself
+ * - killed: the process was ended by a signal from outside, which this node did not send
  * - timeout: killed, or gave up, when its time was over
  * - out-of-memory: over its memory limit, killed by the runner or ended by V8
  * - nonsense: a result or message that the contract does not know
@@ -244,6 +255,7 @@ export interface TaskBundle {
  */
 export type FailureReason =
   | 'crashed'
+  | 'killed'
   | 'timeout'
   | 'out-of-memory'
   | 'nonsense'
@@ -254,4 +266,8 @@ export type FailureReason =
   | 'stopped'
   | 'unavailable'
 
-export type Outcome<T> = { ok: true; value: T } | { ok: false; reason: FailureReason; detail: string }
+/**
+ * `ending` is the row of the table of endings (endings.ts), where the runner knows it. `accuses`, of an audit alone: the
+ * submission counts as invalid, since the bundle brought this about itself and every honest auditor finds the same.
+ */
+export type Outcome<T> = { ok: true; value: T } | { ok: false; reason: FailureReason; detail: string; ending?: EndingName; accuses?: true }

@@ -21,8 +21,9 @@
 export * from './api.ts'
 export { builtInBundles, bundlePath } from './bundles/index.ts'
 export { checkDistribution, DistributionError, defaultDistribution } from './distribution.ts'
+export { ENDINGS, type Ending, type EndingName } from './endings.ts'
 export { type BlockSource, createK2Reader, K2ReadError, type K2ReaderOptions, toTaskBlock } from './k2-reader.ts'
-export type { TaskLog, TaskLogEntry } from './output.ts'
+export { oneLine, type TaskLog, type TaskLogEntry } from './output.ts'
 export {
   type CallOptions,
   createTaskRunner,

@@ -1,5 +1,6 @@
-import type { Connection, Finality, VersionedBlockResponse } from '@solana/web3.js'
+import type { Connection, Finality } from '@solana/web3.js'
 import PQueue from 'p-queue'
+import { z } from 'zod'
 import type { TaskBlock, TaskK2Reader } from './api.ts'
 
 /** K2 could not say what a slot holds: nothing follows from it, least of all that the slot is empty. */
@@ -15,8 +16,11 @@ const DEFAULT_CACHED_BLOCKS = 128
 const DEFAULT_CONCURRENCY = 8
 const DEFAULT_TIMEOUT_MS = 10_000
 
-/** The part of a web3.js v1 `Connection` that is used. */
-export type BlockSource = Pick<Connection, 'getSlot' | 'getBlock' | 'getBlocks'>
+/** Where blocks come from: a web3.js v1 `Connection` with one method more, as src/k2 makes it. */
+export interface BlockSource extends Pick<Connection, 'getSlot' | 'getBlocks'> {
+  /** A JSON-RPC request whose integers past 2^53 are bigints: balances are, of whoever has more than nine million KOII. */
+  requestExact(method: string, params: unknown[]): Promise<unknown>
+}
 
 export interface K2ReaderOptions {
   /** blocks below this may still vanish; 'confirmed' by default */
@@ -75,12 +79,8 @@ export function createK2Reader(connection: BlockSource, options: K2ReaderOptions
   async function readBlock(slot: number): Promise<TaskBlock | null> {
     const block = await run(`getBlock(${slot})`, async () => {
       try {
-        return await connection.getBlock(slot, {
-          commitment,
-          maxSupportedTransactionVersion: 0,
-          transactionDetails: 'full',
-          rewards: false
-        })
+        const config = { commitment, encoding: 'json', maxSupportedTransactionVersion: 0, transactionDetails: 'full', rewards: false }
+        return toTaskBlock(slot, await connection.requestExact('getBlock', [slot, config]))
       } catch (error) {
         if (SKIPPED_CODES.includes((error as { code?: number }).code as number)) {
           return 'skipped'
@@ -92,7 +92,7 @@ export function createK2Reader(connection: BlockSource, options: K2ReaderOptions
       return null
     }
     if (block != null) {
-      return toTaskBlock(slot, block)
+      return block
     }
     // a null means "no block" and "not here yet" alike: only a list that reaches past the slot tells them apart
     const newest = await run('getSlot', () => connection.getSlot(commitment))
@@ -138,38 +138,80 @@ export function createK2Reader(connection: BlockSource, options: K2ReaderOptions
   }
 }
 
-/** A block as tasks get it. @throws K2ReadError when K2 keeps no metadata for a transaction: its effects are unknown then. */
-export function toTaskBlock(slot: number, block: VersionedBlockResponse): TaskBlock {
+const amount = z.union([z.int().nonnegative(), z.bigint().nonnegative()]).transform(String)
+const index = z.int().nonnegative()
+const keys = z.array(z.string())
+/** What is used of a block with encoding `json`: https://solana.com/docs/rpc/http/getblock */
+const blockSchema = z.object({
+  blockhash: z.string(),
+  parentSlot: z.int().nonnegative(),
+  transactions: z.array(
+    z.object({
+      transaction: z.object({
+        signatures: z.array(z.string()).min(1),
+        message: z.object({ accountKeys: keys.min(1), instructions: z.array(z.object({ programIdIndex: index })) })
+      }),
+      meta: z
+        .object({
+          err: z.unknown(),
+          fee: amount,
+          preBalances: z.array(amount),
+          postBalances: z.array(amount),
+          innerInstructions: z.array(z.object({ index, instructions: z.array(z.object({ programIdIndex: index })) })).nullish(),
+          loadedAddresses: z.object({ writable: keys, readonly: keys }).nullish()
+        })
+        .nullable()
+    })
+  )
+})
+
+/**
+ * A block as tasks get it, or null where K2 has none.
+ *
+ * @param answer - what getBlock gives with encoding `json`
+ * @throws K2ReadError when it is no block, and when K2 keeps no metadata for a transaction: its effects are unknown then
+ */
+export function toTaskBlock(slot: number, answer: unknown): TaskBlock | null {
+  if (answer == null) {
+    return null
+  }
+  const { success, data: block, error } = blockSchema.safeParse(answer)
+  if (!success) {
+    const { path, message } = error.issues[0]!
+    throw new K2ReadError(`K2's block of slot ${slot} makes no sense at ${path.join('.')} (${message}). Check the K2 URL`)
+  }
   return {
     slot,
     blockhash: block.blockhash,
     parentSlot: block.parentSlot,
-    transactions: block.transactions.map(({ transaction, meta }) => {
-      const signature = transaction.signatures[0]!
+    transactions: block.transactions.map(({ transaction: { signatures, message }, meta }) => {
+      const signature = signatures[0]!
       if (meta == null) {
         throw new K2ReadError(`K2 has no metadata for transaction ${signature} of slot ${slot}. Use an RPC node that keeps it`)
       }
-      const { message } = transaction
-      const loaded = meta.loadedAddresses
-      const accounts = [...message.staticAccountKeys, ...(loaded?.writable ?? []), ...(loaded?.readonly ?? [])].map(String)
-      const programs = new Set<string>()
-      message.compiledInstructions.forEach((instruction, index) => {
-        programs.add(accounts[instruction.programIdIndex]!)
-        for (const inner of meta.innerInstructions?.filter((group) => group.index === index) ?? []) {
-          for (const { programIdIndex } of inner.instructions) {
-            programs.add(accounts[programIdIndex]!)
-          }
+      const { writable, readonly } = meta.loadedAddresses ?? { writable: [], readonly: [] }
+      const accounts = [...message.accountKeys, ...writable, ...readonly]
+      const program = ({ programIdIndex }: { programIdIndex: number }): string => {
+        const key = accounts[programIdIndex]
+        if (key == null) {
+          throw new K2ReadError(`transaction ${signature} of slot ${slot} runs a program that is not among its accounts. Check the K2 URL`)
         }
-      })
+        return key
+      }
+      // in order: each program, then those that it called
+      const programs = message.instructions.flatMap((instruction, at) => [
+        program(instruction),
+        ...(meta.innerInstructions ?? []).filter((group) => group.index === at).flatMap(({ instructions }) => instructions.map(program))
+      ])
       return {
         signature,
         feePayer: accounts[0]!,
-        fee: String(meta.fee),
+        fee: meta.fee,
         err: meta.err == null ? null : JSON.stringify(meta.err),
-        programs: [...programs],
+        programs: [...new Set(programs)],
         accounts,
-        preBalances: meta.preBalances.map(String),
-        postBalances: meta.postBalances.map(String)
+        preBalances: meta.preBalances,
+        postBalances: meta.postBalances
       }
     })
   }

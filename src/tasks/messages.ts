@@ -7,11 +7,13 @@ import {
   MAX_PUT_FILES,
   MAX_READ_BYTES,
   MAX_REASON_BYTES,
+  MAX_SUBMISSION_PROOF_BYTES,
   MAX_SUBMISSION_PROOFS,
   MAX_SUBMISSION_VALUE_BYTES,
   MAX_VALUE_BYTES
 } from './api.ts'
 import type { FrameLimits } from './child/frames.ts'
+import { oneLine } from './output.ts'
 
 /** A head is parsed in one go on the node's event loop: 1 MiB of JSON is some 10 ms. A body is only moved. */
 export const FROM_TASK_LIMITS: FrameLimits = { headBytes: 1024 * 1024, bodyBytes: 16 * 1024 * 1024 }
@@ -51,28 +53,24 @@ export const manifestShape = z.object({
   timeoutsMs: z
     .strictObject({ setup: timeoutMs, task: timeoutMs, submission: timeoutMs, audit: timeoutMs, distribution: timeoutMs })
     .partial()
-    .optional()
+    .optional(),
+  proofBytes: z.int().min(1).max(MAX_SUBMISSION_PROOF_BYTES).optional(),
+  minProofs: z.int().min(0).max(MAX_SUBMISSION_PROOFS).optional()
 })
 
 export const submissionShape = z
   .object({ value: utf8(MAX_SUBMISSION_VALUE_BYTES), proofs: z.array(cid).max(MAX_SUBMISSION_PROOFS) })
   .nullable()
 
+/** What is said beside `valid` cannot take it back: a reason that is too long is cut, one that is no text is none. */
 export const auditShape = z.union([
   z.boolean().transform((valid): AuditResult => ({ valid })),
   z
-    .object({ valid: z.boolean(), reason: z.string().max(4096).nullish() })
-    .transform(({ valid, reason }): AuditResult => (reason == null ? { valid } : { valid, reason: line(reason) }))
+    .object({ valid: z.boolean(), reason: z.unknown().optional() })
+    .transform(
+      ({ valid, reason }): AuditResult => (typeof reason === 'string' ? { valid, reason: oneLine(reason, MAX_REASON_BYTES) } : { valid })
+    )
 ])
-
-/** One line of at most MAX_REASON_BYTES: it goes into a message, a record and a log. */
-function line(text: string): string {
-  const plain = text.toWellFormed().replace(/[\p{Cc}\p{Cf}]+/gu, ' ')
-  const bytes = new TextEncoder().encode(plain)
-  return bytes.length <= MAX_REASON_BYTES
-    ? plain
-    : new TextDecoder().decode(bytes.subarray(0, MAX_REASON_BYTES - 3)).replace(/\ufffd+$/, '')
-}
 
 /** Arguments of each request, by method. */
 export const requestShapes = {

@@ -14,6 +14,20 @@ const LOGGED_BYTES = 64 * 1024
 /** What is read in a second. Beyond it the task's writes block, instead of costing the node's CPU. */
 const READ_BYTES = 1024 * 1024
 
+/** What acts on a terminal or hides: controls, bidi and other format characters, separators of lines and what is not seen. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]+/gu
+
+/** Text that a task chose as one line that only shows, of at most `maxBytes` of UTF-8, cut at a character. */
+export function oneLine(text: string, maxBytes: number): string {
+  // a character takes at least a byte: no more than this can be left
+  const plain = text
+    .slice(0, 4 * maxBytes)
+    .toWellFormed()
+    .replace(UNSEEN, ' ')
+  const bytes = new TextEncoder().encode(plain)
+  return bytes.length <= maxBytes ? plain : new TextDecoder().decode(bytes.subarray(0, maxBytes)).replace(/\ufffd+$/, '')
+}
+
 /** Bounds what reaches the log, from all sources of one process together. */
 export function createLogGate(log: TaskLog, now: () => number): TaskLog {
   let windowStart = now()
@@ -28,7 +42,7 @@ export function createLogGate(log: TaskLog, now: () => number): TaskLog {
         dropped = 0
       }
     }
-    const text = entry.text.slice(0, LINE_CHARACTERS)
+    const text = oneLine(entry.text.slice(0, LINE_CHARACTERS), LINE_CHARACTERS)
     if (text.length > left) {
       dropped++
       return

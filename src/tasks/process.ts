@@ -1,18 +1,24 @@
 /** One child process with one bundle loaded: its start, its calls, its limits and its end. */
-import { spawn } from 'node:child_process'
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import type { Readable } from 'node:stream'
-import type { CycleTiming, FailureReason, Outcome, ProofReader, TaskFunction } from './api.ts'
+import type { CycleTiming, Outcome, ProofReader, TaskFunction } from './api.ts'
 import { createFrameReader, encodeFrame, FrameError } from './child/frames.ts'
 import type { ChildFiles } from './child-files.ts'
+import { ENDINGS, type EndingName, endingOfExit } from './endings.ts'
 import { FROM_TASK_LIMITS, type FromTask, firstProblem, fromTaskShape, MAX_OUTSTANDING_REQUESTS } from './messages.ts'
-import { paceReading, readOutput, type TaskLog } from './output.ts'
+import { oneLine, paceReading, readOutput, type TaskLog } from './output.ts'
 import { type Answer, answer, type Services } from './services.ts'
 
 /** Between the abort of a call's signal and the kill: enough to return, too little to matter. */
 const GRACE_MS = 100
 const WATCH_MS = 50
+/** A process that closes its way to the node and does not end within this was not about to end. */
+const CLOSED_MS = 1000
+const DETAIL_BYTES = 600
+/** Errors of a request that say nothing of this node. */
+const ASKERS_FAULT: ReadonlySet<string> = new Set(['BadProofError', 'CallOverError', 'ProofValueError', 'TaskRequestError'])
 /** Memory of Node itself, and room for what is not JavaScript heap, on top of the heap limit. */
 const BASE_MEMORY_MB = 128
 /** What a child may send in a second before it has to wait, with each frame counted as so many bytes more: 8,192 small ones. */
@@ -29,7 +35,10 @@ export interface TaskProcessInit {
   /** frozen: no services, no clock, randomness from the seed */
   mode: 'work' | 'frozen'
   network: boolean
+  /** JavaScript heap, MiB */
   memoryMb: number
+  /** whether that is less than the manifest asks for */
+  memoryCapped: boolean
   startTimeoutMs: number
   taskId: string
   staker: string
@@ -50,8 +59,11 @@ export interface ProcessCall {
   signal?: AbortSignal
 }
 
-/** `alone`: no other call was under way when this one ended, so that a failure is its own. */
-export type CallOutcome = Outcome<unknown> & { alone: boolean }
+/**
+ * `alone`: no other call was under way when this one ended, so that a failure is its own. `trouble`: this node failed the
+ * call in something that it asked for, or never began it.
+ */
+export type CallOutcome = Outcome<unknown> & { alone: boolean; trouble: boolean }
 
 export interface TaskProcess {
   readonly pid: number | undefined
@@ -61,17 +73,52 @@ export interface TaskProcess {
   call(call: ProcessCall): Promise<CallOutcome>
   rssBytes(): number | null
   /** resolves when the process is gone */
-  kill(reason: FailureReason, detail: string): Promise<void>
+  kill(ending: EndingName, detail: string): Promise<void>
 }
 
 interface Pending {
   call: ProcessCall
   services: AbortController
+  trouble: boolean
+  badProof: boolean
   settle(outcome: Outcome<unknown>, alone: boolean): void
 }
 
+const failure = (
+  ending: EndingName,
+  detail: string
+): { ok: false; reason: (typeof ENDINGS)[EndingName]['reason']; detail: string; ending: EndingName } => ({
+  ok: false,
+  reason: ENDINGS[ending].reason,
+  detail: oneLine(detail, DETAIL_BYTES),
+  ending
+})
+
+/** Never throws: a process that cannot be started is one that has ended. */
 export function startTaskProcess(init: TaskProcessInit): TaskProcess {
-  const child = spawn(
+  try {
+    const child = spawnChild(init)
+    // without descriptors left Node makes no streams, and tells of the error later
+    child.once('error', () => {})
+    if (child.stdin == null) {
+      throw new Error('no descriptors are left for its pipes')
+    }
+    return attend(init, child)
+  } catch (error) {
+    const why = failure('start', `the task's process could not be started: ${(error as Error).message}`)
+    return {
+      pid: undefined,
+      ended: true,
+      ready: Promise.resolve(why),
+      call: async () => ({ ...why, alone: true, trouble: true }),
+      rssBytes: () => null,
+      kill: async () => {}
+    }
+  }
+}
+
+function spawnChild(init: TaskProcessInit): ChildProcessWithoutNullStreams {
+  return spawn(
     process.execPath,
     [
       '--permission',
@@ -96,7 +143,10 @@ export function startTaskProcess(init: TaskProcessInit): TaskProcess {
       stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
       windowsHide: true
     }
-  )
+  ) as ChildProcessWithoutNullStreams
+}
+
+function attend(init: TaskProcessInit, child: ChildProcessWithoutNullStreams): TaskProcess {
   const input = child.stdin
   const channel = child.stdio[3] as Readable
   const calls = new Map<number, Pending>()
@@ -104,12 +154,13 @@ export function startTaskProcess(init: TaskProcessInit): TaskProcess {
   let nextCall = 1
   let requests = 0
   let ended = false
-  let killed: { reason: FailureReason; detail: string; culprit: number | null } | null = null
+  let killed: { ending: EndingName; detail: string; culprit: number | null } | null = null
+  let closed: NodeJS.Timeout | undefined
   const ready = Promise.withResolvers<Outcome<{ manifest: unknown; functions: string[] }>>()
   const gone = Promise.withResolvers<void>()
 
-  const kill = (reason: FailureReason, detail: string, culprit: number | null = null): void => {
-    killed ??= { reason, detail, culprit }
+  const kill = (ending: EndingName, detail: string, culprit: number | null = null): void => {
+    killed ??= { ending, detail, culprit }
     child.kill('SIGKILL')
   }
   const send = (head: unknown, body?: Uint8Array, onRead?: () => void): void => {
@@ -127,34 +178,43 @@ export function startTaskProcess(init: TaskProcessInit): TaskProcess {
   }
   readOutput(child.stdout, 'stdout', init.log)
   const errors = readOutput(child.stderr, 'stderr', init.log)
-  input.on('error', () => {}) // the process has ended; its exit says why
+  // most often the process has ended, and its exit says why
+  const onClosed = () => {
+    closed ??= setTimeout(() => kill('closed-pipe', 'the process closed its way to the node, and went on'), CLOSED_MS)
+  }
+  input.on('error', onClosed)
+  channel.on('end', onClosed)
 
   const startTimer = setTimeout(() => kill('timeout', `the bundle did not load within ${init.startTimeoutMs} ms`), init.startTimeoutMs)
   const watch = setInterval(() => {
     const bytes = rssBytes(child.pid)
     if (bytes != null && bytes > rssLimitBytes) {
-      kill('out-of-memory', `${Math.round(bytes / 1024 / 1024)} MiB resident; at most ${rssLimitBytes / 1024 / 1024} are allowed`)
+      kill('resident', `${Math.round(bytes / 1024 / 1024)} MiB resident; at most ${rssLimitBytes / 1024 / 1024} are allowed`)
     }
   }, WATCH_MS).unref()
 
-  child.on('error', (error) => end({ reason: 'unavailable', detail: `the task's process could not be started: ${error.message}` }))
+  child.on('error', (error) => end({ ending: 'start', detail: `the task's process could not be started: ${error.message}` }))
   // 'close' comes after the last byte of the streams: a crash report is complete by then
-  child.on('close', (code, signal) => end(killed ?? explainExit(code, signal, errors())))
+  child.on('close', (code, signal) => {
+    const { ending, detail } = endingOfExit(code, signal, errors())
+    end(killed ?? { ending: ending === 'heap' && init.memoryCapped ? 'capped' : ending, detail })
+  })
 
-  function end(why: { reason: FailureReason; detail: string; culprit?: number | null }): void {
+  function end(why: { ending: EndingName; detail: string; culprit?: number | null }): void {
     if (ended) {
       return
     }
     ended = true
     clearTimeout(startTimer)
     clearInterval(watch)
-    ready.resolve({ ok: false, reason: why.reason, detail: why.detail })
+    clearTimeout(closed)
+    ready.resolve(failure(why.ending, why.detail))
     const alone = calls.size <= 1
     for (const [id, pending] of [...calls]) {
       pending.settle(
         why.culprit == null || why.culprit === id
-          ? { ok: false, reason: why.reason, detail: why.detail }
-          : { ok: false, reason: 'interrupted', detail: `another call of the same process ended it: ${why.reason}, ${why.detail}` },
+          ? failure(why.ending, why.detail)
+          : failure('interrupted', `another call of the same process ended it: ${ENDINGS[why.ending].reason}, ${why.detail}`),
         alone
       )
     }
@@ -169,7 +229,7 @@ export function startTaskProcess(init: TaskProcessInit): TaskProcess {
         read++
         const message = fromTaskShape.safeParse(head)
         if (!message.success) {
-          kill('nonsense', `a message of unknown shape: ${firstProblem(message.error)}`)
+          kill('unreadable', `a message of unknown shape: ${firstProblem(message.error)}`)
           break
         }
         receive(message.data, body)
@@ -178,7 +238,7 @@ export function startTaskProcess(init: TaskProcessInit): TaskProcess {
       if (!(error instanceof FrameError)) {
         throw error
       }
-      kill('nonsense', error.message)
+      kill(error.isTooLarge ? 'oversized' : 'unreadable', error.message)
     }
     return read * FRAME_COST_BYTES
   })
@@ -190,25 +250,20 @@ export function startTaskProcess(init: TaskProcessInit): TaskProcess {
         ready.resolve(
           message.error == null
             ? { ok: true, value: { manifest: message.manifest, functions: message.functions ?? [] } }
-            : { ok: false, reason: 'not-loaded', detail: `${message.error.name}: ${message.error.message}` }
+            : failure('not-loaded', `${message.error.name}: ${message.error.message}`)
         )
         break
       case 'log':
         init.log({ source: 'task', text: message.text })
         break
-      case 'result':
-        calls
-          .get(message.id)
-          ?.settle(
-            message.ok
-              ? { ok: true, value: message.value }
-              : { ok: false, reason: 'threw', detail: `${message.error.name}: ${message.error.message}` },
-            calls.size === 1
-          )
+      case 'result': {
+        const pending = calls.get(message.id)
+        pending?.settle(message.ok ? { ok: true, value: message.value } : threw(message.error, pending.badProof), calls.size === 1)
         break
+      }
       case 'request':
         if (++requests > MAX_OUTSTANDING_REQUESTS) {
-          kill('nonsense', `more than ${MAX_OUTSTANDING_REQUESTS} requests at a time`)
+          kill('unreadable', `more than ${MAX_OUTSTANDING_REQUESTS} requests at a time`)
         } else {
           void respond(message, body)
         }
@@ -236,6 +291,10 @@ export function startTaskProcess(init: TaskProcessInit): TaskProcess {
       }
     } catch (error) {
       const { name, message } = error instanceof Error ? error : new Error(String(error))
+      if (pending != null) {
+        pending.trouble ||= !ASKERS_FAULT.has(name)
+        pending.badProof ||= name === 'BadProofError'
+      }
       reply = { error: { name: name.slice(0, 64), message: message.slice(0, 300) } }
     }
     // a request is over when its answer is on its way: a child that asks and never reads runs into its limit
@@ -261,26 +320,26 @@ export function startTaskProcess(init: TaskProcessInit): TaskProcess {
     },
     ready: ready.promise,
     rssBytes: () => (ended ? null : rssBytes(child.pid)),
-    async kill(reason, detail) {
-      kill(reason, detail)
+    async kill(ending, detail) {
+      kill(ending, detail)
       await gone.promise
     },
     call(call) {
       return new Promise((resolve) => {
         if (ended || killed != null) {
-          resolve({ ok: false, reason: 'interrupted', detail: 'the process has ended', alone: false })
+          resolve({ ...failure('interrupted', 'the process has ended'), alone: false, trouble: true })
           return
         }
         const id = nextCall++
         let graceTimer: NodeJS.Timeout | undefined
         let late: Outcome<unknown> | null = null
-        const stopCall = (reason: FailureReason, detail: string) => {
+        const stopCall = (ending: EndingName, detail: string) => {
           if (late != null) {
             return
           }
-          late = { ok: false, reason, detail }
+          late = failure(ending, detail)
           send({ kind: 'abort', id })
-          graceTimer = setTimeout(() => kill(reason, detail, id), GRACE_MS)
+          graceTimer = setTimeout(() => kill(ending, detail, id), GRACE_MS)
         }
         const onAbort = () => stopCall('aborted', 'the call was aborted')
         const timer = setTimeout(() => stopCall('timeout', `${call.function} took more than ${call.timeoutMs} ms`), call.timeoutMs)
@@ -288,6 +347,8 @@ export function startTaskProcess(init: TaskProcessInit): TaskProcess {
         calls.set(id, {
           call,
           services,
+          trouble: false,
+          badProof: false,
           settle(outcome, alone) {
             clearTimeout(timer)
             clearTimeout(graceTimer)
@@ -295,7 +356,7 @@ export function startTaskProcess(init: TaskProcessInit): TaskProcess {
             calls.delete(id)
             services.abort()
             // a result after its time counts as none, whatever it is
-            resolve({ ...(late ?? outcome), alone })
+            resolve({ ...(late ?? outcome), alone, trouble: this.trouble })
           }
         })
         call.signal?.addEventListener('abort', onAbort)
@@ -321,14 +382,7 @@ function rssBytes(pid: number | undefined): number | null {
   }
 }
 
-function explainExit(code: number | null, signal: string | null, errors: string): { reason: FailureReason; detail: string } {
-  if (/heap out of memory|Fatal JavaScript (invalid size|out of memory)/i.test(errors)) {
-    return { reason: 'out-of-memory', detail: 'the JavaScript heap reached its limit' }
-  }
-  const line = errors
-    .split('\n')
-    .map((text) => text.trim())
-    .find((text) => /^(\w*Error|Uncaught)\b/.test(text))
-  const how = signal == null ? `the process ended with exit status ${code}` : `the process ended by ${signal}`
-  return { reason: 'crashed', detail: line == null ? how : `${how}: ${line.slice(0, 300)}` }
+/** Only an error that a read of the proof gave the call is of the proof: a bundle may have one of the same name. */
+function threw({ name, message }: { name: string; message: string }, badProof: boolean) {
+  return failure(badProof && name === 'BadProofError' ? 'bad-proof' : 'threw', `${name}: ${message}`)
 }

@@ -6,6 +6,7 @@ import {
   type AuditedSubmission,
   type AuditResult,
   type CycleTiming,
+  DEFAULT_MEMORY_MB,
   type DistributionEntry,
   type DistributionInput,
   type FailureReason,
@@ -21,8 +22,9 @@ import {
 } from './api.ts'
 import { prepareChildFiles } from './child-files.ts'
 import { checkDistribution, DistributionError, defaultDistribution } from './distribution.ts'
+import { ENDINGS, type EndingName, endingOf } from './endings.ts'
 import { auditShape, firstProblem, manifestShape, submissionShape } from './messages.ts'
-import { createLogGate, type TaskLog } from './output.ts'
+import { createLogGate, oneLine, type TaskLog } from './output.ts'
 import { type CallOutcome, type ProcessCall, startTaskProcess, type TaskProcess } from './process.ts'
 import { scopeProofs } from './scope.ts'
 
@@ -32,7 +34,10 @@ export class TaskBundleError extends Error {
 }
 
 /** How a call fails when its process ends under it. */
-const ENDS_PROCESS: ReadonlySet<FailureReason> = new Set<FailureReason>(['interrupted', 'crashed', 'out-of-memory', 'nonsense'])
+const ENDS_PROCESS: ReadonlySet<FailureReason> = new Set<FailureReason>(['interrupted', 'crashed', 'killed', 'out-of-memory', 'nonsense'])
+/** The heap of an audit that is tried again: machines differ on what just fits, not on what does not fit twice. */
+const SECOND_HEAP = 2
+const DETAIL_BYTES = 600
 /** Without anything from the manifest or the caller. A task that works all through its cycle is told its time by the caller. */
 const DEFAULT_TIMEOUTS_MS: Record<TaskFunction, number> = {
   setup: 30_000,
@@ -41,7 +46,6 @@ const DEFAULT_TIMEOUTS_MS: Record<TaskFunction, number> = {
   audit: 30_000,
   distribution: 10_000
 }
-const DEFAULT_MEMORY_MB = 128
 const DEFAULT_MAX_MEMORY_MB = 512
 const DEFAULT_START_TIMEOUT_MS = 15_000
 const DEFAULT_IDLE_STOP_MS = 30_000
@@ -110,10 +114,13 @@ interface Description {
   functions: Set<string>
 }
 
-const failed = (reason: FailureReason, detail: string): { ok: false; reason: FailureReason; detail: string } => ({
+type Failed = Extract<Outcome<never>, { ok: false }>
+
+const failed = (reason: FailureReason, detail: string, ending?: EndingName): Failed => ({
   ok: false,
   reason,
-  detail
+  detail: oneLine(detail, DETAIL_BYTES),
+  ...(ending == null ? {} : { ending })
 })
 
 /**
@@ -155,14 +162,16 @@ export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner
   let lastReason: TaskRunnerStatus['lastReason'] = null
   const live = new Set<TaskProcess>()
 
-  function start(mode: 'work' | 'frozen', description: Description | null, seed: string): TaskProcess {
+  function start(mode: 'work' | 'frozen', description: Description | null, seed: string, heaps = 1): TaskProcess {
+    const memoryMb = heaps * (description?.manifest.memoryMb ?? DEFAULT_MEMORY_MB)
     const started = startTaskProcess({
       folder,
       child,
       bundlePath,
       mode,
       network: mode === 'work' && description?.manifest.network === true && init.allowNetwork === true,
-      memoryMb: Math.min(description?.manifest.memoryMb ?? DEFAULT_MEMORY_MB, maxMemoryMb),
+      memoryMb: Math.min(memoryMb, maxMemoryMb),
+      memoryCapped: memoryMb > maxMemoryMb,
       startTimeoutMs: init.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS,
       taskId,
       staker,
@@ -175,8 +184,8 @@ export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner
     return started
   }
 
-  async function end(ending: TaskProcess, reason: FailureReason, detail: string): Promise<void> {
-    await ending.kill(reason, detail)
+  async function end(ending: TaskProcess, why: EndingName, detail: string): Promise<void> {
+    await ending.kill(why, detail)
     live.delete(ending)
   }
 
@@ -217,7 +226,7 @@ export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner
   }
 
   /** A process that is loaded and set up. */
-  async function startWorking(options: CallOptions | undefined): Promise<Outcome<TaskProcess>> {
+  async function startWorking(options: CallOptions | undefined, heaps = 1): Promise<Outcome<TaskProcess>> {
     if (stopped) {
       return failed('stopped', 'the runner is stopped')
     }
@@ -232,7 +241,7 @@ export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner
     if (stopped) {
       return failed('stopped', 'the runner is stopped')
     }
-    const started = start('work', known.value, '')
+    const started = start('work', known.value, '', heaps)
     const loaded = await started.ready
     const outcome: Outcome<unknown> =
       loaded.ok && functions.has('setup')
@@ -246,7 +255,7 @@ export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner
           })
         : loaded
     if (!outcome.ok) {
-      await end(started, outcome.reason, outcome.detail)
+      await end(started, 'stopped', outcome.detail)
       return outcome
     }
     return { ok: true, value: started }
@@ -296,7 +305,7 @@ export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner
         try {
           const acquired = await acquire(options)
           if (!acquired.ok) {
-            return { ...acquired, alone: true }
+            return { ...acquired, alone: true, trouble: true }
           }
           const manifest = await description()
           const timeoutMs = timeoutOf(name, manifest.ok ? manifest.value.manifest : null, options)
@@ -330,20 +339,22 @@ export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner
     if (outcome.ok) {
       return { ok: true, value: outcome.value }
     }
-    const { reason, detail } = stopped && outcome.reason === 'interrupted' ? failed('stopped', 'the runner is stopped') : outcome
+    const { reason, detail, ending, accuses } =
+      stopped && outcome.reason === 'interrupted' ? failed('stopped', 'the runner is stopped', 'stopped') : outcome
     lastReason = { function: name, cycle, reason, detail }
-    return failed(reason, detail)
+    return { ...failed(reason, detail, ending), ...(accuses === true ? { accuses } : {}) }
   }
 
   /** One call in a process of its own, which ends with it. */
   async function callApart(
     name: TaskFunction,
     call: Omit<ProcessCall, 'timeoutMs' | 'function'>,
-    options: CallOptions & { timeoutMs: number }
-  ): Promise<Outcome<unknown>> {
-    const started = await startWorking(options)
+    options: CallOptions & { timeoutMs: number },
+    heaps = 1
+  ): Promise<CallOutcome> {
+    const started = await startWorking(options, heaps)
     if (!started.ok) {
-      return started
+      return { ...started, alone: true, trouble: true }
     }
     const outcome = await started.value.call({ ...call, function: name, timeoutMs: options.timeoutMs })
     await end(started.value, 'stopped', 'called')
@@ -352,27 +363,82 @@ export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner
 
   /**
    * A call that shares its process with others. Where one of them ended the process, and it need not have been this one,
-   * `again` runs it once more, in the time that it has left.
+   * or something outside ended it, `again` runs the call once more, in the time that it has left.
    */
   async function callBeside(
     lane: ReturnType<typeof createLane>,
     name: TaskFunction,
     call: () => Omit<ProcessCall, 'timeoutMs' | 'function'>,
     options: CallOptions | undefined,
-    again: (run: () => Promise<Outcome<unknown>>) => Promise<Outcome<unknown>> = (run) => run()
-  ): Promise<Outcome<unknown>> {
+    again: (run: () => Promise<CallOutcome>) => Promise<CallOutcome> = (run) => run()
+  ): Promise<CallOutcome> {
     const startedMs = now()
     const outcome = await lane.call(name, call(), options)
-    if (outcome.ok || outcome.alone || !ENDS_PROCESS.has(outcome.reason) || stopped || options?.signal?.aborted === true) {
+    if (outcome.ok || stopped || options?.signal?.aborted === true) {
       return outcome
     }
-    const known = await description()
-    const leftMs = timeoutOf(name, known.ok ? known.value.manifest : null, options) - (now() - startedMs)
+    const endedByOthers = !outcome.alone && ENDS_PROCESS.has(outcome.reason)
+    if (!endedByOthers && !(outcome.ending != null && endingOf(outcome.ending).work === 'again')) {
+      return outcome
+    }
+    const leftMs = await timeLeftMs(name, options, startedMs)
     return leftMs > 0 ? again(() => callApart(name, call(), { ...options, timeoutMs: leftMs })) : outcome
   }
 
+  async function timeLeftMs(name: TaskFunction, options: CallOptions | undefined, startedMs: number): Promise<number> {
+    const known = await description()
+    return timeoutOf(name, known.ok ? known.value.manifest : null, options) - (now() - startedMs)
+  }
+
+  /** Whether an audit's end is the bundle's own act, over nothing but the submission: every honest auditor then sees it. */
+  async function isBundles(outcome: CallOutcome): Promise<boolean> {
+    if (outcome.ok || !outcome.alone || outcome.trouble || outcome.ending == null || endingOf(outcome.ending).audit !== 'twice') {
+      return false
+    }
+    // what the network did to it cannot be seen from here
+    const known = await description()
+    return known.ok && known.value.manifest.network !== true
+  }
+
+  function judged(outcome: CallOutcome): CallOutcome {
+    if (!outcome.ok) {
+      return outcome
+    }
+    const result = auditShape.safeParse(outcome.value)
+    return result.success
+      ? { ...outcome, value: result.data }
+      : {
+          ...failed(ENDINGS.answer.reason, `neither a boolean nor { valid, reason }: ${firstProblem(result.error)}`, 'answer'),
+          alone: true,
+          trouble: outcome.trouble
+        }
+  }
+
+  /** An audit, tried once more where it ended in a way that would accuse: an accusation is what happens both times. */
+  async function auditTwice(
+    call: () => Omit<ProcessCall, 'timeoutMs' | 'function'>,
+    options: CallOptions | undefined
+  ): Promise<CallOutcome> {
+    const startedMs = now()
+    const first = judged(await callBeside(audits, 'audit', call, options, oneByOne))
+    if (!first.ok && first.ending != null && endingOf(first.ending).audit === 'invalid') {
+      return { ...first, accuses: true }
+    }
+    if (first.ok || stopped || options?.signal?.aborted === true || !(await isBundles(first))) {
+      return first
+    }
+    const second = await oneByOne(async () => {
+      const leftMs = await timeLeftMs('audit', options, startedMs)
+      return leftMs > 0 ? judged(await callApart('audit', call(), { ...options, timeoutMs: leftMs }, SECOND_HEAP)) : null
+    })
+    if (second == null || second.ok || !(await isBundles(second))) {
+      return second ?? first
+    }
+    return { ...second, detail: `${second.detail} (twice)`, accuses: true }
+  }
+
   /** After any other such: audits come in numbers, and whoever submits decides how many of them crash. */
-  function oneByOne(run: () => Promise<Outcome<unknown>>): Promise<Outcome<unknown>> {
+  function oneByOne<T>(run: () => Promise<T>): Promise<T> {
     const result = alone.then(run)
     alone = result
     return result
@@ -416,22 +482,12 @@ export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner
       const call = () => ({ timing, argument, proofs: scopeProofs(reader, roots), signal: options?.signal })
       let outcome: Outcome<unknown>
       try {
-        outcome = await callBeside(audits, 'audit', call, options, oneByOne)
+        outcome = await auditTwice(call, options)
       } catch (error) {
         outcome = failed('nonsense', (error as Error).message) // a root that is no CID
       }
       audits.stopWhenIdle(init.idleStopMs ?? DEFAULT_IDLE_STOP_MS)
-      if (!outcome.ok) {
-        return report('audit', timing.cycle, outcome)
-      }
-      const result = auditShape.safeParse(outcome.value)
-      return report(
-        'audit',
-        timing.cycle,
-        result.success
-          ? { ok: true, value: result.data }
-          : failed('nonsense', `neither a boolean nor { valid, reason }: ${firstProblem(result.error)}`)
-      )
+      return report('audit', timing.cycle, outcome as Outcome<AuditResult>)
     },
 
     async distribution(input, options) {

@@ -4,8 +4,16 @@ export const FAULTS = {
   'no-proof': 'never serves its proof',
   silent: 'stops after the first round',
   equivocate: 'sends two different submissions',
-  'no-fees': 'has no lamports for K2’s fees, so others bring its votes there'
+  'no-fees': 'has no lamports for K2’s fees, so others bring its votes there',
+  'false-verdict': 'calls everybody’s work invalid, with little stake',
+  'late-challenge': 'challenges everybody when there is hardly time to answer, with little stake',
+  'quota-split': 'tells each half of the mesh as much as it takes of one signer, with little stake',
+  'late-release': 'hands in a wrong result when nobody looks any more, with little stake',
+  'split-proposer': 'proposes and approves two records, each to half of the mesh'
 } as const
+
+/** Faults that show what a small stake can do have one: a tenth of the others'. */
+export const SMALL_STAKES: ReadonlySet<Fault> = new Set(['false-verdict', 'late-challenge', 'quota-split', 'late-release'])
 
 export type Fault = keyof typeof FAULTS
 

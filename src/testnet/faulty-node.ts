@@ -7,17 +7,20 @@ import { runStart, startOptions } from '../cli/start.ts'
 import { signEd25519 } from '../identity/index.ts'
 import type { NodeParts } from '../node/index.ts'
 import { Body, Envelope } from '../wire/index.ts'
+import { ATTACKS } from './attacks.ts'
 import { type Fault, parseFaults } from './faults.ts'
+import { wrongValue } from './wrong-value.ts'
 
 /** What each fault puts in the place of an honest part. */
 const PARTS: Record<Fault, NodeParts> = {
+  ...ATTACKS,
   'bad-proof': {
     taskHost: (honest) => ({
       ...honest,
       async work(timing, timeoutMs) {
         const worked = await honest.work(timing, timeoutMs)
         return worked.ok
-          ? { ok: true, draft: { ...worked.draft, value: Buffer.from(wrong(Buffer.from(worked.draft.value).toString())) } }
+          ? { ok: true, draft: { ...worked.draft, value: Buffer.from(wrongValue(Buffer.from(worked.draft.value).toString())) } }
           : worked
       }
     })
@@ -57,20 +60,13 @@ const PARTS: Record<Fault, NodeParts> = {
           // its signer would refuse the second one, so it signs behind its back
           const second = Body.encode({
             ...body,
-            submission: { ...body.submission, value: Buffer.from(wrong(Buffer.from(body.submission.value).toString())) }
+            submission: { ...body.submission, value: Buffer.from(wrongValue(Buffer.from(body.submission.value).toString())) }
           })
           const signature = new Uint8Array(signEd25519(signedBytes(second), keyPair.secretKey))
           await send(open(Envelope.encode({ body: second, signer: new Uint8Array(keyPair.publicKey), signature })))
         }
       }
   }
-}
-
-/** The same claim with another number in it; text without numbers gets a letter more. */
-function wrong(value: string): string {
-  // a number that stands alone as a JSON value: digits inside a CID or a key would make it malformed rather than wrong
-  const changed = value.replace(/:(\d+)([,}])/, (_all, digits: string, end: string) => `:${BigInt(digits) + 1n}${end}`)
-  return changed === value ? `${value}x` : changed
 }
 
 const [fault] = parseFaults([process.argv[2] ?? ''])

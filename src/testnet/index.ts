@@ -39,7 +39,7 @@ import { BUNDLE_FILE, bundleAt, claimFor, createAuditor, describeBundle, distrib
 import type { NodeEvent } from '../observe/index.ts'
 import { builtInBundles, bundlePath, createTaskRunner } from '../tasks/index.ts'
 import type { NodeFacts, RecordFacts, RunFacts, TransactionFacts } from './facts.ts'
-import { type Fault, FaultError } from './faults.ts'
+import { type Fault, FaultError, SMALL_STAKES } from './faults.ts'
 import { createFinish } from './finish.ts'
 import { checkInvariants, type Invariant } from './invariants.ts'
 import { createLedgerCheck } from './ledger-check.ts'
@@ -62,6 +62,8 @@ export interface TestnetInit {
   rounds: number | null
   slotMs: number
   roundSlots: number
+  /** What a cycle pays, in ROE; 10 KOII by default. */
+  bounty?: bigint
   /** A built-in task, the path of a bundle, or a bundle's CID. */
   task: string
   /** Peers that have the bundle, for a CID: multiaddrs with their PeerIds. */
@@ -97,6 +99,8 @@ export interface TestnetSummary {
 
 const BOUNTY_ROE = 10n * ROE_PER_KOII
 const STAKE_ROE = 10n * ROE_PER_KOII
+const SMALL_STAKE_ROE = ROE_PER_KOII
+const stakeOf = (fault: Fault | null) => (fault != null && SMALL_STAKES.has(fault) ? SMALL_STAKE_ROE : STAKE_ROE)
 const WALLET_ROE = 1_000_000n * ROE_PER_KOII
 /** Fees of a staking key: 5,000 lamports a vote. */
 const KEY_ROE = ROE_PER_KOII
@@ -254,7 +258,7 @@ async function run(
         manager: wallet.address,
         name: manifest.name,
         ...timing,
-        bountyPerRound: BOUNTY_ROE,
+        bountyPerRound: init.bounty ?? BOUNTY_ROE,
         minStake: ROE_PER_KOII,
         bundle
       }),
@@ -547,7 +551,7 @@ async function run(
           task: task.address,
           stakingKey: member.pair.address,
           payer: wallet.address,
-          amount: STAKE_ROE,
+          amount: stakeOf(member.fault),
           withdrawAuthority: member.owner.address,
           addressHint: member.hint!
         })
@@ -555,7 +559,7 @@ async function run(
       [signerOf(wallet), signerOf(member.pair)]
     )
     stakedCount++
-    tell('staked', { node: member.pair.address, name: member.name, roe: STAKE_ROE })
+    tell('staked', { node: member.pair.address, name: member.name, roe: stakeOf(member.fault) })
   }
 
   function checkReady(): void {
@@ -684,7 +688,12 @@ async function run(
       }
     }
     for (const [staker, { slash }] of ledger) {
-      const { amount } = slash === 0n ? { amount: 0n } : await slashFor(client, task.address, staker, ledger, signerOf(wallet))
+      if (slash === 0n) {
+        continue
+      }
+      await slashFor(client, task.address, staker, ledger, signerOf(wallet))
+      // what the nodes had taken during the rounds, too
+      const amount = (await client.stake(task.address, staker))?.appliedSlash ?? 0n
       if (amount > 0n) {
         slashed.set(staker, amount)
         tell('slashed', { node: staker, roe: amount }, `${nameOf(staker)} lost ${roeToKoii(amount)} KOII of its stake to the pot`)
@@ -887,11 +896,11 @@ function nameOfProgram(programId: string): string {
 async function balances(client: K2Client, addresses: string[]): Promise<bigint> {
   let sum = 0n
   for (let at = 0; at < addresses.length; at += 100) {
-    const found = await client.connection.getMultipleAccountsInfo(
-      addresses.slice(at, at + 100).map((address) => new PublicKey(address)),
-      'processed'
-    )
-    for (const account of found) {
+    const found = (await client.connection.requestExact('getMultipleAccounts', [
+      addresses.slice(at, at + 100),
+      { commitment: 'processed', encoding: 'base64', dataSlice: { offset: 0, length: 0 } }
+    ])) as { value: Array<{ lamports: number | bigint } | null> }
+    for (const account of found.value) {
       sum += BigInt(account?.lamports ?? 0)
     }
   }

@@ -12,8 +12,9 @@ export function checkInvariants(facts: RunFacts, wantedCycles: number | null): I
     { name: 'enough cycles are finalized', broken: enoughCycles(facts, wantedCycles) },
     { name: 'all nodes agree on every record', broken: agreement(facts) },
     { name: 'every record and its ledger recompute', broken: recompute(facts) },
+    { name: 'nobody honest was rejected', broken: rejections(facts) },
     { name: 'one final vote from each node for each cycle', broken: votes(facts) },
-    { name: 'nodes wrote nothing but final votes during rounds', broken: writes(facts) },
+    { name: 'nodes wrote nothing but final votes and slashes during rounds', broken: writes(facts) },
     { name: 'balances on K2 add up to the last lamport', broken: money(facts) },
     { name: 'every slash of the ledger is taken on K2', broken: slashes(facts) },
     { name: 'no node crashed', broken: crashes(facts) }
@@ -54,6 +55,18 @@ function recompute({ records }: RunFacts): string | null {
   return null
 }
 
+/** Whatever the faulty do: below a third of the stake they take no honest node's pay. */
+function rejections({ nodes, records }: RunFacts): string | null {
+  const honest = new Map(nodes.filter(({ fault, interrupted }) => fault == null && !interrupted).map(({ staker, name }) => [staker, name]))
+  for (const { cycle, rejected } of records) {
+    const found = rejected.find(({ staker }) => honest.has(staker))
+    if (found != null) {
+      return `${honest.get(found.staker)} was rejected in cycle ${cycle}: ${found.reason}`
+    }
+  }
+  return null
+}
+
 function votes({ nodes, records, transactions, openCycle }: RunFacts): string | null {
   for (const { cycle } of records) {
     for (const node of nodes) {
@@ -72,13 +85,13 @@ function votes({ nodes, records, transactions, openCycle }: RunFacts): string | 
   return null
 }
 
-/** One's own, or others' in a batch, which the Ed25519 precompile vouches for. */
-const FINAL_VOTES = new Set(['vote', 'ed25519, voteBatch'])
+/** One's own vote, others' in a batch, which the Ed25519 precompile vouches for, and what a finalized ledger takes. */
+const WRITTEN = new Set(['vote', 'ed25519, voteBatch', 'applySlash'])
 
 function writes({ nodes, transactions, startingSlot }: RunFacts): string | null {
   const stakers = new Map(nodes.map((node) => [node.staker, node.name]))
   const other = transactions.find(
-    ({ feePayer, slot, kinds }) => slot >= startingSlot && stakers.has(feePayer) && !FINAL_VOTES.has(kinds.join(', '))
+    ({ feePayer, slot, kinds }) => slot >= startingSlot && stakers.has(feePayer) && !WRITTEN.has(kinds.join(', '))
   )
   return other == null ? null : `${stakers.get(other.feePayer)} wrote ${other.kinds.join(', ')} in slot ${other.slot}`
 }

@@ -2,6 +2,7 @@ import cliProgress from 'cli-progress'
 import Table from 'cli-table3'
 import { createLogUpdate } from 'log-update'
 import { roeToKoii } from '../config/index.ts'
+import { shownText } from '../observe/index.ts'
 import type { Fault } from './faults.ts'
 
 /** One row of the live table. */
@@ -86,12 +87,17 @@ function oneLine(state: ViewState): string {
     return `setting up, ${name}: ${text}`
   }
   const { phase, cycle, finalized, wanted, messages } = state
-  return `cycle ${cycle}, ${phase}: ${finalized}${wanted == null ? '' : ` of ${wanted}`} finalized${messages.length > 0 ? ` - ${messages.at(-1)}` : ''}`
+  return `cycle ${cycle}, ${phase}: ${finalized}${wanted == null ? '' : ` of ${wanted}`} finalized${messages.length > 0 ? ` - ${shownText(messages.at(-1))}` : ''}`
 }
 
 function setupLines(setup: SetupStep[]): string[] {
   const width = Math.max(...setup.map(({ name }) => name.length))
   return setup.map(({ name, done, text }) => `  ${done ? '✔' : '…'} ${name.padEnd(width)}  ${text}`)
+}
+
+/** What nodes tell holds what their peers wrote. */
+function latest(messages: readonly string[]): string[] {
+  return messages.slice(-6).map((message) => shownText(message, 400))
 }
 
 export function picture(state: ViewState | SetupView, columns: number): string {
@@ -128,7 +134,7 @@ export function picture(state: ViewState | SetupView, columns: number): string {
       'koii-mesh testnet, setting up',
       ...setupLines(state.setup),
       table.toString(),
-      ...state.messages.slice(-6),
+      ...latest(state.messages),
       'Ctrl+C stops everything.'
     ].join('\n')
   }
@@ -137,7 +143,7 @@ export function picture(state: ViewState | SetupView, columns: number): string {
     `K2 ${state.url}  slot ${state.slot}`,
     `cycle ${Math.max(0, state.cycle)}  ${bar}  slot ${Math.max(0, state.at)} of ${state.roundSlots}  ${state.phase}  ${goal}`,
     table.toString(),
-    ...state.messages.slice(-6),
+    ...latest(state.messages),
     'Join it from another terminal:',
     `  koii-mesh start --k2 ${state.url} --task ${state.task} --allow-private --stake 10 --airdrop`,
     'Ctrl+C stops everything.'

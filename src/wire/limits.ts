@@ -5,11 +5,6 @@
 export const LIMITS = {
   /** A control message is small, so that a flood of them is cheap to carry; bulk goes by Bitswap. */
   envelopeBytes: 4096,
-  /**
-   * What may be said once must be provable when it is said twice: two such envelopes, wrapped as evidence
-   * (at most 130 bytes around them), fit in one envelope. Without this, long messages could contradict each other unpunished.
-   */
-  onceBytes: 1980,
   /** Koii's submissions are at most 512 bytes (KOII.md A2), and tasks count on it. */
   valueBytes: 512,
   /** A proof is one DAG; a few roots leave room for tasks with several outputs. */

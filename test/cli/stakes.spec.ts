@@ -49,8 +49,9 @@ describe('CLI: stakes and tasks over their lives', function () {
     const alice = ['--task', chain.task, '--staker', chain.stakers[0]!.address]
     const owned = [...alice, '--wallet', keys.wallet!]
     chain.toRound(1)
-    await ok('hint', '--task', chain.task, '--key', keys.alice!, '/dns4/node.example/tcp/4001')
-    expect((await stakeOf()).addressHint).to.equal('/dns4/node.example/tcp/4001')
+    const hint = '/dns4/node.example/tcp/4001/p2p/12D3KooWHFrmLWTTDD4NodngtRMEVYgxrsDMp4F9iSwYntZ9WjHa'
+    await ok('hint', '--task', chain.task, '--key', keys.alice!, hint)
+    expect((await stakeOf()).addressHint).to.equal(hint)
 
     const replaced = await ok('replace-key', ...owned, '--new-key', keys.newKey!)
     expect(replaced).to.include({ stakingKey: newKey.address, formerKey: chain.stakers[0]!.address, fromCycle: (await stakeOf()).keyFrom })

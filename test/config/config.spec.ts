@@ -139,7 +139,21 @@ describe('config', () => {
       expect(koiiToRoe('9999999999.999999999')).to.equal(9_999_999_999_999_999_999n)
     })
     it('are refused when they are none', () => {
-      for (const text of ['', '.5', '5.', '-1', '+1', '1e3', '1,5', ' 1', '0.0000000001', '12345678901', 'NaN', '١']) {
+      for (const text of [
+        '',
+        '.5',
+        '5.',
+        '-1',
+        '+1',
+        '1e3',
+        '1,5',
+        ' 1',
+        '0.0000000001',
+        '18446744073.709551616',
+        '123456789012',
+        'NaN',
+        '١'
+      ]) {
         expect(() => koiiToRoe(text), text).to.throw(RangeError)
         expect(() => amountOf(text, '--amount'), text).to.throw(/^--amount is "/)
       }

@@ -9,7 +9,8 @@ describe('a testnet of real processes', function () {
   })
 
   it('five honest nodes: every cycle is finalized by five votes, and five stakers are paid', async () => {
-    const { command, finish } = await testnet(['--nodes', '5', '--rounds', '3'])
+    // the third cycle brings the total to 3e9 ROE, between 2^31 and 2^32
+    const { command, finish } = await testnet(['--nodes', '5', '--rounds', '3', '--bounty', '1'])
     const { code, summary } = await finish()
     expect(code).to.equal(0)
     expectHeld(command.events, summary)
@@ -106,7 +107,8 @@ describe('a testnet of real processes', function () {
     expect(summary.rewards[equivocator!] ?? '0').to.equal('0')
     // a tenth of its stake for each conviction; what it lost lies in the pot, as the balances of the run add up with it
     expect(summary.slashed).to.deep.equal({ [equivocator!]: (BigInt(convictions) * 1_000_000_000n).toString() })
-    expect(summary.k2.byKind.applySlash).to.equal(1)
+    // the nodes see to it themselves, each conviction once
+    expect(summary.k2.byKind.applySlash).to.be.within(1, convictions)
   })
 
   it('a node without lamports for fees is heard by the others, who bring its votes to K2', async () => {

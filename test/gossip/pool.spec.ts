@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto'
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { createPool } from '../../src/gossip/index.ts'
+import { createPool, type Pool } from '../../src/gossip/index.ts'
 import type { Message } from '../../src/wire/index.ts'
 
 const message = (id: string, cycle = 1, signer = 'alice', kind: Message['kind'] = 'submission') =>
@@ -23,6 +24,31 @@ describe('gossip: pool', () => {
         expect(Buffer.from(other.digest(1))).to.deep.equal(Buffer.from(one.digest(1)))
       })
     )
+  })
+
+  it('gives another digest for other messages, though somebody chose them so that their ids add up to the same', () => {
+    const [one, other] = xorTwins()
+    const pools = [one, other].map((ids) => {
+      const pool = createPool()
+      for (const id of ids) pool.add(message(id))
+      return pool
+    }) as [Pool, Pool]
+    expect(pools[0].count(1)).to.equal(pools[1].count(1))
+    expect(Buffer.from(pools[0].digest(1))).to.not.deep.equal(Buffer.from(pools[1].digest(1)))
+  })
+
+  it('makes no digest twice of the same messages', () => {
+    const pool = createPool()
+    pool.add(message('aa'.repeat(32)))
+    const first = pool.digest(1)
+    first.fill(0)
+    expect(Buffer.from(pool.digest(1)).equals(Buffer.alloc(32)), 'what a caller does to it').to.equal(false)
+    const many = createPool()
+    for (let i = 0; i < 20_000; i++) many.add(message(i.toString(16).padStart(64, '0')))
+    many.digest(1)
+    const startMs = performance.now()
+    for (let i = 0; i < 1000; i++) many.digest(1)
+    expect(performance.now() - startMs).to.be.below(1000)
   })
 
   it('adds a message once, and counts what each signer said of each kind in each cycle', () => {
@@ -50,7 +76,7 @@ describe('gossip: pool', () => {
     expect(pool.cycles()).to.deep.equal([2, 3])
     expect([pool.has('01'.repeat(32)), pool.has('02'.repeat(32))]).to.deep.equal([false, true])
     expect([pool.isSettled('f1'.repeat(32)), pool.isSettled('f2'.repeat(32))]).to.deep.equal([false, true])
-    expect(Buffer.from(pool.digest(1))).to.deep.equal(Buffer.alloc(32))
+    expect(Buffer.from(pool.digest(1))).to.deep.equal(Buffer.from(createPool().digest(1)))
     expect(pool.size).to.equal(2)
   })
 
@@ -60,3 +86,37 @@ describe('gossip: pool', () => {
     expect(pool.isFull).to.equal(true)
   })
 })
+
+/**
+ * Two different sets of as many ids with the same XOR. Of 257 pairs of ids some always have differences that cancel each other out
+ * (linear algebra over two elements): of these one set takes the one id, the other set the other.
+ */
+function xorTwins(): [string[], string[]] {
+  const idOf = (i: number) => BigInt(`0x${createHash('sha256').update(`${i}`).digest('hex')}`)
+  const pairs = Array.from({ length: 257 }, (_, i) => [idOf(2 * i), idOf(2 * i + 1)] as const)
+  const basis: Array<{ value: bigint; of: bigint }> = []
+  let chosen = 0n
+  for (const [i, [a, b]] of pairs.entries()) {
+    let value = a ^ b
+    let of = 1n << BigInt(i)
+    for (const row of basis) {
+      if ((value ^ row.value) < value) {
+        value ^= row.value
+        of ^= row.of
+      }
+    }
+    if (value === 0n) {
+      chosen = of
+      break
+    }
+    basis.push({ value, of })
+    basis.sort((x, y) => (x.value > y.value ? -1 : 1))
+  }
+  const hexOf = (id: bigint) => id.toString(16).padStart(64, '0')
+  const one = pairs.map(([a]) => a)
+  const other = pairs.map(([a, b], i) => ((chosen >> BigInt(i)) & 1n ? b : a))
+  const xor = (ids: bigint[]) => ids.reduce((sum, id) => sum ^ id, 0n)
+  expect(xor(one)).to.equal(xor(other))
+  expect(one).to.not.deep.equal(other)
+  return [one.map(hexOf), other.map(hexOf)]
+}

@@ -111,8 +111,14 @@ describe('k2: batches of votes', () => {
       const turn = (self: string) => turnOf({ timing: chain.timing, cycle: 0, self, stakers })
       return stakers.toSorted((a, b) => turn(a) - turn(b))[0]!
     }
-    const heard = (pair: KeyPair, cycle = 0): HeardVote => {
-      const content = { cycle, root: Buffer.alloc(32, 1), recordDigest: Buffer.alloc(32, 2), totalRewards: 0n }
+    const contentOf = (cycle = 0, fill = 1) => ({
+      cycle,
+      root: Buffer.alloc(32, fill),
+      recordDigest: Buffer.alloc(32, 2),
+      totalRewards: 0n
+    })
+    const heard = (pair: KeyPair, cycle = 0, fill = 1): HeardVote => {
+      const content = contentOf(cycle, fill)
       return { ...content, stakingKey: pair.address, signature: signEd25519(voteMessage({ task: chain.task, ...content }), pair.secretKey) }
     }
     /** until the batcher has nothing under way, a slot at a time */
@@ -126,6 +132,7 @@ describe('k2: batches of votes', () => {
       for (const staker of chain.stakers) {
         expect(batcher.add(heard(staker))).to.equal(true)
       }
+      batcher.decided(contentOf())
       chain.toRound(2)
       batcher.onSlot(chain.k2.slot())
       expect(sent).to.deep.equal([])
@@ -136,6 +143,32 @@ describe('k2: batches of votes', () => {
       const stakes = await chain.client.stakes(chain.task)
       expect(stakes.map(({ lastVote }) => lastVote?.cycle)).to.deep.equal(Array(7).fill(0))
       expect((await chain.client.task(chain.task)).finalized?.cycle).to.equal(0)
+    })
+
+    it('pays for no vote but those for what the node itself votes for, and for none before it has decided', async () => {
+      const honest = chain.stakers[6]!
+      const before = await chain.client.balance(payer.address)
+      for (const [i, junk] of chain.stakers.slice(0, 6).entries()) {
+        expect(batcher.add(heard(junk, 0, 10 + i))).to.equal(true)
+      }
+      // one differs in the total alone
+      const odd = { ...contentOf(), totalRewards: 1n }
+      const last = chain.stakers[5]!
+      batcher.add({ ...odd, stakingKey: last.address, signature: signEd25519(voteMessage({ task: chain.task, ...odd }), last.secretKey) })
+      batcher.add(heard(honest))
+      chain.toRound(2, 30)
+      const pass = async (slots: number) => {
+        const until = chain.k2.slot() + slots
+        await run(() => chain.k2.slot() >= until)
+      }
+      await pass(5)
+      expect(sent).to.deep.equal([])
+      batcher.decided(contentOf())
+      await run(() => sent.length > 0)
+      await pass(8)
+      expect(sent.map(({ stakers }) => stakers)).to.deep.equal([[honest.address]])
+      // two signatures
+      expect(before - (await chain.client.balance(payer.address))).to.equal(10_000n)
     })
 
     it('takes no vote whose inner signature does not hold', () => {

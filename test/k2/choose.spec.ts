@@ -3,7 +3,6 @@ import fc from 'fast-check'
 import {
   type Answer,
   askingOrder,
-  clockSlot,
   type EndpointFacts,
   LAG_SLOTS,
   lagOf,
@@ -105,37 +104,5 @@ describe('k2: choosing among endpoints', () => {
         expect(majority([say('liar', 'lie'), ...honest], honest.length + 1).digest).to.not.equal('lie')
       })
     )
-  })
-
-  describe('the slot clock', () => {
-    const at = (...slots: number[]) => slots.map((slot) => ({ slot }))
-
-    const shown = (slot: number, supported = true) => ({ slot, sinceMs: 0, supported })
-
-    it('follows the highest of one or two', () => {
-      expect(clockSlot(at(5), 1, undefined, 0, SLOT_MS)?.slot).to.equal(5)
-      expect(clockSlot(at(5, 9), 2, shown(7), 0, SLOT_MS)?.slot).to.equal(9)
-      expect(clockSlot(at(5), 1, shown(7), 0, SLOT_MS)?.slot).to.equal(7)
-      expect(clockSlot([], 3, undefined, 0, SLOT_MS)).to.equal(undefined)
-    })
-
-    it('follows two of three at any pace, and one of three at hardly more than that of slots', () => {
-      expect(clockSlot(at(5000, 5000, 100), 3, shown(100), 0, SLOT_MS)).to.deep.equal({ slot: 5000, lone: false, supported: true })
-      expect(clockSlot(at(10 ** 9, 100, 100), 3, shown(100), 10 * SLOT_MS, SLOT_MS)).to.deep.equal({
-        slot: 112,
-        lone: true,
-        supported: true
-      })
-      // the last one alive keeps time
-      expect(clockSlot(at(110), 3, shown(100), 10 * SLOT_MS, SLOT_MS)).to.deep.equal({ slot: 110, lone: true, supported: true })
-      expect(clockSlot(at(90, 80, 70), 3, shown(100), 0, SLOT_MS)?.slot).to.equal(100)
-      expect(clockSlot(at(10 ** 9, 100, 90), 3, undefined, 0, SLOT_MS)?.slot).to.equal(100)
-    })
-
-    it('follows the only one of three as long as no two ever agreed', () => {
-      expect(clockSlot(at(110), 3, undefined, 0, SLOT_MS)).to.deep.equal({ slot: 110, lone: false, supported: false })
-      expect(clockSlot(at(900), 3, shown(110, false), 1, SLOT_MS)?.slot).to.equal(900)
-      expect(clockSlot(at(5000, 912), 3, shown(900, false), 1, SLOT_MS)?.slot).to.equal(912)
-    })
   })
 })

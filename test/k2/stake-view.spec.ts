@@ -70,6 +70,27 @@ describe('k2: stake view', () => {
     expect((await open().at(0)).total).to.equal(2n * ROE)
   })
 
+  it('lets nobody go for what one reading says, and for two in a row it does', async () => {
+    chain.toRound(0, 2)
+    let lying = false
+    const view = open({ ...chain.client, stakes: async (task, minSlot) => (lying ? [] : chain.client.stakes(task, minSlot)) })
+    const [alice] = chain.stakers
+    const staked = async () => {
+      await view.refresh()
+      return view.isStaked(alice!.address)
+    }
+    expect(await staked()).to.equal(true)
+    lying = true
+    expect(await staked()).to.equal(true)
+    lying = false
+    expect(await staked()).to.equal(true)
+    lying = true
+    await staked()
+    expect(await staked()).to.equal(false)
+    lying = false
+    expect(await staked()).to.equal(true)
+  })
+
   it('waits for an endpoint that has not reached the cycle yet', async () => {
     chain.toRound(0, 2)
     const view = open()

@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { createDiscovery, type DiscoveryEvent, PeerNotFoundError, rendezvousKey, stakerKey } from '../../src/network/index.ts'
 import type { KeyValue } from '../../src/store/index.ts'
+import { hostileHints } from '../node/hostile-hints.ts'
 import { keyOf, type Mesh, type MeshNode, NETWORK, spawnMesh, spawnNode, waitFor } from './mesh.ts'
 
 function memory(): KeyValue & { map: Map<string, Uint8Array> } {
@@ -130,6 +131,33 @@ describe('network: discovery', () => {
     await bob.discovery.now()
     expect(bob.events.filter(({ type }) => type === 'connected')).to.deep.equal([])
     expect(bob.node.libp2p.getConnections()).to.have.length(1)
+  })
+
+  it('finds a hinted staker though others name its PeerId with addresses where it is not, and tells of a bad hint once', async () => {
+    mesh = await spawnMesh({ nodes: 1 })
+    const alice = mesh.nodes[0] as MeshNode
+    const bob = await join('bob', {
+      hints: async () => [
+        ...hostileHints(alice.peerId).map((address, i) => ({ staker: keyOf(`hostile ${i}`).address, address })),
+        { staker: alice.pair.address, address: addressOf(alice) }
+      ]
+    })
+    await waitFor(() => bob.events.some((event) => event.type === 'connected' && event.peer === alice.peerId), 20_000)
+    await bob.discovery.now()
+    const refused = bob.events.flatMap((event) => (event.type === 'refused' ? [event.address] : []))
+    expect(refused.length).to.be.greaterThan(20)
+    expect(refused.filter((text) => text === 'foo')).to.have.length(1)
+    expect(refused.join('')).not.to.match(/\p{Cc}|\u202e/u)
+  })
+
+  it('goes on though what it remembers of peers is damaged', async () => {
+    mesh = await spawnMesh({ nodes: 1 })
+    const cache = memory()
+    for (const [i, text] of ['', 'null', '{}', '[1]', '["foo"]', '["/ip4/127.0.0.1/tcp/1/p2p/garbage"]', '\x00\xff'].entries()) {
+      cache.map.set(`peer/${i}`, Buffer.from(text))
+    }
+    const bob = await join('bob', { cache, bootstrap: [addressOf(mesh.nodes[0] as MeshNode)] })
+    await waitFor(() => bob.events.some((event) => event.type === 'connected' && event.source === 'bootstrap'))
   })
 
   it('goes on when K2 gives no hints', async () => {

@@ -45,6 +45,26 @@ describe('node: the task’s bundle', () => {
     expect(mine.filter((name) => !before.includes(name))).to.deep.equal([])
   })
 
+  it('is none when the manager wrote what is no CID: that is said, and not waited for', async () => {
+    const node = await lab.node()
+    const path = join(node.dir, 'mine.mjs')
+    await writeFile(path, CODE)
+    const sha512 = `bafkrgq${'a'.repeat(103)}`
+    for (const [cid, says] of [
+      ['\x1b[2Jnonsense', /names "\\x1b\[2Jnonsense" as its bundle, which is no CID.*koii-mesh task update/],
+      [sha512, /can be none|no CID/]
+    ] as const) {
+      for (const more of [{}, ...(cid === sha512 ? [] : [{ path }])]) {
+        const refused = await failure(want(node, cid, { ...more, signal: AbortSignal.timeout(5_000) }))
+        expect(refused.name, refused.message).to.equal('BundleError')
+        expect(refused.message).to.match(says)
+      }
+    }
+    // what another of its bundles is called costs this one nothing
+    const other = await failure(want(node, await pack(node, Buffer.from('other')), { path, others: ['\x1b[2Jnonsense'] }))
+    expect(other.message).to.match(/is not the task's bundle/)
+  })
+
   it('is the local copy, if that is what the task names', async () => {
     const node = await lab.node()
     const path = join(node.dir, 'mine.mjs')

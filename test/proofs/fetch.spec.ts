@@ -45,6 +45,14 @@ describe('proofs: fetch', () => {
   const lab = new Lab()
   afterEach(() => lab.end())
 
+  it('asks a peer at all addresses that are said to be its: a false one, heard first, does not hide the true one', async () => {
+    const [alice, bob] = [await lab.node(), await lab.node()]
+    const { cid } = await alice.proofs.packNode({ hello: 'world' })
+    const lie = { peerId: alice.hint.peerId, multiaddrs: ['/ip4/127.0.0.1/tcp/1'] }
+    const { fromPeers } = await bob.proofs.fetch(cid, { from: [lie, alice.hint], timeoutMs: 5000 })
+    expect(fromPeers).to.deep.equal([alice.hint.peerId])
+  })
+
   it('brings a dag-cbor DAG of several blocks from its submitter, and reads it', async () => {
     const [alice, bob] = [await lab.node(), await lab.node()]
     const leaf = await alice.proofs.packNode({ balances: [1n, 2n], note: 'leaf' })

@@ -1,7 +1,9 @@
+import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'chai'
 import { CID } from 'multiformats/cid'
-import { checkHint } from '../../src/proofs/providers.ts'
+import { checkHint, DialBook } from '../../src/proofs/providers.ts'
 import { failure, hintOf, Lab, packMany } from './fixtures.ts'
 import { rawPeer } from './peers.ts'
 
@@ -40,6 +42,32 @@ describe('proofs: providers', () => {
     expect(checkHint({ peerId: 'nobody', multiaddrs: ['/ip4/10.0.0.1/tcp/1'] })).to.equal(undefined)
   })
 
+  it('may dial a peer so often in a cycle, and so many that only the DHT names', () => {
+    const book = new DialBook()
+    const addresses = [multiaddr('/ip4/10.0.0.1/tcp/1'), multiaddr('/ip4/10.0.0.1/tcp/2')]
+    expect(book.take('alice', addresses, false)).to.have.length(2)
+    book.failed('alice', addresses.slice(0, 1))
+    expect(book.take('alice', addresses, false).map(String)).to.deep.equal(['/ip4/10.0.0.1/tcp/2'])
+    // what failed as one peer's may be another's
+    expect(book.take('bob', addresses, false)).to.have.length(2)
+    const times = (take: (i: number) => unknown) => {
+      for (let i = 0; i < 1000; i++) {
+        try {
+          take(i)
+        } catch {
+          return i
+        }
+      }
+      return 1000
+    }
+    expect(times(() => book.take('bob', addresses, false))).to.equal(15)
+    expect(times((i) => book.take(`stranger${i}`, addresses, true))).to.equal(128)
+    // strangers take nothing from those who are named
+    expect(times((i) => book.take(`named${i}`, addresses, false))).to.equal(1000)
+    book.clear()
+    expect(book.take('alice', addresses, false)).to.have.length(2)
+  })
+
   describe('over TCP', () => {
     const lab = new Lab()
     afterEach(() => lab.end())
@@ -50,6 +78,31 @@ describe('proofs: providers', () => {
       const err = await failure(bob.proofs.fetch(cid, { from: [{ peerId: alice, multiaddrs: carol.hint.multiaddrs! }], timeoutMs: 1000 }))
       expect(err.name).to.equal('ProofUnavailableError')
       expect(carol.proofs.stats().servedBlocks).to.equal(0)
+    })
+
+    it('dials an address that fails once in a cycle, however often and for whatever it is asked', async () => {
+      const bob = await lab.node({ dialOncePerCycle: true })
+      let dials = 0
+      const victim = createServer((socket) => {
+        dials++
+        socket.on('error', () => {})
+        socket.destroy()
+      })
+      await new Promise<void>((resolve) => victim.listen(0, '127.0.0.1', resolve))
+      const { port } = victim.address() as { port: number }
+      // as many names of one place as an attacker likes
+      const from = [{ peerId: alice, multiaddrs: [`/ip4/127.0.0.1/tcp/${port}`, `/ip4/127.0.0.1/tcp/${port}/ws`] }]
+      const { cid: one } = await (await lab.node()).proofs.packNode({ proof: 1 })
+      const { cid: two } = await (await lab.node()).proofs.packNode({ proof: 2 })
+      const err = await failure(bob.proofs.fetch(one, { from, timeoutMs: 3500 }))
+      await failure(bob.proofs.fetch(two, { from, timeoutMs: 1500 }))
+      expect(dials).to.be.within(1, 2)
+      expect(err.message).to.include('not dialled again in this cycle')
+      const before = dials
+      bob.proofs.beginCycle()
+      await failure(bob.proofs.fetch(two, { from, timeoutMs: 1500 }))
+      expect(dials - before).to.be.within(1, 2)
+      await new Promise((resolve) => victim.close(resolve))
     })
 
     it('has at most 256 wants with a peer at any time, of two fetches together', async () => {

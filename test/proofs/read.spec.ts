@@ -1,8 +1,9 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { CID } from 'multiformats/cid'
 import { sha256 } from 'multiformats/hashes/sha2'
+import { isOwnFault } from '../../src/proofs/errors.ts'
 import { createTaskProofs } from '../../src/proofs/index.ts'
 import type { TaskProofs } from '../../src/tasks/api.ts'
 import { all, bytesOf, failure, Lab, type TestNode } from './fixtures.ts'
@@ -80,6 +81,60 @@ describe('proofs: read', () => {
     const err = await failure(alice.proofs.reader(root).getNode(leaf))
     expect(err.name).to.equal('ProofUnavailableError')
     expect(elsewhere.proofs.stats().servedBlocks).to.equal(0)
+  })
+
+  describe('a block that this node lost or cannot read is no fault of the proof', () => {
+    const breaks: Record<string, (path: string) => Promise<unknown>> = {
+      lost: (path) => rm(path),
+      rotten: (path) => writeFile(path, 'rot'),
+      'not to be read': async (path) => {
+        await rm(path)
+        await mkdir(path)
+      }
+    }
+    for (const [what, breakIt] of Object.entries(breaks)) {
+      it(what, async () => {
+        const { cid } = await alice.proofs.packFiles([
+          { path: 'd/a.bin', content: bytesOf(600_000, 7) },
+          { path: 'd/b.txt', content: Buffer.from('b') }
+        ])
+        const blocks = (await readdir(join(alice.dir, 'blocks'), { recursive: true, withFileTypes: true })).filter((entry) =>
+          entry.isFile()
+        )
+        expect(blocks.length).to.be.greaterThan(4)
+        for (const { parentPath, name } of blocks) {
+          const path = join(parentPath, name)
+          const bytes = await readFile(path)
+          await breakIt(path)
+          const tasks = createTaskProofs(alice.proofs) as unknown as TaskProofs
+          const signal = new AbortController().signal
+          for (const read of [
+            () => tasks.listFiles(cid.toString(), { signal }),
+            () => tasks.readFile(cid.toString(), 'd/a.bin', { offset: 0, length: 1_000_000, signal })
+          ]) {
+            const error = await read().then(
+              () => null,
+              (err: Error) => err
+            )
+            expect(error?.name ?? 'none', `${name}: ${error?.message}`).to.be.oneOf(['none', 'ProofUnavailableError', 'BlockStoreError'])
+          }
+          await rm(path, { recursive: true, force: true })
+          await writeFile(path, bytes)
+        }
+      })
+    }
+    it('nor is memory that is short while one is read', () => {
+      for (const err of [
+        new RangeError('Array buffer allocation failed'),
+        new RangeError('Maximum call stack size exceeded'),
+        Object.assign(new Error('EMFILE'), { errno: -24 })
+      ]) {
+        expect(isOwnFault(err)).to.equal(true)
+      }
+      for (const err of [new RangeError('Could not decode varint'), new Error('dag-cbor'), new TypeError('x'), null]) {
+        expect(isOwnFault(err)).to.equal(false)
+      }
+    })
   })
 
   it('takes shared subtrees for what they unfold to: a small DAG that lists without end is cut', async function () {

@@ -160,6 +160,17 @@ describe('rounds: work and submission', () => {
   })
 })
 
+describe('rounds: a clock that had followed a lie', () => {
+  it('begin anew where it goes back to', () => {
+    const rounds = createRounds({ self: alice.address, network: NETWORK, timing: TIMING, random: () => 0.5, proposer: () => null })
+    rounds.handle({ type: 'slot', slot: 1_000_000 })
+    expect(rounds.handle({ type: 'slot', slot: 5 })).to.deep.equal([])
+    rounds.handle({ type: 'slot', slot: 5, back: true })
+    expect([...rounds.cycles().keys()]).to.include(0)
+    expect(rounds.handle({ type: 'slot', slot: 6 })).to.deep.equal([])
+  })
+})
+
 describe('rounds: audits', () => {
   const audited = (m: ReturnType<typeof machine>, about: Message, finding: Finding | 'abstained', reason = '') =>
     m.event({ type: 'audited', cycle: 0, submission: about.id, finding, reason })
@@ -324,6 +335,22 @@ describe('rounds: audits', () => {
     until(m, S.finalSlot)
     expect(m.published('challenge')).to.deep.equal([])
     expect(m.published('verdicts')).to.deep.equal([])
+  })
+
+  it('challenges what did not come only when another look got through', async () => {
+    const { m, own, ofBob, ofCarol } = await atAudit()
+    audited(m, ofBob, 'unavailable')
+    await m.hear(carol, challenge(own, 'unavailable')) // others are there to be heard
+    expect(m.published('challenge')).to.deep.equal([])
+    audited(m, ofCarol, 'valid')
+    expect(m.published('challenge').map(({ challenge: said }) => said?.finding)).to.deep.equal([FINDINGS.unavailable])
+    const slow = await atAudit()
+    audited(slow.m, slow.ofBob, 'unavailable')
+    audited(slow.m, slow.ofCarol, 'unavailable')
+    await slow.m.hear(carol, challenge(slow.own, 'unavailable'))
+    until(slow.m, S.finalSlot)
+    expect(slow.m.published('challenge')).to.deep.equal([])
+    expect(slow.m.published('verdicts')).to.deep.equal([])
   })
 
   it('publishes the evidence when somebody submits two things, and audits neither', async () => {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
+import { DEFAULT_DAG_LIMITS } from '../../src/proofs/index.ts'
 import * as api from '../../src/tasks/api.ts'
 import type { TaskSubmission } from '../../src/tasks/index.ts'
 import { makeRunner, memoryProofs, OTHER, STAKER, seededK2, source } from './support.ts'
@@ -54,6 +55,10 @@ describe('tasks: protocols/task/README.md', () => {
     const number = (value: number) => value.toLocaleString('en-US')
     expect(row('value of a submission')).to.include(`${api.MAX_SUBMISSION_VALUE_BYTES} bytes`)
     expect(row('proofs of a submission')).to.include(` ${api.MAX_SUBMISSION_PROOFS} `)
+    expect(row('`proofBytes`')).to.include(`${number(api.MAX_SUBMISSION_PROOF_BYTES)} bytes`)
+    expect(api.MAX_SUBMISSION_PROOF_BYTES).to.equal(DEFAULT_DAG_LIMITS.maxBytes)
+    expect(row('`minProofs`')).to.include(`0 to ${api.MAX_SUBMISSION_PROOFS};`)
+    expect(row('`memoryMb`')).to.include(`; ${api.DEFAULT_MEMORY_MB} without it`)
     expect(row('reason of an audit')).to.include(`${api.MAX_REASON_BYTES} bytes`)
     expect(row('key, value of `kv`')).to.include(`${api.MAX_KEY_BYTES} bytes, ${number(api.MAX_VALUE_BYTES)} bytes`)
     expect(row('`kv.list`')).to.include(`${number(api.MAX_LIST_KEYS)} keys`)

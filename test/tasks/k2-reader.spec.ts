@@ -1,7 +1,10 @@
-import { Connection, Keypair, LAMPORTS_PER_SOL, SystemProgram, Transaction } from '@solana/web3.js'
+import { Keypair, LAMPORTS_PER_SOL, SystemProgram, Transaction } from '@solana/web3.js'
 import { expect } from 'chai'
+import { connect, type K2Connection } from '../../src/k2/connection.ts'
+import { parseJson, stringifyJson } from '../../src/k2/json.ts'
 import { createLocalK2, createTraffic, type LocalK2 } from '../../src/k2/local/index.ts'
 import { type BlockSource, bundlePath, createK2Reader } from '../../src/tasks/index.ts'
+import { U64_EDGES } from '../edges.ts'
 import { makeRunner, OTHER, STAKER } from './support.ts'
 
 const { signal } = new AbortController()
@@ -13,13 +16,13 @@ const failureOf = (promise: Promise<unknown>) =>
 
 describe('tasks: reading K2', () => {
   let k2: LocalK2
-  let connection: Connection
+  let connection: K2Connection
   before(async () => {
     const traffic = createTraffic({ seed: 'reader', transfersPerSlot: 6 })
     k2 = await createLocalK2({ slotMs: 100, port: 0, genesis: { funded: traffic.funded } })
     traffic.follow(k2)
     await k2.start()
-    connection = new Connection(k2.url, 'confirmed')
+    connection = connect({ url: k2.url })
   })
   after(() => k2.stop())
 
@@ -56,7 +59,7 @@ describe('tasks: reading K2', () => {
   it('indexes and audits live rounds of 30 slots at 100 ms, in time', async () => {
     const bundle = { path: bundlePath('k2-index') }
     const maker = await makeRunner({ bundle, k2: createK2Reader(connection), staker: STAKER })
-    const auditor = await makeRunner({ bundle, k2: createK2Reader(new Connection(k2.url, 'confirmed')), staker: OTHER })
+    const auditor = await makeRunner({ bundle, k2: createK2Reader(connect({ url: k2.url })), staker: OTHER })
     await Promise.all([maker.runner.setup(), auditor.runner.setup()])
     const startSlot = k2.slot() + 1
     for (let cycle = 0; cycle < 2; cycle++) {
@@ -79,7 +82,7 @@ describe('tasks: reading K2', () => {
 
   describe('with a K2 that fails', () => {
     const fake = (init: Partial<Record<keyof BlockSource, (...args: never[]) => unknown>>) =>
-      ({ getSlot: async () => 100, getBlocks: async () => [], getBlock: async () => null, ...init }) as unknown as BlockSource
+      ({ getSlot: async () => 100, getBlocks: async () => [], requestExact: async () => null, ...init }) as unknown as BlockSource
 
     it('tells an unknown slot from a skipped one', async () => {
       const skipped = createK2Reader(fake({ getBlocks: async () => [49, 51] }))
@@ -90,10 +93,36 @@ describe('tasks: reading K2', () => {
       expect(await failureOf(behind.block(50, { signal }))).to.equal('K2ReadError')
       const pruned = createK2Reader(fake({ getBlocks: async () => [] }))
       expect(await failureOf(pruned.block(50, { signal }))).to.equal('K2ReadError')
-      const code = (value: number) => fake({ getBlock: () => Promise.reject(Object.assign(new Error('x'), { code: value })) })
+      const code = (value: number) => fake({ requestExact: () => Promise.reject(Object.assign(new Error('x'), { code: value })) })
       expect(await createK2Reader(code(-32007)).block(50, { signal })).to.equal(null)
       expect(await createK2Reader(code(-32009)).block(50, { signal })).to.equal(null)
       expect(await failureOf(createK2Reader(code(-32004)).block(50, { signal }))).to.equal('K2ReadError')
+    })
+
+    it('gives amounts past 2^53 with all their digits, and refuses what is no amount', async () => {
+      const block = (preBalance: unknown) => ({
+        blockhash: 'h',
+        parentSlot: 49,
+        transactions: [
+          {
+            transaction: { signatures: ['s'], message: { accountKeys: ['payer', 'program'], instructions: [{ programIdIndex: 1 }] } },
+            meta: { err: null, fee: 5000, preBalances: [preBalance, 1], postBalances: [0, 1], innerInstructions: [], loadedAddresses: null }
+          }
+        ]
+      })
+      const reading = async (answer: unknown) => {
+        const reader = createK2Reader(fake({ requestExact: async () => parseJson(stringifyJson(answer)) }))
+        return (await reader.block(50, { signal }))!.transactions[0]!
+      }
+      for (const [, value] of U64_EDGES) {
+        expect((await reading(block(value))).preBalances).to.deep.equal([`${value}`, '1'])
+      }
+      for (const bad of [-1, 0.5, 1e300, '5', null, undefined]) {
+        expect(await failureOf(reading(block(bad)))).to.equal('K2ReadError')
+      }
+      const other = block(1)
+      other.transactions[0]!.transaction.message.instructions[0]!.programIdIndex = 2
+      expect(await failureOf(reading(other))).to.equal('K2ReadError')
     })
 
     it('asks once for what several read, again after a failure, and no more at a time than it may', async () => {
@@ -104,7 +133,7 @@ describe('tasks: reading K2', () => {
       const block = { blockhash: 'h', parentSlot: 1, transactions: [] }
       const reader = createK2Reader(
         fake({
-          getBlock: async () => {
+          requestExact: async () => {
             calls++
             most = Math.max(most, ++under)
             await new Promise((resolve) => setTimeout(resolve, 5))
@@ -130,13 +159,13 @@ describe('tasks: reading K2', () => {
     })
 
     it('waits no longer than its limit, and no longer than its caller', async () => {
-      const silent = createK2Reader(fake({ getBlock: () => new Promise(() => {}), getSlot: () => new Promise(() => {}) }), {
+      const silent = createK2Reader(fake({ requestExact: () => new Promise(() => {}), getSlot: () => new Promise(() => {}) }), {
         timeoutMs: 50
       })
       expect(await failureOf(silent.slot({ signal }))).to.equal('K2ReadError')
       expect(await failureOf(silent.block(1, { signal }))).to.equal('K2ReadError')
       const startedMs = performance.now()
-      const patient = createK2Reader(fake({ getBlock: () => new Promise(() => {}) }), { timeoutMs: 500 })
+      const patient = createK2Reader(fake({ requestExact: () => new Promise(() => {}) }), { timeoutMs: 500 })
       expect(await failureOf(patient.block(1, { signal: AbortSignal.timeout(20) }))).to.equal('TimeoutError')
       expect(performance.now() - startedMs).to.be.lessThan(300)
     })

@@ -204,7 +204,7 @@ describe('tasks: a hostile bundle', () => {
       await test.store.put('attack', text('none'))
       expect(await runner.submission(timing)).to.deep.equal({ ok: true, value: { value: 'x'.repeat(512), proofs: [] } })
     })
-    for (const value of ['yes', 'undefined', 'long reason']) {
+    for (const value of ['yes', 'undefined']) {
       it(`as an audit: ${value}`, async () => {
         expect(reasonOf(await runner.audit({ staker: OTHER, value, proofs: [] }, timing, memoryProofs()))).to.equal('nonsense')
       })

@@ -5,6 +5,7 @@ import { CID } from 'multiformats/cid'
 import { sha256 } from 'multiformats/hashes/sha2'
 import { Blocks } from '../../src/proofs/blocks.ts'
 import { linksOf, profileFault } from '../../src/proofs/cid-profile.ts'
+import { type DeclaredProof, declaredFault, type SubmissionBounds } from '../../src/proofs/declared.ts'
 import { packFiles } from '../../src/proofs/pack.ts'
 import { systemTimers } from '../../src/proofs/timers.ts'
 import { bytesOf, memoryFiles } from '../proofs/fixtures.ts'
@@ -24,7 +25,13 @@ interface FilesVector {
   blocks: number
 }
 
-/** Files pack to the CID that the vector names; blocks have the links that it names, or are refused. */
+interface DeclaredVector {
+  manifest: SubmissionBounds
+  proofs: DeclaredProof[]
+  verdict: 'ok' | 'invalid'
+}
+
+/** Declarations are within their manifest or not; files pack to the CID that the vector names; blocks have the links that it names, or are refused. */
 export async function walk(file: string): Promise<void> {
   const vector = JSON.parse(readFileSync(file, 'utf8')) as unknown
   if (basename(file).startsWith('files-')) {
@@ -35,6 +42,11 @@ export async function walk(file: string): Promise<void> {
       files.map(({ path, hex, length, seed }) => ({ path, content: hex != null ? Buffer.from(hex, 'hex') : bytesOf(length!, seed!) }))
     )
     expect({ cid: cid.toString(), ...facts }).to.deep.equal(expected)
+    return
+  }
+  if (basename(file).startsWith('declared-')) {
+    const { manifest, proofs, verdict } = vector as DeclaredVector
+    expect(declaredFault(proofs, manifest) == null ? 'ok' : 'invalid').to.equal(verdict)
     return
   }
   const { cid: text, block, verdict, links } = vector as BlockVector

@@ -3,14 +3,16 @@
  *
  *     node test/wire/make-vectors.ts
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { signEd25519 } from '../../src/identity/index.ts'
 import { Body, Envelope, LIMITS, type Message, networkOf, onceKey, open, signedBytes } from '../../src/wire/index.ts'
 import { plain, type WireVector } from '../vectors/wire.ts'
-import { alice, bob, challenge, cidBytes, equivocation, GENESIS, NETWORK, response, submission, TASK, verdict } from './people.ts'
+import { alice, bob, challenge, cidBytes, equivocation, GENESIS, NETWORK, response, submission, TASK } from './people.ts'
 
 const dir = join(import.meta.dirname, '..', '..', 'protocols', 'wire', 'vectors')
+// what no longer exists goes
+rmSync(dir, { recursive: true, force: true })
 mkdirSync(dir, { recursive: true })
 const zeros = (length: number) => new Uint8Array(length)
 
@@ -45,26 +47,46 @@ function write(
 }
 
 const base = submission('a result').submission!
+const place = {
+  peerId: Uint8Array.of(0, 36, 8, 1, 18, 32, ...alice.publicKey),
+  multiaddrs: [Uint8Array.of(4, 127, 0, 0, 1, 6, 0x1f, 0x90)]
+}
 const work = await alice.says(submission('a result'))
 const other = await alice.says(submission('another result'))
 const accusation = await bob.says(challenge(work, 'invalid', 'the sums do not add up'))
+const proposing = (name: string): Body => ({
+  cycle: 3,
+  slot: 151,
+  record: { cid: new Uint8Array(cidBytes(name)), root: zeros(32), totalRewards: 1n, attempt: 0 }
+})
+const proposals = [await alice.says(proposing('one')), await alice.says(proposing('two'))] as const
 
 const good: Array<[string, string, Body]> = [
-  [
-    'announcement',
-    'alice says where she is.',
-    { cycle: 3, slot: 125, announcement: { peerId: base.peerId, multiaddrs: base.multiaddrs, sequence: 7, expirySlot: 900 } }
-  ],
+  ['announcement', 'alice says where she is.', { cycle: 3, slot: 125, announcement: { ...place, sequence: 7, expirySlot: 900 } }],
   ['submission', 'alice submits a value with one proof.', submission('a result')],
   [
     'submission-empty',
     'A value of nothing, no proofs: zero-length fields are left out of the bytes.',
-    { cycle: 0, slot: 0, submission: { ...base, value: zeros(0), proofs: [], multiaddrs: [] } }
+    { cycle: 0, slot: 0, submission: { value: zeros(0), proofs: [] } }
   ],
   ['challenge', "alice's submission is challenged.", challenge(work, 'unavailable', 'nobody serves it')],
-  ['response', 'alice says where her proof is.', response(work)],
-  ['verdict-valid', 'A verdict for it.', verdict(work, 'valid')],
-  ['verdict-invalid', 'A verdict against it, with a reason in UTF-8.', verdict(work, 'invalid', 'Summe ≠ 42')],
+  ['challenge-reason', 'A reason in UTF-8.', challenge(work, 'invalid', 'Summe ≠ 42')],
+  ['response', 'alice says that her proof can be had.', response(work)],
+  [
+    'verdicts',
+    'What bob found of three: the first staker, whose place 0 the bytes leave out, one of 10,000, and the last that there can be.',
+    {
+      cycle: 3,
+      slot: 148,
+      verdicts: {
+        findings: [
+          { place: 0, finding: 1 },
+          { place: 9_999, finding: 2 },
+          { place: 2 ** 32 - 1, finding: 3 }
+        ]
+      }
+    }
+  ],
   [
     'record',
     'A proposal, with totals past 2^53.',
@@ -89,6 +111,8 @@ const good: Array<[string, string, Body]> = [
     }
   ],
   ['equivocation', 'Two submissions of alice for one cycle.', equivocation(work, other)],
+  ['equivocation-later', 'The same, for the record of four cycles later.', { ...equivocation(work, other), cycle: 7 }],
+  ['equivocation-proposals', "Two proposals of alice in cycle 3, for cycle 4's record.", { ...equivocation(...proposals), cycle: 4 }],
   [
     'cycle-2-to-the-53-less-1',
     'The largest cycle and slot.',
@@ -96,7 +120,7 @@ const good: Array<[string, string, Body]> = [
   ]
 ]
 for (const [name, description, body] of good) {
-  const message = await (name === 'challenge' || name.startsWith('verdict') || name === 'equivocation' ? bob : alice).says(body)
+  const message = await (/^(challenge|verdicts|equivocation)/.test(name) ? bob : alice).says(body)
   write(`good-${name}`, description, message.bytes, 'ok', message)
 }
 
@@ -116,6 +140,8 @@ function envelope(body: Uint8Array, change: Partial<Envelope> = {}): Uint8Array 
   return Envelope.encode({ body: bytes, signer: new Uint8Array(alice.publicKey), signature, ...change })
 }
 const saying = (body: Partial<Body>) => envelope(Body.encode({ cycle: 3, slot: 130, ...body }))
+const telling = (change: object) => saying({ announcement: { ...place, sequence: 1, expirySlot: 900, ...change } })
+const finding = (...findings: Array<{ place: number; finding: number }>) => saying({ verdicts: { findings } })
 const submitting = (change: Partial<typeof base>) => saying({ submission: { ...base, ...change } })
 const facts = { subject: new Uint8Array(alice.publicKey), submission: zeros(32), finding: 2, reason: '' }
 const bulky = { body: zeros(1900), signer: zeros(32), signature: zeros(64) }
@@ -128,11 +154,6 @@ const malformed: Array<[string, string, Uint8Array]> = [
     'envelope-over-4096',
     'An envelope of more than 4,096 bytes.',
     saying({ equivocation: { first: bulky, second: { ...bulky, body: zeros(2100) } } })
-  ],
-  [
-    'once-over-1980',
-    'A submission too long to be evidence beside another.',
-    submitting({ value: zeros(512), multiaddrs: Array.from({ length: 5 }, () => zeros(256)) })
   ],
   [
     'unknown-field',
@@ -152,20 +173,31 @@ const malformed: Array<[string, string, Uint8Array]> = [
   ['value-513-bytes', 'A value of 513 bytes.', submitting({ value: zeros(LIMITS.valueBytes + 1) })],
   ['proofs-5', 'Five proofs.', submitting({ proofs: Array.from({ length: 5 }, () => base.proofs[0]!) })],
   ['proof-no-cid', 'A proof whose CID is none.', submitting({ proofs: [{ cid: Uint8Array.of(9, 9), size: 1, blocks: 1 }] })],
-  ['multiaddrs-9', 'Nine addresses.', submitting({ multiaddrs: Array.from({ length: 9 }, () => zeros(4)) })],
-  ['multiaddr-257-bytes', 'An address of 257 bytes.', submitting({ multiaddrs: [zeros(257)] })],
-  ['peer-id-missing', 'No PeerId.', submitting({ peerId: zeros(0) })],
-  ['peer-id-65-bytes', 'A PeerId of 65 bytes.', submitting({ peerId: zeros(65) })],
-  ['verdict-finding-0', 'A verdict that finds nothing.', saying({ verdict: { ...facts, finding: 0 } })],
-  ['verdict-finding-4', 'A finding that does not exist.', saying({ verdict: { ...facts, finding: 4 } })],
-  ['verdict-reason-161-bytes', 'A reason of 161 bytes.', saying({ verdict: { ...facts, reason: 'x'.repeat(161) } })],
-  ['verdict-subject-31-bytes', 'A subject of 31 bytes.', saying({ verdict: { ...facts, subject: zeros(31) } })],
-  ['challenge-finding-valid', 'A challenge that finds nothing wrong.', saying({ challenge: { ...facts, finding: 1 } })],
+  ['multiaddrs-9', 'Nine addresses.', telling({ multiaddrs: Array.from({ length: 9 }, () => zeros(4)) })],
+  ['multiaddr-257-bytes', 'An address of 257 bytes.', telling({ multiaddrs: [zeros(257)] })],
+  ['peer-id-missing', 'No PeerId.', telling({ peerId: zeros(0) })],
+  ['peer-id-65-bytes', 'A PeerId of 65 bytes.', telling({ peerId: zeros(65) })],
+  ['verdicts-none', 'Verdicts without a finding.', finding()],
+  ['verdicts-finding-0', 'A finding of nothing.', finding({ place: 1, finding: 0 })],
+  ['verdicts-finding-4', 'A finding that does not exist.', finding({ place: 1, finding: 4 })],
+  ['verdicts-place-twice', 'A place twice.', finding({ place: 1, finding: 2 }, { place: 1, finding: 1 })],
+  ['verdicts-unsorted', 'Places not in order.', finding({ place: 2, finding: 2 }, { place: 1, finding: 2 })],
+  ['verdicts-97', 'Ninety-seven findings.', finding(...Array.from({ length: 97 }, (_, i) => ({ place: i, finding: 2 })))],
+  ['challenge-reason-161-bytes', 'A reason of 161 bytes.', saying({ challenge: { ...facts, reason: 'x'.repeat(161) } })],
+  ['challenge-subject-31-bytes', 'A subject of 31 bytes.', saying({ challenge: { ...facts, subject: zeros(31) } })],
   [
-    'response-submission-33-bytes',
-    'A message id of 33 bytes.',
-    saying({ response: { submission: zeros(33), peerId: base.peerId, multiaddrs: [] } })
+    'body-unknown-field',
+    'A field that bodies do not have, added by the signer itself.',
+    envelope(Buffer.concat([work.envelope.body, Buffer.from('7a0100', 'hex')]))
   ],
+  ['body-fields-twice', 'The slot twice.', envelope(Buffer.concat([work.envelope.body, Buffer.from('108201', 'hex')]))],
+  [
+    'record-attempt-16',
+    'An attempt that no round has.',
+    saying({ record: { cid: new Uint8Array(cidBytes('record')), root: zeros(32), totalRewards: 0n, attempt: 16 } })
+  ],
+  ['challenge-finding-valid', 'A challenge that finds nothing wrong.', saying({ challenge: { ...facts, finding: 1 } })],
+  ['response-submission-33-bytes', 'A message id of 33 bytes.', saying({ response: { submission: zeros(33) } })],
   [
     'record-cid-raw',
     'A proposal whose CID is of the raw codec.',
@@ -176,7 +208,29 @@ const malformed: Array<[string, string, Uint8Array]> = [
     'A root of 31 bytes.',
     saying({ record: { cid: new Uint8Array(cidBytes('record')), root: zeros(31), totalRewards: 0n, attempt: 0 } })
   ],
-  ['equivocation-half', 'Evidence of one message.', saying({ equivocation: { first: accusation.envelope } })]
+  ['equivocation-half', 'Evidence of one message.', saying({ equivocation: { first: accusation.envelope } })],
+  ['equivocation-same', 'Evidence of one message twice.', saying({ equivocation: { first: work.envelope, second: work.envelope } })],
+  ['equivocation-two-signers', 'Evidence of two stakers.', saying({ equivocation: { first: work.envelope, second: framed.envelope } })],
+  [
+    'equivocation-repeatable',
+    'Evidence of what may be said again.',
+    saying({ equivocation: { first: accusation.envelope, second: accusation.envelope } })
+  ],
+  [
+    'equivocation-of-a-later-cycle',
+    'Evidence for the record of a cycle before its own.',
+    saying({ cycle: 2, equivocation: { first: work.envelope, second: other.envelope } })
+  ],
+  [
+    'equivocation-five-cycles-later',
+    'Evidence for a record too late.',
+    saying({ cycle: 8, equivocation: { first: work.envelope, second: other.envelope } })
+  ],
+  [
+    'equivocation-proposals-same-cycle',
+    'Evidence about proposals for the very record that they proposed.',
+    saying({ equivocation: { first: proposals[0].envelope, second: proposals[1].envelope } })
+  ]
 ]
 for (const [name, description, bytes] of malformed) {
   write(`malformed-${name}`, description, bytes, 'MalformedMessageError', undefined, complaintAbout(bytes))

@@ -56,6 +56,9 @@ export function decodeProgram(address: string, data: Uint8Array): string {
 export function decodeProgramData(address: string, data: Uint8Array): ProgramDataAccount {
   expectKind(address, data, PROGRAM_DATA, PROGRAM_DATA_HEADER_BYTES, "a program's data")
   const slot = Number(Buffer.from(data.buffer, data.byteOffset, data.byteLength).readBigUInt64LE(4))
+  if (!Number.isSafeInteger(slot)) {
+    throw new ProgramAccountError(`the program's data at ${address} names a slot past 2^53, which no K2 has reached`)
+  }
   return { slot, authority: optionalKey(data, 12), elf: data.subarray(PROGRAM_DATA_HEADER_BYTES) }
 }
 

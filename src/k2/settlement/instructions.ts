@@ -447,6 +447,9 @@ function hash(argument: string, value: Uint8Array): Uint8Array {
 }
 
 function utf8(argument: string, text: string, min: number, max: number): Uint8Array {
+  if (!text.isWellFormed()) {
+    throw new InstructionArgumentError(argument, 'holds half of a character, which has no UTF-8')
+  }
   const bytes = new TextEncoder().encode(text)
   if (bytes.length < min || bytes.length > max) {
     throw new InstructionArgumentError(argument, `has ${bytes.length} bytes, ${min} to ${max} are allowed`)
@@ -454,7 +457,11 @@ function utf8(argument: string, text: string, min: number, max: number): Uint8Ar
   return bytes
 }
 
-/** The cycle of a vote, or of a batch of votes, by its data. */
+/** The cycle of a vote, or of a batch of votes, by its data. @throws InstructionArgumentError past 2^53 */
 export function voteCycle(name: 'vote' | 'voteBatch', data: Uint8Array): number {
-  return Number(Buffer.from(data).readBigUInt64LE(name === 'vote' ? 1 : 1 + VOTE_DOMAIN.length + KEY_BYTES))
+  const cycle = Buffer.from(data).readBigUInt64LE(name === 'vote' ? 1 : 1 + VOTE_DOMAIN.length + KEY_BYTES)
+  if (cycle > BigInt(Number.MAX_SAFE_INTEGER)) {
+    throw new InstructionArgumentError('cycle', `is ${cycle}, past 2^53`)
+  }
+  return Number(cycle)
 }

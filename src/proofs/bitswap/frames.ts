@@ -88,6 +88,9 @@ function headOf(buffer: Uint8ArrayList): { length: number; headBytes: number } |
     if (length > LIMITS.frameBytes || at > 3) {
       throw new MalformedFrameError(`a Bitswap message of ${length} bytes: ${LIMITS.frameBytes} are allowed`)
     }
+    if (byte === 0 && at > 0) {
+      throw new MalformedFrameError('a Bitswap message whose length is written in more bytes than it needs')
+    }
     if (byte < 128) {
       return { length, headBytes: at + 1 }
     }

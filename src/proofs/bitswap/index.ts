@@ -20,6 +20,7 @@ import type { Timers } from '../timers.ts'
 import { BITSWAP_PROTOCOL, FrameWriter, readFrames } from './frames.ts'
 import { decodeMessage } from './message.ts'
 import { BlockServer } from './serve.ts'
+import { Uplink } from './uplink.ts'
 import { BlockClient } from './want.ts'
 
 export { BITSWAP_PROTOCOL } from './frames.ts'
@@ -35,7 +36,13 @@ export interface ExchangeComponents {
 export interface ExchangeInit {
   /** Whether a peer's wants are answered. Everyone's are, by default: an auditor need not be staked. */
   mayServe?: (peerId: PeerId) => boolean
+  /** Who is served at once. Everyone is, by default. */
+  isStaked?: (peer: string) => boolean
+  /** What all others get together, default 1 MiB/s. */
+  unstakedBytesPerS?: number
 }
+
+const UNSTAKED_BYTES_PER_S = 1024 * 1024
 
 export interface Exchange {
   client: BlockClient
@@ -58,7 +65,12 @@ export function createExchange({ libp2p, blocks, timers, log }: ExchangeComponen
   }
   const blockWriterFor = writerIn(blockWriters)
   const client = new BlockClient(writerIn(wantWriters))
-  const server = new BlockServer({ blocks, log })
+  const uplink = new Uplink({
+    isStaked: init.isStaked ?? (() => true),
+    unstakedBytesPerS: init.unstakedBytesPerS ?? UNSTAKED_BYTES_PER_S,
+    timers
+  })
+  const server = new BlockServer({ blocks, uplink, log })
   let badFrames = 0
 
   const onStream = (stream: Stream, connection: Connection) => {

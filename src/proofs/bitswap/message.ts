@@ -48,6 +48,7 @@ export function decodeMessage(bytes: Uint8Array): BitswapMessage {
   let at = 0
   let elements = 0
 
+  /** Numbers of up to 64 bits, as priorities below zero are written; past 2^53 they come out rounded, and are no tag or length of ours. */
   const varint = (end: number): number => {
     let value = 0
     for (let scale = 1; scale <= 2 ** 63; scale *= 128) {
@@ -55,6 +56,9 @@ export function decodeMessage(bytes: Uint8Array): BitswapMessage {
         break
       }
       const byte = bytes[at++]!
+      if ((byte === 0 && scale > 1) || (scale === 2 ** 63 && byte > 1)) {
+        break
+      }
       value += (byte & 127) * scale
       if (byte < 128) {
         return value
@@ -69,6 +73,9 @@ export function decodeMessage(bytes: Uint8Array): BitswapMessage {
         throw new MalformedFrameError(`a Bitswap message of more than ${LIMITS.frameElements} elements`)
       }
       const tag = varint(end)
+      if (tag >= 2 ** 32) {
+        throw new MalformedFrameError(`field number past 2^29 at byte ${at} of a Bitswap message`)
+      }
       const wire = tag % 8
       const field = Math.floor(tag / 8)
       if (wire === 0) {

@@ -1,5 +1,6 @@
 /**
- * The serving half: wants come in, blocks and "don't have" go out, one frame in memory per peer whatever it asks for.
+ * The serving half: wants come in, blocks and "don't have" go out, one frame in memory per peer whatever it asks for, and to peers
+ * without stake within a budget for all of them.
  */
 import type { PeerId } from '@libp2p/interface'
 import { CID } from 'multiformats/cid'
@@ -7,6 +8,7 @@ import { keyOf, profileFault } from '../cid-profile.ts'
 import { LIMITS } from '../limits.ts'
 import type { FrameWriter } from './frames.ts'
 import { BLOCK_OVERHEAD_BYTES, type BlockEntry, encodeMessage, type PresenceEntry, varintBytes, type WantEntry } from './message.ts'
+import type { Turn, Uplink } from './uplink.ts'
 
 interface ServeComponents {
   blocks: {
@@ -14,6 +16,8 @@ interface ServeComponents {
     read(cid: CID): Promise<Uint8Array | undefined>
     has(cid: CID): Promise<boolean>
   }
+  /** Who may send next. */
+  uplink: Pick<Uplink, 'turn' | 'forget'>
   log: (format: string, ...args: unknown[]) => void
 }
 
@@ -70,6 +74,7 @@ export class BlockServer {
 
   forget(peer: string): void {
     this.#queues.delete(peer)
+    this.#components.uplink.forget(peer)
   }
 
   async #serve(peer: string, queue: Queue, writer: FrameWriter, presences: PresenceEntry[]): Promise<void> {
@@ -83,6 +88,7 @@ export class BlockServer {
     let blocks: BlockEntry[] = []
     let bytes = 0
     let going: Promise<void> = Promise.resolve()
+    let turn: Turn | undefined
     /** Sends what is collected while the next is read, once what was sent before is gone. */
     const flush = async () => {
       const frame = encodeMessage({ wants: [], blocks, presences })
@@ -91,10 +97,15 @@ export class BlockServer {
       blocks = []
       bytes = 0
       await going
-      going = writer.write(frame).then(() => {
-        this.stats.blocks += sent.blocks
-        this.stats.bytes += sent.bytes
-      })
+      const { sent: gone } = turn ?? (await this.#components.uplink.turn(peer))
+      turn = undefined
+      going = writer
+        .write(frame)
+        .then(() => {
+          this.stats.blocks += sent.blocks
+          this.stats.bytes += sent.bytes
+        })
+        .finally(() => gone(frame.byteLength))
       going.catch(() => {}) // seen at the next flush
     }
     try {
@@ -105,6 +116,8 @@ export class BlockServer {
           await going
           continue
         }
+        // before anything is read: what is cancelled while it waits costs nothing
+        turn ??= await this.#components.uplink.turn(peer)
         const batch: Array<[string, Want]> = []
         for (const entry of queue.wants) {
           if (batch.push(entry) === LIMITS.serveReadAhead) {
@@ -140,6 +153,7 @@ export class BlockServer {
       queue.wants.clear()
       this.#components.log('stopped serving %s - %s', peer, (err as Error).message)
     } finally {
+      turn?.sent(0)
       queue.serving = false
     }
   }

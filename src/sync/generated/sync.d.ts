@@ -1,5 +1,5 @@
 // Generated from the .proto of the same name by `npm run generate`: do not edit.
-import type { Codec, DecodeOptions } from 'protons-runtime';
+import type { Codec, DecodeOptions } from '../../wire/protobuf.ts';
 import type { Uint8ArrayList } from 'uint8arraylist';
 export interface Have {
     cycles: CycleDigest[];

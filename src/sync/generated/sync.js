@@ -1,5 +1,5 @@
 // Generated from the .proto of the same name by `npm run generate`: do not edit.
-import { decodeMessage, encodeMessage, MaxLengthError, message, streamMessage } from 'protons-runtime';
+import { decodeMessage, encodeMessage, MaxLengthError, message, streamMessage } from '../../wire/protobuf.ts';
 import { alloc as uint8ArrayAlloc } from 'uint8arrays/alloc';
 export var Have;
 (function (Have) {

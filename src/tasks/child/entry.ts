@@ -15,6 +15,8 @@ import { fromJson, taskLinkOf, toJson } from './values.ts'
 /** Requests that wait for an answer at a time; the runner ends a process that has more. */
 const MAX_REQUESTS = 32
 const LOG_CHARACTERS = 4096
+/** Of an audit's reason, which the node cuts shorter still. */
+const REASON_CHARACTERS = 4096
 const CHANNEL = 3
 
 interface Init {
@@ -148,6 +150,14 @@ function plain(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value ?? null, (_key, inner) => (typeof inner === 'bigint' ? inner.toString() : inner)))
 }
 
+/** An audit's answer without what would keep it from being read: whoever is audited may have a say in the reason. */
+function briefly(answer: unknown): unknown {
+  const { valid, reason } = (answer ?? {}) as { valid?: unknown; reason?: unknown }
+  return typeof valid === 'boolean'
+    ? { valid, ...(typeof reason === 'string' ? { reason: reason.slice(0, REASON_CHARACTERS) } : {}) }
+    : answer
+}
+
 async function main(): Promise<void> {
   const controllers = new Map<number, AbortController>()
   let init: Init | null = null
@@ -182,7 +192,7 @@ async function main(): Promise<void> {
       case 'submission':
         return send({ kind: 'result', id: call.id, ok: true, value: plain(await functions.submission!(context, cycle)) })
       case 'audit':
-        return send({ kind: 'result', id: call.id, ok: true, value: plain(await functions.audit!(context, call.argument, cycle)) })
+        return send({ kind: 'result', id: call.id, ok: true, value: briefly(plain(await functions.audit!(context, call.argument, cycle))) })
       case 'distribution':
         return send({
           kind: 'result',

@@ -19,6 +19,12 @@ export interface Frame {
 
 export class FrameError extends Error {
   override name = 'FrameError'
+  readonly isTooLarge: boolean
+
+  constructor(message: string, { isTooLarge = false } = {}) {
+    super(message)
+    this.isTooLarge = isTooLarge
+  }
 }
 
 export function encodeFrame(head: unknown, body: Uint8Array = new Uint8Array(0)): Uint8Array {
@@ -78,7 +84,9 @@ export function createFrameReader(limits: FrameLimits): { push(chunk: Uint8Array
           const body = view.getUint32(0) - 4 - head
           if (head > limits.headBytes || body < 0 || body > limits.bodyBytes) {
             chunks = []
-            throw new FrameError(`a frame of ${head} + ${body} bytes; at most ${limits.headBytes} + ${limits.bodyBytes} are read`)
+            throw new FrameError(`a frame of ${head} + ${body} bytes; at most ${limits.headBytes} + ${limits.bodyBytes} are read`, {
+              isTooLarge: true
+            })
           }
           lengths = { head, body }
         }

@@ -28,7 +28,7 @@ export function toJson(value: unknown, linkOf: (value: object) => string | null,
       }
       return value
     case 'bigint':
-      return { '/': { int: value.toString() } }
+      return { '/': { int: checked(value).toString() } }
     case 'object':
       break
     default:
@@ -82,7 +82,7 @@ export function fromJson(json: unknown, toLink: (cid: string) => unknown, depth 
       return new Uint8Array(Buffer.from(tagged.bytes, 'base64'))
     }
     if (typeof tagged?.int === 'string' && /^-?\d{1,20}$/.test(tagged.int)) {
-      return BigInt(tagged.int)
+      return checked(BigInt(tagged.int))
     }
   }
   const out: Record<string, unknown> = {}
@@ -93,6 +93,14 @@ export function fromJson(json: unknown, toLink: (cid: string) => unknown, depth 
     out[name] = fromJson(item, toLink, depth + 1)
   }
   return out
+}
+
+/** CBOR's integers have 64 bits and a sign. */
+function checked(value: bigint): bigint {
+  if (value < -(2n ** 64n) || value > 2n ** 64n - 1n) {
+    throw new ProofValueError(`${value} is no integer that dag-cbor can hold`)
+  }
+  return value
 }
 
 /** In a task's world a link is an object with the one key '/'. */

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { parseJson, stringifyJson } from '../json.ts'
+import { parseJson, stringifyJson } from '../../json.ts'
 import type { LocalK2Log } from '../log.ts'
 import { INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, RpcError } from './errors.ts'
 

@@ -96,7 +96,17 @@ export const transactionMethods = {
     return withContext(slot, { ...view, accounts: accounts ?? null, replacementBlockhash: replaces ? latest : null })
   }),
   requestAirdrop: method(
-    z.tuple([p.pubkey, z.union([z.number().int().nonnegative(), z.bigint()]), z.object(p.commitment).nullish().optional()]),
+    z.tuple([
+      p.pubkey,
+      z.union([
+        z.number().int().nonnegative(),
+        z
+          .bigint()
+          .nonnegative()
+          .max(2n ** 64n - 1n)
+      ]),
+      z.object(p.commitment).nullish().optional()
+    ]),
     (context, [to, lamports]) => {
       const result = context.airdrop(to.bytes, BigInt(lamports))
       if (!result.included) {

@@ -22,7 +22,8 @@ export const manifest = {
   name: 'k2-index',
   version: '1.0.0',
   description: 'Indexes every K2 transaction of the cycle: fee payer, programs, fee, success and balance changes',
-  memoryMb: 128
+  memoryMb: 128,
+  minProofs: 1
 }
 
 const VERSION = 1

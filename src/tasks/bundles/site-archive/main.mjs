@@ -23,7 +23,8 @@ export const manifest = {
   version: '1.0.0',
   description: 'Archives a list of web pages with their status, type and hash',
   network: true,
-  memoryMb: 192
+  memoryMb: 192,
+  minProofs: 1
 }
 
 const VERSION = 1

@@ -1,0 +1,66 @@
+/** Addresses of nodes as commands read and write them: the own one is checked, others' bad ones are passed over. */
+import { dirname, join } from 'node:path'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+// by their files: all of the network room takes a second to load
+import { readHint } from '../network/hints.ts'
+import { readNodeKey } from '../network/node-key.ts'
+import { aboutBadHints, type BadHint } from '../node/hints.ts'
+import { shownText } from '../observe/index.ts'
+import { sayOnce, UsageError } from './common.ts'
+
+export const DATA_DIR_OPTION = ['--data-dir <dir>', 'the data directory of the node: its PeerId must be the one in the address'] as const
+
+/** Says whose address on K2 is of no use, on standard error. */
+export function onBadHints(bad: readonly BadHint[]): void {
+  sayOnce(aboutBadHints(bad))
+}
+
+/**
+ * The address that a node is to be found at, before it is written to K2 for everybody.
+ *
+ * @param keyFile - the staking key: a node keeps its own key beside it, when it made both
+ * @throws UsageError
+ */
+export async function checkHint(text: string, { dataDir, keyFile }: { dataDir?: string | undefined; keyFile: string }): Promise<void> {
+  const read = readHint(text)
+  if ('fault' in read) {
+    throw new UsageError(
+      `"${shownText(text)}" ${read.fault}. Give the address of your node as koii-mesh start prints it, such as /ip4/203.0.113.7/tcp/4001/p2p/12D3KooW...`
+    )
+  }
+  const own = await readNodeKey(join(dataDir ?? dirname(keyFile), 'node-key'))
+  if (own == null && dataDir != null) {
+    throw new UsageError(`no node has run with the data directory ${dataDir} yet, so its PeerId is not known: check --data-dir`)
+  }
+  if (own != null) {
+    const peerId = peerIdFromPrivateKey(own).toString()
+    if (peerId !== read.peerId) {
+      throw new UsageError(
+        `the address names the peer ${read.peerId}, and the node of ${dataDir ?? dirname(keyFile)} is ${peerId}: nobody would find it there. Give ${read.address}/p2p/${peerId}, or another node's directory with --data-dir`
+      )
+    }
+  }
+}
+
+/**
+ * Whether the address of a node on K2 leads past it: after a restart on another port, or with another node key. An address whose host
+ * is none of the node's own may be a forwarded port, and is not judged.
+ *
+ * @param multiaddrs - at which the node is, each with its PeerId
+ * @returns what is wrong with the address, in words that follow on it; undefined when nothing is known to be
+ */
+export function hintPastNode(hint: string, multiaddrs: readonly string[]): string | undefined {
+  const read = readHint(hint)
+  if ('fault' in read) {
+    return read.fault
+  }
+  const own = multiaddrs.map((text) => readHint(text, 256)).flatMap((one) => ('fault' in one ? [] : [one]))
+  if (own.length === 0 || own.some(({ peerId, address }) => peerId === read.peerId && address.equals(read.address))) {
+    return undefined
+  }
+  if (own.every(({ peerId }) => peerId !== read.peerId)) {
+    return 'names another peer'
+  }
+  const hostOf = ({ address }: { address: { getComponents(): Array<{ value?: string }> } }) => address.getComponents()[0]?.value
+  return own.some((one) => hostOf(one) === hostOf(read)) ? 'is where the node no longer listens' : undefined
+}
