@@ -214,7 +214,9 @@ function audit(state: CycleState, id: string, purpose: AuditPurpose, again = fal
   const before = state.audits.get(id)
   const audited: AuditState = { running: true, purpose: before?.purpose ?? purpose, again, result: before?.result ?? null }
   state.audits.set(id, audited)
-  // a sampled proof that has not come while there is time to challenge counts as unavailable
-  const [fetchBySlot, deadlineSlot] = purpose === 'sample' ? [challengeSlot - 1, finalSlot] : [finalSlot, verdictsEndSlot]
+  // a sampled proof that has not come while there is time to challenge counts as unavailable; whatever is found must be known in the
+  // last slot in which it can be said
+  const lastSlot = verdictsEndSlot - 1
+  const [fetchBySlot, deadlineSlot] = purpose === 'sample' ? [challengeSlot - 1, finalSlot] : [Math.min(finalSlot, lastSlot - 1), lastSlot]
   return [{ type: 'audit', cycle: state.cycle, submission, purpose, fetchBySlot, deadlineSlot }]
 }

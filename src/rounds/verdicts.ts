@@ -14,6 +14,10 @@ export function tickVerdicts(init: RoundsInit, state: CycleState, slot: number):
   if (state.spoken || slot < finalSlot + Math.floor(deliverySlots / 2) || slot >= verdictsEndSlot || !staked(init, state)) {
     return []
   }
+  // a look that is about to end is worth waiting for, as there is one message for all of them
+  if (slot < verdictsEndSlot - 1 && [...state.audits.values()].some(({ running, result }) => running && result == null)) {
+    return []
+  }
   state.spoken = true
   const places = new Map(placesOf(state.stakes!.weights).map((staker, place) => [staker, place]))
   const ownFault = isOwnFault(init, state)
