@@ -151,7 +151,7 @@ export function onAudited(state: CycleState, event: Extract<RoundsEvent, { type:
 }
 
 /**
- * Challenges what is bad by our own look, unless somebody has. A proof that did not come may be our own network's fault, so that
+ * Challenges what is bad by our own draw, whoever else has: another's challenge may be one that the others do not heed. A proof that did not come may be our own network's fault, so that
  * is said when another look got through, or all are over.
  */
 function accuse(init: RoundsInit, state: CycleState, slot: number): RoundsEffect[] {
@@ -160,11 +160,11 @@ function accuse(init: RoundsInit, state: CycleState, slot: number): RoundsEffect
   }
   const looks = [...state.audits]
   const sure = gotThrough(state) || (looks.every(([, { running }]) => !running) && !isOwnFault(init, state))
-  return looks.flatMap(([id, { result }]) => {
+  return looks.flatMap(([id, { purpose, result }]) => {
     const finding = result?.finding
     const bad = finding === 'invalid' || (finding === 'unavailable' && sure)
     const subject = state.messages.get(id)?.message
-    if (!bad || subject == null || state.contested.has(id) || state.accused.has(id)) {
+    if (!bad || purpose !== 'sample' || subject == null || state.accused.has(id)) {
       return []
     }
     state.accused.add(id)

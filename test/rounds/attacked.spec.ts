@@ -107,4 +107,19 @@ describe('rounds: under attack', () => {
       undefined
     ])
   })
+  it('challenges what it finds bad though somebody has: the others may not heed that one', async () => {
+    const { m, drawn } = await atSamples()
+    await m.challenge(STAKERS[1]!, drawn[0]!)
+    m.audited(drawn[0]!, 'invalid')
+    m.until(m.schedule.sampleSlot + 2)
+    expect(m.published('challenge')).to.have.length(1)
+  })
+
+  it('does not repeat a challenge of what it looks at because of it', async () => {
+    const { m, others } = await atSamples()
+    await m.challenge(STAKERS[1]!, others[0]!)
+    m.audited(others[0]!, 'invalid')
+    m.until(m.schedule.sampleSlot + 2)
+    expect(m.published('challenge')).to.have.length(0)
+  })
 })
