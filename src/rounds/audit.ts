@@ -101,7 +101,6 @@ export function onChallenge(state: CycleState, message: Message, allowance: numb
     submission == null ||
     submissionOf(state, submission.signer)?.id !== id ||
     submissionOf(state, message.signer) == null ||
-    !heardBefore(state, id, schedule.lateSlot) ||
     !heardBefore(state, message.id, schedule.challengeSlot + schedule.deliverySlots) ||
     finding == null ||
     nth >= allowance

@@ -115,8 +115,8 @@ export function stakeIn(state: CycleState, key: string): bigint {
   return state.stakes?.weights.get(key) ?? 0n
 }
 
-/** The submissions that stand and were heard before `slot`: one for each staker that did not equivocate. */
-export function standing(state: CycleState, slot: number): Message[] {
+/** The submissions that stand and were heard before `slot`, if one is given: one for each staker that did not equivocate. */
+export function standing(state: CycleState, slot = Number.POSITIVE_INFINITY): Message[] {
   return [...state.first.values()].filter(
     (message) => message.kind === 'submission' && !state.equivocators.has(message.signer) && heardBefore(state, message.id, slot)
   )

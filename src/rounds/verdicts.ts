@@ -23,7 +23,8 @@ export function tickVerdicts(init: RoundsInit, state: CycleState, slot: number):
   const ownFault = isOwnFault(init, state)
   const against = spokenAgainst(state)
   const found: Array<{ place: number; finding: Finding; contested: boolean }> = []
-  for (const submission of standing(state, state.schedule.lateSlot)) {
+  // late ones too: what came too late to us, others may have had in time and approve
+  for (const submission of standing(state)) {
     const result = state.audits.get(submission.id)?.result
     const place = places.get(submission.signer)
     const contested = state.contested.has(submission.id) || against.has(submission.signer)
