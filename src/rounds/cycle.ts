@@ -61,6 +61,8 @@ export interface CycleState {
     | { key: string; state: 'built'; record: RecordFacts }
     | { key: string; state: 'failed'; reason: string }
     | null
+  /** Attempts of ours in which it was built. */
+  builtIn: Set<number>
   checks: Map<string, Check>
   quorums: Quorums
   /** Attempts whose proposal was told of, or made. */
@@ -96,6 +98,7 @@ export function newCycle(init: RoundsInit, cycle: number): CycleState {
     spoken: false,
     version: 0,
     build: null,
+    builtIn: new Set(),
     checks: new Map(),
     quorums: createQuorums(),
     proposed: new Set(),

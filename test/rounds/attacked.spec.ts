@@ -58,6 +58,7 @@ async function atSamples({ auditWindow = 16, stakers = STAKERS, self = alice, pr
       }),
     looks: (purpose: string) => all.flatMap((effect) => (effect.type === 'audit' && effect.purpose === purpose ? [effect] : [])),
     published: (kind: keyof Body) => all.flatMap((effect) => (effect.type === 'publish' && effect.body[kind] != null ? [effect.body] : [])),
+    lastBuild: () => all.flatMap((effect) => (effect.type === 'build' ? [effect] : [])).at(-1)!,
     builds: () => all.filter(({ type }) => type === 'build').length,
     /** What the verdicts say of a submission. */
     saidOf: (about: Message) => {
@@ -132,5 +133,16 @@ describe('rounds: under attack', () => {
     m.audited(late, 'unavailable')
     m.until(m.schedule.verdictsEndSlot - 1)
     expect(m.saidOf(late)).to.equal(FINDINGS.unavailable)
+  })
+  it('proposes though something comes while it builds, and then again', async () => {
+    const { m, others } = await atSamples({ proposes: true })
+    m.until(m.schedule.proposalSlot)
+    const record = { cid: 'bafyreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy', root: new Uint8Array(32), totalRewards: 1n }
+    for (let i = 0; i < 6; i++) {
+      await m.challenge(STAKERS[1]!, others[0]!, 'unavailable', String(i))
+      m.event({ type: 'built', cycle: 0, key: m.lastBuild().key, result: { ok: true, record } })
+    }
+    expect(m.builds()).to.be.at.most(2)
+    expect(m.published('record')).to.have.length(1)
   })
 })
