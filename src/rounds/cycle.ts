@@ -6,6 +6,8 @@ import type { AuditPurpose, Base, RecordFacts, RoundsInit, StakeSet, SubmissionD
 
 export interface AuditState {
   running: boolean
+  /** The slot in which the look that runs, or the last one, began. */
+  since: number
   purpose: AuditPurpose
   /** Whether we have looked again, after a response or when all challenges were in. */
   again: boolean
