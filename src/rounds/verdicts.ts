@@ -14,12 +14,17 @@ export function tickVerdicts(init: RoundsInit, state: CycleState, slot: number):
   if (state.spoken || slot < finalSlot + Math.floor(deliverySlots / 2) || slot >= verdictsEndSlot || !staked(init, state)) {
     return []
   }
+  // a look that is about to end is worth waiting for, as there is one message for all of them
+  if (slot < verdictsEndSlot - 1 && [...state.audits.values()].some(({ running, result }) => running && result == null)) {
+    return []
+  }
   state.spoken = true
   const places = new Map(placesOf(state.stakes!.weights).map((staker, place) => [staker, place]))
   const ownFault = isOwnFault(init, state)
   const against = spokenAgainst(state)
   const found: Array<{ place: number; finding: Finding; contested: boolean }> = []
-  for (const submission of standing(state, state.schedule.lateSlot)) {
+  // late ones too: what came too late to us, others may have had in time and approve
+  for (const submission of standing(state)) {
     const result = state.audits.get(submission.id)?.result
     const place = places.get(submission.signer)
     const contested = state.contested.has(submission.id) || against.has(submission.signer)
