@@ -26,7 +26,7 @@ export interface TaskProcessInit {
   folder: string
   child: ChildFiles
   bundlePath: string
-  /** frozen: no services, no clock, randomness from the seed */
+  /** frozen: in the interpreter, without services */
   mode: 'work' | 'frozen'
   network: boolean
   memoryMb: number
@@ -88,7 +88,9 @@ export function startTaskProcess(init: TaskProcessInit): TaskProcess {
       // Scavenges more often, for some megabytes less in each of many processes
       '--max-semi-space-size=4',
       '--v8-pool-size=1',
-      init.child.entry
+      ...(init.mode === 'frozen' ? init.child.interpreter.flags : []),
+      init.child.entry,
+      ...(init.mode === 'frozen' ? init.child.interpreter.modules : [])
     ],
     {
       cwd: init.folder,
