@@ -128,7 +128,10 @@ function fixImports(imports: Imports, memory: WebAssembly.Memory): Imports {
   }
 }
 
-/** A module that stands for one of Node's: its functions fail when they are called, on every machine alike. */
+/**
+ * A module that stands for one of Node's: it may be taken apart and extended, as bundles do while they load, and fails
+ * when anything of it is called, made or turned into a value.
+ */
 function standIn(specifier: string): string | { error: Error } {
   const names = namesOf(specifier)
   if (names == null) {
@@ -141,9 +144,11 @@ function standIn(specifier: string): string | { error: Error } {
   }
   const message = JSON.stringify(`${specifier} is not available in distribution, nor while the bundle is loaded for it`)
   return [
-    `function absent () { const error = new Error(${message}); error.name = 'TaskAccessError'; throw error }`,
-    ...names.map((name, i) => `const n${i} = absent; export { n${i} as ${name} }`),
-    `export default { ${names.map((name, i) => `${name}: n${i}`).join(', ')} }`
+    `const fail = () => { const error = new Error(${message}); error.name = 'TaskAccessError'; throw error }`,
+    "const get = (target, key) => key === 'prototype' ? target.prototype : absent",
+    'const absent = new Proxy(function () {}, { get, set: fail, apply: fail, construct: fail })',
+    ...names.map((name) => `export { absent as ${name} }`),
+    'export default absent'
   ].join('\n')
 }
 
