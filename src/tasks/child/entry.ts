@@ -13,6 +13,7 @@ import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { createFrameReader, encodeFrame } from './frames.ts'
 import { BUNDLE_URL, guardProcess, hookImports, TASK_MODULES } from './guard.ts'
+import { INTERPRETER } from './interpreter.ts'
 import { fromJson, taskLinkOf, toJson } from './values.ts'
 
 /** Requests that wait for an answer at a time; the runner ends a process that has more. */
@@ -139,14 +140,14 @@ function plain(value: unknown): unknown {
 }
 
 /**
- * The thread has a stack for every call that the interpreter's own limit allows: the deepest take some 16 MiB. An end
- * that is no answer is this machine's fault and ends the process.
+ * In a thread for its stack, whose size is ours there. The thread answers what it can; its end without an answer is this
+ * machine's fault, and ends the process as an error that nobody handles.
  */
 function startInterpreter({ bundlePath, seed }: Init): Worker {
   const [core, variant] = process.argv.slice(2)
   const worker = new Worker(new URL(`./interpreter-worker${extname(new URL(import.meta.url).pathname)}`, import.meta.url), {
     workerData: { core, variant, bundlePath, seed },
-    resourceLimits: { stackSizeMb: 64 }
+    resourceLimits: { stackSizeMb: INTERPRETER.threadStackMb }
   })
   worker.on('message', (message) => send(message))
   return worker

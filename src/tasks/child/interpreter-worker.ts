@@ -6,7 +6,8 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
 import type * as Core from 'quickjs-emscripten-core'
-import { createInterpreter, INTERPRETER, type Interpreter, RefusedError } from './interpreter.ts'
+import { createInterpreter, INTERPRETER, type Interpreter } from './interpreter.ts'
+import { RefusedError } from './interpreter-host.ts'
 
 export interface WorkerData {
   /** URLs of quickjs-emscripten-core and of the variant */

@@ -9,10 +9,10 @@
 import { createHash } from 'node:crypto'
 import type * as Core from 'quickjs-emscripten-core'
 import type { QuickJSSyncVariant } from 'quickjs-emscripten-core'
-import { namesOf } from './node-names.ts'
+import { fixImports, type Imports, RefusedError, standIn } from './interpreter-host.ts'
 import { PRELUDE } from './prelude.ts'
 
-/** Part of the contract: a change makes another network. */
+/** Part of the contract: nodes with other figures come to other records. */
 export const INTERPRETER = {
   /** sha-256 of the module of @jitl/quickjs-wasmfile-release-sync 0.32.0 */
   moduleSha256: '105c3bed22d457e43e3d1c3c1c6959fda62a8fe06f0fc8a985303c3a2be72232',
@@ -28,6 +28,8 @@ export const INTERPRETER = {
   memoryPages: 4096,
   /** QuickJS's own stack: beyond it a bundle gets an InternalError that it can catch */
   stackBytes: 256 * 1024,
+  /** stack of the thread that it runs in: several times what the deepest calls take, so that it is never what ends a run */
+  threadStackMb: 64,
   /** of the input, as JSON in UTF-8 */
   inputBytes: 16 * 1024 * 1024,
   /** of the list, as JSON in UTF-8 */
@@ -39,14 +41,6 @@ export const INTERPRETER = {
 const BUNDLE = 'koii-task:main.mjs'
 /** Lines that reach the log in a run; the bundle does not learn how many did. */
 const LOG_LINES = 256
-
-/** A run that ends without a value, for a reason that is the same on every machine. */
-export class RefusedError extends Error {
-  constructor(name: string, message: string) {
-    super(message)
-    this.name = name
-  }
-}
 
 export interface InterpreterInit {
   core: typeof Core
@@ -65,103 +59,39 @@ export interface Interpreter {
   distribution(argument: string): string
 }
 
-type Imports = Record<string, Record<string, unknown>>
-
-/**
- * What the module may ask of its host, by the names that its linker gave. Those that would tell about the machine give
- * the same everywhere; its memory never grows, as whether it can is the machine's.
- */
-function fixImports(imports: Imports, memory: WebAssembly.Memory): Imports {
-  const view = () => new DataView(memory.buffer)
-  return {
-    a: {
-      ...imports.a,
-      // _localtime_js: UTC
-      m: (seconds: bigint, tm: number) => {
-        const date = new Date(Number(seconds) * 1000)
-        const startOfYear = Date.UTC(date.getUTCFullYear(), 0, 1)
-        const fields = [
-          date.getUTCSeconds(),
-          date.getUTCMinutes(),
-          date.getUTCHours(),
-          date.getUTCDate(),
-          date.getUTCMonth(),
-          date.getUTCFullYear() - 1900,
-          date.getUTCDay(),
-          Math.floor((date.getTime() - startOfYear) / 86_400_000),
-          0,
-          0
-        ]
-        for (const [i, field] of fields.entries()) {
-          view().setInt32(tm + 4 * i, field, true)
-        }
-      },
-      // _tzset_js: UTC
-      n: (timezone: number, daylight: number, standardName: number, daylightName: number) => {
-        view().setInt32(timezone, 0, true)
-        view().setInt32(daylight, 0, true)
-        for (const name of [standardName, daylightName]) {
-          new Uint8Array(memory.buffer).set([0x55, 0x54, 0x43, 0], name)
-        }
-      },
-      // emscripten_date_now
-      p: () => 0,
-      // emscripten_resize_heap
-      k: () => 0,
-      // environ_get, environ_sizes_get: empty
-      e: () => 0,
-      f: (count: number, bytes: number) => {
-        view().setInt32(count, 0, true)
-        view().setInt32(bytes, 0, true)
-        return 0
-      },
-      // fd_write: what QuickJS itself prints goes nowhere
-      c: (_fd: number, parts: number, count: number, written: number) => {
-        let total = 0
-        for (let i = 0; i < count; i++) {
-          total += view().getInt32(parts + 8 * i + 4, true)
-        }
-        view().setInt32(written, total, true)
-        return 0
-      }
-    }
-  }
+interface Meters {
+  '+steps': WebAssembly.Global<'i64'>
+  '+depth': WebAssembly.Global<'i32'>
 }
 
-/**
- * A module that stands for one of Node's: it may be taken apart and extended, as bundles do while they load, and fails
- * when anything of it is called, made or turned into a value.
- */
-function standIn(specifier: string): string | { error: Error } {
-  const names = namesOf(specifier)
-  if (names == null) {
-    return {
-      error: new RefusedError(
-        'TaskAccessError',
-        `import of '${specifier.slice(0, 200)}': a bundle is one module and may import only the built-ins of its contract`
-      )
+/** QuickJS's own limits are exceptions in it; those of the metered module are traps, which come out of it here. */
+function guarded<T>({ '+steps': steps, '+depth': depth }: Meters, run: () => T): T {
+  try {
+    return run()
+  } catch (error) {
+    if (steps.value < 0n) {
+      throw new RefusedError('TaskLimitError', `used more than ${INTERPRETER.steps} steps`)
     }
+    if (depth.value > INTERPRETER.depth) {
+      throw new RefusedError('TaskLimitError', 'nested calls too deep')
+    }
+    if (error instanceof WebAssembly.RuntimeError) {
+      throw new RefusedError('TaskLimitError', 'the interpreter broke, as it does when memory ends where it cannot tell')
+    }
+    throw error
   }
-  const message = JSON.stringify(`${specifier} is not available in distribution, nor while the bundle is loaded for it`)
-  return [
-    `const fail = () => { const error = new Error(${message}); error.name = 'TaskAccessError'; throw error }`,
-    "const get = (target, key) => key === 'prototype' ? target.prototype : absent",
-    'const absent = new Proxy(function () {}, { get, set: fail, apply: fail, construct: fail })',
-    ...names.map((name) => `export { absent as ${name} }`),
-    'export default absent'
-  ].join('\n')
 }
 
 /** @throws whatever the machine throws that cannot give it its memory: that is no refusal */
 export async function createInterpreter({ core, variant, wasm, source, seed, log }: InterpreterInit): Promise<Interpreter> {
   const memory = new WebAssembly.Memory({ initial: INTERPRETER.memoryPages, maximum: INTERPRETER.memoryPages })
-  let meters: { '+steps': WebAssembly.Global<'i64'>; '+depth': WebAssembly.Global<'i32'> } | null = null
+  let meters: Meters | null = null
   const emscriptenModule = {
     wasmMemory: memory,
     printErr: () => {},
     instantiateWasm(imports: Imports, done: (instance: WebAssembly.Instance) => void) {
       const instance = new WebAssembly.Instance(wasm, fixImports(imports, memory) as WebAssembly.Imports)
-      meters = instance.exports as unknown as NonNullable<typeof meters>
+      meters = instance.exports as unknown as Meters
       done(instance)
       return instance.exports
     }
@@ -170,7 +100,6 @@ export async function createInterpreter({ core, variant, wasm, source, seed, log
   const quickjs = await core.newQuickJSWASMModuleFromVariant(
     core.newVariant(variant, { emscriptenModule: emscriptenModule as Options['emscriptenModule'] })
   )
-  const { '+steps': steps, '+depth': depth } = meters!
   const runtime = quickjs.newRuntime()
   runtime.setMemoryLimit(INTERPRETER.memoryBytes)
   runtime.setMaxStackSize(INTERPRETER.stackBytes)
@@ -180,24 +109,6 @@ export async function createInterpreter({ core, variant, wasm, source, seed, log
   )
   const context = runtime.newContext()
   type Handle = Core.QuickJSHandle
-
-  /** What escapes QuickJS: its own limits are values in it, those of the module are traps. */
-  function guarded<T>(run: () => T): T {
-    try {
-      return run()
-    } catch (error) {
-      if (steps.value < 0n) {
-        throw new RefusedError('TaskLimitError', `used more than ${INTERPRETER.steps} steps`)
-      }
-      if (depth.value > INTERPRETER.depth) {
-        throw new RefusedError('TaskLimitError', 'nested calls too deep')
-      }
-      if (error instanceof WebAssembly.RuntimeError) {
-        throw new RefusedError('TaskLimitError', 'the interpreter broke, as it does when memory ends where it cannot tell')
-      }
-      throw error
-    }
-  }
 
   let helpers: Record<'describe' | 'distribution' | 'failure', Handle> | null = null
   function refuse(error: Handle): never {
@@ -241,8 +152,8 @@ export async function createInterpreter({ core, variant, wasm, source, seed, log
   }
 
   let lines = 0
-  steps.value = BigInt(INTERPRETER.steps)
-  const bundle = guarded(() => {
+  meters!['+steps'].value = BigInt(INTERPRETER.steps)
+  const bundle = guarded(meters!, () => {
     const make = valueIn(context.evalCode(PRELUDE, 'koii-task:prelude', { type: 'global' }))
     const sha256 = context.newFunction('sha256', (text) =>
       context.newString(createHash('sha256').update(context.getString(text)).digest('hex'))
@@ -263,12 +174,12 @@ export async function createInterpreter({ core, variant, wasm, source, seed, log
 
   return {
     describe: () =>
-      guarded(() => {
+      guarded(meters!, () => {
         const text = valueIn(context.callFunction(helpers!.describe, context.undefined, bundle))
         return bounded(text, INTERPRETER.descriptionBytes, 'the manifest')
       }),
     distribution: (argument) =>
-      guarded(() => {
+      guarded(meters!, () => {
         const bytes = Buffer.byteLength(argument)
         if (bytes > INTERPRETER.inputBytes) {
           throw new RefusedError('TaskLimitError', `the input takes ${bytes} bytes of JSON; at most ${INTERPRETER.inputBytes} are given`)
