@@ -75,7 +75,11 @@ describe('node: the task’s bundle', () => {
       ],
       [`${uses} { return submissions.map(({ staker, stake }) => ({ staker, amount: Number(stake) })) }`, '', /1 accepted .*no bigint/],
       [`${uses} { for (;;); }`, '', /0 accepted .*TaskLimitError: used more than \d+ steps/],
-      ['export const distribution = async ({ rejected }) => rejected.map(({ nope }) => ({ staker: nope.x }))', '', /nothing/],
+      [
+        `${uses} { return submissions.map(({ staker, value }) => ({ staker, amount: BigInt(JSON.parse(value).cid.length) })) }`,
+        '',
+        /nothing/
+      ],
       [`const started = process.hrtime()\n${uses} { return [] }`, '', /not-loaded: TypeError: not a function/],
       [uses, '', /not-loaded: SyntaxError/]
     ]

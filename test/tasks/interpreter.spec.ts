@@ -8,6 +8,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { MeterError, meterModule } from '../../scripts/interpreter/meter.ts'
 import { INTERPRETER } from '../../src/tasks/child/interpreter.ts'
+import { PRELUDE } from '../../src/tasks/child/prelude.ts'
 import type { Program } from './interpreter-process.ts'
 
 const CHILD = fileURLToPath(new URL('../../src/tasks/child', import.meta.url))
@@ -95,6 +96,7 @@ describe('tasks: the interpreter', () => {
     for (const text of [
       INTERPRETER.moduleSha256,
       INTERPRETER.meteredSha256,
+      sha256(new TextEncoder().encode(PRELUDE)),
       `${number(INTERPRETER.steps)} steps`,
       `weight of ${number(INTERPRETER.depth)}`,
       `${INTERPRETER.memoryBytes / 2 ** 20} MiB`,
@@ -275,6 +277,46 @@ describe('tasks: the interpreter', () => {
       { numRuns: 1, endOnFailure: true }
     )
   }).timeout(300_000)
+
+  it('has the text, bytes and clones that Node has', async () => {
+    const texts = fc.sample(fc.string({ unit: 'binary', maxLength: 30 }), 200)
+    const bytes = fc.sample(
+      fc.array(fc.oneof(fc.nat(255), fc.constantFrom(0xef, 0xbb, 0xbf, 0xed, 0xa0, 0xf4, 0x90, 0xe0, 0xc2, 0x80)), { maxLength: 12 }),
+      400
+    )
+    const base64 = [...bytes.map((list) => btoa(String.fromCharCode(...list))), 'YQ', ' Y Q = = ', '', 'YWI=', 'YWJj']
+    const [answer] = await runOn(0, [
+      program(`
+        const { texts, bytes, base64 } = JSON.parse(${JSON.stringify(JSON.stringify({ texts, bytes, base64 }))})
+        const failing = (run) => { try { return run() } catch (error) { return 'throws' } }
+        const clone = structuredClone({ a: [1, , 3], m: new Map([[{}, 1n]]), s: new Set([1]), d: new Date(5), b: new Uint8Array([1, 2, 3]).subarray(1), e: new TypeError('x') })
+        return [
+          texts.map((text) => [...new TextEncoder().encode(text)]),
+          bytes.map((list) => new TextDecoder().decode(new Uint8Array(list))),
+          bytes.map((list) => failing(() => new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(new Uint8Array(list)))),
+          bytes.map((list) => btoa(String.fromCharCode(...list))),
+          base64.map((text) => [...atob(text)].map((character) => character.charCodeAt(0))),
+          ['a', '=', 'Y===', 'YQ=', 'Y Q=', 'é'].map((text) => failing(() => atob(text))),
+          [clone.a.length, 1 in clone.a, [...clone.m.values()].length, clone.s.has(1), clone.d.getTime(), clone.b.join(), clone.e.message, failing(() => structuredClone(() => 1))]
+        ]`)
+    ])
+    const failing = (run: () => string) => {
+      try {
+        return run()
+      } catch {
+        return 'throws'
+      }
+    }
+    expect(last(answer!).value).to.deep.equal([
+      texts.map((text) => [...new TextEncoder().encode(text)]),
+      bytes.map((list) => new TextDecoder().decode(new Uint8Array(list))),
+      bytes.map((list) => failing(() => new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(new Uint8Array(list)))),
+      bytes.map((list) => btoa(String.fromCharCode(...list))),
+      base64.map((text) => [...atob(text)].map((character) => character.charCodeAt(0))),
+      ['a', '=', 'Y===', 'YQ=', 'Y Q=', 'é'].map((text) => failing(() => atob(text))),
+      [3, false, 1, true, 5, '2,3', 'x', 'throws']
+    ])
+  }).timeout(60_000)
 
   const LEAKS: Record<string, { find: string; put: string; body: string }> = {
     'a clock': { find: 'p: () => 0', put: 'p: () => performance.timeOrigin', body: 'return Date.now()' },
