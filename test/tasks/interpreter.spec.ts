@@ -53,6 +53,7 @@ describe('tasks: the interpreter', () => {
     const folder = machine === 0 ? join(base, 'c') : join(base, 'a long way down', 'x'.repeat(120), 'child')
     mkdirSync(folder, { recursive: true })
     cpSync(CHILD, folder, { recursive: true })
+    writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
     for (const name of ['interpreter.ts', 'interpreter-host.ts']) {
       const text = readFileSync(join(CHILD, name), 'utf8')
       writeFileSync(join(folder, name), plant(name, text))
@@ -187,6 +188,7 @@ describe('tasks: the interpreter', () => {
         'return 1',
         'import { join } from "node:path"; import fs from "fs"; const { readFile } = fs.promises; class E extends fs.Stats {}'
       ),
+      program('let deep = []; const list = [deep]; for (let i = 0; i < 300; i++) deep.push(deep = []); return list'),
       {
         ...program('return input.submissions.length'),
         argument: JSON.stringify({ ...JSON.parse(ARGUMENT), filler: 'x'.repeat(16 * 2 ** 20) })
@@ -207,6 +209,7 @@ describe('tasks: the interpreter', () => {
       /^ReferenceError: 'Buffer' is not defined/,
       /^TaskAccessError: node:fs is not available in distribution/,
       /^1$/,
+      /^\[\[\[\[\[\[\[\[null\]{8}$/,
       /^TaskLimitError: the input takes \d+ bytes of JSON; at most 16777216/
     ]
     for (const [i, pattern] of expected.entries()) {

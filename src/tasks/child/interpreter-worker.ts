@@ -22,6 +22,21 @@ const { core, variant, bundlePath, seed } = workerData as WorkerData
 
 const described = (error: RefusedError) => ({ name: error.name, message: error.message })
 
+/** What crosses from here on is walked by functions that recurse, on stacks of the machine's own. */
+const MAX_NESTING = 8
+
+function cut(value: unknown, left = MAX_NESTING): unknown {
+  if (typeof value !== 'object' || value === null) {
+    return value
+  }
+  if (left === 0) {
+    return null
+  }
+  return Array.isArray(value)
+    ? value.map((item) => cut(item, left - 1))
+    : Object.fromEntries(Object.entries(value).map(([key, item]) => [key, cut(item, left - 1)]))
+}
+
 async function load(): Promise<Interpreter> {
   const wasm = readFileSync(new URL('./quickjs.wasm', import.meta.url))
   if (createHash('sha256').update(wasm).digest('hex') !== INTERPRETER.meteredSha256) {
@@ -48,7 +63,7 @@ function refused(error: unknown): { name: string; message: string } {
 let interpreter: Interpreter | null = null
 try {
   interpreter = await load()
-  port.postMessage({ kind: 'ready', ...(JSON.parse(interpreter.describe()) as object) })
+  port.postMessage({ kind: 'ready', ...(cut(JSON.parse(interpreter.describe())) as object) })
 } catch (error) {
   port.postMessage({ kind: 'ready', error: refused(error) })
 }
@@ -56,7 +71,7 @@ try {
 port.on('message', ({ id, argument }: { id: number; argument: string }) => {
   let message: unknown
   try {
-    message = { kind: 'result', id, ok: true, value: JSON.parse(interpreter!.distribution(argument)) }
+    message = { kind: 'result', id, ok: true, value: cut(JSON.parse(interpreter!.distribution(argument))) }
   } catch (error) {
     message = { kind: 'result', id, ok: false, error: refused(error) }
   }
