@@ -29,6 +29,8 @@ export interface SlotsInit {
 /** K2's own slot time (KOII.md A3), until we have measured. */
 const DEFAULT_SLOT_MS = 400
 const LONGEST_SLOT_MS = 2000
+/** So many slots at once are a jump, or notices that were held up: they say nothing of how long a slot is. */
+const LEAP_SLOTS = 8
 /** Silence of the subscription after which the slot is asked for. */
 const SILENT_SLOTS = 4
 /** Silence of the subscription, while slots go on, after which it is taken for dead and dialled again. */
@@ -83,7 +85,8 @@ export function createSlots({ k2, log, nowMs = () => performance.now() }: SlotsI
     if (clock.jumpedAtMs != null) {
       slotMs = inBounds(clock.jumpedAtMs)
     }
-    if (anchor == null || !measured || slot - anchor.slot > 64) {
+    const leapt = former != null && slot - former.slot > LEAP_SLOTS
+    if (anchor == null || !measured || leapt || slot - anchor.slot > 64) {
       anchor = { slot, ms: at }
     } else if (slot - anchor.slot >= 8) {
       slotMs = inBounds((at - anchor.ms) / (slot - anchor.slot))

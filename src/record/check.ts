@@ -168,11 +168,27 @@ function lateSubmission({ messages, rejected }: Tally, { timely }: Heard): strin
   return late == null ? null : `it holds the submission ${late.id} of ${late.signer}, which came too late to be audited`
 }
 
-/** Names the field in which two contents differ, for the log. */
+/** Says where two contents differ first and what each has there, for the log: cut, as one of them is somebody else's. */
 function firstDifference(theirs: RecordContent, ours: RecordContent): string {
   const text = (value: unknown) =>
     JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? v.toString() : v instanceof Uint8Array ? Buffer.from(v).toString('hex') : v))
-  const names = Object.keys(ours) as Array<keyof RecordContent>
-  const differing = names.find((name) => text(theirs[name]) !== text(ours[name]))
-  return differing == null ? 'another encoding' : `another ${differing}`
+  const name = (Object.keys(ours) as Array<keyof RecordContent>).find((name) => text(theirs[name]) !== text(ours[name]))
+  if (name == null) {
+    return 'another encoding'
+  }
+  const [mine, other]: [unknown, unknown] = [ours[name], theirs[name]]
+  const lists = Array.isArray(mine) && Array.isArray(other) ? { mine, other } : null
+  const at =
+    lists == null
+      ? -1
+      : Array.from({ length: lists.mine.length + 1 }, (_, i) => i).find((i) => text(lists.mine[i]) !== text(lists.other[i]))!
+  const [here, there] = lists == null ? [mine, other] : [lists.mine[at], lists.other[at]]
+  const said = (value: unknown): string => {
+    const { staker, amount } = (value ?? {}) as Partial<DistributionEntry>
+    const change = amount == null ? '' : name === 'slashes' || amount < 0n ? `loses ${amount < 0n ? -amount : amount}` : `gets ${amount}`
+    const whole = value == null ? 'nothing' : staker == null ? (text(value) ?? '').replaceAll('"', '') : `${staker} ${change}`
+    const plain = whole.replace(/[^\x20-\x7e]/g, '?')
+    return plain.length > 100 ? `${plain.slice(0, 60)}... (${plain.length} characters)` : plain
+  }
+  return `another ${name}${lists == null ? '' : `[${at}]`}: ${said(here)} here, ${said(there)} in the record`
 }

@@ -1,11 +1,10 @@
 /**
- * The world in which `distribution` runs: the same on every node. No clock, no timers, no input or output, randomness
- * from the seed, and of the globals only those of the language and a few pure ones. What could differ between two
- * honest nodes is absent or fails the same everywhere.
+ * What `distribution` ran in before the interpreter: Node's own world with what was known to differ taken out of it. It
+ * leaks paths, clocks, memory and the depth of the stack; kept as what the benchmark compares with, and for nothing else.
  */
 import nodeCrypto, { createHash } from 'node:crypto'
-import { createRequire } from 'node:module'
-import { denied, fix, lookUp, TASK_MODULES } from './guard.ts'
+import { createRequire, registerHooks } from 'node:module'
+import { BUNDLE_URL, denied, fix, lookUp, TASK_MODULES } from '../../../src/tasks/child/guard.ts'
 
 /** Pure built-ins, passed through whole. */
 const PURE = lookUp([
@@ -84,6 +83,26 @@ function createRandom(seed: string) {
       return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
     }
   }
+}
+
+/** Answers every import of the bundle. @param standIn source of what takes a built-in's place, null for the real one */
+export function hookFrozenImports(source: string, standIn: (specifier: string) => string | null): void {
+  const substitutes: Record<string, string> = Object.create(null)
+  registerHooks({
+    resolve(specifier, context, next) {
+      const substitute = TASK_MODULES[specifier] === true ? standIn(specifier) : null
+      if (substitute == null) {
+        return specifier === BUNDLE_URL ? { url: BUNDLE_URL, format: 'module', shortCircuit: true } : next(specifier, context)
+      }
+      const url = `koii-task:stand-in/${specifier}`
+      substitutes[url] = substitute
+      return { url, format: 'module', shortCircuit: true }
+    },
+    load(url, context, next) {
+      const text = url === BUNDLE_URL ? source : substitutes[url]
+      return text == null ? next(url, context) : { format: 'module', source: text, shortCircuit: true }
+    }
+  })
 }
 
 /** Source of a module with a built-in's names, each of which fails when it is called. */
