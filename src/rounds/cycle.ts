@@ -52,6 +52,8 @@ export interface CycleState {
   contested: Set<string>
   /** Those that we have challenged ourselves. */
   accused: Set<string>
+  /** Who was refuted, by so many messages. */
+  refuted: { messages: number; stakers: ReadonlySet<string> } | null
   responded: boolean
   /** Whether our verdicts are said: there is one message for all of them. */
   spoken: boolean
@@ -96,6 +98,7 @@ export function newCycle(init: RoundsInit, cycle: number): CycleState {
     contests: [],
     contested: new Set(),
     accused: new Set(),
+    refuted: null,
     responded: false,
     spoken: false,
     version: 0,

@@ -60,8 +60,18 @@ function weighed(state: CycleState) {
   })
 }
 
-/** Who challenged work as *invalid* in this cycle that more than a third of all stake found valid, and did not take it back. */
-export function refutedIn(state: CycleState): Set<string> {
+/**
+ * Who challenged work as *invalid* in this cycle that more than a third of all stake found valid, and did not take it back. Asked with
+ * each challenge of the next cycle, so it is weighed again only when something has come since.
+ */
+export function refutedIn(state: CycleState): ReadonlySet<string> {
+  if (state.refuted?.messages !== state.messages.size) {
+    state.refuted = { messages: state.messages.size, stakers: weighRefuted(state) }
+  }
+  return state.refuted.stakers
+}
+
+function weighRefuted(state: CycleState): Set<string> {
   const weights = weighed(state)
   const refuted = new Set<string>()
   for (const { message } of state.messages.values()) {
