@@ -204,6 +204,7 @@ export function createRounds(init: RoundsInit): Rounds {
           switch (event.type) {
             case 'stakes':
               state.stakes = event.stakes
+              state.refuted = null
               state.quorums.weigh(event.stakes)
               break
             case 'finalized':
