@@ -42,6 +42,8 @@ export interface CycleState {
   evidence: Map<string, { message: Message; slot: number }>
   /** Whether we could not hear what was submitted while it still counted: then we object to nothing as late. */
   deaf: boolean
+  /** Whether no staked peer was connected at some time since the auditors drew: then a proof that does not come is our own affair. */
+  alone: boolean
   work: 'idle' | 'running' | 'done' | 'failed'
   draft: SubmissionDraft | null
   submitted: boolean
@@ -90,6 +92,7 @@ export function newCycle(init: RoundsInit, cycle: number): CycleState {
     equivocators: new Set(),
     evidence: new Map(),
     deaf: false,
+    alone: false,
     work: 'idle',
     draft: null,
     submitted: false,

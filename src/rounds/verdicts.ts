@@ -20,7 +20,7 @@ export function tickVerdicts(init: RoundsInit, state: CycleState, slot: number):
   }
   state.spoken = true
   const places = new Map(placesOf(state.stakes!.weights).map((staker, place) => [staker, place]))
-  const ownFault = isOwnFault(init, state)
+  const ownFault = isOwnFault(state)
   const against = spokenAgainst(state)
   const found: Array<{ place: number; finding: Finding; contested: boolean }> = []
   // late ones too: what came too late to us, others may have had in time and approve

@@ -174,4 +174,17 @@ describe('rounds: under attack', () => {
     const [{ timely }] = m.checks() as [ReturnType<typeof m.checks>[0]]
     expect([...timely!]).to.include(others[0]!.id)
   })
+
+  it('accuses those whose proofs do not come, be they ever so many, unless they hold more than a third of the stake', async () => {
+    const { m, drawn } = await atSamples() // 8 of 41
+    for (const about of drawn) m.audited(about, 'unavailable')
+    expect(m.published('challenge')).to.have.length(8)
+    const alone = await atSamples()
+    alone.m.event({ type: 'slot', slot: alone.m.schedule.sampleSlot + 1, connected: false })
+    for (const about of alone.drawn) alone.m.audited(about, 'unavailable')
+    expect(alone.m.published('challenge')).to.have.length(0)
+    const few = await atSamples({ stakers: STAKERS.slice(0, 12) }) // 8 of 12
+    for (const about of few.drawn) few.m.audited(about, 'unavailable')
+    expect(few.m.published('challenge')).to.have.length(0)
+  })
 })

@@ -184,6 +184,22 @@ export const ATTACKS: Attack[] = [
     world: (seed) => ({ seed, nodes: meshOf(times(20, 10), [...times(16, 1), 80]), timing: timingOf(40), adversary: blocksLooks(2) })
   },
   {
+    name: 'many without proofs',
+    what: 'thirty small ones with a fourth of the stake submit without a proof: an auditor may draw nobody else',
+    cycles: 2,
+    seeds: 3,
+    world: (seed) => ({
+      seed,
+      nodes: meshOf(times(4, 100), times(30, 5)),
+      timing,
+      adversary: {
+        name: 'many without proofs',
+        work: () => ({ quality: 'missing' }),
+        publish: (_power, _node, body) => body.challenge == null && body.verdicts == null && body.response == null
+      }
+    })
+  },
+  {
     name: 'record-bomb',
     what: 'eight of 1 beside four of 100 say all they may, bodies padded; the reader stops at 4,100 bytes a staker',
     cycles: 2,
