@@ -54,7 +54,7 @@ export function tickAudit(init: RoundsInit, state: CycleState, slot: number): Ro
       }
     }
   }
-  return [...effects, ...accuse(init, state, slot), ...respond(init, state, slot), ...look(init, state, slot)]
+  return [...effects, ...accuse(state, slot), ...respond(init, state, slot), ...look(init, state, slot)]
 }
 
 /** Our own submission is challenged: we say once that its proof can be had from us. */
@@ -158,12 +158,12 @@ export function onAudited(state: CycleState, event: Extract<RoundsEvent, { type:
  * Challenges what is bad by our own draw, whoever else has: another's challenge may be one that the others do not heed. A proof that
  * did not come may be our own network's fault, so that is said when another look got through, or all are over.
  */
-function accuse(init: RoundsInit, state: CycleState, slot: number): RoundsEffect[] {
+function accuse(state: CycleState, slot: number): RoundsEffect[] {
   if (slot >= state.schedule.challengeSlot) {
     return []
   }
   const looks = [...state.audits]
-  const sure = gotThrough(state) || (looks.every(([, { running }]) => !running) && !isOwnFault(init, state))
+  const sure = gotThrough(state) || (looks.every(([, { running }]) => !running) && !isOwnFault(state))
   return looks.flatMap(([id, { purpose, result }]) => {
     const finding = result?.finding
     const bad = finding === 'invalid' || (finding === 'unavailable' && sure)
@@ -186,17 +186,17 @@ const gotThrough = (state: CycleState) =>
   [...state.audits.values()].some(({ result }) => result?.finding === 'valid' || result?.finding === 'invalid')
 
 /**
- * When no proof came of several that were looked for, it is our own network that fails, or our machine that is too slow: not all of
- * them are withheld. Of a single one that says nothing, but that nothing came from anybody since the auditors drew does.
+ * When no proof came of any that we looked for, and their submitters hold more than a third of all stake, it is our own network that
+ * fails, or our machine that is too slow: not all of them withhold it. However many hold less than that says nothing, as one staker may
+ * be many small ones; but that we had no peer at some time since the auditors drew does.
  */
-export function isOwnFault(init: RoundsInit, state: CycleState): boolean {
+export function isOwnFault(state: CycleState): boolean {
   if (gotThrough(state)) {
     return false
   }
-  const { sampleSlot } = state.schedule
-  return (
-    state.audits.size > 1 || ![...state.messages.values()].some(({ message, slot }) => message.signer !== init.self && slot >= sampleSlot)
-  )
+  const subjects = new Set([...state.audits.keys()].flatMap((id) => state.messages.get(id)?.message.signer ?? []))
+  const stake = [...subjects].reduce((sum, subject) => sum + stakeIn(state, subject), 0n)
+  return state.alone || 3n * stake > (state.stakes?.total ?? 0n)
 }
 
 function lookAgain(state: CycleState, id: string, slot: number): RoundsEffect[] {

@@ -1,5 +1,5 @@
 import { isRecorded } from '../record/index.ts'
-import { type Check, type CycleState, standing } from './cycle.ts'
+import type { Check, CycleState } from './cycle.ts'
 import type { RoundsEffect, RoundsEvent } from './types.ts'
 
 /** Has a record checked once: nothing to do when it is our own, or may turn out to be. */
@@ -15,6 +15,8 @@ export function startCheck(state: CycleState, cid: string, vouchers: string[]): 
       message.kind !== 'challenge' &&
       slot < (message.kind === 'submission' ? submissionMustSlot : verdictsMustSlot)
   )
+  // whoever made it: that somebody turned out meanwhile to have submitted twice makes what was in time not late
+  const timely = [...state.messages].filter(([, { message, slot }]) => message.kind === 'submission' && slot < lateSlot)
   return [
     {
       type: 'check',
@@ -23,7 +25,7 @@ export function startCheck(state: CycleState, cid: string, vouchers: string[]): 
       vouchers,
       messages: [...state.messages.values()].map(({ message }) => message),
       mustHave: new Set(must.map(([id]) => id)),
-      timely: state.deaf ? null : new Set(standing(state, lateSlot).map(({ id }) => id)),
+      timely: state.deaf ? null : new Set(timely.map(([id]) => id)),
       stakes: state.stakes!,
       base: state.base!,
       deadlineSlot: distribution.to

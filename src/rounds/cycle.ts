@@ -44,6 +44,8 @@ export interface CycleState {
   evidence: Map<string, { message: Message; slot: number }>
   /** Whether we could not hear what was submitted while it still counted: then we object to nothing as late. */
   deaf: boolean
+  /** Whether no staked peer was connected at some time since the auditors drew: then a proof that does not come is our own affair. */
+  alone: boolean
   work: 'idle' | 'running' | 'done' | 'failed'
   draft: SubmissionDraft | null
   submitted: boolean
@@ -54,6 +56,8 @@ export interface CycleState {
   contested: Set<string>
   /** Those that we have challenged ourselves. */
   accused: Set<string>
+  /** Who was refuted, by so many messages. */
+  refuted: { messages: number; stakers: ReadonlySet<string> } | null
   responded: boolean
   /** Whether our verdicts are said: there is one message for all of them. */
   spoken: boolean
@@ -90,6 +94,7 @@ export function newCycle(init: RoundsInit, cycle: number): CycleState {
     equivocators: new Set(),
     evidence: new Map(),
     deaf: false,
+    alone: false,
     work: 'idle',
     draft: null,
     submitted: false,
@@ -98,6 +103,7 @@ export function newCycle(init: RoundsInit, cycle: number): CycleState {
     contests: [],
     contested: new Set(),
     accused: new Set(),
+    refuted: null,
     responded: false,
     spoken: false,
     version: 0,

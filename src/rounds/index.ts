@@ -89,6 +89,9 @@ export function createRounds(init: RoundsInit): Rounds {
     if (slot >= from && last < lateSlot && (asleep > deliverySlots + 1 || (!connected && slot < lateSlot))) {
       state.deaf = true
     }
+    if (!connected && slot >= state.schedule.sampleSlot && slot < state.schedule.finalSlot) {
+      state.alone = true
+    }
   }
 
   /** What a cycle does of itself, given the slot and what is known: called after every event that touches it. */
@@ -213,6 +216,7 @@ export function createRounds(init: RoundsInit): Rounds {
           switch (event.type) {
             case 'stakes':
               state.stakes = event.stakes
+              state.refuted = null
               state.quorums.weigh(event.stakes)
               break
             case 'finalized':

@@ -20,7 +20,7 @@ export function tickVerdicts(init: RoundsInit, state: CycleState, slot: number):
   }
   state.spoken = true
   const places = new Map(placesOf(state.stakes!.weights).map((staker, place) => [staker, place]))
-  const ownFault = isOwnFault(init, state)
+  const ownFault = isOwnFault(state)
   const against = spokenAgainst(state)
   const found: Array<{ place: number; finding: Finding; contested: boolean }> = []
   // late ones too: what came too late to us, others may have had in time and approve
@@ -63,8 +63,18 @@ function weighed(state: CycleState) {
   })
 }
 
-/** Who challenged work as *invalid* in this cycle that more than a third of all stake found valid, and did not take it back. */
-export function refutedIn(state: CycleState): Set<string> {
+/**
+ * Who challenged work as *invalid* in this cycle that more than a third of all stake found valid, and did not take it back. Asked with
+ * each challenge of the next cycle, so it is weighed again only when something has come since.
+ */
+export function refutedIn(state: CycleState): ReadonlySet<string> {
+  if (state.refuted?.messages !== state.messages.size) {
+    state.refuted = { messages: state.messages.size, stakers: weighRefuted(state) }
+  }
+  return state.refuted.stakers
+}
+
+function weighRefuted(state: CycleState): Set<string> {
   const weights = weighed(state)
   const refuted = new Set<string>()
   for (const { message } of state.messages.values()) {

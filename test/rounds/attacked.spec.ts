@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { expect } from 'chai'
+import { CID } from 'multiformats/cid'
 import { scheduleFor } from '../../src/clock/index.ts'
 import { type KeyPair, keyPairFromSeed, signEd25519 } from '../../src/identity/index.ts'
 import { placesOf } from '../../src/record/index.ts'
@@ -57,6 +58,7 @@ async function atSamples({ auditWindow = 16, stakers = STAKERS, self = alice, pr
         challenge: { subject: about.envelope.signer, submission: Buffer.from(about.id, 'hex'), finding: FINDINGS[finding], reason }
       }),
     looks: (purpose: string) => all.flatMap((effect) => (effect.type === 'audit' && effect.purpose === purpose ? [effect] : [])),
+    checks: () => all.flatMap((effect) => (effect.type === 'check' ? [effect] : [])),
     published: (kind: keyof Body) => all.flatMap((effect) => (effect.type === 'publish' && effect.body[kind] != null ? [effect.body] : [])),
     lastBuild: () => all.flatMap((effect) => (effect.type === 'build' ? [effect] : [])).at(-1)!,
     builds: () => all.filter(({ type }) => type === 'build').length,
@@ -154,5 +156,35 @@ describe('rounds: under attack', () => {
     expect(looked()).to.have.length(16)
     m.until(m.schedule.sampleSlot + m.schedule.deliverySlots)
     expect(looked()).to.include(others[20]!.id)
+  })
+
+  it('does not call a submission late because its author turned out to have made two', async () => {
+    const { m, others } = await atSamples()
+    const { proposalSlot } = m.schedule
+    m.until(proposalSlot)
+    m.event({ type: 'built', cycle: 0, key: m.lastBuild().key, result: { ok: false, reason: 'none' } })
+    const twice = STAKERS.find(({ address }) => address === others[0]!.signer)!
+    await m.hear(twice, { cycle: 0, slot: m.schedule.submission.from, submission: { value: Buffer.from('another'), proofs: [] } })
+    const { bytes } = CID.parse('bafyreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy')
+    await m.hear(STAKERS.at(-1)!, {
+      cycle: 0,
+      slot: proposalSlot,
+      record: { cid: new Uint8Array(bytes), root: new Uint8Array(32), totalRewards: 1n, attempt: 0 }
+    })
+    const [{ timely }] = m.checks() as [ReturnType<typeof m.checks>[0]]
+    expect([...timely!]).to.include(others[0]!.id)
+  })
+
+  it('accuses those whose proofs do not come, be they ever so many, unless they hold more than a third of the stake', async () => {
+    const { m, drawn } = await atSamples() // 8 of 41
+    for (const about of drawn) m.audited(about, 'unavailable')
+    expect(m.published('challenge')).to.have.length(8)
+    const alone = await atSamples()
+    alone.m.event({ type: 'slot', slot: alone.m.schedule.sampleSlot + 1, connected: false })
+    for (const about of alone.drawn) alone.m.audited(about, 'unavailable')
+    expect(alone.m.published('challenge')).to.have.length(0)
+    const few = await atSamples({ stakers: STAKERS.slice(0, 12) }) // 8 of 12
+    for (const about of few.drawn) few.m.audited(about, 'unavailable')
+    expect(few.m.published('challenge')).to.have.length(0)
   })
 })

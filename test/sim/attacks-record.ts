@@ -209,6 +209,34 @@ export function racesApprovals(seed: number): Adversary {
   }
 }
 
+/** At the start of each attempt one of its nodes turns out to have submitted twice, to everybody but the proposer. */
+export function convictsItselfLate(cycles: number): Adversary {
+  return {
+    name: 'late twin',
+    publish: (_power, _node, body) => words.attemptOf(body) == null,
+    start: (power) =>
+      everyCycle(
+        power,
+        cycles,
+        ({ distribution }) => distribution.from,
+        (cycle) => {
+          const { submission, proposalSlot, attemptSlots, marginSlots } = power.schedule(cycle)
+          const waiting = [...power.own]
+          for (let attempt = 0; attempt < 5; attempt++) {
+            const proposer = power.honest.find((node) => power.address(node) === power.proposer(cycle, attempt))
+            const by = proposer == null ? undefined : waiting.shift()
+            if (by != null) {
+              const start = proposalSlot + attempt * attemptSlots + (attempt === 0 ? 0 : marginSlots)
+              const twin = power.sign(by, words.submission({ cycle, slot: submission.from }, 'twin'))!
+              const others = power.honest.filter((node) => node !== proposer)
+              power.at(start - 0.3, () => power.send(twin, by, others))
+            }
+          }
+        }
+      )
+  }
+}
+
 /** Whatever may stand in a record and was held back comes out while an honest proposer builds, one message after the other. */
 export function starvesProposer(cycles: number): Adversary {
   return {

@@ -3,7 +3,7 @@ import { scheduleFor } from '../../src/clock/index.ts'
 import { proposerFor } from '../../src/record/index.ts'
 import { blocksLooks, hushesAuditors, splitsQuota } from './attacks-looks.ts'
 import { PLAIN } from './attacks-plain.ts'
-import { floods, keepsProposing, racesApprovals, splitsProposals, starvesProposer } from './attacks-record.ts'
+import { convictsItselfLate, floods, keepsProposing, racesApprovals, splitsProposals, starvesProposer } from './attacks-record.ts'
 import { accusesAll, challengesLate, type Release, releasesLate } from './attacks-timing.ts'
 import { createChain } from './chain.ts'
 import { standInKeys } from './keys.ts'
@@ -178,10 +178,26 @@ export const ATTACKS: Attack[] = [
   },
   {
     name: 'block looks',
-    what: 'nine small ones without proofs keep all looks waiting, a big one submits garbage',
+    what: 'sixteen small ones without proofs keep all looks waiting, a big one submits garbage',
     cycles: 2,
     seeds: 3,
-    world: (seed) => ({ seed, nodes: meshOf(times(20, 10), [...times(9, 1), 90]), timing, adversary: blocksLooks(2) })
+    world: (seed) => ({ seed, nodes: meshOf(times(20, 10), [...times(16, 1), 80]), timing: timingOf(40), adversary: blocksLooks(2) })
+  },
+  {
+    name: 'many without proofs',
+    what: 'thirty small ones with a fourth of the stake submit without a proof: an auditor may draw nobody else',
+    cycles: 2,
+    seeds: 3,
+    world: (seed) => ({
+      seed,
+      nodes: meshOf(times(4, 100), times(30, 5)),
+      timing,
+      adversary: {
+        name: 'many without proofs',
+        work: () => ({ quality: 'missing' }),
+        publish: (_power, _node, body) => body.challenge == null && body.verdicts == null && body.response == null
+      }
+    })
   },
   {
     name: 'record-bomb',
@@ -227,6 +243,13 @@ export const ATTACKS: Attack[] = [
       adversary: racesApprovals(seed)
     })
   })),
+  {
+    name: 'late twin',
+    what: 'three of ten turn out to have submitted twice, one at the start of each attempt, to all but the proposer',
+    cycles: 2,
+    seeds: 5,
+    world: (seed) => ({ seed, nodes: tens, timing, adversary: convictsItselfLate(2) })
+  },
   {
     name: 'starve the proposer',
     what: 'three of ten hold back what a record may hold, and let it out while an honest proposer builds',

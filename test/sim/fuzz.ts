@@ -8,7 +8,8 @@ import { parseArgs } from 'node:util'
 import { CYCLES, meshFrom } from './meshes.ts'
 import { report, runWorld } from './run.ts'
 
-export const replayOf = (seed: number): string => `node scripts/run.mjs test/sim/fuzz.ts --seed ${seed}`
+export const replayOf = (seed: number, size?: number): string =>
+  `node scripts/run.mjs test/sim/fuzz.ts --seed ${seed}${size == null ? '' : ` --size ${size}`}`
 
 export interface FuzzResult {
   seeds: number

@@ -1,4 +1,6 @@
 /** Meshes by the seed: how many, with which stakes, which of them faulty, on which windows and what network. */
+
+import { scheduleFor, type Timing } from '../../src/clock/index.ts'
 import { arbitraryAdversary, type Plan, planFrom } from './arbitrary.ts'
 import type { NetworkModel } from './network.ts'
 import { type Dice, diceFrom } from './random.ts'
@@ -22,14 +24,15 @@ export function meshFrom({ seed, size, auditWindow, plan }: MeshChoice): WorldIn
   const stakes = stakesFrom(dice, n)
   const faulty = faultyFrom(dice, stakes)
   const nodes = stakes.map((stake, i) => ({ stake: BigInt(stake), faulty: faulty.has(i) }))
-  const calm = dice.chance(0.7)
+  const calm = dice.chance(0.75)
   // short windows are the hard ones, and the quick ones
   const window = auditWindow ?? (dice.chance(0.7) ? 8 + dice.int(17) : 8 + dice.int(93))
+  const timing = timingOf(window, 4 + dice.int(4))
   return {
     seed,
     nodes,
-    timing: timingOf(window, 4 + dice.int(4)),
-    network: calm ? { hopSlots: 0.2, jitterSlots: dice.chance(0.5) ? 0.3 : 0 } : roughNetwork(dice, n),
+    timing,
+    network: calm ? calmNetwork(dice, timing) : roughNetwork(dice, n),
     adversary: arbitraryAdversary(plan ?? planFrom(seed, CYCLES))
   }
 }
@@ -61,6 +64,13 @@ function faultyFrom(dice: Dice, stakes: number[]): Set<number> {
     }
   }
   return faulty
+}
+
+/** As slow as the protocol allows, and clocks apart. */
+function calmNetwork(dice: Dice, timing: Timing): Partial<NetworkModel> {
+  const { deliverySlots, marginSlots } = scheduleFor(timing, 0)
+  const slack = Math.min(deliverySlots, marginSlots) - 0.6
+  return { hopSlots: 0.2, skewSlots: dice.pick([0, 0.3]), jitterSlots: dice.pick([0, 0.3, 0.3, slack]) }
 }
 
 function roughNetwork(dice: Dice, n: number): Partial<NetworkModel> {
