@@ -3,9 +3,9 @@ import { CID } from 'multiformats/cid'
 import { verifyEd25519 } from '../../src/identity/index.ts'
 import { blocksFrom, recordCid } from '../../src/node/index.ts'
 import { type CycleFacts, createRecords, type Records } from '../../src/node/records.ts'
-import type { DistributionEntry, DistributionInput } from '../../src/record/index.ts'
+import { type DistributionEntry, type DistributionInput, LARGEST_SLASH } from '../../src/record/index.ts'
 import { failure, Lab, type TestNode } from '../proofs/fixtures.ts'
-import { equalShares, TIMING } from '../record/cycle.ts'
+import { BEACON, equalShares, TIMING } from '../record/cycle.ts'
 import { alice, bob, carol, cidBytes, GENESIS, submission, TASK } from '../wire/people.ts'
 
 describe('node: records', () => {
@@ -25,6 +25,7 @@ describe('node: records', () => {
       taskId: TASK,
       genesisHash: GENESIS,
       timing: TIMING,
+      largestSlash: LARGEST_SLASH,
       verify: verifyEd25519,
       distribution,
       providers: () => from.map(({ hint }) => hint)
@@ -33,16 +34,17 @@ describe('node: records', () => {
     cycle: 3,
     messages: [await alice.says(submission('a')), await bob.says(submission('b'))],
     stakes: { weights: new Map([alice, bob, carol].map(({ address }) => [address, 100n] as const)), total: 300n },
-    base: { previous: null, bounty: 1000n },
+    base: { previous: null, bounty: 1000n, beacon: BEACON },
     ...change
   })
-  const nothing = new Set<string>()
+  /** Heard nothing early, nor too late. */
+  const heard = { mustHave: new Set<string>(), timely: null }
 
   it('built here, fetched and found right there, and kept by both', async () => {
     const made = await open(makers, []).build(await facts())
     expect(recordCid(made.cid.multihash.digest).equals(made.cid)).to.equal(true)
     const theirs = open(readers, [makers])
-    const checked = await theirs.check(made.cid, { ...(await facts()), mustHave: nothing }, [makers.hint], 5000)
+    const checked = await theirs.check(made.cid, { ...(await facts()), ...heard }, [makers.hint], 5000)
     expect(checked).to.deep.equal({
       verdict: 'right',
       record: { cid: made.cid.toString(), root: made.root, totalRewards: 1000n }
@@ -65,7 +67,7 @@ describe('node: records', () => {
       await facts({
         cycle: 4,
         messages: [await alice.says(submission('a', 4, 160))],
-        base: { previous: { cid: first.cid.toString(), cycle: 3 }, bounty: 1000n }
+        base: { previous: { cid: first.cid.toString(), cycle: 3 }, bounty: 1000n, beacon: BEACON }
       })
     )
     expect(next.totalRewards).to.equal(2000n)
@@ -77,7 +79,7 @@ describe('node: records', () => {
   it('that pays otherwise than the task says is wrong', async () => {
     const greedy: Distribution = async () => [{ staker: alice.address, amount: 1000n }]
     const made = await open(makers, [], greedy).build(await facts())
-    const checked = await open(readers, [makers]).check(made.cid, { ...(await facts()), mustHave: nothing }, [makers.hint], 5000)
+    const checked = await open(readers, [makers]).check(made.cid, { ...(await facts()), ...heard }, [makers.hint], 5000)
     expect(checked.verdict).to.equal('wrong')
   })
 
@@ -86,16 +88,16 @@ describe('node: records', () => {
     const made = await open(makers, []).build({ ...all, messages: all.messages.slice(0, 1) })
     const mustHave = new Set(all.messages.map(({ id }) => id))
     const theirs = open(readers, [makers])
-    const checked = await theirs.check(made.cid, { ...all, mustHave }, [makers.hint], 5000)
+    const checked = await theirs.check(made.cid, { ...all, mustHave, timely: null }, [makers.hint], 5000)
     expect(checked).to.include({ verdict: 'incomplete' })
     // what we had too late to ask for may be missing
-    expect(await theirs.check(made.cid, { ...all, mustHave: nothing }, [makers.hint], 5000)).to.include({ verdict: 'right' })
+    expect(await theirs.check(made.cid, { ...all, ...heard }, [makers.hint], 5000)).to.include({ verdict: 'right' })
   })
 
   it('that nobody gives is unreadable, and may be asked for again', async () => {
     const cid = CID.decode(cidBytes('nobody has this'))
     const theirs = open(readers, [makers])
-    expect(await theirs.check(cid, { ...(await facts()), mustHave: nothing }, [makers.hint], 500)).to.include({ verdict: 'unreadable' })
+    expect(await theirs.check(cid, { ...(await facts()), ...heard }, [makers.hint], 500)).to.include({ verdict: 'unreadable' })
     expect((await failure(theirs.ensure(cid, 500))).name).to.equal('ProofUnavailableError')
     const made = await open(makers, []).build(await facts())
     // a failure is not remembered
@@ -109,7 +111,7 @@ describe('node: records', () => {
 
   it('that is some other block is wrong', async () => {
     const { cid } = await makers.proofs.packNode({ hello: 'world' })
-    const checked = await open(readers, [makers]).check(cid, { ...(await facts()), mustHave: nothing }, [makers.hint], 5000)
+    const checked = await open(readers, [makers]).check(cid, { ...(await facts()), ...heard }, [makers.hint], 5000)
     expect(checked.verdict).to.equal('wrong')
   })
 
