@@ -4,9 +4,10 @@ import { verifyEd25519 } from '../../src/identity/index.ts'
 import { blocksFrom, recordCid } from '../../src/node/index.ts'
 import { type CycleFacts, createRecords, type Records } from '../../src/node/records.ts'
 import { type DistributionEntry, type DistributionInput, LARGEST_SLASH } from '../../src/record/index.ts'
+import type { Message } from '../../src/wire/index.ts'
 import { failure, Lab, type TestNode } from '../proofs/fixtures.ts'
 import { BEACON, equalShares, TIMING } from '../record/cycle.ts'
-import { alice, bob, carol, cidBytes, GENESIS, submission, TASK } from '../wire/people.ts'
+import { alice, bob, carol, cidBytes, equivocation, GENESIS, submission, TASK } from '../wire/people.ts'
 
 describe('node: records', () => {
   const lab = new Lab()
@@ -19,13 +20,13 @@ describe('node: records', () => {
   afterEach(() => lab.end())
 
   type Distribution = (input: DistributionInput) => Promise<readonly DistributionEntry[]>
-  const open = ({ proofs }: TestNode, from: TestNode[], distribution: Distribution = equalShares): Records =>
+  const open = ({ proofs }: TestNode, from: TestNode[], distribution: Distribution = equalShares, largestSlash = LARGEST_SLASH): Records =>
     createRecords({
       proofs,
       taskId: TASK,
       genesisHash: GENESIS,
       timing: TIMING,
-      largestSlash: LARGEST_SLASH,
+      largestSlash,
       verify: verifyEd25519,
       distribution,
       providers: () => from.map(({ hint }) => hint)
@@ -107,6 +108,82 @@ describe('node: records', () => {
     await failure(lonely.ensure(made.cid, 300))
     known.push(makers)
     expect((await lonely.ensure(made.cid)).content.cycle).to.equal(3)
+  })
+
+  it('that holds a submission which came too late to be audited is incomplete', async () => {
+    const all = await facts()
+    const made = await open(makers, []).build(all)
+    const theirs = open(readers, [makers])
+    const check = (timely: Message[] | null) =>
+      theirs.check(
+        made.cid,
+        { ...all, mustHave: new Set(), timely: timely == null ? null : new Set(timely.map(({ id }) => id)) },
+        [makers.hint],
+        5000
+      )
+    expect(await check(all.messages.slice(0, 1))).to.include({ verdict: 'incomplete' })
+    expect(await check(all.messages)).to.include({ verdict: 'right' })
+    // who could not hear cannot say what came late
+    expect(await check(null)).to.include({ verdict: 'right' })
+  })
+
+  it('that names another block as its beacon, or goes by another largest slash, is wrong', async () => {
+    const all = await facts()
+    const other = { ...all, base: { ...all.base, beacon: new Uint8Array(32).fill(1) } }
+    const made = await open(makers, []).build(other)
+    const theirs = open(readers, [makers])
+    const checked = await theirs.check(made.cid, { ...all, ...heard }, [makers.hint], 5000)
+    expect(checked)
+      .to.include({ verdict: 'wrong' })
+      .and.have.property('reason')
+      .that.matches(/beacon/)
+    const twice = await facts({ messages: [...all.messages, await alice.says(submission('again'))] })
+    const gentle = await open(makers, [], equalShares, 500).build(twice)
+    expect(gentle.totalSlashed).to.equal(5n)
+    expect(await theirs.check(gentle.cid, { ...twice, ...heard }, [makers.hint], 5000)).to.include({ verdict: 'wrong' })
+    expect(await open(readers, [makers], equalShares, 500).check(gentle.cid, { ...twice, ...heard }, [makers.hint], 5000)).to.include({
+      verdict: 'right'
+    })
+  })
+
+  it('punishes an offence once: what the one before holds, the next one passes over', async () => {
+    const pair = [await alice.says(submission('one')), await alice.says(submission('two'))] as const
+    const late = await bob.says({ ...equivocation(...pair), cycle: 4, slot: 160 })
+    const next = async (first: Message[]) => {
+      const made = await open(makers, []).build(await facts({ messages: first }))
+      const theirs = open(readers, [makers])
+      const base = { previous: { cid: made.cid.toString(), cycle: 3 }, bounty: 1000n, beacon: BEACON }
+      const built = await theirs.build(await facts({ cycle: 4, messages: [late], base }))
+      return [made.totalSlashed, built.totalSlashed, built.content.messages.length]
+    }
+    expect(await next([...pair])).to.deep.equal([10n, 10n, 0])
+    // that record knew nothing of it: this one does
+    expect(await next([pair[0]])).to.deep.equal([0n, 10n, 1])
+  })
+
+  it('tells what a finalized one came to, with the rules of its cycle', async () => {
+    const all = await facts()
+    const pair = [await carol.says(submission('one')), await carol.says(submission('two'))]
+    const first = await open(makers, []).build(await facts({ messages: [...all.messages, ...pair] }))
+    const theirs = open(readers, [makers])
+    const outcome = await theirs.outcome(first.cid, all.stakes)
+    expect(outcome.tally.accepted.map(({ signer }) => signer).sort()).to.deep.equal([alice.address, bob.address].sort())
+    expect(outcome.tally.rejected).to.have.length(1)
+    expect(outcome.tally.rejected[0]).to.include({ staker: carol.address, reason: 'equivocated' })
+    expect([...outcome.tally.slashes]).to.deep.equal([[carol.address, 10n]])
+    expect([outcome.content.cycle, outcome.ledger.get(carol.address)?.slash]).to.deep.equal([3, 10n])
+    // the next one is read with what this one has punished
+    const again = await bob.says({ ...equivocation(pair[0]!, pair[1]!), cycle: 4, slot: 160 })
+    const next = await theirs.build(
+      await facts({
+        cycle: 4,
+        messages: [again, await carol.says(submission('work', 4, 160))],
+        base: { previous: { cid: first.cid.toString(), cycle: 3 }, bounty: 1000n, beacon: BEACON }
+      })
+    )
+    const { tally } = await theirs.outcome(next.cid, all.stakes)
+    expect(tally.accepted.map(({ signer }) => signer)).to.deep.equal([carol.address])
+    expect(tally.rejected).to.deep.equal([])
   })
 
   it('that is some other block is wrong', async () => {
