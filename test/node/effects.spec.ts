@@ -109,6 +109,8 @@ describe('node: effects', () => {
       const asked: number[] = []
       const read: number[] = []
       const { run } = stage({
+        timing: { startingSlot: 0, roundSlots: 120, submissionWindow: 40, auditWindow: 64 },
+        slots: { now: () => 601, slotMs: () => 1 } as EffectsInit['slots'],
         blockhashAt: async (slot) => {
           asked.push(slot)
           return BEACON
@@ -119,8 +121,8 @@ describe('node: effects', () => {
         }
       })
       expect(await run(need, 'base')).to.deep.equal({ type: 'base', cycle: 3, base: BASE })
-      // audits of cycle 3 end at 150 and delivery takes one slot; distribution begins at 150
-      expect([asked, read]).to.deep.equal([[149], [150]])
+      // audits of cycle 3 end at 584 and delivery takes four slots; distribution begins at 600
+      expect([asked, read]).to.deep.equal([[580], [600]])
     })
 
     it('is asked for again while K2 has no block there yet, or is away', async () => {
