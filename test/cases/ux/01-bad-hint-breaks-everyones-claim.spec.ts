@@ -55,6 +55,7 @@ describe('cases: ux/01, a bad hint', function () {
       genesisHash: await chain.client.genesisHash(),
       cycle: 0,
       previous: null,
+      beacon: new Uint8Array(32),
       ledger: new Map(),
       stakes: new Map([voter, keeper].map(({ address }) => [address, KOII])),
       bounty: 10n * KOII,
