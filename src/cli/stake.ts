@@ -52,6 +52,10 @@ export function stakeCommand(): Command {
         )
       }
       const staker = before?.staker ?? key.address
+      // the last word before money moves
+      if (options.json !== true) {
+        answer(false, {}, termsLines(task))
+      }
       const { signature } = await k2.send(
         [
           stakeInstruction({
@@ -83,7 +87,6 @@ export function stakeCommand(): Command {
           signature
         },
         [
-          ...termsLines(task),
           `staker    ${staker}`,
           `stake     ${roeToKoii(staked)} KOII, counted from cycle ${from} on`,
           `rewards and the stake itself go to ${after?.withdrawAuthority}`
