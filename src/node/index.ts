@@ -393,6 +393,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         schedule: (cycle) => scheduleFor(timing, cycle),
         stakes: stakes.at
       }) ?? honestPublish
+    const cast = parts.vote?.(outbox.cast) ?? outbox.cast
     const stopping = new AbortController()
     const effects = createEffects({
       rounds,
@@ -403,7 +404,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       task: (cycle) => versions.of(cycle)?.host,
       vote: (vote) => {
         batcher.decided(vote)
-        return (parts.vote?.(outbox.cast) ?? outbox.cast)(vote)
+        return cast(vote)
       },
       publish,
       taskAccount: (minSlot) => k2.task(config.task, minSlot),
