@@ -6,8 +6,11 @@ import type { AuditPurpose, RoundsEffect, RoundsEvent, RoundsInit } from './type
 
 /** Submissions that others' challenges make a node look at in a cycle: work that a few with little stake can ask for is bounded. */
 export const MAX_LOOKS = 64
-/** Of these at once: the order of the others is decided when it is their turn. */
-const LOOKS_AT_ONCE = 8
+/**
+ * Of these at once: the order of the others is decided when it is their turn. A look counts among them for as long as a delivery takes
+ * and no longer, or a few proofs that nobody serves would keep all others waiting.
+ */
+const LOOKS_AT_ONCE = 16
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 
@@ -22,7 +25,7 @@ export function onSubmission(init: RoundsInit, state: CycleState, message: Messa
   }
   // the samples are drawn: this one is in each with the same probability as the others
   const chance = AUDITS_PER_CYCLE / Math.max(1, standing(state, lateSlot).length)
-  return init.random() < chance ? audit(state, message.id, 'sample') : []
+  return init.random() < chance ? audit(state, message.id, slot, 'sample') : []
 }
 
 /** Draws the samples, looks at what others challenge, and looks again at what did not come. */
@@ -40,16 +43,18 @@ export function tickAudit(init: RoundsInit, state: CycleState, slot: number): Ro
       .map((message) => message.id)
       .sort()
     for (const id of sampleSubmissions({ candidates, count: AUDITS_PER_CYCLE, random: init.random })) {
-      effects.push(...audit(state, id, 'sample'))
+      effects.push(...audit(state, id, slot, 'sample'))
     }
   }
   if (slot >= schedule.challengeSlot + schedule.deliverySlots) {
-    // all challenges are in; who got the proof meanwhile serves it
-    for (const id of state.contested) {
-      effects.push(...lookAgain(state, id))
+    // all challenges are in, and who got a proof meanwhile serves it: nothing is called unavailable after one look alone
+    for (const [id, { result, thorough }] of state.audits) {
+      if (!thorough && (state.contested.has(id) || result?.finding === 'unavailable')) {
+        effects.push(...lookAgain(state, id, slot))
+      }
     }
   }
-  return [...effects, ...accuse(init, state, slot), ...respond(init, state, slot), ...look(init, state)]
+  return [...effects, ...accuse(init, state, slot), ...respond(init, state, slot), ...look(init, state, slot)]
 }
 
 /** Our own submission is challenged: we say once that its proof can be had from us. */
@@ -63,9 +68,10 @@ function respond(init: RoundsInit, state: CycleState, slot: number): RoundsEffec
 }
 
 /** Starts as many looks at challenged submissions as may run: everybody's first challenge comes before anybody's second, by stake. */
-function look(init: RoundsInit, state: CycleState): RoundsEffect[] {
+function look(init: RoundsInit, state: CycleState, slot: number): RoundsEffect[] {
   const looks = [...state.audits.values()].filter(({ purpose }) => purpose === 'challenge')
-  let free = Math.min(LOOKS_AT_ONCE - looks.filter(({ running }) => running).length, MAX_LOOKS - looks.length)
+  const busy = looks.filter(({ running, since }) => running && slot < since + state.schedule.deliverySlots)
+  let free = Math.min(LOOKS_AT_ONCE - busy.length, MAX_LOOKS - looks.length)
   const effects: RoundsEffect[] = []
   if (free <= 0) {
     return effects
@@ -76,7 +82,7 @@ function look(init: RoundsInit, state: CycleState): RoundsEffect[] {
     const signer = state.messages.get(submission)?.message.signer
     if (free > 0 && !state.audits.has(submission) && signer != null && signer !== init.self) {
       free--
-      effects.push(...audit(state, submission, 'challenge'))
+      effects.push(...audit(state, submission, slot, 'challenge'))
     }
   }
   return effects
@@ -101,7 +107,6 @@ export function onChallenge(state: CycleState, message: Message, allowance: numb
     submission == null ||
     submissionOf(state, submission.signer)?.id !== id ||
     submissionOf(state, message.signer) == null ||
-    !heardBefore(state, id, schedule.lateSlot) ||
     !heardBefore(state, message.id, schedule.challengeSlot + schedule.deliverySlots) ||
     finding == null ||
     nth >= allowance
@@ -130,7 +135,7 @@ export function onResponse(init: RoundsInit, state: CycleState, message: Message
   if (state.messages.get(id)?.message.signer !== message.signer || slot >= state.schedule.finalSlot) {
     return []
   }
-  return lookAgain(state, id)
+  return lookAgain(state, id, slot)
 }
 
 export function onAudited(state: CycleState, event: Extract<RoundsEvent, { type: 'audited' }>): RoundsEffect[] {
@@ -143,16 +148,15 @@ export function onAudited(state: CycleState, event: Extract<RoundsEvent, { type:
   }
   audited.running = false
   audited.result = { finding, reason }
-  const effects: RoundsEffect[] = [
+  // what is bad is challenged as soon as it is known not to be our own fault: with the next step of the cycle
+  return [
     { type: 'note', cycle: state.cycle, note: { event: 'audited', subject: subject.signer, finding, reason, purpose: audited.purpose } }
   ]
-  // what is bad is challenged as soon as it is known not to be our own fault: with the next step of the cycle
-  return effects
 }
 
 /**
- * Challenges what is bad by our own look, unless somebody has. A proof that did not come may be our own network's fault, so that
- * is said when another look got through, or all are over.
+ * Challenges what is bad by our own draw, whoever else has: another's challenge may be one that the others do not heed. A proof that
+ * did not come may be our own network's fault, so that is said when another look got through, or all are over.
  */
 function accuse(init: RoundsInit, state: CycleState, slot: number): RoundsEffect[] {
   if (slot >= state.schedule.challengeSlot) {
@@ -160,11 +164,11 @@ function accuse(init: RoundsInit, state: CycleState, slot: number): RoundsEffect
   }
   const looks = [...state.audits]
   const sure = gotThrough(state) || (looks.every(([, { running }]) => !running) && !isOwnFault(init, state))
-  return looks.flatMap(([id, { result }]) => {
+  return looks.flatMap(([id, { purpose, result }]) => {
     const finding = result?.finding
     const bad = finding === 'invalid' || (finding === 'unavailable' && sure)
     const subject = state.messages.get(id)?.message
-    if (!bad || subject == null || state.contested.has(id) || state.accused.has(id)) {
+    if (!bad || purpose !== 'sample' || subject == null || state.accused.has(id)) {
       return []
     }
     state.accused.add(id)
@@ -195,7 +199,7 @@ export function isOwnFault(init: RoundsInit, state: CycleState): boolean {
   )
 }
 
-function lookAgain(state: CycleState, id: string): RoundsEffect[] {
+function lookAgain(state: CycleState, id: string, slot: number): RoundsEffect[] {
   const before = state.audits.get(id)
   if (
     before == null ||
@@ -205,16 +209,26 @@ function lookAgain(state: CycleState, id: string): RoundsEffect[] {
   ) {
     return []
   }
-  return audit(state, id, 'challenge', true)
+  return audit(state, id, slot, 'challenge', true)
 }
 
-function audit(state: CycleState, id: string, purpose: AuditPurpose, again = false): RoundsEffect[] {
+function audit(state: CycleState, id: string, slot: number, purpose: AuditPurpose, again = false): RoundsEffect[] {
   const { challengeSlot, finalSlot, verdictsEndSlot } = state.schedule
   const submission = state.messages.get(id)!.message
   const before = state.audits.get(id)
-  const audited: AuditState = { running: true, purpose: before?.purpose ?? purpose, again, result: before?.result ?? null }
+  const thorough = purpose === 'challenge'
+  const audited: AuditState = {
+    running: true,
+    since: slot,
+    purpose: before?.purpose ?? purpose,
+    again,
+    thorough,
+    result: before?.result ?? null
+  }
   state.audits.set(id, audited)
-  // a sampled proof that has not come while there is time to challenge counts as unavailable
-  const [fetchBySlot, deadlineSlot] = purpose === 'sample' ? [challengeSlot - 1, finalSlot] : [finalSlot, verdictsEndSlot]
+  // a sampled proof that has not come while there is time to challenge counts as unavailable; whatever is found must be known in the
+  // last slot in which it can be said
+  const lastSlot = verdictsEndSlot - 1
+  const [fetchBySlot, deadlineSlot] = purpose === 'sample' ? [challengeSlot - 1, finalSlot] : [Math.min(finalSlot, lastSlot - 1), lastSlot]
   return [{ type: 'audit', cycle: state.cycle, submission, purpose, fetchBySlot, deadlineSlot }]
 }

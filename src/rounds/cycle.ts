@@ -6,9 +6,13 @@ import type { AuditPurpose, Base, RecordFacts, RoundsInit, StakeSet, SubmissionD
 
 export interface AuditState {
   running: boolean
+  /** The slot in which the look that runs, or the last one, began. */
+  since: number
   purpose: AuditPurpose
   /** Whether we have looked again, after a response or when all challenges were in. */
   again: boolean
+  /** Whether this look goes on until *unavailable* is final. */
+  thorough: boolean
   result: { finding: Finding | 'abstained'; reason: string } | null
 }
 
@@ -61,6 +65,8 @@ export interface CycleState {
     | { key: string; state: 'built'; record: RecordFacts }
     | { key: string; state: 'failed'; reason: string }
     | null
+  /** Attempts of ours in which it was built. */
+  builtIn: Set<number>
   checks: Map<string, Check>
   quorums: Quorums
   /** Attempts whose proposal was told of, or made. */
@@ -96,6 +102,7 @@ export function newCycle(init: RoundsInit, cycle: number): CycleState {
     spoken: false,
     version: 0,
     build: null,
+    builtIn: new Set(),
     checks: new Map(),
     quorums: createQuorums(),
     proposed: new Set(),
@@ -115,8 +122,8 @@ export function stakeIn(state: CycleState, key: string): bigint {
   return state.stakes?.weights.get(key) ?? 0n
 }
 
-/** The submissions that stand and were heard before `slot`: one for each staker that did not equivocate. */
-export function standing(state: CycleState, slot: number): Message[] {
+/** The submissions that stand and were heard before `slot`, if one is given: one for each staker that did not equivocate. */
+export function standing(state: CycleState, slot = Number.POSITIVE_INFINITY): Message[] {
   return [...state.first.values()].filter(
     (message) => message.kind === 'submission' && !state.equivocators.has(message.signer) && heardBefore(state, message.id, slot)
   )

@@ -31,7 +31,7 @@ export function tickDistribution(init: RoundsInit, state: CycleState, slot: numb
   const proposer = init.proposer({ stakes: state.stakes!, base: state.base, cycle: state.cycle, attempt })
   const proposal = proposer == null ? undefined : state.first.get(`${proposer}/record/${attempt}`)
   const proposing = proposer === init.self && proposal == null && !state.finalized
-  const effects = [...build(state, proposing), ...checkBacked(state)]
+  const effects = [...build(state, proposing ? attempt : null), ...checkBacked(state)]
   if (proposing) {
     effects.push(...propose(state, slot, attempt))
   }
@@ -41,11 +41,20 @@ export function tickDistribution(init: RoundsInit, state: CycleState, slot: numb
   return [...effects, ...considerVote(state, slot)]
 }
 
-/** Our own record; again when it is our turn and we have heard more since. */
-function build(state: CycleState, proposing: boolean): RoundsEffect[] {
+/**
+ * Our own record; again when it is our turn and we have heard more since. Once in each turn: what somebody held back could come while
+ * we build, and then again, until the turn is over.
+ *
+ * @param turn - the attempt that runs, when it is ours
+ */
+function build(state: CycleState, turn: number | null): RoundsEffect[] {
   const key = String(state.version)
-  if (state.build != null && !(proposing && state.build.key !== key && state.build.state !== 'building')) {
+  const again = turn != null && !state.builtIn.has(turn) && state.build?.key !== key && state.build?.state !== 'building'
+  if (state.build != null && !again) {
     return []
+  }
+  if (turn != null) {
+    state.builtIn.add(turn)
   }
   state.build = { key, state: 'building' }
   return [{ type: 'build', cycle: state.cycle, key, messages: recordable(state), stakes: state.stakes!, base: state.base! }]

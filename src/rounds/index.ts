@@ -132,7 +132,9 @@ export function createRounds(init: RoundsInit): Rounds {
         state.quorums.addTwoFaced(message.signer, message.body.approval!.attempt, event.slot, state.stakes)
       }
     }
-    return earlier != null ? onEquivocation(init, state, earlier, message, slot) : onFirst(state, message, event.slot)
+    return earlier != null
+      ? onEquivocation(init, state, cycles.get(state.cycle + 1), earlier, message, slot)
+      : onFirst(state, message, event.slot)
   }
 
   const onFirst = (state: CycleState, message: Message, heard: number): RoundsEffect[] => {

@@ -14,19 +14,27 @@ export function tickVerdicts(init: RoundsInit, state: CycleState, slot: number):
   if (state.spoken || slot < finalSlot + Math.floor(deliverySlots / 2) || slot >= verdictsEndSlot || !staked(init, state)) {
     return []
   }
+  // a look that is about to end is worth waiting for, as there is one message for all of them
+  if (slot < verdictsEndSlot - 1 && [...state.audits.values()].some(({ running, result }) => running && result == null)) {
+    return []
+  }
   state.spoken = true
   const places = new Map(placesOf(state.stakes!.weights).map((staker, place) => [staker, place]))
   const ownFault = isOwnFault(init, state)
   const against = spokenAgainst(state)
   const found: Array<{ place: number; finding: Finding; contested: boolean }> = []
-  for (const submission of standing(state, state.schedule.lateSlot)) {
-    const result = state.audits.get(submission.id)?.result
+  // late ones too: what came too late to us, others may have had in time and approve
+  for (const submission of standing(state)) {
+    const audited = state.audits.get(submission.id)
+    const result = audited?.result
     const place = places.get(submission.signer)
     const contested = state.contested.has(submission.id) || against.has(submission.signer)
-    if (result == null || result.finding === 'abstained' || place == null || submission.signer === init.self) {
+    if (audited == null || result == null || result.finding === 'abstained' || place == null || submission.signer === init.self) {
       continue
     }
-    if ((result.finding === 'unavailable' && ownFault) || (result.finding === 'valid' && !contested)) {
+    // missing is what did not come in all the time that there is, and not for our own fault
+    const missing = audited.thorough && !audited.running && !ownFault
+    if ((result.finding === 'unavailable' && !missing) || (result.finding === 'valid' && !contested)) {
       continue
     }
     found.push({ place, finding: result.finding, contested })

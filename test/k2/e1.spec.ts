@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { createK2Client, type K2Client } from '../../src/k2/index.ts'
 import type { KeyValue } from '../../src/store/index.ts'
-import { randomFrom } from '../sim/simulation.ts'
+import { randomFrom } from '../sim/random.ts'
 import { type Chain, startChain } from './chain.ts'
 import { createFork, type FaultProxy, type Faults, startFaultProxy } from './fault-proxy.ts'
 import { type Parts, type RunResult, runCycle, type Step } from './faults.ts'

@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { WebSocketServer } from 'ws'
 import { createK2Client, createSlots, type K2Client, type K2ClientInit, type Slots } from '../../src/k2/index.ts'
 import { fundTask } from '../../src/k2/settlement/index.ts'
-import { randomFrom } from '../sim/simulation.ts'
+import { randomFrom } from '../sim/random.ts'
 import { type Chain, eventually, failureOf, KOII, signerOf, silent, startChain } from './chain.ts'
 import { type FaultProxy, otherGenesisHash, startFaultProxy } from './fault-proxy.ts'
 

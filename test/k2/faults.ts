@@ -17,7 +17,7 @@ import {
 } from '../../src/k2/index.ts'
 import { stakeAddress } from '../../src/k2/settlement/index.ts'
 import { openStore, type Store } from '../../src/store/index.ts'
-import { randomFrom } from '../sim/simulation.ts'
+import { randomFrom } from '../sim/random.ts'
 import { type Chain, silent } from './chain.ts'
 import { createFork, type FaultProxy, type Faults, LIES } from './fault-proxy.ts'
 import { type ClientEvent, checkHistory, type Figures, readChain, type Violation } from './history.ts'

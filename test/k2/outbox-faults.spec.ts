@@ -6,7 +6,7 @@ import { createSigner, generateKeyPair, type KeyPair } from '../../src/identity/
 import { createK2Client, createOutbox, type FinalVote, type K2Client, type Outbox, type OutboxInit } from '../../src/k2/index.ts'
 import { vote as voteInstruction } from '../../src/k2/settlement/index.ts'
 import { openStore, type Store } from '../../src/store/index.ts'
-import { randomFrom } from '../sim/simulation.ts'
+import { randomFrom } from '../sim/random.ts'
 import { type Chain, eventually, KOII, signerOf, silent, startChain } from './chain.ts'
 import { createFork, type FaultProxy, startFaultProxy } from './fault-proxy.ts'
 

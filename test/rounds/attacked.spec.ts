@@ -1,0 +1,158 @@
+import { createHash } from 'node:crypto'
+import { expect } from 'chai'
+import { scheduleFor } from '../../src/clock/index.ts'
+import { type KeyPair, keyPairFromSeed, signEd25519 } from '../../src/identity/index.ts'
+import { placesOf } from '../../src/record/index.ts'
+import { createRounds, type RoundsEffect } from '../../src/rounds/index.ts'
+import { type Body, FINDINGS, type Finding, type Message, networkOf, seal } from '../../src/wire/index.ts'
+
+const NETWORK = networkOf('11111111111111111111111111111112', '11111111111111111111111111111113')
+const keyOf = (name: string): KeyPair => keyPairFromSeed(createHash('sha256').update(name).digest())
+const alice = keyOf('alice')
+const STAKERS = [alice, ...Array.from({ length: 40 }, (_, i) => keyOf(`staker ${i}`))]
+const BASE = { previous: null, bounty: 100n, beacon: new Uint8Array(32) }
+
+/** Alice among many, all of whom have submitted; she has drawn. */
+async function atSamples({ auditWindow = 16, stakers = STAKERS, self = alice, proposes = false } = {}) {
+  const timing = { startingSlot: 0, roundSlots: auditWindow + 12, submissionWindow: 10, auditWindow }
+  const schedule = scheduleFor(timing, 0)
+  const stakes = { weights: new Map(stakers.map((pair) => [pair.address, 10n])), total: 10n * BigInt(stakers.length) }
+  const rounds = createRounds({
+    self: self.address,
+    network: NETWORK,
+    timing,
+    random: () => 0.5,
+    proposer: () => (proposes ? self : stakers.at(-1)!).address
+  })
+  const all: RoundsEffect[] = []
+  const run = (effects: RoundsEffect[]) => {
+    all.push(...effects)
+    for (const effect of effects) {
+      if (effect.type === 'need-stakes') run(rounds.handle({ type: 'stakes', cycle: effect.cycle, stakes }))
+      if (effect.type === 'need-base') run(rounds.handle({ type: 'base', cycle: effect.cycle, base: BASE }))
+    }
+  }
+  let now = schedule.submission.from
+  const hear = async (who: KeyPair, body: Body) => {
+    const message = await seal(body, NETWORK, { publicKey: who.publicKey, sign: async (bytes) => signEd25519(bytes, who.secretKey) })
+    run(rounds.handle({ type: 'message', message, slot: now }))
+    return message
+  }
+  const submit = (who: KeyPair) =>
+    hear(who, { cycle: 0, slot: schedule.submission.from, submission: { value: Buffer.from(who.address), proofs: [] } })
+  const m = {
+    schedule,
+    hear,
+    submit,
+    event: (event: Parameters<typeof rounds.handle>[0]) => run(rounds.handle(event)),
+    until(slot: number) {
+      for (; now < slot; now++) run(rounds.handle({ type: 'slot', slot: now + 1 }))
+    },
+    audited: (about: Message, finding: Finding) =>
+      run(rounds.handle({ type: 'audited', cycle: 0, submission: about.id, finding, reason: '' })),
+    challenge: (who: KeyPair, about: Message, finding: Exclude<Finding, 'valid'> = 'unavailable', reason = '') =>
+      hear(who, {
+        cycle: 0,
+        slot: schedule.audit.from,
+        challenge: { subject: about.envelope.signer, submission: Buffer.from(about.id, 'hex'), finding: FINDINGS[finding], reason }
+      }),
+    looks: (purpose: string) => all.flatMap((effect) => (effect.type === 'audit' && effect.purpose === purpose ? [effect] : [])),
+    published: (kind: keyof Body) => all.flatMap((effect) => (effect.type === 'publish' && effect.body[kind] != null ? [effect.body] : [])),
+    lastBuild: () => all.flatMap((effect) => (effect.type === 'build' ? [effect] : [])).at(-1)!,
+    builds: () => all.filter(({ type }) => type === 'build').length,
+    /** What the verdicts say of a submission. */
+    saidOf: (about: Message) => {
+      const place = placesOf(stakes.weights).indexOf(about.signer)
+      return m.published('verdicts')[0]?.verdicts?.findings.find((found) => found.place === place)?.finding
+    }
+  }
+  run(rounds.handle({ type: 'slot', slot: now }))
+  const submissions: Message[] = []
+  for (const pair of stakers.slice(0, -1)) submissions.push(await submit(pair))
+  m.until(schedule.sampleSlot)
+  const drawn = m.looks('sample').map(({ submission }) => submission)
+  const others = submissions.filter(({ id, signer }) => signer !== self.address && drawn.every((one) => one.id !== id))
+  return { m, drawn, others }
+}
+
+describe('rounds: under attack', () => {
+  it('knows what it finds of challenged work in the last slot in which it can be said', async () => {
+    for (const auditWindow of [8, 16, 31, 32, 64, 300]) {
+      const { m, others } = await atSamples({ auditWindow })
+      await m.challenge(STAKERS[1]!, others[3]!)
+      const { finalSlot, verdictsEndSlot } = m.schedule
+      const [{ submission, fetchBySlot, deadlineSlot }] = m.looks('challenge') as [ReturnType<typeof m.looks>[0]]
+      expect(fetchBySlot, `W ${auditWindow}`).to.be.below(verdictsEndSlot - 1)
+      expect(fetchBySlot).to.be.at.most(finalSlot)
+      expect(deadlineSlot).to.equal(verdictsEndSlot - 1)
+      m.audited(m.looks('sample')[0]!.submission, 'valid')
+      m.until(fetchBySlot)
+      m.audited(submission, 'unavailable')
+      m.until(verdictsEndSlot - 1)
+      expect(m.saidOf(submission)).to.equal(FINDINGS.unavailable)
+    }
+  })
+
+  it('waits with its verdicts for a look that runs, but not until it is too late to say anything', async () => {
+    const { m, drawn, others } = await atSamples({ auditWindow: 64 })
+    await m.challenge(STAKERS[1]!, others[0]!)
+    await m.challenge(STAKERS[2]!, others[1]!)
+    for (const message of drawn) m.audited(message, message === drawn[0] ? 'invalid' : 'valid')
+    m.until(m.schedule.verdictsEndSlot - 2)
+    expect(m.published('verdicts')).to.have.length(0)
+    m.audited(others[0]!, 'invalid')
+    m.until(m.schedule.verdictsEndSlot - 1)
+    expect([drawn[0]!, ...others.slice(0, 2)].map((about) => m.saidOf(about))).to.deep.equal([
+      FINDINGS.invalid,
+      FINDINGS.invalid,
+      undefined
+    ])
+  })
+  it('challenges what it finds bad though somebody has: the others may not heed that one', async () => {
+    const { m, drawn } = await atSamples()
+    await m.challenge(STAKERS[1]!, drawn[0]!)
+    m.audited(drawn[0]!, 'invalid')
+    m.until(m.schedule.sampleSlot + 2)
+    expect(m.published('challenge')).to.have.length(1)
+  })
+
+  it('does not repeat a challenge of what it looks at because of it', async () => {
+    const { m, others } = await atSamples()
+    await m.challenge(STAKERS[1]!, others[0]!)
+    m.audited(others[0]!, 'invalid')
+    m.until(m.schedule.sampleSlot + 2)
+    expect(m.published('challenge')).to.have.length(0)
+  })
+  it('looks at challenged work that came too late to itself, and judges it: others may have had it in time', async () => {
+    const { m } = await atSamples()
+    m.until(m.schedule.lateSlot)
+    const late = await m.submit(STAKERS.at(-1)!)
+    await m.challenge(STAKERS[1]!, late)
+    expect(m.looks('challenge').map(({ submission }) => submission.id)).to.deep.equal([late.id])
+    m.audited(m.looks('sample')[0]!.submission, 'valid')
+    m.audited(late, 'unavailable')
+    m.until(m.schedule.verdictsEndSlot - 1)
+    expect(m.saidOf(late)).to.equal(FINDINGS.unavailable)
+  })
+  it('proposes though something comes while it builds, and then again', async () => {
+    const { m, others } = await atSamples({ proposes: true })
+    m.until(m.schedule.proposalSlot)
+    const record = { cid: 'bafyreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy', root: new Uint8Array(32), totalRewards: 1n }
+    for (let i = 0; i < 6; i++) {
+      await m.challenge(STAKERS[1]!, others[0]!, 'unavailable', String(i))
+      m.event({ type: 'built', cycle: 0, key: m.lastBuild().key, result: { ok: true, record } })
+    }
+    expect(m.builds()).to.be.at.most(2)
+    expect(m.published('record')).to.have.length(1)
+  })
+  it('lets no proofs that do not come keep other looks waiting', async () => {
+    const { m, others } = await atSamples({ auditWindow: 64 })
+    const silent = others.slice(0, 20)
+    for (const [i, about] of silent.entries()) await m.challenge(STAKERS[1 + i]!, about)
+    await m.challenge(STAKERS[25]!, others[20]!)
+    const looked = () => m.looks('challenge').map(({ submission }) => submission.id)
+    expect(looked()).to.have.length(16)
+    m.until(m.schedule.sampleSlot + m.schedule.deliverySlots)
+    expect(looked()).to.include(others[20]!.id)
+  })
+})

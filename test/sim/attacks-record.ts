@@ -1,0 +1,238 @@
+/** Attacks on the record, on who may propose it and on the agreement about it. */
+import type { RecordFacts, RoundsEffect } from '../../src/rounds/index.ts'
+import type { Message } from '../../src/wire/index.ts'
+import { type Adversary, everyCycle, type Power } from './adversary.ts'
+import { diceFrom } from './random.ts'
+import { nobody, words } from './words.ts'
+
+type BuildEffect = Extract<RoundsEffect, { type: 'build' }>
+
+/** Everything that its nodes may say, and more of it than may be. */
+export function floods(cycles: number, { pad, about }: { pad: number; about: 'standing' | 'nothing' }): Adversary {
+  return {
+    name: about === 'standing' ? 'record-bomb' : 'pool-fill',
+    start(power) {
+      const say = (by: number, message: Message | null) => {
+        if (message != null) {
+          power.publish(message, by)
+        }
+      }
+      everyCycle(
+        power,
+        cycles,
+        ({ sampleSlot }) => sampleSlot,
+        (cycle) => {
+          const when = { cycle, slot: power.slot() }
+          for (const by of power.own) {
+            const subjects = power.submissions(cycle).filter(({ signer }) => signer !== power.address(by))
+            const named = about === 'standing' ? subjects : Array.from({ length: 300 }, (_, i) => nobody(`${cycle}/${by}/${i}`))
+            for (const subject of named) {
+              say(by, power.sign(by, words.challenge(when, subject, 'invalid', 'r'.repeat(160)), { pad }))
+              say(by, power.sign(by, words.challenge(when, subject, 'unavailable', 'r'.repeat(160))))
+            }
+            say(by, power.sign(by, words.submission({ cycle, slot: power.schedule(cycle).submission.to - 1 }, 'v'.repeat(512)), { pad }))
+          }
+        }
+      )
+      everyCycle(
+        power,
+        cycles,
+        ({ finalSlot }) => finalSlot,
+        (cycle) => {
+          const when = { cycle, slot: power.slot() }
+          for (const by of power.own) {
+            for (const finding of ['valid', 'invalid', 'unavailable'] as const) {
+              const subjects = power.submissions(cycle).filter(({ signer }) => signer !== power.address(by))
+              const body = power.verdicts(
+                when,
+                subjects.map((subject) => ({ about: subject, finding }))
+              )
+              say(by, body == null ? null : power.sign(by, body, { pad }))
+            }
+          }
+        }
+      )
+    }
+  }
+}
+
+/**
+ * Once it proposes, it varies its own signature, and which optional messages it takes, until the record makes it propose the next
+ * cycle, or the lottery of this one suits it.
+ */
+export function keepsProposing(tries = 200): Adversary {
+  const chosen = new Map<number, Promise<RecordFacts>>()
+  const grind = async (power: Power, node: number, effect: BuildEffect): Promise<RecordFacts> => {
+    const { cycle } = effect
+    const self = power.address(node)
+    const own = effect.messages.find(({ kind, signer }) => kind === 'submission' && signer === self)
+    let record = await power.build(effect, effect.messages)
+    for (let variant = 1; own != null && variant < tries && power.proposer(cycle + 1, 0) !== self; variant++) {
+      const again = power.sign(node, own.body, { variant })!
+      record = await power.build(effect, [...effect.messages.filter((message) => message !== own), again])
+    }
+    return record
+  }
+  return {
+    name: 'grinding',
+    build(power, node, effect) {
+      if (!chosen.has(effect.cycle) && power.proposer(effect.cycle, 0) === power.address(node)) {
+        chosen.set(effect.cycle, grind(power, node, effect))
+      }
+    },
+    publish(power, node, body) {
+      const ground = chosen.get(body.cycle)
+      const attempt = words.attemptOf(body)
+      if (ground == null || attempt == null || !words.isProposal(body)) {
+        return true
+      }
+      power.wait(
+        ground.then((record) => {
+          const message = power.sign(node, words.proposal({ cycle: body.cycle, slot: power.slot() }, record, attempt))
+          power.publish(message!, node)
+        })
+      )
+      return false
+    }
+  }
+}
+
+/** Messages that nobody needs and that could stand in the record or not: signed in time, kept for later. */
+function optionalOf(power: Power, cycle: number): Message[] {
+  const { verdictsEndSlot } = power.schedule(cycle)
+  const target = power.submissions(cycle).find(({ signer }) => signer === power.address(power.honest[0]!))!
+  return power.own.map(
+    (by) => power.sign(by, power.verdicts({ cycle, slot: verdictsEndSlot - 1 }, [{ about: target, finding: 'valid' }])!)!
+  )
+}
+
+/**
+ * Two proposals of one attempt, each with all faulty approvals towards its own group; then a further message, so that
+ * the next proposer's record is a third one.
+ */
+export function splitsProposals(): Adversary {
+  let begun = false
+  return {
+    name: 'split proposals',
+    publish: (power, _node, body) => words.attemptOf(body) == null || power.slot() < power.schedule(body.cycle).proposalSlot,
+    vote: () => false,
+    build(power, node, effect) {
+      if (begun || power.proposer(effect.cycle, 0) !== power.address(node)) {
+        return
+      }
+      begun = true
+      const { cycle } = effect
+      const { proposalSlot, attemptSlots } = power.schedule(cycle)
+      const groups = [power.honest.slice(0, 4), power.honest.slice(4)]
+      const optional = optionalOf(power, cycle)
+      const records = Promise.all([power.build(effect, effect.messages), power.build(effect, [...effect.messages, optional[0]!])])
+      const send = (both: RecordFacts[]) => {
+        const when = { cycle, slot: power.slot() }
+        for (const [i, record] of both.entries()) {
+          power.send(power.sign(node, words.proposal(when, record, 0))!, node, groups[i]!)
+          for (const by of power.own) {
+            power.send(power.sign(by, words.approval(when, record, 0))!, by, groups[i]!)
+          }
+        }
+      }
+      power.wait(records.then(send))
+      power.at(proposalSlot + attemptSlots - 1, () => {
+        for (const by of power.own.slice(1)) {
+          power.send(optional[power.own.indexOf(by)]!, by, power.honest)
+        }
+      })
+    }
+  }
+}
+
+/**
+ * The race for a quorum: in every attempt its proposers show each side another record, and its approvals of whatever the honest
+ * approve are held back and let out around the ends of attempts and their margins, to some, for one record or for all.
+ */
+export function racesApprovals(seed: number): Adversary {
+  const dice = diceFrom(seed)
+  const begun = new Set<number>()
+  return {
+    name: 'race',
+    publish: (_power, _node, body) => words.attemptOf(body) == null,
+    vote: () => false,
+    build(power, _node, effect) {
+      const { cycle } = effect
+      if (begun.has(cycle)) {
+        return
+      }
+      begun.add(cycle)
+      const schedule = power.schedule(cycle)
+      const { proposalSlot, attemptSlots, marginSlots, distribution } = schedule
+      const optional = optionalOf(power, cycle)
+      const some = () => power.honest.filter(() => dice.chance(0.5))
+      const records = Promise.all([0, 1, 2].map((i) => power.build(effect, [...effect.messages, ...optional.slice(0, i)])))
+      const approve = (attempt: number, record: RecordFacts, to: readonly number[]) => {
+        const when = { cycle, slot: Math.min(power.slot(), distribution.to - 1) }
+        for (const by of power.own) {
+          power.send(power.sign(by, words.approval(when, record, attempt))!, by, to)
+        }
+      }
+      const propose = (attempt: number, known: RecordFacts[]) => {
+        const proposer = power.own.find((by) => power.address(by) === power.proposer(cycle, attempt))
+        if (proposer != null) {
+          const side = some()
+          const [one, other] = [dice.pick(known), dice.pick(known)]
+          const when = { cycle, slot: power.slot() }
+          power.send(power.sign(proposer, words.proposal(when, one, attempt))!, proposer, side)
+          power.send(
+            power.sign(proposer, words.proposal(when, other, attempt))!,
+            proposer,
+            power.honest.filter((node) => !side.includes(node))
+          )
+        }
+      }
+      power.wait(
+        records.then((known) => {
+          for (let attempt = 0; attempt < 5; attempt++) {
+            const start = proposalSlot + attempt * attemptSlots
+            const end = start + attemptSlots
+            power.at(start + dice.pick([0.05, marginSlots, attemptSlots - marginSlots - 1]), () => propose(attempt, power.records(cycle)))
+            for (let i = 0; i < 3; i++) {
+              const edge = dice.pick([start, start + marginSlots, end - marginSlots, end, end + marginSlots, end + attemptSlots])
+              power.at(edge - dice.pick([0.5, 0.3, 0.25, 0.2, 0.1, -0.1]), () => {
+                const approved = power.heard(cycle).filter(({ kind, body }) => kind === 'approval' && body.approval!.attempt === attempt)
+                const cids = new Set(approved.map((message) => power.cidOf(message)))
+                const backed = power.records(cycle).filter(({ cid }) => cids.has(cid))
+                approve(attempt, dice.pick(backed.length > 0 ? backed : known), dice.chance(0.3) ? power.honest : some())
+              })
+            }
+          }
+        })
+      )
+    }
+  }
+}
+
+/** Whatever may stand in a record and was held back comes out while an honest proposer builds, one message after the other. */
+export function starvesProposer(cycles: number): Adversary {
+  return {
+    name: 'starve the proposer',
+    publish: (_power, _node, body) => !words.judges(body) && words.attemptOf(body) == null,
+    start: (power) =>
+      everyCycle(
+        power,
+        cycles,
+        ({ proposalSlot }) => proposalSlot - 1,
+        (cycle) => {
+          const { challengeSlot, proposalSlot } = power.schedule(cycle)
+          const when = { cycle, slot: challengeSlot - 1 }
+          const subjects = power.submissions(cycle).filter(({ signer }) => power.honest.some((node) => power.address(node) === signer))
+          const held = power.own.flatMap((by) =>
+            Array.from({ length: 8 }, (_, i) => {
+              const about = subjects[i % subjects.length]!
+              return { by, message: power.sign(by, words.challenge(when, about, 'unavailable', `reason ${i}`))! }
+            })
+          )
+          for (const [i, { by, message }] of held.entries()) {
+            power.at(proposalSlot - 0.3 + i * 0.4, () => power.send(message, by, power.honest))
+          }
+        }
+      )
+  }
+}

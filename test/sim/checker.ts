@@ -1,0 +1,254 @@
+/**
+ * The promises of the protocol while less than a third of the stake is faulty, checked on what happened. The model's
+ * proofs are the ground truth: what an honest audit answers.
+ */
+import { scheduleFor, windowOf } from '../../src/clock/index.ts'
+import type { CycleHistory } from './history.ts'
+import { CALM } from './network.ts'
+import type { Participant } from './participant.ts'
+import type { World } from './world.ts'
+
+/** Each names the promise that was broken. */
+export const BREACHES = {
+  'honest-rejected': 'an honest, available submission was rejected',
+  'honest-left-out': 'an honest submission that was in time is not in the record of a calm cycle',
+  'bad-accepted': 'a bad or missing submission that an honest staker sampled was accepted',
+  'late-accepted': 'a submission was accepted that every honest node heard too late',
+  'honest-slashed': 'an honest staker was slashed',
+  'took-more': 'a faulty staker was paid more than its share',
+  contradiction: 'an honest node wanted to say two things where one may be said',
+  'two-records': 'two records of one cycle were finalized',
+  'not-finalized': 'a calm cycle with more than two thirds honest and up, and an honest proposer in it, was not finalized',
+  'turn-lost': 'a calm cycle was not finalized in the first turn of an honest proposer',
+  'honest-refused': 'an honest node refused the record of an honest proposer in a calm cycle',
+  'unreadable-record': 'a finalized record does not read back',
+  'record-too-large': 'a record is larger than the stakers may make it',
+  'always-first': 'a faulty staker proposes first again and again, against all chance'
+} as const
+
+export type BreachName = keyof typeof BREACHES
+
+export interface Breach {
+  name: BreachName
+  cycle: number
+  detail: string
+}
+
+/** What may happen, and is worth counting. */
+export interface Tallied {
+  finalized: number
+  /** Cycles that were lost as every proposer in them was faulty. */
+  faultyTurns: number
+  /** Bad submissions of faulty stakers in records, which no honest node drew. */
+  unsampled: number
+  /** Bad submissions that were in a record and rejected, or left out. */
+  caught: number
+}
+
+/** What one staker may add to the messages of a record, in bytes. */
+const STAKER_BYTES = 4_100
+/** What chance alone does not do in a year of runs. */
+const IMPOSSIBLE = 1e-7
+/** From the last approval to K2's result. */
+const VOTING_SLOTS = 1
+
+/** Everything that went against the promises in so many cycles. */
+export function breachesOf(world: World, cycles: number): Breach[] {
+  const breaches: Breach[] = world.history.contradictions.map((detail) => ({ name: 'contradiction', cycle: -1, detail }))
+  breaches.push(...world.chain.twice.map((cycle) => ({ name: 'two-records' as const, cycle, detail: '' })))
+  for (let cycle = 0; cycle < cycles; cycle++) {
+    breaches.push(...cycleBreaches(world, world.history.cycle(cycle)))
+  }
+  return [...breaches, ...luckBreaches(world, cycles)]
+}
+
+export function talliedOf(world: World, cycles: number): Tallied {
+  const tallied: Tallied = { finalized: 0, faultyTurns: 0, unsampled: 0, caught: 0 }
+  for (let cycle = 0; cycle < cycles; cycle++) {
+    const history = world.history.cycle(cycle)
+    const { record } = history
+    if (record == null) {
+      tallied.faultyTurns += world.chain.finalized(cycle) == null && firstHonestTurn(world, history, upIn(world, cycle)) == null ? 1 : 0
+      continue
+    }
+    tallied.finalized++
+    const accepted = new Set(record.tally.accepted.map(({ id }) => id))
+    for (const [id, { author }] of history.submissions) {
+      if (!world.nodes[author]!.honest && world.proofs.truth(id)?.quality !== 'good') {
+        tallied[accepted.has(id) ? 'unsampled' : 'caught']++
+      }
+    }
+  }
+  return tallied
+}
+
+/** Whether nothing but faulty stakers disturbed the cycle: what one connected node has all have within a delivery and before an attempt's end. */
+export function isCalm({ init, timing }: World, cycle: number): boolean {
+  const { hopSlots, jitterSlots, skewSlots, loss, connected } = { ...CALM, ...init.network }
+  const { deliverySlots, marginSlots, audit, distribution } = scheduleFor(timing, cycle)
+  const settled = (init.network?.calmFrom ?? Number.POSITIVE_INFINITY) <= audit.from - timing.submissionWindow - 1
+  const cutLater = init.network?.calmTo != null && init.network.calmTo > distribution.to
+  const delays = hopSlots + jitterSlots + skewSlots < Math.min(deliverySlots, marginSlots)
+  return settled || cutLater || (delays && loss === 0 && connected == null)
+}
+
+function isUp(world: World, node: Participant, cycle: number): boolean {
+  const { down } = world.init.nodes[node.index]!
+  for (let slot = windowOf(world.timing, cycle, 'work').from; slot < windowOf(world.timing, cycle, 'distribution').to; slot++) {
+    if (down?.(slot)) {
+      return false
+    }
+  }
+  return true
+}
+
+const upIn = (world: World, cycle: number) => world.nodes.filter((node) => node.honest && isUp(world, node, cycle))
+
+/** The first attempt whose proposer is honest and up, of those that end in time; null where there is none. */
+function firstHonestTurn(world: World, { cycle }: CycleHistory, up: readonly Participant[]): number | null {
+  const { proposalSlot, attemptSlots, marginSlots, lastCallSlot } = scheduleFor(world.timing, cycle)
+  for (let attempt = 0; proposalSlot + (attempt + 1) * attemptSlots - marginSlots <= lastCallSlot; attempt++) {
+    const proposer = world.proposerOf(cycle, attempt)
+    if (up.some(({ key }) => key.address === proposer)) {
+      return attempt
+    }
+  }
+  return null
+}
+
+function cycleBreaches(world: World, history: CycleHistory): Breach[] {
+  const { cycle, record } = history
+  const breaches: Breach[] = []
+  const breach = (name: BreachName, detail: string) => breaches.push({ name, cycle, detail })
+  const calm = isCalm(world, cycle)
+  const { weights, total } = world.chain.stakes
+  const up = upIn(world, cycle)
+  const upStake = up.reduce((sum, { key }) => sum + weights.get(key.address)!, 0n)
+  const finalized = world.chain.finalized(cycle)
+
+  if (calm && upStake * 3n > total * 2n) {
+    const turn = firstHonestTurn(world, history, up)
+    const { proposalSlot, attemptSlots } = scheduleFor(world.timing, cycle)
+    if (turn != null && finalized == null) {
+      breach('not-finalized', `votes: ${[...Map.groupBy(history.votes, ({ cid }) => cid)].map(([, votes]) => votes.length).join(' and ')}`)
+    } else if (turn != null && finalized!.at > proposalSlot + (turn + 1) * attemptSlots + VOTING_SLOTS) {
+      breach('turn-lost', `attempt ${turn} has an honest proposer, finalized at ${finalized!.at.toFixed(1)}`)
+    }
+    for (const { node, attempt, reason } of history.refusals) {
+      const proposer = world.proposerOf(cycle, attempt)
+      if (up.some(({ index }) => index === node) && up.some(({ key }) => key.address === proposer)) {
+        breach('honest-refused', `n${node} in attempt ${attempt}: ${reason}`)
+      }
+    }
+  }
+  if (finalized == null) {
+    return breaches
+  }
+  if (record == null) {
+    breach('unreadable-record', history.unreadable ?? '')
+    return breaches
+  }
+  if (record.messageBytes > world.nodes.length * STAKER_BYTES) {
+    breach('record-too-large', `messages of ${record.messageBytes} bytes by ${world.nodes.length} stakers`)
+  }
+  for (const node of world.nodes.filter(({ honest }) => honest)) {
+    const reason = record.tally.rejected.find(({ staker }) => staker === node.key.address)?.reason
+    if (reason != null && !isExcused(world, history, node, reason)) {
+      breach('honest-rejected', `n${node.index} ${reason}`)
+    }
+    const loss = record.content.distribution.find(({ staker, amount }) => staker === node.key.address && amount < 0n)
+    if (loss != null || record.content.slashes.some(({ staker }) => staker === node.key.address)) {
+      breach('honest-slashed', `n${node.index}`)
+    }
+    if (calm && reason == null && up.includes(node) && !record.tally.accepted.some(({ signer }) => signer === node.key.address)) {
+      breach('honest-left-out', `n${node.index}`)
+    }
+  }
+  if (calm) {
+    breaches.push(...badBreaches(world, history), ...payBreaches(world, history, up))
+  }
+  return breaches
+}
+
+/** Who was away, or whose proof so much honest stake could not get that it takes less than half with the faulty, may be rejected as unavailable. */
+function isExcused(world: World, { cycle, audits }: CycleHistory, node: Participant, reason: string): boolean {
+  if (reason !== 'unavailable' || !isUp(world, node, cycle)) {
+    return reason === 'unavailable'
+  }
+  const { weights, total } = world.chain.stakes
+  const own = [...world.history.cycle(cycle).submissions].filter(([, { author }]) => author === node.index).map(([id]) => id)
+  const mistaken = new Set(
+    audits
+      .filter(({ submission, finding, ...audit }) => own.includes(submission) && finding !== 'valid' && world.nodes[audit.node]!.honest)
+      .map((audit) => audit.node)
+  )
+  const stake = world.nodes
+    .filter(({ index, honest }) => !honest || mistaken.has(index))
+    .reduce((sum, { key }) => sum + weights.get(key.address)!, 0n)
+  return 2n * stake > total
+}
+
+/** What is paid was good, or nobody honest drew it; and somebody honest heard it while it could still be looked at. */
+function badBreaches(world: World, { cycle, record, submissions, audits }: CycleHistory): Breach[] {
+  const accepted = new Set(record!.tally.accepted.map(({ id }) => id))
+  const working = new Set(record!.tally.accepted.map(({ signer }) => signer))
+  const { lateSlot } = scheduleFor(world.timing, cycle)
+  const breaches: Breach[] = []
+  for (const [id, { author, heard }] of submissions) {
+    const truth = world.proofs.truth(id)
+    if (!accepted.has(id) || world.nodes[author]!.honest) {
+      continue
+    }
+    if (![...heard].some(([node, at]) => world.nodes[node]!.honest && at < lateSlot)) {
+      breaches.push({ name: 'late-accepted', cycle, detail: `n${author}, heard from ${Math.min(...heard.values()).toFixed(1)} on` })
+    }
+    const looks = audits.filter(({ node, submission }) => submission === id && world.nodes[node]!.honest)
+    const drawn = looks.filter(
+      ({ node, finding, purpose }) =>
+        purpose === 'sample' && finding !== 'valid' && finding !== 'abstained' && working.has(world.nodes[node]!.key.address)
+    )
+    if (truth?.quality !== 'good' && drawn.length > 0) {
+      breaches.push({ name: 'bad-accepted', cycle, detail: `n${author} ${truth?.quality ?? 'missing'}, looked at by ${looks.length}` })
+    }
+  }
+  return breaches
+}
+
+/** By stake among all whose work could be had: what others' unjust loss leaves is nobody's gain. */
+function payBreaches(world: World, { cycle, record, submissions }: CycleHistory, up: Participant[]): Breach[] {
+  const { weights } = world.chain.stakes
+  const accepted = new Set(record!.tally.accepted.map(({ signer }) => signer))
+  const worked = new Set([...submissions.values()].map(({ author }) => author))
+  const sharing = world.nodes.filter(({ index, key, honest }) =>
+    honest ? worked.has(index) && up.some((node) => node.index === index) : accepted.has(key.address)
+  )
+  const total = sharing.reduce((sum, { key }) => sum + weights.get(key.address)!, 0n)
+  return record!.content.distribution.flatMap(({ staker, amount }) => {
+    const node = world.nodes[world.indexOf(staker)]!
+    const share = total === 0n ? 0n : (world.chain.bounty * weights.get(staker)!) / total
+    return node.honest || amount <= share
+      ? []
+      : [{ name: 'took-more' as const, cycle, detail: `n${node.index} got ${amount}, its share is ${share}` }]
+  })
+}
+
+function luckBreaches(world: World, cycles: number): Breach[] {
+  const { weights, total } = world.chain.stakes
+  const breaches: Breach[] = []
+  for (const node of world.nodes.filter(({ honest }) => !honest)) {
+    const share = Number(weights.get(node.key.address)!) / Number(total)
+    let row = 0
+    for (let cycle = 0; cycle < cycles; cycle++) {
+      row = world.history.cycle(cycle).proposer === node.key.address ? row + 1 : 0
+      if (row > 0 && share ** row < IMPOSSIBLE) {
+        breaches.push({
+          name: 'always-first',
+          cycle,
+          detail: `n${node.index} with ${(100 * share).toFixed(1)} % in ${row} cycles in a row`
+        })
+        break
+      }
+    }
+  }
+  return breaches
+}

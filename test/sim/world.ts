@@ -1,0 +1,380 @@
+/**
+ * A whole mesh in one process: real rounds, judge, pool, tally and records, on a virtual clock and network. Everything
+ * follows from the seed. Transport, proofs, the task and K2 are models; who runs the faulty keys is handed in.
+ */
+import { createHash } from 'node:crypto'
+import { scheduleFor, type Timing, windowOf } from '../../src/clock/index.ts'
+import { placesOf, proposerFor } from '../../src/record/index.ts'
+import type { Base } from '../../src/rounds/index.ts'
+import { type Message, type Network, networkOf, type Verify } from '../../src/wire/index.ts'
+import type { Adversary, Power } from './adversary.ts'
+import { createChain, type SimChain } from './chain.ts'
+import { EventClock } from './clock.ts'
+import { createHistory, cycleTable, type History } from './history.ts'
+import { type SimKeys, standInKeys } from './keys.ts'
+import { CALM, createNetwork, type NetworkModel, type SimNetwork } from './network.ts'
+import { Participant } from './participant.ts'
+import { createProofs, type SimProofs } from './proofs.ts'
+import { type Dice, diceFrom, randomFrom } from './random.ts'
+import { createRecords, type SimRecords } from './records.ts'
+import { saidBy, sign, subjectOf, words } from './words.ts'
+
+export interface WorldInit {
+  seed: number
+  nodes: Array<{ stake: bigint; faulty?: boolean; down?: (slot: number) => boolean }>
+  timing?: Timing
+  network?: Partial<NetworkModel>
+  adversary?: Adversary
+  keys?: SimKeys
+  /** In ROE, for every cycle. */
+  bounty?: bigint
+  /** Every node decodes every message itself, as it would from the wire. */
+  thorough?: boolean
+  maxRecordBytes?: number
+  /** How long the making of a record takes. */
+  buildSlots?: number
+}
+
+/** Windows around an audit window of a given length, in slots. */
+export function timingOf(auditWindow: number, submissionWindow = 4): Timing {
+  return { startingSlot: 10, roundSlots: submissionWindow + auditWindow + 2, submissionWindow, auditWindow }
+}
+
+/** The rhythm of the smallest testnet. */
+export const TESTNET_TIMING: Timing = { startingSlot: 10, roundSlots: 30, submissionWindow: 12, auditWindow: 16 }
+
+const GENESIS = '11111111111111111111111111111112'
+export const TASK = '11111111111111111111111111111113'
+export const NETWORK: Network = networkOf(GENESIS, TASK)
+
+export class World {
+  readonly init: WorldInit
+  readonly timing: Timing
+  readonly network = NETWORK
+  readonly keys: SimKeys
+  readonly clock: EventClock
+  readonly chain: SimChain
+  readonly wire: SimNetwork
+  readonly proofs: SimProofs
+  readonly records: SimRecords
+  readonly history: History = createHistory()
+  readonly nodes: Participant[]
+  readonly words = words
+  readonly said = saidBy
+  /** Signatures are the same for everybody: each is checked once. */
+  readonly verifyOnce: Verify
+  readonly #trace = createHash('sha256')
+  #pending: Array<Promise<unknown>> = []
+  #ticked = 0
+  #cycles = 0
+  #dice: Dice
+  #power: Power | undefined
+  #proposers = new Map<string, string | null>()
+  #indexes: Map<string, number>
+  /** Stakers in K2's order. */
+  readonly places: string[]
+
+  constructor(init: WorldInit) {
+    this.init = init
+    this.timing = init.timing ?? TESTNET_TIMING
+    this.keys = init.keys ?? standInKeys
+    this.#dice = diceFrom(init.seed)
+    const keys = init.nodes.map((_, index) => this.keys.keyOf(init.seed, index))
+    this.clock = new EventClock(() => (this.#pending.length === 0 ? undefined : this.#settle()))
+    const weights = new Map(keys.map(({ address }, index) => [address, init.nodes[index]!.stake]))
+    this.#indexes = new Map(keys.map(({ address }, index) => [address, index]))
+    this.places = placesOf(weights)
+    const total = init.nodes.reduce((sum, { stake }) => sum + stake, 0n)
+    this.chain = createChain({ seed: init.seed, timing: this.timing, stakes: { weights, total }, bounty: init.bounty ?? 1_000_000n })
+    const model = { ...CALM, ...init.network }
+    this.wire = createNetwork({
+      clock: this.clock,
+      dice: this.#dice,
+      model,
+      size: keys.length,
+      deliver: (to, message) => this.nodes[to]!.receive(message)
+    })
+    this.proofs = createProofs((from, to) => from === to || (!this.nodes[from]!.isDown() && this.wire.connected(from, to)))
+    const checked = new Map<Uint8Array, boolean>()
+    this.verifyOnce = (signature, bytes, publicKey) => {
+      let right = checked.get(signature)
+      if (right == null) {
+        right = this.keys.verify(signature, bytes, publicKey)
+        checked.set(signature, right)
+      }
+      return right
+    }
+    this.records = createRecords({
+      taskId: TASK,
+      genesisHash: GENESIS,
+      network: NETWORK,
+      timing: this.timing,
+      stakes: this.chain.stakes,
+      verify: this.keys.verify,
+      maxRecordBytes: init.maxRecordBytes
+    })
+    this.nodes = keys.map(
+      (key, index) =>
+        new Participant({
+          world: this,
+          index,
+          key,
+          random: randomFrom(init.seed * 1000 + index),
+          lag: model.skewSlots === 0 || init.nodes[index]!.faulty ? 0 : this.#dice.pick([0, 0.5, 1]) * model.skewSlots,
+          faulty: init.nodes[index]!.faulty ? { adversary: init.adversary ?? { name: 'none' }, power: () => this.power() } : null,
+          down: init.nodes[index]!.down
+        })
+    )
+    if (init.nodes.some(({ faulty }) => faulty)) {
+      init.adversary?.start?.(this.power())
+    }
+  }
+
+  /** Runs until the distribution window of the last of so many cycles has closed. */
+  async runCycles(cycles: number): Promise<void> {
+    this.#cycles = cycles
+    await this.runTo(windowOf(this.timing, cycles - 1, 'distribution').to + 1)
+    for (let cycle = 0; cycle < cycles; cycle++) {
+      await this.#readBack(cycle)
+    }
+  }
+
+  async runTo(slot: number): Promise<void> {
+    const { syncSlots } = { ...CALM, ...this.init.network }
+    for (let tick = this.#ticked; tick < slot; tick++) {
+      this.clock.at(tick, () => {
+        for (const node of this.nodes) {
+          if (node.lag === 0) {
+            node.tick(tick)
+          } else {
+            this.clock.at(tick + node.lag, () => node.tick(tick))
+          }
+        }
+        if (syncSlots != null && tick % syncSlots === 0) {
+          this.#sync()
+        }
+      })
+    }
+    this.#ticked = Math.max(this.#ticked, slot)
+    await this.clock.runTo(slot)
+  }
+
+  /** The same for the same seed, whatever the machine. */
+  digest(): string {
+    return this.#trace.copy().digest('hex')
+  }
+
+  table(): string {
+    const names = new Map(this.nodes.map(({ key, index, honest }) => [key.address, `${honest ? '' : 'faulty '}n${index}`]))
+    const stakes = this.init.nodes.map(({ stake, faulty }, i) => `n${i}${faulty ? ' (faulty)' : ''} ${stake}`).join(', ')
+    const cycles = this.history
+      .cycles()
+      .filter(({ cycle }) => cycle < this.#cycles)
+      .map((cycle) =>
+        cycleTable(
+          cycle,
+          (address) => names.get(address) ?? address,
+          (id) => this.proofs.truth(id)?.quality ?? 'without proof',
+          this.places
+        )
+      )
+    return [`stakes: ${stakes}; W ${this.timing.auditWindow}`, ...cycles].join('\n')
+  }
+
+  pending(promise: Promise<unknown>): void {
+    this.#pending.push(promise)
+  }
+
+  note(node: Participant, cycle: number, text: string): void {
+    this.history.cycle(cycle).notes.push({ node: node.index, at: this.clock.now(), text })
+  }
+
+  /** A node took a message in. */
+  onKept(node: Participant, message: Message): void {
+    const history = this.history.cycle(message.body.cycle)
+    const own = node.key.address === message.signer
+    if (message.kind === 'submission') {
+      const known = history.submissions.get(message.id) ?? { message, author: this.indexOf(message.signer), heard: new Map() }
+      history.submissions.set(message.id, known)
+      if (!own) {
+        known.heard.set(node.index, this.clock.now() - node.lag)
+      }
+    }
+    if (own) {
+      this.#trace.update(`${this.clock.now()} ${message.id}\n`)
+      history.said.push({ by: node.index, message, at: this.clock.now() })
+    }
+  }
+
+  indexOf(address: string): number {
+    return this.#indexes.get(address) ?? -1
+  }
+
+  /** Of a staker in K2's list. */
+  placeOf(address: string): number {
+    return this.places.indexOf(address)
+  }
+
+  baseOf(cycle: number): Base {
+    const before = this.chain.before(cycle)
+    return {
+      previous: before == null ? null : { cid: before.cid, cycle: before.cycle },
+      bounty: this.chain.bounty,
+      beacon: this.beaconOf(cycle)
+    }
+  }
+
+  beaconOf(cycle: number): Uint8Array {
+    return this.chain.blockAfter(scheduleFor(this.timing, cycle).beaconSlot)
+  }
+
+  /** Whether a node has a staked peer. */
+  hasPeer(index: number): boolean {
+    return this.nodes.some(
+      (other) =>
+        other.index !== index && !other.isDown() && this.wire.connected(index, other.index) && this.wire.connected(other.index, index)
+    )
+  }
+
+  proposerOf(cycle: number, attempt: number): string | null {
+    const key = `${cycle}/${attempt}`
+    let proposer = this.#proposers.get(key)
+    if (proposer === undefined) {
+      proposer = proposerFor({ taskId: TASK, stakes: this.chain.stakes.weights, beacon: this.beaconOf(cycle), cycle, attempt })
+      this.#proposers.set(key, proposer)
+    }
+    return proposer
+  }
+
+  vote(node: number, cycle: number, cid: string): void {
+    const at = this.clock.now()
+    const before = this.chain.finalized(cycle)
+    if (this.chain.vote(this.nodes[node]!.key.address, cycle, cid, at)) {
+      this.#trace.update(`${at} vote ${node} ${cid}\n`)
+      this.history.cycle(cycle).votes.push({ by: node, cid, at })
+    }
+    if (before == null && this.chain.finalized(cycle) != null) {
+      for (const one of this.nodes) {
+        this.clock.at(at + 1 + 3 * this.#dice.next(), () => one.isDown() || one.feed({ type: 'finalized', cycle }))
+      }
+    }
+  }
+
+  power(): Power {
+    this.#power ??= createPower(this, this.#dice)
+    return this.#power
+  }
+
+  async #settle(): Promise<void> {
+    while (this.#pending.length > 0) {
+      await Promise.all(this.#pending.splice(0))
+    }
+  }
+
+  /** Anti-entropy: each node compares pools with one other, and either gets what it lacks. */
+  #sync(): void {
+    for (const node of this.nodes) {
+      const other = this.nodes[this.#dice.int(this.nodes.length)]!
+      if (
+        other === node ||
+        node.isDown() ||
+        other.isDown() ||
+        !this.wire.connected(node.index, other.index) ||
+        !this.wire.connected(other.index, node.index)
+      ) {
+        continue
+      }
+      for (const cycle of new Set([...node.pool.cycles(), ...other.pool.cycles()])) {
+        if (Buffer.compare(node.pool.digest(cycle), other.pool.digest(cycle)) === 0 && node.pool.count(cycle) === other.pool.count(cycle)) {
+          continue
+        }
+        const [mine, theirs] = [node.pool.messages(cycle), other.pool.messages(cycle)]
+        for (const message of theirs.filter(({ id }) => !node.pool.isSettled(id))) {
+          node.receive(message)
+        }
+        for (const message of mine.filter(({ id }) => !other.pool.isSettled(id))) {
+          other.receive(message)
+        }
+      }
+    }
+  }
+
+  async #readBack(cycle: number): Promise<void> {
+    const history = this.history.cycle(cycle)
+    history.proposer = this.proposerOf(cycle, 0)
+    const finalized = this.chain.finalized(cycle)
+    if (finalized != null) {
+      try {
+        history.record = await this.records.read(finalized.cid)
+      } catch (err) {
+        history.unreadable = err instanceof Error ? err.message : String(err)
+      }
+    }
+  }
+}
+
+function createPower(world: World, dice: Dice): Power {
+  const own = world.nodes.filter(({ honest }) => !honest)
+  return {
+    own: own.map(({ index }) => index),
+    honest: world.nodes.filter(({ honest }) => honest).map(({ index }) => index),
+    timing: world.timing,
+    dice,
+    now: () => world.clock.now(),
+    slot: () => world.clock.slot(),
+    schedule: (cycle) => scheduleFor(world.timing, cycle),
+    at: (time, run) => world.clock.at(time, run),
+    address: (node) => world.nodes[node]!.key.address,
+    verdicts(when, findings) {
+      const found = findings.map(({ about, finding }) => ({ place: world.placeOf(about.signer), finding }))
+      return words.verdicts(
+        when,
+        found.filter(({ place }) => place >= 0)
+      )
+    },
+    sign: (by, body, how) => sign(body, NETWORK, world.nodes[by]!.key, how),
+    offer(message, offer) {
+      world.proofs.offer(message.id, { author: world.indexOf(message.signer), ...offer })
+    },
+    send(message, from, to) {
+      const list = [...to]
+      const note = `to ${list.map((node) => `n${node}`).join(' ')}`
+      const history = world.history.cycle(message.body.cycle)
+      history.said.push({ by: from, message, at: world.clock.now(), note })
+      if (message.kind === 'submission' && !history.submissions.has(message.id)) {
+        history.submissions.set(message.id, { message, author: world.indexOf(message.signer), heard: new Map() })
+      }
+      world.wire.send(message, from, list)
+    },
+    publish: (message, from) => world.nodes[from]!.tell(message),
+    heard(cycle) {
+      const seen = new Map<string, Message>()
+      for (const node of own) {
+        for (const message of node.pool.messages(cycle)) {
+          seen.set(message.id, message)
+        }
+      }
+      return [...seen.values()]
+    },
+    records: (cycle) => world.records.built(cycle),
+    submissions(cycle) {
+      return this.heard(cycle)
+        .filter(({ kind }) => kind === 'submission')
+        .map(subjectOf)
+    },
+    async build(effect, messages) {
+      const { cid, root, totalRewards } = await world.records.build({ ...effect, messages })
+      return { cid: cid.toString(), root, totalRewards }
+    },
+    cidOf: (message) => saidBy(message).cid!,
+    buildOf(cycle, messages) {
+      if (world.clock.slot() >= windowOf(world.timing, cycle, 'distribution').from) {
+        const facts = { cycle, messages, stakes: world.chain.stakes, base: world.baseOf(cycle) }
+        world.pending(world.records.build(facts).catch(() => undefined))
+      }
+    },
+    proposer: (cycle, attempt) => world.proposerOf(cycle, attempt),
+    wait: (promise) => world.pending(promise),
+    vote: (by, cycle, cid) => world.vote(by, cycle, cid)
+  }
+}
