@@ -38,7 +38,15 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
 }
 
 /** What these say is wrong was wrong on the command line, in the environment or in the configuration file. */
-const USAGE_ERRORS = new Set(['UsageError', 'ConfigError', 'FaultError', 'RoundTooShortError', 'AddressError', 'K2ArgumentError'])
+const USAGE_ERRORS = new Set([
+  'UsageError',
+  'ConfigError',
+  'FaultError',
+  'RoundTooShortError',
+  'AddressError',
+  'K2ArgumentError',
+  'UnfitTaskError'
+])
 
 const program = new Command('koii-mesh')
   .description('A peer-to-peer node for Koii tasks: gossip, audits and proofs between nodes, final votes on K2.')

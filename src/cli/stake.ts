@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { amountOf, roeToKoii } from '../config/index.ts'
 import { effectiveCycle, stake as stakeInstruction } from '../k2/settlement/index.ts'
+import { checkRunnable } from '../node/index.ts'
 import { distinct, ensureMoney, type K2Options, k2Of, signerFrom, stakeOfKey, VOTE_FEES_ROE, withK2 } from './chain.ts'
 import { answer, example, UsageError } from './common.ts'
 import { checkHint, DATA_DIR_OPTION } from './hints.ts'
@@ -36,10 +37,8 @@ export function stakeCommand(): Command {
       }
       const k2 = k2Of(options)
       const task = await k2.task(options.task)
+      checkRunnable(task)
       checkNotice(task, options.acceptShortNotice)
-      if (options.json !== true) {
-        answer(false, {}, termsLines(task))
-      }
       const key = await signerFrom(options.key)
       const wallet = options.wallet == null ? key : await signerFrom(options.wallet)
       if (options.airdrop === true) {
@@ -53,6 +52,10 @@ export function stakeCommand(): Command {
         )
       }
       const staker = before?.staker ?? key.address
+      // the last word before money moves
+      if (options.json !== true) {
+        answer(false, {}, termsLines(task))
+      }
       const { signature } = await k2.send(
         [
           stakeInstruction({

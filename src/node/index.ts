@@ -62,7 +62,8 @@ import { distributionOf } from './distribution.ts'
 import { createEffects } from './effects.ts'
 import { createKeyGuard } from './key-guard.ts'
 import { createRecords, type Records, recordCid } from './records.ts'
-import { unsaid } from './say-again.ts'
+import { checkRunnable } from './runnable.ts'
+import { type Kept, reopened, unsaid } from './say-again.ts'
 import { createSlasher } from './slasher.ts'
 import { createTaskHost, type TaskHost } from './task-host.ts'
 import { createTaskVersions, type TaskVersion } from './task-versions.ts'
@@ -75,6 +76,7 @@ export { distributionOf } from './distribution.ts'
 export { type FetchedRecord, fetchRecordTo } from './fetch-record.ts'
 export { AddressError, aboutBadHints, type BadHint, hintsOf, providerAt } from './hints.ts'
 export { blocksFrom, recordCid } from './records.ts'
+export { checkRunnable, UnfitTaskError } from './runnable.ts'
 export type { TaskHost } from './task-host.ts'
 
 /** What a wrapper of the way out of messages may use. */
@@ -166,6 +168,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     const k2 = createK2Client({ url: config.k2, programId: config.program, log })
     const genesisHash = await k2.genesisHash()
     const account = await k2.task(config.task)
+    checkRunnable(account)
     const network = networkOf(genesisHash, config.task)
     const timing: Timing = {
       startingSlot: account.startingSlot,
@@ -390,6 +393,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         schedule: (cycle) => scheduleFor(timing, cycle),
         stakes: stakes.at
       }) ?? honestPublish
+    const cast = parts.vote?.(outbox.cast) ?? outbox.cast
     const stopping = new AbortController()
     const effects = createEffects({
       rounds,
@@ -400,7 +404,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       task: (cycle) => versions.of(cycle)?.host,
       vote: (vote) => {
         batcher.decided(vote)
-        return (parts.vote?.(outbox.cast) ?? outbox.cast)(vote)
+        return cast(vote)
       },
       publish,
       taskAccount: (minSlot) => k2.task(config.task, minSlot),
@@ -652,8 +656,9 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     /** The rounds where a former process left them: what it had heard and said of the live cycles. */
     function recall(slot: number): void {
       const from = Math.max(0, liveCycles(timing, slot)[0] ?? 0)
-      for (const { bytes, slot: heard } of store.messages.load(config.task, from)) {
-        const message = open(bytes, network)
+      const { read, skipped } = reopened(store.messages.load(config.task, from), network)
+      tellSkipped(skipped, 'heard')
+      for (const { message, slot: heard } of read) {
         guard.said(message)
         pool.add(message)
         if (message.body.vote != null) {
@@ -664,11 +669,21 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       }
     }
 
+    function tellSkipped(skipped: Kept<unknown>['skipped'], what: 'heard' | 'signed'): void {
+      if (skipped != null) {
+        log.warn(
+          { ...skipped, dataDir: config.dataDir },
+          `messages that this node had ${what} before cannot be read, and are left out: another version wrote them, or the disk lost something. Other nodes have what they had heard`
+        )
+      }
+    }
+
     /** What a kill took between the Signer's log and ours. */
     async function sayAgain(slot: number): Promise<void> {
       const fromCycle = Math.max(0, liveCycles(timing, slot)[0] ?? 0)
-      const left = await unsaid({ signer, log: store.signerLog, task: config.task, fromCycle, network, isKnown: pool.has })
-      for (const message of left) {
+      const { read, skipped } = await unsaid({ signer, log: store.signerLog, task: config.task, fromCycle, network, isKnown: pool.has })
+      tellSkipped(skipped, 'signed')
+      for (const message of read) {
         const { kind, body } = message
         await sendMessage(message).then(
           () => events.emit('said-again', { cycle: body.cycle, kind }),

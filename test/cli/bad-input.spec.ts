@@ -167,7 +167,8 @@ describe('CLI: bad input', function () {
     it('more stake than money', async () => {
       const poor = join(dir, 'poor.json')
       await writeKeyFile(poor, generateKeyPair())
-      await expectRefusal(['stake', '--k2', url, '--task', task, '--amount', '5', '--key', poor], 1, [/not enough KOII/, /fund/])
+      // people are told the task’s terms before the money is looked for
+      await expectRefusal(['stake', '--json', '--k2', url, '--task', task, '--amount', '5', '--key', poor], 1, [/not enough KOII/, /fund/])
     })
   })
 

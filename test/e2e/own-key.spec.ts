@@ -51,6 +51,29 @@ describe('a node and its own key', function () {
     expect(kept.filter(({ id }) => id === lost.id).map(({ bytes }) => Buffer.from(bytes))).to.deep.equal([Buffer.from(lost.bytes)])
   })
 
+  it('starts although its log of messages has some that it cannot read, and says so once', async () => {
+    const { chain } = lone
+    chain.toRound(3, 5)
+    const store = openStore({ dir: lone.data })
+    for (const id of ['one', 'another']) {
+      store.messages.put(chain.task, {
+        id,
+        cycle: 2,
+        slot: windowOf(chain.timing, 2, 'submission').from + 2,
+        bytes: new Uint8Array([1, 2, 3])
+      })
+    }
+    store.close()
+    const { node } = await lone.up()
+    await lone.stop(node)
+    const said = node
+      .stderr()
+      .split('\n')
+      .filter((line) => line.includes('cannot be read'))
+    expect(said).to.have.length(1)
+    expect(said[0]).to.match(/"count":2/)
+  })
+
   it('listens when K2 has a vote of its key that its log has not', async () => {
     const { chain } = lone
     const [alice] = chain.stakers

@@ -17,7 +17,7 @@ import {
 import type { StakeAccount } from '../../src/k2/settlement/index.ts'
 import { createKeyGuard, type KeyGuard } from '../../src/node/key-guard.ts'
 import { GRACE_SLOTS } from '../../src/node/key-standing.ts'
-import { unsaid } from '../../src/node/say-again.ts'
+import { reopened, unsaid } from '../../src/node/say-again.ts'
 import { createEvents, type NodeEvent } from '../../src/observe/index.ts'
 import { openStore, type Store } from '../../src/store/index.ts'
 import { type Body, type Message, networkOf, onceKey, seal } from '../../src/wire/index.ts'
@@ -398,7 +398,32 @@ describe('node: whose the staking key is', () => {
       network,
       isKnown: (id) => id === heard.id
     })
-    expect(again.map(({ id }) => id)).to.deep.equal([lost.id])
-    expect(Buffer.from(again[0]!.bytes).equals(lost.bytes)).to.equal(true)
+    expect(again.skipped).to.equal(null)
+    expect(again.read.map(({ id }) => id)).to.deep.equal([lost.id])
+    expect(Buffer.from(again.read[0]!.bytes).equals(lost.bytes)).to.equal(true)
+  })
+
+  it('what another version signed, or the disk changed, is passed over, and the rest said', async () => {
+    const lost = await own(submission(START - 5))
+    const of = { task: TASK, cycle: 9 }
+    await signer.sign(new Uint8Array([...network.signaturePrefix, 0, 0, 0, 2, 0xff, 0xff]), { ...of, key: 'an older kind' })
+    store.signerLog.put(TASK, 9, 'changed', '00'.repeat(32), lost.bytes)
+    store.signerLog.put(TASK, 9, 'changed too', '00'.repeat(32), new Uint8Array([...network.signaturePrefix, 0, 0, 0, 1, 8]))
+    const { read, skipped } = await unsaid({ signer, log: store.signerLog, task: TASK, fromCycle: 8, network, isKnown: () => false })
+    expect(read.map(({ id }) => id)).to.deep.equal([lost.id])
+    expect(skipped?.count).to.equal(2)
+  })
+
+  it('what was heard and cannot be read is passed over, one by one', async () => {
+    const [first, second] = [await own(submission(START - 5)), await own(submission(START - 4, 'y', 8))]
+    const kept = [first.bytes, new Uint8Array([1, 2, 3]), second.bytes, second.bytes.subarray(1)].map((bytes, slot) => ({ bytes, slot }))
+    const { read, skipped } = reopened(kept, network)
+    expect(read.map(({ message, slot }) => [message.id, slot])).to.deep.equal([
+      [first.id, 0],
+      [second.id, 2]
+    ])
+    expect(skipped?.count).to.equal(2)
+    expect(skipped?.reason).to.match(/does not decode/)
+    expect(reopened([], network)).to.deep.equal({ read: [], skipped: null })
   })
 })

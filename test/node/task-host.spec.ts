@@ -37,7 +37,7 @@ describe('node: task host', () => {
 
   describe('what it says of a submission, by whose doing', () => {
     const timing = { cycle: 3, startSlot: 90, endSlot: 120, slotMs: 100 }
-    const from = { peerId: 'nobody', multiaddrs: [] }
+    const from = [{ peerId: 'nobody', multiaddrs: [] }]
     interface Given {
       proofs?: Array<{ size: number; blocks: number }>
       init?: Partial<TaskHostInit>
