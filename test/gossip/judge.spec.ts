@@ -87,6 +87,13 @@ const ROWS: Row[] = [
     bytes: async () => (await by('alice', announcement({ slot: NOW + 2 }))).bytes
   },
   {
+    name: 'an announcement of the first slot in which its cycle is no longer live, which is ahead of our clock',
+    says: 'wrong-window',
+    checks: 0,
+    over: { slot: () => slotIn(CYCLE, 'distribution') + TIMING.roundSlots - 1 },
+    bytes: async () => (await by('alice', announcement({ slot: slotIn(CYCLE, 'distribution') + TIMING.roundSlots }))).bytes
+  },
+  {
     name: 'a submission of a round that is over',
     says: 'old',
     checks: 0,
