@@ -230,6 +230,12 @@ const ROWS: Row[] = [
     bytes: async () => evidenceUnchecked(await by('bob', submission()), await by('carol', submission({}, 'other')))
   },
   {
+    name: 'evidence of what a key without stake said twice, of which anybody can make any number',
+    says: 'unstaked',
+    checks: 0,
+    bytes: async () => (await evidence(await by('mallory', submission()), await by('mallory', submission({}, 'other')))).bytes
+  },
+  {
     name: "evidence of bob's two proposals for the record of their own cycle",
     says: 'malformed',
     checks: 0,
