@@ -100,10 +100,9 @@ export function keepsProposing(tries = 200): Adversary {
 /** Messages that nobody needs and that could stand in the record or not: signed in time, kept for later. */
 function optionalOf(power: Power, cycle: number): Message[] {
   const { verdictsEndSlot } = power.schedule(cycle)
-  const target = power.submissions(cycle).find(({ signer }) => signer === power.address(power.honest[0]!))!
-  return power.own.map(
-    (by) => power.sign(by, power.verdicts({ cycle, slot: verdictsEndSlot - 1 }, [{ about: target, finding: 'valid' }])!)!
-  )
+  const target = power.submissions(cycle).find(({ signer }) => signer === power.address(power.honest[0]!))
+  const body = target == null ? null : power.verdicts({ cycle, slot: verdictsEndSlot - 1 }, [{ about: target, finding: 'valid' }])
+  return body == null ? [] : power.own.map((by) => power.sign(by, body)!)
 }
 
 /**
@@ -125,7 +124,10 @@ export function splitsProposals(): Adversary {
       const { proposalSlot, attemptSlots } = power.schedule(cycle)
       const groups = [power.honest.slice(0, 4), power.honest.slice(4)]
       const optional = optionalOf(power, cycle)
-      const records = Promise.all([power.build(effect, effect.messages), power.build(effect, [...effect.messages, optional[0]!])])
+      const records = Promise.all([
+        power.build(effect, effect.messages),
+        power.build(effect, [...effect.messages, ...optional.slice(0, 1)])
+      ])
       const send = (both: RecordFacts[]) => {
         const when = { cycle, slot: power.slot() }
         for (const [i, record] of both.entries()) {
@@ -138,7 +140,10 @@ export function splitsProposals(): Adversary {
       power.wait(records.then(send))
       power.at(proposalSlot + attemptSlots - 1, () => {
         for (const by of power.own.slice(1)) {
-          power.send(optional[power.own.indexOf(by)]!, by, power.honest)
+          const late = optional[power.own.indexOf(by)]
+          if (late != null) {
+            power.send(late, by, power.honest)
+          }
         }
       })
     }
