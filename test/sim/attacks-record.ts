@@ -11,12 +11,28 @@ type BuildEffect = Extract<RoundsEffect, { type: 'build' }>
 export function floods(cycles: number, { pad, about }: { pad: number; about: 'standing' | 'nothing' }): Adversary {
   return {
     name: about === 'standing' ? 'record-bomb' : 'pool-fill',
+    work: () => null,
     start(power) {
       const say = (by: number, message: Message | null) => {
         if (message != null) {
-          power.publish(message, by)
+          power.send(message, by, [...power.honest, power.own[0]!])
         }
       }
+      everyCycle(
+        power,
+        cycles,
+        ({ submission }) => submission.to - 2,
+        (cycle) => {
+          for (const [i, by] of power.own.entries()) {
+            const long = `${by} ${'v'.repeat(500)}`
+            say(by, power.sign(by, words.submission({ cycle, slot: power.slot() }, long), { pad }))
+            say(by, power.sign(by, words.submission({ cycle, slot: power.slot() }, long)))
+            if (i % 2 === 0) {
+              say(by, power.sign(by, words.submission({ cycle, slot: power.slot() }, `another ${long}`)))
+            }
+          }
+        }
+      )
       everyCycle(
         power,
         cycles,
@@ -25,12 +41,12 @@ export function floods(cycles: number, { pad, about }: { pad: number; about: 'st
           const when = { cycle, slot: power.slot() }
           for (const by of power.own) {
             const subjects = power.submissions(cycle).filter(({ signer }) => signer !== power.address(by))
-            const named = about === 'standing' ? subjects : Array.from({ length: 300 }, (_, i) => nobody(`${cycle}/${by}/${i}`))
+            const named =
+              about === 'standing' ? subjects.slice(0, 10) : Array.from({ length: 300 }, (_, i) => nobody(`${cycle}/${by}/${i}`))
             for (const subject of named) {
               say(by, power.sign(by, words.challenge(when, subject, 'invalid', 'r'.repeat(160)), { pad }))
               say(by, power.sign(by, words.challenge(when, subject, 'unavailable', 'r'.repeat(160))))
             }
-            say(by, power.sign(by, words.submission({ cycle, slot: power.schedule(cycle).submission.to - 1 }, 'v'.repeat(512)), { pad }))
           }
         }
       )

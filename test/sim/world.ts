@@ -21,7 +21,7 @@ import { saidBy, sign, subjectOf, words } from './words.ts'
 
 export interface WorldInit {
   seed: number
-  nodes: Array<{ stake: bigint; faulty?: boolean; down?: (slot: number) => boolean }>
+  nodes: Array<{ stake: bigint; faulty?: boolean; idle?: boolean; down?: (slot: number) => boolean }>
   timing?: Timing
   network?: Partial<NetworkModel>
   adversary?: Adversary
@@ -122,6 +122,7 @@ export class World {
           random: randomFrom(init.seed * 1000 + index),
           lag: model.skewSlots === 0 || init.nodes[index]!.faulty ? 0 : this.#dice.pick([0, 0.5, 1]) * model.skewSlots,
           faulty: init.nodes[index]!.faulty ? { adversary: init.adversary ?? { name: 'none' }, power: () => this.power() } : null,
+          idle: init.nodes[index]!.idle === true,
           down: init.nodes[index]!.down
         })
     )
