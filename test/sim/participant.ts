@@ -269,7 +269,9 @@ export class Participant {
       return { type: 'audited', cycle, submission: submission.id, finding, reason: finding } as const
     }
     const ask = (): RoundsEvent | null => {
-      const found = proofs.look(submission.id, this.index, clock.now())
+      const found = this.#world.init.mistaken?.(this.index, this.#world.indexOf(submission.signer))
+        ? null
+        : proofs.look(submission.id, this.index, clock.now())
       if (found != null) {
         return answer(found)
       }

@@ -31,6 +31,8 @@ export interface WorldInit {
   /** Every node decodes every message itself, as it would from the wire. */
   thorough?: boolean
   maxRecordBytes?: number
+  /** Honest nodes that do not get what others submit, through a fault of their own that they do not see. */
+  mistaken?: (node: number, author: number) => boolean
   /** How long the making of a record takes. */
   buildSlots?: number
 }
