@@ -168,7 +168,7 @@ describe('node: slashes are applied', () => {
           balance: async () => KOII
         },
         ...{ task: 'task', self: 'alice', payer: 'alice', stakers: () => ['alice'], log: told },
-        apply: () => Promise.reject(new REFUSALS[name]('refused'))
+        apply: () => Promise.reject(new REFUSALS[name]())
       })
       await slasher.finalized(1, ledgerOf({ m: KOII }), 0)
       slasher.onSlot(3)
