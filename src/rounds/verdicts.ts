@@ -32,8 +32,8 @@ export function tickVerdicts(init: RoundsInit, state: CycleState, slot: number):
     if (audited == null || result == null || result.finding === 'abstained' || place == null || submission.signer === init.self) {
       continue
     }
-    // missing is what did not come in all the time that there is, and not for our own fault
-    const missing = audited.thorough && !audited.running && !ownFault
+    // missing is what had not come when its time was over, though a look that ends late still runs, and not for our own fault
+    const missing = audited.thorough && !ownFault
     if ((result.finding === 'unavailable' && !missing) || (result.finding === 'valid' && !contested)) {
       continue
     }
