@@ -1,7 +1,7 @@
 import type { Logger } from '../observe/index.ts'
 import type { SlotSource } from './client.ts'
 import { messageOf } from './errors.ts'
-import { type Clock, followStory, SHORTEST_SLOT_MS, type Story, turnClock } from './slot-clock.ts'
+import { type Clock, followStory, LEAP_SLOTS, SHORTEST_SLOT_MS, type Story, turnClock } from './slot-clock.ts'
 
 /**
  * The slot clock of K2 as this node hears it, from all its endpoints. An endpoint that is behind does not turn time, and one that is
@@ -29,8 +29,6 @@ export interface SlotsInit {
 /** K2's own slot time (KOII.md A3), until we have measured. */
 const DEFAULT_SLOT_MS = 400
 const LONGEST_SLOT_MS = 2000
-/** So many slots at once are a jump, or notices that were held up: they say nothing of how long a slot is. */
-const LEAP_SLOTS = 8
 /** Silence of the subscription after which the slot is asked for. */
 const SILENT_SLOTS = 4
 /** Silence of the subscription, while slots go on, after which it is taken for dead and dialled again. */

@@ -498,7 +498,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     // -- time
 
     function onSlot(slot: number, back = false): void {
-      guard.onSlot(slot)
+      guard.onSlot(slot, back)
       effects.handle({ type: 'slot', slot, back, connected: peers.staked().length > 0 })
       batcher.onSlot(slot)
       slasher.onSlot(slot)
@@ -557,7 +557,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     function onCycle(cycle: number): void {
       store.messages.prune(config.task, cycle - 2)
       proofs.beginCycle()
-      store.signerLog.prune(config.task, cycle - 2)
+      guard.forget(cycle - 2)
       events.emit('stats', { cycle, ...stats() })
       // the subscription may have missed the news
       k2.task(config.task).then(onTaskAccount, (err) => log.warn({ reason: messageOf(err) }, 'K2 did not tell how the task stands'))

@@ -10,7 +10,7 @@ import { KeyInUseError, type Signer } from '../identity/index.ts'
 import { messageOf } from '../k2/index.ts'
 import type { Events, Logger } from '../observe/index.ts'
 import type { KeyValue, Store } from '../store/index.ts'
-import type { Message } from '../wire/index.ts'
+import { type Message, onceKey } from '../wire/index.ts'
 import { formerVotes, isSaidBeside, type KeyState, LISTEN_ROUNDS, NEW_STATE, quietUntil, whenToSign } from './key-standing.ts'
 import { createOwnMessages, type OwnMessagesInit } from './own-messages.ts'
 import { createOwnVotes, type OwnVotesInit } from './own-votes.ts'
@@ -40,7 +40,10 @@ export interface KeyGuard {
   heardTwin(peerId: string): void
   /** What this process sent, or its own store had kept: ours, whatever the log says. */
   said(message: Message): void
-  onSlot(slot: number): void
+  /** `back`: the clock had followed a lie, and goes back. */
+  onSlot(slot: number, back?: boolean): void
+  /** The log drops what may be said again of cycles before `cycle`; a clock that ran ahead may have dropped what is live now. */
+  forget(cycle: number): void
   /** Looks whether K2 has a vote of ours that we did not cast. */
   checkVote(): Promise<void>
   mayAnnounce(): boolean
@@ -121,6 +124,9 @@ export function createKeyGuard(init: KeyGuardInit): KeyGuard {
   const judge = (message: Message, checked: boolean): boolean =>
     messages.foreign(message, checked).every((part) => {
       const { cycle, slot } = part.body
+      if (onceKey(part.body) == null && cycle < state.forgottenTo) {
+        return true
+      }
       const former = foreign(`a message (${part.kind}) for cycle ${cycle}, signed in slot ${slot},`, slot)
       if (former) {
         messages.adopt(part)
@@ -161,8 +167,23 @@ export function createKeyGuard(init: KeyGuardInit): KeyGuard {
     heardRefused: (message) => void judge(message, false),
     heardTwin: (peerId) => halt(`peer ${peerId} speaks for its stake`),
     said: messages.said,
-    onSlot(slot) {
-      nowSlot = Math.max(nowSlot, slot)
+    forget(cycle) {
+      if (cycle > state.forgottenTo) {
+        save({ forgottenTo: cycle })
+      }
+      init.log.prune(init.task, cycle)
+    },
+    onSlot(slot, back = false) {
+      nowSlot = back ? slot : Math.max(nowSlot, slot)
+      const longest = slot + LISTEN_ROUNDS * timing.roundSlots
+      if (back) {
+        sinceSlot = Math.min(sinceSlot, slot)
+        quietTo = Math.min(quietTo, quietUntil(timing, longest))
+      }
+      if (back && isListening() && state.untilSlot! > longest) {
+        save({ untilSlot: longest })
+        init.onListen(longest)
+      }
       messages.prune(cycleAt(timing, slot) - LISTEN_ROUNDS)
       if (isListening() && slot >= state.untilSlot!) {
         speak()

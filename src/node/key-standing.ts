@@ -15,9 +15,11 @@ export interface KeyState {
   votesUpTo: number
   /** Why the node stopped signing for good, when it did. */
   conflict: string | null
+  /** What may be said again of cycles before this one is no longer in the log, so that a message of that kind says nothing against us. */
+  forgottenTo: number
 }
 
-export const NEW_STATE: KeyState = { untilSlot: null, votesUpTo: -1, conflict: null }
+export const NEW_STATE: KeyState = { untilSlot: null, votesUpTo: -1, conflict: null, forgottenTo: 0 }
 
 export interface Standing {
   timing: Timing

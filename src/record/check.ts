@@ -7,7 +7,7 @@ import { signedWindowOf, type Timing, within } from '../clock/index.ts'
 import { KINDS, type Message, type Network, networkOf, open, type Verify, verifySignature } from '../wire/index.ts'
 import { type DistributionEntry, type DistributionInput, distributionInput } from './distribution-input.ts'
 import { DistributionError } from './errors.ts'
-import { buildRecord, encodeRecord, type RecordContent } from './record.ts'
+import { type BuiltRecord, buildRecord, encodeRecord, type RecordContent } from './record.ts'
 import { type CycleInputs, type Tally, tally } from './tally.ts'
 
 export interface CheckTools {
@@ -31,9 +31,18 @@ export interface Heard {
  * came too late; others may have heard otherwise, so who sees the others agree can still vote for it.
  */
 export type RecordCheck =
-  | { ok: true; cid: CID; root: Uint8Array; totalRewards: bigint; totalSlashed: bigint; tally: Tally }
+  | ({ ok: true; tally: Tally } & Recomputed)
   | { ok: false; verdict: 'wrong'; reason: string }
-  | { ok: false; verdict: 'incomplete'; reason: string; cid: CID; root: Uint8Array; totalRewards: bigint; totalSlashed: bigint }
+  | ({ ok: false; verdict: 'incomplete'; reason: string } & Recomputed)
+
+/** `built`: what the checker has made itself, the ledger's blocks too, which a proposer need not have given. */
+export interface Recomputed {
+  cid: CID
+  root: Uint8Array
+  totalRewards: bigint
+  totalSlashed: bigint
+  built: BuiltRecord
+}
 
 /**
  * @param content - as `readRecord` gives it
@@ -58,9 +67,9 @@ export async function checkRecord(content: RecordContent, own: CycleInputs & Hea
   const theirs = { ...own, messages }
   const result = tally(theirs)
   const distribution = await tools.distribution(distributionInput(theirs, result))
-  let recomputed: ReturnType<typeof buildRecord>
+  let built: BuiltRecord
   try {
-    recomputed = buildRecord(theirs, result, distribution)
+    built = buildRecord(theirs, result, distribution)
   } catch (err) {
     if (err instanceof DistributionError) {
       return wrong(err.message)
@@ -68,15 +77,16 @@ export async function checkRecord(content: RecordContent, own: CycleInputs & Hea
     throw err
   }
   const cid = encodeRecord(content)[0]!.cid
-  if (!recomputed.cid.equals(cid)) {
-    return wrong(`it does not recompute: ${firstDifference(content, recomputed.content)}`)
+  if (!built.cid.equals(cid)) {
+    return wrong(`it does not recompute: ${firstDifference(content, built.content)}`)
   }
-  const { root, totalRewards, totalSlashed } = recomputed
+  const { root, totalRewards, totalSlashed } = built
+  const recomputed = { cid, root, totalRewards, totalSlashed, built }
   const untimely = missingMessage(messages, result, own) ?? lateSubmission(result, own)
   if (untimely != null) {
-    return { ok: false, verdict: 'incomplete', reason: untimely, cid, root, totalRewards, totalSlashed }
+    return { ok: false, verdict: 'incomplete', reason: untimely, ...recomputed }
   }
-  return { ok: true, cid, root, totalRewards, totalSlashed, tally: result }
+  return { ok: true, tally: result, ...recomputed }
 }
 
 /** Whether the record is about the cycle that we are about, and builds on what we know. */

@@ -77,7 +77,7 @@ describe('CLI: start, status, and rounds too short to audit', function () {
   it('a task or a testnet whose rounds leave no time to audit is refused, with the minimum and the reason', async () => {
     const create = ['task', 'create', '--k2', 'http://127.0.0.1:1', '--bundle', 'k2-index']
     for (const [args, says] of [
-      [[...create, '--round-slots', '7'], /an audit window of 3 slots is too short.*fewer than 8.*--audit-window 8/],
+      [[...create, '--round-slots', '15'], /an audit window of 7 slots is too short.*fewer than 8.*--audit-window 8/],
       [[...create, '--round-slots', '100', '--audit-window', '7'], /an audit window of 7 slots/],
       [['testnet', '--round-slots', '5'], /a round of 5 slots is too short.*leaves 2 for audits.*fewer than 8.*--round-slots 14/],
       [['testnet', '--round-slots', '13'], /a round of 13 slots is too short.*--round-slots 14/]

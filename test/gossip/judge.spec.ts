@@ -13,6 +13,7 @@ import {
   challenge,
   court,
   evidence,
+  evidenceBody,
   evidenceUnchecked,
   forged,
   proofOf,
@@ -84,6 +85,13 @@ const ROWS: Row[] = [
     says: 'accept',
     checks: 1,
     bytes: async () => (await by('alice', announcement({ slot: NOW + 2 }))).bytes
+  },
+  {
+    name: 'an announcement of the first slot in which its cycle is no longer live, which is ahead of our clock',
+    says: 'wrong-window',
+    checks: 0,
+    over: { slot: () => slotIn(CYCLE, 'distribution') + TIMING.roundSlots - 1 },
+    bytes: async () => (await by('alice', announcement({ slot: slotIn(CYCLE, 'distribution') + TIMING.roundSlots }))).bytes
   },
   {
     name: 'a submission of a round that is over',
@@ -222,6 +230,12 @@ const ROWS: Row[] = [
     bytes: async () => evidenceUnchecked(await by('bob', submission()), await by('carol', submission({}, 'other')))
   },
   {
+    name: 'evidence of what a key without stake said twice, of which anybody can make any number',
+    says: 'unstaked',
+    checks: 0,
+    bytes: async () => (await evidence(await by('mallory', submission()), await by('mallory', submission({}, 'other')))).bytes
+  },
+  {
     name: "evidence of bob's two proposals for the record of their own cycle",
     says: 'malformed',
     checks: 0,
@@ -324,18 +338,26 @@ describe('gossip: judge', () => {
   })
 
   it('takes a message in the windows of its kind and live cycles, and in no other slot', async () => {
-    const kinds = KIND_NAMES.filter((kind) => KINDS[kind].window !== 'any')
+    /** Kinds without a window are about a cycle that was live in their slot. */
+    const windowIn = (kind: Kind, cycle: number) => {
+      const { window } = KINDS[kind]
+      const { from } = windowOf(TIMING, cycle, 'work')
+      // before the task starts it is round 0
+      const first = cycle === 0 ? Number.NEGATIVE_INFINITY : from
+      return window === 'any' ? { from: first, to: from + 3 * TIMING.roundSlots } : signedWindowOf(TIMING, cycle, window)
+    }
     await fc.assert(
       fc.asyncProperty(
-        fc.constantFrom(...kinds),
+        fc.constantFrom(...KIND_NAMES),
         fc.integer({ min: 0, max: 8 }),
         fc.integer({ min: TIMING.startingSlot - 10, max: TIMING.startingSlot + 12 * TIMING.roundSlots }),
         fc.integer({ min: TIMING.startingSlot, max: TIMING.startingSlot + 12 * TIMING.roundSlots }),
         fc.boolean(),
         async (kind, cycle, anySlot, anyNow, near) => {
-          const { from, to } = signedWindowOf(TIMING, cycle, KINDS[kind].window as 'submission')
+          const { from, to } = windowIn(kind, cycle)
+          const edge = Number.isFinite(from) ? from : TIMING.startingSlot
           // half of the time about the window and its edges, or nearly everything would be refused
-          const slot = near ? from - 2 + (anySlot % (to - from + 4)) : anySlot
+          const slot = near ? edge - 2 + (anySlot % (to - edge + 4)) : anySlot
           const now = near ? slot + (anyNow % 40) - 4 : anyNow
           const { say, pool } = court({ slot: () => now, verify: () => true })
           const about = await by('bob', submission({ cycle, slot: slotIn(cycle, 'submission') }))
@@ -343,7 +365,8 @@ describe('gossip: judge', () => {
           const live = Math.max(0, cycleAt(TIMING, now)) - cycle
           const right = slot >= from && slot < to && slot <= now + 2 && live <= 2
           const signer = kind === 'response' ? 'bob' : 'alice'
-          const verdict = say((await by(signer, bodyOf(kind, cycle, slot, about))).bytes)
+          const other = await by('bob', submission({ cycle, slot: slotIn(cycle, 'submission') }, 'other'))
+          const verdict = say((await by(signer, bodyOf(kind, cycle, slot, [about, other]))).bytes)
           expect(verdict === 'accept').to.equal(right, `${kind} of ${cycle} at ${slot}, now ${now}: ${verdict}`)
         }
       ),
@@ -352,8 +375,10 @@ describe('gossip: judge', () => {
   })
 })
 
-function bodyOf(kind: Kind, cycle: number, slot: number, about: Message): Body {
-  const bodies: Partial<Record<Kind, Body>> = {
+function bodyOf(kind: Kind, cycle: number, slot: number, [about, other]: [Message, Message]): Body {
+  const bodies: Record<Kind, Body> = {
+    announcement: announcement({}, { expirySlot: slot + 60 }),
+    equivocation: evidenceBody(about, other),
     submission: submission(),
     challenge: challenge(about),
     response: response(about),
@@ -362,5 +387,5 @@ function bodyOf(kind: Kind, cycle: number, slot: number, about: Message): Body {
     approval: approval('record', 0),
     vote: voteBody(0)
   }
-  return { ...bodies[kind]!, cycle, slot }
+  return { ...bodies[kind], cycle, slot }
 }

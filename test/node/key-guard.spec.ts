@@ -374,6 +374,35 @@ describe('node: whose the staking key is', () => {
       await expectStopped(/cycle 9/)
     })
 
+    it('stops for nothing that its own log has dropped, when a clock that ran ahead goes back', async () => {
+      await settled()
+      const at = START + GRACE_SLOTS + 5
+      const said = await own(announcement(at, 1))
+      // one endpoint runs away for ten rounds, and comes back
+      guard.onSlot(at + 300)
+      guard.forget(18)
+      guard.onSlot(at + 2, true)
+      // others have it still, and sync brings it
+      expect(guard.heard(said)).to.equal(true)
+      expectSigning()
+      reopen()
+      await settled(at + 3)
+      expect(guard.heard(said)).to.equal(true)
+      expectSigning()
+      // what may be said once is never dropped, and a twin's is noticed as ever
+      expect(guard.heard(await elsewhere(submission(at + GRACE_SLOTS + 9, 'y', 10)))).to.equal(false)
+    })
+
+    it('listens for three rounds of the clock that it went back to', async () => {
+      await guard.begin(START + 900_000)
+      guard.onSlot(START, true)
+      expect(guard.status()).to.include({ state: 'listens', untilSlot: UNTIL })
+      expect(silentUntil).to.equal(UNTIL)
+      guard.onSlot(UNTIL)
+      expectSigning()
+      expect(guard.heard(await elsewhere(submission(UNTIL + GRACE_SLOTS, 'y', 10)))).to.equal(false)
+    })
+
     it('knows what a testnet’s faulty node sent behind its back', async () => {
       await settled()
       const message = await elsewhere(submission(START + 100))

@@ -61,6 +61,43 @@ describe('node: records', () => {
     expect((await open(third, [readers]).ensure(made.cid)).content).to.deep.equal(content)
   })
 
+  it('whoever has checked it has its ledger too, which its maker need not give', async () => {
+    const made = await open(makers, []).build(await facts())
+    // a proposer that serves what must be read to approve its record, and nothing else
+    const proposer = await lab.node()
+    const ledgerAt = made.blocks.findIndex(({ cid }) => cid.equals(made.content.ledger))
+    for (const { cid, bytes } of made.blocks.slice(0, ledgerAt)) {
+      await proposer.proofs.helia.blockstore.put(cid, bytes)
+    }
+    await makers.libp2p.stop()
+    const theirs = open(readers, [proposer])
+    expect((await theirs.check(made.cid, { ...(await facts()), ...heard }, [proposer.hint], 5000)).verdict).to.equal('right')
+    // it is finalized by those approvals, and the next one must build on it
+    const base = { previous: { cid: made.cid.toString(), cycle: 3 }, bounty: 1000n, beacon: BEACON }
+    const next = await theirs.build(await facts({ cycle: 4, messages: [await alice.says(submission('a', 4, 160))], base }))
+    expect(next.totalRewards).to.equal(2000n)
+    // who has checked it serves it, to claim by as well
+    const third = await lab.node()
+    expect((await open(third, [readers]).ensure(made.cid, 2000)).ledger.get(bob.address)?.reward).to.equal(500n)
+  })
+
+  it('a ledger that nobody gives is made from the one before', async () => {
+    const first = await open(makers, []).build(await facts())
+    const base = { previous: { cid: first.cid.toString(), cycle: 3 }, bounty: 1000n, beacon: BEACON }
+    const next = await open(makers, []).build(await facts({ cycle: 4, messages: [await alice.says(submission('a', 4, 160))], base }))
+    const giver = await lab.node()
+    for (const { content, blocks } of [first, next]) {
+      for (const { cid, bytes } of blocks.slice(
+        0,
+        blocks.findIndex((block) => block.cid.equals(content.ledger))
+      )) {
+        await giver.proofs.helia.blockstore.put(cid, bytes)
+      }
+    }
+    const { ledger } = await open(readers, [giver]).ensure(next.cid, 1000)
+    expect(ledger).to.deep.equal(next.ledger)
+  })
+
   it('the next one builds on the ledger of the one before, wherever that was made', async () => {
     const first = await open(makers, []).build(await facts())
     const theirs = open(readers, [makers])

@@ -63,14 +63,17 @@ export function hushesAuditors(cycles: number): Adversary {
           serving = power.now() + 0.5
           const when = { cycle, slot: power.slot() }
           const subjects = power.submissions(cycle)
-          const hushed = subjects.find(({ signer }) => signer === power.address(garbage!))!
+          const hushed = friend == null ? undefined : subjects.find(({ signer }) => signer === power.address(garbage!))
+          if (friend == null || hushed == null) {
+            return
+          }
           const others = subjects.filter(({ signer }) => power.honest.some((node) => power.address(node) === signer)).slice(0, 8)
           const auditors = power.honest.filter((node) => asked.get(cycle)?.has(node))
-          power.send(power.sign(friend!, words.challenge(when, hushed, 'unavailable'))!, friend!, auditors)
+          power.send(power.sign(friend, words.challenge(when, hushed, 'unavailable'))!, friend, auditors)
           for (const about of others) {
             power.send(
-              power.sign(friend!, words.challenge(when, about, 'unavailable'))!,
-              friend!,
+              power.sign(friend, words.challenge(when, about, 'unavailable'))!,
+              friend,
               power.honest.filter((node) => !auditors.includes(node))
             )
           }
@@ -98,8 +101,10 @@ export function blocksLooks(cycles: number): Adversary {
           const small = power.own.slice(0, -1)
           const subjects = power.submissions(cycle)
           for (const [i, by] of small.entries()) {
-            const about = subjects.find(({ signer }) => signer === power.address(small[(i + 1) % small.length]!))!
-            power.publish(power.sign(by, words.challenge(when, about, 'unavailable'))!, by)
+            const about = subjects.find(({ signer }) => signer === power.address(small[(i + 1) % small.length]!))
+            if (about != null && small.length > 1) {
+              power.publish(power.sign(by, words.challenge(when, about, 'unavailable'))!, by)
+            }
           }
         }
       )

@@ -11,12 +11,28 @@ type BuildEffect = Extract<RoundsEffect, { type: 'build' }>
 export function floods(cycles: number, { pad, about }: { pad: number; about: 'standing' | 'nothing' }): Adversary {
   return {
     name: about === 'standing' ? 'record-bomb' : 'pool-fill',
+    work: () => null,
     start(power) {
       const say = (by: number, message: Message | null) => {
         if (message != null) {
-          power.publish(message, by)
+          power.send(message, by, [...power.honest, power.own[0]!])
         }
       }
+      everyCycle(
+        power,
+        cycles,
+        ({ submission }) => submission.to - 2,
+        (cycle) => {
+          for (const [i, by] of power.own.entries()) {
+            const long = `${by} ${'v'.repeat(500)}`
+            say(by, power.sign(by, words.submission({ cycle, slot: power.slot() }, long), { pad }))
+            say(by, power.sign(by, words.submission({ cycle, slot: power.slot() }, long)))
+            if (i % 2 === 0) {
+              say(by, power.sign(by, words.submission({ cycle, slot: power.slot() }, `another ${long}`)))
+            }
+          }
+        }
+      )
       everyCycle(
         power,
         cycles,
@@ -25,12 +41,12 @@ export function floods(cycles: number, { pad, about }: { pad: number; about: 'st
           const when = { cycle, slot: power.slot() }
           for (const by of power.own) {
             const subjects = power.submissions(cycle).filter(({ signer }) => signer !== power.address(by))
-            const named = about === 'standing' ? subjects : Array.from({ length: 300 }, (_, i) => nobody(`${cycle}/${by}/${i}`))
+            const named =
+              about === 'standing' ? subjects.slice(0, 10) : Array.from({ length: 300 }, (_, i) => nobody(`${cycle}/${by}/${i}`))
             for (const subject of named) {
               say(by, power.sign(by, words.challenge(when, subject, 'invalid', 'r'.repeat(160)), { pad }))
               say(by, power.sign(by, words.challenge(when, subject, 'unavailable', 'r'.repeat(160))))
             }
-            say(by, power.sign(by, words.submission({ cycle, slot: power.schedule(cycle).submission.to - 1 }, 'v'.repeat(512)), { pad }))
           }
         }
       )
@@ -100,10 +116,9 @@ export function keepsProposing(tries = 200): Adversary {
 /** Messages that nobody needs and that could stand in the record or not: signed in time, kept for later. */
 function optionalOf(power: Power, cycle: number): Message[] {
   const { verdictsEndSlot } = power.schedule(cycle)
-  const target = power.submissions(cycle).find(({ signer }) => signer === power.address(power.honest[0]!))!
-  return power.own.map(
-    (by) => power.sign(by, power.verdicts({ cycle, slot: verdictsEndSlot - 1 }, [{ about: target, finding: 'valid' }])!)!
-  )
+  const target = power.submissions(cycle).find(({ signer }) => signer === power.address(power.honest[0]!))
+  const body = target == null ? null : power.verdicts({ cycle, slot: verdictsEndSlot - 1 }, [{ about: target, finding: 'valid' }])
+  return body == null ? [] : power.own.map((by) => power.sign(by, body)!)
 }
 
 /**
@@ -125,7 +140,10 @@ export function splitsProposals(): Adversary {
       const { proposalSlot, attemptSlots } = power.schedule(cycle)
       const groups = [power.honest.slice(0, 4), power.honest.slice(4)]
       const optional = optionalOf(power, cycle)
-      const records = Promise.all([power.build(effect, effect.messages), power.build(effect, [...effect.messages, optional[0]!])])
+      const records = Promise.all([
+        power.build(effect, effect.messages),
+        power.build(effect, [...effect.messages, ...optional.slice(0, 1)])
+      ])
       const send = (both: RecordFacts[]) => {
         const when = { cycle, slot: power.slot() }
         for (const [i, record] of both.entries()) {
@@ -138,7 +156,10 @@ export function splitsProposals(): Adversary {
       power.wait(records.then(send))
       power.at(proposalSlot + attemptSlots - 1, () => {
         for (const by of power.own.slice(1)) {
-          power.send(optional[power.own.indexOf(by)]!, by, power.honest)
+          const late = optional[power.own.indexOf(by)]
+          if (late != null) {
+            power.send(late, by, power.honest)
+          }
         }
       })
     }

@@ -66,7 +66,9 @@ export function challengesLate(
               when,
               othersIn(power, cycle).map((about) => ({ about, finding }))
             )
-            power.send(power.sign(by, body!)!, by, power.honest)
+            if (body != null) {
+              power.send(power.sign(by, body)!, by, power.honest)
+            }
           }
         }
       )

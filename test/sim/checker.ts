@@ -3,6 +3,7 @@
  * proofs are the ground truth: what an honest audit answers.
  */
 import { scheduleFor, windowOf } from '../../src/clock/index.ts'
+import { AUDITS_PER_CYCLE } from '../../src/wire/index.ts'
 import type { CycleHistory } from './history.ts'
 import { CALM } from './network.ts'
 import type { Participant } from './participant.ts'
@@ -39,7 +40,7 @@ export interface Tallied {
   finalized: number
   /** Cycles that were lost as every proposer in them was faulty. */
   faultyTurns: number
-  /** Bad submissions of faulty stakers in records, which no honest node drew. */
+  /** Bad submissions of faulty stakers in records of calm cycles, which no honest node drew. */
   unsampled: number
   /** Bad submissions that were in a record and rejected, or left out. */
   caught: number
@@ -74,7 +75,7 @@ export function talliedOf(world: World, cycles: number): Tallied {
     tallied.finalized++
     const accepted = new Set(record.tally.accepted.map(({ id }) => id))
     for (const [id, { author }] of history.submissions) {
-      if (!world.nodes[author]!.honest && world.proofs.truth(id)?.quality !== 'good') {
+      if (isCalm(world, cycle) && !world.nodes[author]!.honest && world.proofs.truth(id)?.quality !== 'good') {
         tallied[accepted.has(id) ? 'unsampled' : 'caught']++
       }
     }
@@ -207,7 +208,8 @@ function badBreaches(world: World, { cycle, record, submissions, audits }: Cycle
       ({ node, finding, purpose }) =>
         purpose === 'sample' && finding !== 'valid' && finding !== 'abstained' && working.has(world.nodes[node]!.key.address)
     )
-    if (truth?.quality !== 'good' && drawn.length > 0) {
+    // where there are few, everybody looks at everything
+    if (truth?.quality !== 'good' && (drawn.length > 0 || world.nodes.length <= AUDITS_PER_CYCLE)) {
       breaches.push({ name: 'bad-accepted', cycle, detail: `n${author} ${truth?.quality ?? 'missing'}, looked at by ${looks.length}` })
     }
   }

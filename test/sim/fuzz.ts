@@ -1,81 +1,108 @@
 /**
  * Many seeds in one process, or one of them again with all that happened:
  *
- *     node scripts/run.mjs test/sim/fuzz.ts --seeds 1000 [--from 1] [--size 7] [--window 16] [--seconds 300]
- *     node scripts/run.mjs test/sim/fuzz.ts --seed 17
+ *     node scripts/run.mjs test/sim/fuzz.ts --seeds 1000 [--from 1] [--size 7] [--window 16]
+ *     node scripts/run.mjs test/sim/fuzz.ts --seed 17 [--size 7] [--window 16]
+ *
+ * As a child process (./fuzz.spec.ts) it takes batches of seeds and answers with what they came to.
  */
 import { parseArgs } from 'node:util'
+import type { Tallied } from './checker.ts'
 import { CYCLES, meshFrom } from './meshes.ts'
 import { report, runWorld } from './run.ts'
 
-export const replayOf = (seed: number, size?: number): string =>
-  `node scripts/run.mjs test/sim/fuzz.ts --seed ${seed}${size == null ? '' : ` --size ${size}`}`
+/** So many seeds of one size. */
+export interface Batch {
+  from: number
+  count: number
+  size?: number | undefined
+  auditWindow?: number | undefined
+}
 
-export interface FuzzResult {
+export interface FuzzResult extends Tallied {
   seeds: number
   /** Seeds that broke each promise. */
-  byBreach: Map<string, number[]>
+  byBreach: Record<string, number[]>
   /** Of the first that broke one. */
   firstReport: string | null
 }
 
-/** Runs `count` seeds, fewer when the time is over. */
-export async function fuzz({
-  from,
-  count,
-  deadlineMs = Number.POSITIVE_INFINITY,
-  size,
-  auditWindow
-}: {
-  from: number
-  count: number
-  deadlineMs?: number
-  size?: number | undefined
-  auditWindow?: number | undefined
-}): Promise<FuzzResult> {
-  const until = performance.now() + deadlineMs
-  const result: FuzzResult = { seeds: 0, byBreach: new Map(), firstReport: null }
-  for (let seed = from; seed < from + count && performance.now() < until; seed++) {
-    const init = meshFrom({ seed, ...(size == null ? {} : { size }), ...(auditWindow == null ? {} : { auditWindow }) })
-    const outcome = await runWorld(init, CYCLES)
-    result.seeds++
-    for (const name of new Set(outcome.breaches.map(({ name }) => name))) {
-      result.byBreach.set(name, [...(result.byBreach.get(name) ?? []), seed])
-    }
-    if (outcome.breaches.length > 0) {
-      result.firstReport ??= report(outcome, replayOf(seed))
-    }
+export function replayOf(seed: number, { size, auditWindow }: Omit<Batch, 'from' | 'count'> = {}): string {
+  const choice = `${size == null ? '' : ` --size ${size}`}${auditWindow == null ? '' : ` --window ${auditWindow}`}`
+  return `node scripts/run.mjs test/sim/fuzz.ts --seed ${seed}${choice}`
+}
+
+export const nothing = (): FuzzResult => ({
+  seeds: 0,
+  byBreach: {},
+  firstReport: null,
+  finalized: 0,
+  faultyTurns: 0,
+  unsampled: 0,
+  caught: 0
+})
+
+/** Adds what other seeds came to. */
+export function addTo(sum: FuzzResult, other: FuzzResult): void {
+  for (const name of ['seeds', 'finalized', 'faultyTurns', 'unsampled', 'caught'] as const) {
+    sum[name] += other[name]
+  }
+  for (const [name, seeds] of Object.entries(other.byBreach)) {
+    sum.byBreach[name] = [...(sum.byBreach[name] ?? []), ...seeds]
+  }
+  sum.firstReport ??= other.firstReport
+}
+
+export async function fuzz({ from, count, ...choice }: Batch): Promise<FuzzResult> {
+  const result = nothing()
+  for (let seed = from; seed < from + count; seed++) {
+    const outcome = await runWorld(meshFrom({ seed, ...choice }), CYCLES)
+    const names = new Set(outcome.breaches.map(({ name }) => name))
+    addTo(result, {
+      seeds: 1,
+      byBreach: Object.fromEntries([...names].map((name) => [name, [seed]])),
+      firstReport: names.size > 0 ? report(outcome, replayOf(seed, choice)) : null,
+      ...outcome.tallied
+    })
   }
   return result
 }
 
-if (process.argv[1]?.endsWith('fuzz.ts')) {
+export function summaryOf({ seeds, byBreach, finalized, faultyTurns, unsampled, caught }: FuzzResult): string {
+  const broken = Object.entries(byBreach).map(([name, list]) => `${name}: ${list.length} seeds, first ${list.slice(0, 5).join(', ')}`)
+  const counts = `${finalized} cycles finalized, ${faultyTurns} lost to faulty proposers alone; of bad submissions ${caught} caught, ${unsampled} drawn by nobody`
+  return [`${seeds} seeds: ${counts}`, ...broken].join('\n')
+}
+
+async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: Object.fromEntries(['seed', 'seeds', 'from', 'size', 'window', 'seconds'].map((name) => [name, { type: 'string' as const }]))
+    options: Object.fromEntries(['seed', 'seeds', 'from', 'size', 'window'].map((name) => [name, { type: 'string' as const }]))
   })
   const number = (name: string) => (values[name] == null ? undefined : Number(values[name]))
   const choice = { size: number('size'), auditWindow: number('window') }
   if (values.seed != null) {
-    const result = await fuzz({ from: number('seed')!, count: 1, ...choice })
-    process.stdout.write(`${result.firstReport ?? 'it keeps every promise'}\n`)
+    const { firstReport } = await fuzz({ from: number('seed')!, count: 1, ...choice })
+    process.stdout.write(`${firstReport ?? 'it keeps every promise'}\n`)
+    process.exitCode = firstReport == null ? 0 : 1
+    return
+  }
+  const started = performance.now()
+  const result = await fuzz({ from: number('from') ?? 1, count: number('seeds') ?? 1_000, ...choice })
+  const cpuMs = process.cpuUsage().user / 1_000
+  // by the processor's time too: a machine that is shared says little by the clock
+  process.stdout.write(`${summaryOf(result)}\nin ${Math.round(performance.now() - started)} ms, ${Math.round(cpuMs)} ms of the processor\n`)
+  process.exitCode = result.firstReport == null ? 0 : 1
+}
+
+if (process.argv[1]?.endsWith('fuzz.ts')) {
+  if (process.send == null) {
+    await main()
   } else {
-    const started = performance.now()
-    const seconds = number('seconds')
-    const limits = {
-      from: number('from') ?? 1,
-      count: number('seeds') ?? 1_000,
-      ...(seconds == null ? {} : { deadlineMs: seconds * 1_000 })
-    }
-    const { seeds, byBreach } = await fuzz({ ...limits, ...choice })
-    const cpuMs = process.cpuUsage().user / 1_000
-    const ms = performance.now() - started
-    // by the processor's time too: a machine that is shared says little by the clock
-    const perMinute = (took: number) => Math.round((seeds * 60_000) / took)
-    process.stdout.write(
-      `${seeds} seeds in ${(ms / 1000).toFixed(1)} s: ${perMinute(ms)} a minute, ${perMinute(cpuMs)} in a minute of one core alone\n`
-    )
-    for (const [name, broken] of byBreach) {
-      process.stdout.write(`${name}: ${broken.length} seeds, first ${broken.slice(0, 5).join(', ')}\n`)
-    }
+    process.on('message', (batch: Batch) => {
+      fuzz(batch).then(
+        (result) => process.send!(result),
+        (err: Error) => process.send!({ ...nothing(), firstReport: `seeds from ${batch.from}, size ${batch.size}: ${err.stack}` })
+      )
+    })
   }
 }

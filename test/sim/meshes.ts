@@ -2,6 +2,7 @@
 
 import { scheduleFor, type Timing } from '../../src/clock/index.ts'
 import { arbitraryAdversary, type Plan, planFrom } from './arbitrary.ts'
+import { cunningAdversary } from './cunning.ts'
 import type { NetworkModel } from './network.ts'
 import { type Dice, diceFrom } from './random.ts'
 import { timingOf, type WorldInit } from './world.ts'
@@ -33,17 +34,22 @@ export function meshFrom({ seed, size, auditWindow, plan }: MeshChoice): WorldIn
     nodes,
     timing,
     network: calm ? calmNetwork(dice, timing) : roughNetwork(dice, n),
-    adversary: arbitraryAdversary(plan ?? planFrom(seed, CYCLES))
+    adversary: plan == null && dice.chance(0.3) ? cunningAdversary(seed, CYCLES) : arbitraryAdversary(plan ?? planFrom(seed, CYCLES))
   }
 }
 
 /** All equal, two sizes, or all different. */
 function stakesFrom(dice: Dice, n: number): number[] {
-  switch (dice.int(3)) {
+  switch (dice.int(4)) {
     case 0:
       return Array.from({ length: n }, () => 10)
     case 1:
       return Array.from({ length: n }, () => (dice.chance(0.3) ? 100 : 1 + dice.int(9)))
+    case 2: {
+      // a few who hold nearly all, and many small ones
+      const large = 1 + dice.int(3)
+      return Array.from({ length: n }, (_, i) => (i < large ? 100 : 1 + dice.int(3)))
+    }
     default:
       return Array.from({ length: n }, () => 1 + Math.floor(100 ** dice.next()))
   }

@@ -20,6 +20,8 @@ export interface ParticipantInit {
   lag: number
   /** Who steers it, when it is faulty. */
   faulty: { adversary: Adversary; power: () => Power } | null
+  /** A key with which things are said, and no program behind it. */
+  idle: boolean
   down: ((slot: number) => boolean) | undefined
 }
 
@@ -38,14 +40,14 @@ export class Participant {
   /** By cycle and once-key, the id of what was signed: the promise of the Signer's log. */
   #signed = new Map<string, string>()
 
-  constructor({ world, index, key, random, lag, faulty, down }: ParticipantInit) {
+  constructor({ world, index, key, random, lag, faulty, idle, down }: ParticipantInit) {
     this.index = index
     this.key = key
     this.honest = faulty == null
     this.lag = lag
     this.#world = world
     this.#faulty = faulty
-    this.#down = down
+    this.#down = idle ? () => true : down
     this.pool = createPool()
     this.#judge = createJudge({
       network: world.network,
@@ -267,7 +269,9 @@ export class Participant {
       return { type: 'audited', cycle, submission: submission.id, finding, reason: finding } as const
     }
     const ask = (): RoundsEvent | null => {
-      const found = proofs.look(submission.id, this.index, clock.now())
+      const found = this.#world.init.mistaken?.(this.index, this.#world.indexOf(submission.signer))
+        ? null
+        : proofs.look(submission.id, this.index, clock.now())
       if (found != null) {
         return answer(found)
       }

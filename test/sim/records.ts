@@ -53,6 +53,8 @@ export interface ReadRecord {
 export interface SimRecords {
   build(facts: CycleFacts): Promise<BuiltRecord>
   check(cid: string, facts: CycleFacts & Heard): Promise<CheckResult>
+  /** The distribution seeds of all records built of a cycle. */
+  seedsOf(cycle: number): string[]
   /** Whatever was built of a cycle so far, in order. */
   built(cycle: number): RecordFacts[]
   /** As whoever builds on it has to. @throws RecordMalformedError */
@@ -82,6 +84,7 @@ export function createRecords(init: SimRecordsInit): SimRecords {
   const ids = new Map<string, Message[]>()
   const checks = new Map<string, Promise<CheckResult>>()
   const made = new Map<number, RecordFacts[]>()
+  const seeds = new Map<number, string[]>()
 
   const get: GetBlock = async (cid) => {
     const bytes = blocks.get(cid.toString())
@@ -122,7 +125,9 @@ export function createRecords(init: SimRecordsInit): SimRecords {
       return once(builds, `${facts.cycle} ${facts.base.previous?.cid} ${inputs}`, async () => {
         const inputs = await inputsOf(facts)
         const counted = tally(inputs)
-        const built = buildRecord(inputs, counted, distribution(distributionInput(inputs, counted)), limits)
+        const input = distributionInput(inputs, counted)
+        seeds.set(facts.cycle, [...(seeds.get(facts.cycle) ?? []), input.seed])
+        const built = buildRecord(inputs, counted, distribution(input), limits)
         for (const { cid, bytes } of built.blocks) {
           blocks.set(cid.toString(), bytes)
         }
@@ -131,6 +136,7 @@ export function createRecords(init: SimRecordsInit): SimRecords {
         return built
       })
     },
+    seedsOf: (cycle) => seeds.get(cycle) ?? [],
     built: (cycle) => made.get(cycle) ?? [],
     async check(cid, facts) {
       try {

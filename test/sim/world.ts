@@ -21,7 +21,7 @@ import { saidBy, sign, subjectOf, words } from './words.ts'
 
 export interface WorldInit {
   seed: number
-  nodes: Array<{ stake: bigint; faulty?: boolean; down?: (slot: number) => boolean }>
+  nodes: Array<{ stake: bigint; faulty?: boolean; idle?: boolean; down?: (slot: number) => boolean }>
   timing?: Timing
   network?: Partial<NetworkModel>
   adversary?: Adversary
@@ -31,6 +31,8 @@ export interface WorldInit {
   /** Every node decodes every message itself, as it would from the wire. */
   thorough?: boolean
   maxRecordBytes?: number
+  /** Honest nodes that do not get what others submit, through a fault of their own that they do not see. */
+  mistaken?: (node: number, author: number) => boolean
   /** How long the making of a record takes. */
   buildSlots?: number
 }
@@ -122,6 +124,7 @@ export class World {
           random: randomFrom(init.seed * 1000 + index),
           lag: model.skewSlots === 0 || init.nodes[index]!.faulty ? 0 : this.#dice.pick([0, 0.5, 1]) * model.skewSlots,
           faulty: init.nodes[index]!.faulty ? { adversary: init.adversary ?? { name: 'none' }, power: () => this.power() } : null,
+          idle: init.nodes[index]!.idle === true,
           down: init.nodes[index]!.down
         })
     )

@@ -100,6 +100,31 @@ describe('sync', () => {
     expect(Date.now() - startedMs).to.be.below(5_000)
   }).timeout(30_000)
 
+  it('brings a challenge that came before the submission that it is about, in whatever order the two are sent', async () => {
+    mesh = await spawnMesh({ nodes: 2 })
+    await mesh.connected()
+    const [alice, bob] = mesh.nodes as [MeshNode, MeshNode]
+    const slot = windowOf(TIMING, 1, 'submission').from
+    const work = await alice.submission('work', { cycle: 1, slot })
+    const about = { subject: work.envelope.signer, submission: new Uint8Array(Buffer.from(work.id, 'hex')), finding: 2 }
+    const challenges: Message[] = []
+    for (let at = 0; challenges.length < 4; at++) {
+      const body = { cycle: 1, slot: windowOf(TIMING, 1, 'audit').from, challenge: { ...about, reason: `reason ${at}` } }
+      const message = await bob.seal(body)
+      // messages are sent in the order of their ids: two before the submission, two after it
+      if (challenges.filter(({ id }) => id < work.id === message.id < work.id).length < 2) {
+        challenges.push(message)
+      }
+    }
+    expect(alice.gossip.receive(challenges[0]!.bytes, bob.peerId, 'gossip')).to.include({ reason: 'unknown-subject' })
+    for (const message of [work, ...challenges]) {
+      bob.pool.add(message)
+    }
+    await alice.sync.now()
+    expect(challenges.filter(({ id }) => !alice.pool.has(id))).to.deep.equal([])
+    expect(alice.peers.isBanned(bob.peerId)).to.equal(false)
+  })
+
   it('serves nobody without stake', async () => {
     mesh = await spawnMesh({ nodes: 1, unstaked: 1 })
     const [alice] = mesh.nodes as [MeshNode]
