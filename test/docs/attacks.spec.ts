@@ -34,7 +34,7 @@ describe('documents: attacks', () => {
       const files = [...line.matchAll(/`(test\/[\w./-]+)`((?:(?: and the others there)?,? ?"[^"]+")*)/g)]
       return files.flatMap(([, file, titles]) => [...titles!.matchAll(/"([^"]+)"/g)].map(([, title]) => ({ file: file!, title: title! })))
     })
-    const attacked = tableAfter(text, 'What the simulation’s attacker found in the new rules').flatMap((cells) =>
+    const attacked = tableAfter(text, 'What attackers found in the new rules').flatMap((cells) =>
       [...cells.at(-1)!.matchAll(/"([^"]+)"/g)].map(([, title]) => ({ file: 'test/rounds/attacked.spec.ts', title: title! }))
     )
     expect(named.length).to.be.greaterThan(15)
