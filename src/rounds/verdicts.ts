@@ -65,13 +65,12 @@ function weighed(state: CycleState) {
 
 /**
  * Who challenged work as *invalid* in this cycle that more than a third of all stake found valid, and did not take it back. Asked with
- * each challenge of the next cycle, so it is weighed again only when something has come since.
+ * each challenge of the next cycle, when all verdicts have long been in, and weighed at the first: what is still said of this cycle
+ * then, of which anybody may hold something back, would have it weighed with each of them.
  */
 export function refutedIn(state: CycleState): ReadonlySet<string> {
-  if (state.refuted?.messages !== state.messages.size) {
-    state.refuted = { messages: state.messages.size, stakers: weighRefuted(state) }
-  }
-  return state.refuted.stakers
+  state.refuted ??= weighRefuted(state)
+  return state.refuted
 }
 
 function weighRefuted(state: CycleState): Set<string> {
