@@ -12,6 +12,7 @@ export function floods(cycles: number, { pad, about }: { pad: number; about: 'st
   return {
     name: about === 'standing' ? 'record-bomb' : 'pool-fill',
     work: () => null,
+    publish: (_power, _node, body) => !words.judges(body),
     start(power) {
       const say = (by: number, message: Message | null) => {
         if (message != null) {

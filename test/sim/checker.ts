@@ -149,8 +149,11 @@ function cycleBreaches(world: World, history: CycleHistory): Breach[] {
     breach('unreadable-record', history.unreadable ?? '')
     return breaches
   }
-  if (record.messageBytes > world.nodes.length * STAKER_BYTES) {
-    breach('record-too-large', `messages of ${record.messageBytes} bytes by ${world.nodes.length} stakers`)
+  for (const [staker, said] of Map.groupBy(record.messages, ({ signer, evidence }) => evidence?.offender ?? signer)) {
+    const bytes = said.reduce((sum, message) => sum + message.bytes.length, 0)
+    if (bytes > STAKER_BYTES) {
+      breach('record-too-large', `${bytes} bytes of or about n${world.indexOf(staker)}`)
+    }
   }
   for (const node of world.nodes.filter(({ honest }) => honest)) {
     const reason = record.tally.rejected.find(({ staker }) => staker === node.key.address)?.reason
