@@ -319,7 +319,7 @@ export function starvesProposer(cycles: number): Adversary {
           const when = { cycle, slot: challengeSlot - 1 }
           const subjects = power.submissions(cycle).filter(({ signer }) => power.honest.some((node) => power.address(node) === signer))
           const held = power.own.flatMap((by) =>
-            Array.from({ length: 8 }, (_, i) => {
+            Array.from({ length: subjects.length === 0 ? 0 : 8 }, (_, i) => {
               const about = subjects[i % subjects.length]!
               return { by, message: power.sign(by, words.challenge(when, about, 'unavailable', `reason ${i}`))! }
             })
