@@ -120,13 +120,13 @@ function cycleBreaches(world: World, history: CycleHistory): Breach[] {
   const { cycle, record } = history
   const breaches: Breach[] = []
   const breach = (name: BreachName, detail: string) => breaches.push({ name, cycle, detail })
-  const calm = isCalm(world, cycle)
   const { weights, total } = world.chain.stakes
   const up = upIn(world, cycle)
   const upStake = up.reduce((sum, { key }) => sum + weights.get(key.address)!, 0n)
+  const calm = isCalm(world, cycle) && upStake * 3n > total * 2n
   const finalized = world.chain.finalized(cycle)
 
-  if (calm && upStake * 3n > total * 2n) {
+  if (calm) {
     const turn = firstHonestTurn(world, history, up)
     const { proposalSlot, attemptSlots } = scheduleFor(world.timing, cycle)
     if (turn != null && finalized == null) {
@@ -168,10 +168,7 @@ function cycleBreaches(world: World, history: CycleHistory): Breach[] {
     }
   }
   if (calm) {
-    breaches.push(...payBreaches(world, history, up))
-  }
-  if (calm && upStake * 3n > total * 2n) {
-    breaches.push(...badBreaches(world, history, up))
+    breaches.push(...badBreaches(world, history, up), ...payBreaches(world, history, up))
   }
   return breaches
 }
