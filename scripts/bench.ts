@@ -7,6 +7,7 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { example, whole, withJson } from '../src/cli/common.ts'
 import { benchCompute } from './bench/compute.ts'
+import { benchDistribution } from './bench/distribution.ts'
 import { benchGossip } from './bench/gossip.ts'
 import { benchK2 } from './bench/k2.ts'
 import { benchLoad } from './bench/load.ts'
@@ -17,6 +18,7 @@ const PARTS: Record<Result['bench'], { title: string; run: (context: BenchContex
   compute: { title: 'Compute units of the settlement program, on the Solana VM', run: benchCompute },
   k2: { title: "K2 writes of a round: the mesh's way beside Koii's, on one local K2", run: (context) => benchK2(context) },
   gossip: { title: 'Gossip beside stock gossipsub with StrictSign', run: benchGossip },
+  distribution: { title: 'A distribution in the interpreter, beside the frozen Node process of before', run: benchDistribution },
   load: { title: 'The local K2 under load: signed transfers, subscribers, 100,000 transactions', run: benchLoad },
   memory: { title: 'Resident memory in a testnet of five nodes', run: benchMemory }
 }

@@ -181,7 +181,7 @@ describe('whole numbers of 64 bits', () => {
     for (const value of wholes) {
       store.messages.put('task', { id: `${value}`, cycle: value, slot: value, bytes: Uint8Array.of(1) })
       store.cycles.merge('task', value, { total: `${value}` })
-      store.signerLog.put('task', value, 'submission', `hash of ${value}`)
+      store.signerLog.put('task', value, 'submission', `hash of ${value}`, new Uint8Array(1))
     }
     store.close()
     const again = openStore({ dir })

@@ -59,6 +59,12 @@ static inline void ring_push (Ring *ring, u64 from, u64 value) {
 #define TALLY_ENTRIES 8
 /* a round of 2^32 slots lasts half a century; the bound keeps every sum of slots far from 2^64 */
 #define MAX_ROUND_SLOTS (1ULL << 32)
+/* the largest slash of a cycle is told in these: 10,000 is all of a stake */
+#define SLASH_UNITS 10000
+#define MAX_BUNDLE_NOTICE (1ULL << 16)
+/* what holds in tasks of revision 2, which have nothing but zeros there */
+#define FORMER_LARGEST_SLASH 1000
+#define FORMER_BUNDLE_NOTICE 1
 
 /* what a vote is for: 72 bytes, compared as nine words */
 typedef struct {
@@ -107,7 +113,9 @@ typedef struct {
   u64 tallyCycle; /* cycle + 1, 0 = no tally yet */
   u64 baseRewards; /* result.totalRewards when the tally opened */
   TallyEntry tally[TALLY_ENTRIES];
-  u8 reserved1[40];
+  u64 largestSlash; /* of what a stake holds, for one cycle: in 1 / SLASH_UNITS */
+  u64 bundleNotice; /* rounds from a new bundle's news to its first cycle, 0 = a task of revision 2 */
+  u8 reserved1[24];
 } Task;
 
 _Static_assert(__builtin_offsetof(Task, manager) == 8, "manager");
@@ -118,6 +126,8 @@ _Static_assert(__builtin_offsetof(Task, bounty) == 232, "bounty");
 _Static_assert(__builtin_offsetof(Task, bundle) == 424, "bundle");
 _Static_assert(__builtin_offsetof(Task, tallyCycle) == 584, "tallyCycle");
 _Static_assert(__builtin_offsetof(Task, tally) == 600, "tally");
+_Static_assert(__builtin_offsetof(Task, largestSlash) == 1240, "largestSlash");
+_Static_assert(__builtin_offsetof(Task, bundleNotice) == 1248, "bundleNotice");
 _Static_assert(sizeof(Task) == 1280, "Task");
 
 /* ---- stake ---- */
@@ -130,7 +140,7 @@ typedef struct {
   u8 version;
   u8 bump;
   u8 hintLength;
-  u8 reserved0[4];
+  u32 slashedIn; /* cycle + 1 of the ledger last applied, its low 32 bits: 0 = never slashed */
   u64 task[4];
   u64 staker[4]; /* who it is, for ever: seed of the address */
   u64 stakingKey[4]; /* who signs for it now */
@@ -148,6 +158,7 @@ typedef struct {
   u64 formerKey[4]; /* 0 = the staking key was never replaced */
 } Stake;
 
+_Static_assert(__builtin_offsetof(Stake, slashedIn) == 4, "slashedIn");
 _Static_assert(__builtin_offsetof(Stake, task) == 8, "task");
 _Static_assert(__builtin_offsetof(Stake, staker) == 40, "staker");
 _Static_assert(__builtin_offsetof(Stake, amount) == 136, "amount");
@@ -229,6 +240,16 @@ static inline u64 current_slot (void) {
 /* the cycle from which a change made now counts: the next one, or 0 while the task has not begun */
 static inline u64 effective_cycle (const Task *task, u64 slot) {
   return slot < task->startingSlot ? 0 : (slot - task->startingSlot) / task->roundSlots + 1;
+}
+
+static inline u64 bundle_notice (const Task *task) {
+  return task->bundleNotice == 0 ? FORMER_BUNDLE_NOTICE : task->bundleNotice;
+}
+
+/* what one cycle may take out of a stake that holds so much; no product passes 2^64 */
+static inline u64 largest_slash (const Task *task, u64 holds) {
+  u64 share = task->bundleNotice == 0 ? FORMER_LARGEST_SLASH : task->largestSlash;
+  return holds / SLASH_UNITS * share + holds % SLASH_UNITS * share / SLASH_UNITS;
 }
 
 /* a closed task takes no money and no stake any more, and does not change */

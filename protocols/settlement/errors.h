@@ -54,7 +54,7 @@ enum {
   BadProofError = 135, /* the proof does not lead from these amounts to the finalized root */
   NothingToClaimError = 136, /* the cumulative reward is paid already */
   ClaimAboveRewardsError = 137, /* all claims together would pass the finalized rewards */
-  PotTooSmallError = 138, /* the payment would leave the task account below its rent reserve */
+  PotTooSmallError = 138, /* the payment would leave the task account below its rent reserve and what was slashed */
   /* update and close task */
   WrongManagerError = 139, /* not the manager that the task names */
   TaskClosedError = 140, /* the task is closed: no money, stake, change, or vote on a cycle that it does not work on */
@@ -77,7 +77,12 @@ enum {
   /* withdraw */
   BadFlagError = 154, /* a flag that is neither 0 nor 1 */
   /* replace staking key */
-  KeyChangeTooSoonError = 155 /* the key before the present one is still needed by an open cycle */
+  KeyChangeTooSoonError = 155, /* the key before the present one is still needed by an open cycle */
+  /* create task */
+  BadLargestSlashError = 156, /* more than 10,000: the largest slash is a share of a stake in 1 / 10,000 */
+  BadBundleNoticeError = 157, /* a notice of 0 or more than 2^16 rounds */
+  /* apply slash */
+  SlashLimitError = 158 /* this cycle's ledger has taken the largest slash: what is owed waits for the next finalized cycle */
 };
 
 /* The name goes to the transaction's log, so that a reader of an explorer needs no table. */

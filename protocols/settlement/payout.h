@@ -61,7 +61,9 @@ static __attribute__((noinline)) u64 claim (const Call *call) {
   if (due > task->result.totalRewards - task->claimedTotal) {
     REFUSE(ClaimAboveRewardsError);
   }
-  if (taskAccount->lamports < task->rentReserve || taskAccount->lamports - task->rentReserve < due) {
+  u64 kept;
+  TRY(add_checked(task->rentReserve, task->slashedTotal, &kept));
+  if (taskAccount->lamports < kept || taskAccount->lamports - kept < due) {
     REFUSE(PotTooSmallError);
   }
   stake->claimedReward = reward;
@@ -72,8 +74,9 @@ static __attribute__((noinline)) u64 claim (const Call *call) {
 /*
  * accounts  task W, stake W
  *
- * Takes from what is staked first and then from what is on its way out, never more than both; what could not be taken stays
- * owed. The pot grows by it, for cycles that begin later.
+ * Takes from what is staked first and then from what is on its way out: once for each finalized cycle, and never more than
+ * the task's largest slash of both. What could not be taken stays owed. The money stays in the task account for ever: it is
+ * in no pot, no bounty and nobody's reward, so that nobody gains by a slash.
  */
 static __attribute__((noinline)) u64 apply_slash (const Call *call) {
   TRY(check_leaf(call, 2));
@@ -84,23 +87,30 @@ static __attribute__((noinline)) u64 apply_slash (const Call *call) {
   u64 slash = read64(call->data + AMOUNTS_AT + 8);
   u64 staked = stake->amount.entries[0].value;
   u64 due = slash <= stake->appliedSlash ? 0 : slash - stake->appliedSlash;
-  u64 fromStaked = due < staked ? due : staked;
-  u64 fromUnstaking = due - fromStaked < stake->unstaking ? due - fromStaked : stake->unstaking;
-  u64 taken = fromStaked + fromUnstaking;
+  /* lamports are no fewer than both, so the sum is below 2^64 */
+  u64 most = largest_slash(task, staked + stake->unstaking);
+  u64 taken = due < most ? due : most;
   if (taken == 0) {
     REFUSE(NothingToSlashError);
   }
-  u64 funded;
-  TRY(add_checked(task->funded.entries[0].value, taken, &funded));
+  /* one ledger is finalized in a cycle, so one call takes all that it may; whoever calls again would take it twice */
+  u32 cycle = (u32)task->finalized;
+  if (stake->slashedIn == cycle) {
+    REFUSE(SlashLimitError);
+  }
+  u64 slashed;
+  TRY(add_checked(task->slashedTotal, taken, &slashed));
+  u64 fromStaked = taken < staked ? taken : staked;
+  u64 fromUnstaking = taken - fromStaked;
   u64 from = effective_cycle(task, current_slot());
-  ring_push(&task->funded, from, funded);
   if (fromStaked != 0) {
     ring_push(&stake->amount, from, staked - fromStaked);
     ring_push(&task->stake, from, task->stake.entries[0].value - fromStaked);
   }
   stake->unstaking -= fromUnstaking;
   stake->appliedSlash += taken;
-  task->slashedTotal += taken;
+  stake->slashedIn = cycle;
+  task->slashedTotal = slashed;
   return move(stakeAccount, taskAccount, taken);
 }
 

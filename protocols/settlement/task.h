@@ -8,16 +8,16 @@
 
 /*
  * accounts  task WS, manager S
- * data      tag, name(32), roundSlots, submissionWindow, auditWindow, startingSlot, bountyPerRound, minStake (u64 each),
- *           length of the bundle's CID (u8), CID
+ * data      tag, name(32), roundSlots, submissionWindow, auditWindow, startingSlot, bountyPerRound, minStake, largestSlash,
+ *           bundleNotice (u64 each), length of the bundle's CID (u8), CID
  */
 static __attribute__((noinline)) u64 create_task (const Call *call) {
-  if (call->length < 82) {
+  if (call->length < 98) {
     REFUSE(BadDataLengthError);
   }
   const u8 *data = call->data;
-  u64 cidLength = data[81];
-  TRY(check_shape(call, 2, 82 + cidLength));
+  u64 cidLength = data[97];
+  TRY(check_shape(call, 2, 98 + cidLength));
   Account *account = call->accounts[0];
   Account *manager = call->accounts[1];
   TRY(check_signer(account));
@@ -51,6 +51,14 @@ static __attribute__((noinline)) u64 create_task (const Call *call) {
   if (minStake == 0) {
     REFUSE(BadMinimumStakeError);
   }
+  u64 largestSlash = read64(data + 81);
+  if (largestSlash > SLASH_UNITS) {
+    REFUSE(BadLargestSlashError);
+  }
+  u64 notice = read64(data + 89);
+  if (notice == 0 || notice > MAX_BUNDLE_NOTICE) {
+    REFUSE(BadBundleNoticeError);
+  }
   u64 slot = current_slot();
   u64 start = read64(data + 57);
   if (start < slot) {
@@ -74,9 +82,11 @@ static __attribute__((noinline)) u64 create_task (const Call *call) {
   task->minStake = minStake;
   task->rentReserve = reserve;
   task->bounty.entries[0].value = read64(data + 65);
+  task->largestSlash = largestSlash;
+  task->bundleNotice = notice;
   task->bundle.length = cidLength;
   for (u64 i = 0; i < cidLength; i++) {
-    task->bundle.cid[i] = data[82 + i];
+    task->bundle.cid[i] = data[98 + i];
   }
   return 0;
 }
@@ -136,17 +146,21 @@ static __attribute__((noinline)) u64 update_task (const Call *call) {
   if (cidLength > BUNDLE_BYTES) {
     REFUSE(BadBundleError);
   }
-  u64 from = effective_cycle(task, current_slot());
+  u64 next = effective_cycle(task, current_slot());
+  /* whoever leaves at the news has its stake out before the bundle is run, if the notice is long enough */
+  u64 from = next + bundle_notice(task) - 1;
   Bundle *bundle = &task->bundle;
+  /* one that no cycle runs yet gives up its place; the first one, which counts from cycle 0, only to another that does */
+  bool pending = bundle->from == from || (bundle->from >= next && bundle->from != 0);
   /* two bundles are remembered, so the one before must be out of use: its last cycle is voted on two rounds after */
-  if (cidLength != 0 && bundle->from != from && bundle->from != 0 && bundle->from + 3 > from) {
+  if (cidLength != 0 && !pending && bundle->from != 0 && bundle->from + 3 > next) {
     REFUSE(BundleChangeTooSoonError);
   }
 
-  ring_push(&task->bounty, from, read64(data + 1));
+  ring_push(&task->bounty, next, read64(data + 1));
   task->minStake = minStake;
   if (cidLength != 0) {
-    if (bundle->from != from) {
+    if (!pending) {
       task->formerBundle = *bundle;
     }
     bundle->from = from;
@@ -163,7 +177,8 @@ static __attribute__((noinline)) u64 update_task (const Call *call) {
  * data      tag
  *
  * The first call ends the work from the next cycle on. After the last cycle's voting, every further call pays the
- * manager what lies in the pot and is nobody's reward. The account stays for ever, so its address has no second life.
+ * manager what lies in the pot and is nobody's reward. What was slashed never goes to anybody. The account stays for ever, so
+ * its address has no second life.
  */
 static __attribute__((noinline)) u64 close_task (const Call *call) {
   TRY(check_shape(call, 2, 1));
@@ -184,7 +199,8 @@ static __attribute__((noinline)) u64 close_task (const Call *call) {
     REFUSE(CloseTooEarlyError);
   }
   /* claimedTotal is never above totalRewards; without a stake account left, nobody can claim */
-  u64 kept = task->rentReserve;
+  u64 kept;
+  TRY(add_checked(task->rentReserve, task->slashedTotal, &kept));
   if (task->stakerCount != 0) {
     TRY(add_checked(kept, task->result.totalRewards - task->claimedTotal, &kept));
   }

@@ -9,8 +9,8 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { cycleAt } from '../../src/clock/index.ts'
 import { topicOf } from '../../src/network/index.ts'
-import { Body, LIMITS, seal } from '../../src/wire/index.ts'
-import { keyOf, type MeshNode, NETWORK, NOW, seed, signerOf, sleep, someCid, spawnNode, TIMING, waitFor } from '../../test/network/mesh.ts'
+import { Body, seal } from '../../src/wire/index.ts'
+import { keyOf, type MeshNode, NETWORK, NOW, seed, signerOf, sleep, spawnNode, TIMING, waitFor } from '../../test/network/mesh.ts'
 import { BenchError } from './result.ts'
 import { seededRandom } from './statistics.ts'
 
@@ -74,6 +74,8 @@ const REPAIRS = 4
 const STEPS = [1, 3, 5, 9]
 const DIALS = 3
 const PAYLOAD_BYTES = 1_024
+/** In the announcement that takes so many bytes. */
+const ADDRESSES = 4
 /** As the node runs it. */
 const OUR_HEARTBEAT_MS = 700
 const DELIVER_TIMEOUT_MS = 60_000
@@ -187,7 +189,7 @@ async function ours(count: number, degree: number): Promise<Subject> {
   let forging = false
   return {
     prepare: async (payloads) => {
-      // a signer submits once in a cycle, so each round of messages has its own
+      // each round of messages has a cycle of its own, so that no quota is met
       cycle++
       for (const node of nodes) {
         const announcement = await node.announcer.renew()
@@ -196,7 +198,7 @@ async function ours(count: number, degree: number): Promise<Subject> {
           peers.claim(announcement!)
         }
       }
-      const messages = await Promise.all(nodes.map((node, at) => node.seal(paddedSubmission(node, slot(), payloads[at]!))))
+      const messages = await Promise.all(nodes.map((node, at) => node.seal(paddedAnnouncement(node, slot(), payloads[at]!))))
       messageBytes = messages[0]!.bytes.length
       return nodes.map((node, at) => () => node.gossip.publish(messages[at]!))
     },
@@ -216,7 +218,7 @@ async function ours(count: number, degree: number): Promise<Subject> {
     degree: () => mean(nodes.map(({ gossip }) => gossip.meshPeers().length)),
     async forge() {
       const [node, other] = nodes
-      const body = paddedSubmission(node!, slot(), new Uint8Array(PAYLOAD_BYTES))
+      const body = paddedAnnouncement(node!, slot(), new Uint8Array(PAYLOAD_BYTES))
       const forged = await seal(body, NETWORK, { publicKey: node!.pair.publicKey, sign: signerOf(other!.pair).sign })
       forging = true
       // past its own door, which knows what it has signed itself
@@ -225,26 +227,28 @@ async function ours(count: number, degree: number): Promise<Subject> {
   }
 }
 
-/** A submission whose body takes as many bytes as the payload: a full value of it, one proof, and addresses for the rest. */
-function paddedSubmission(node: MeshNode, slot: number, payload: Uint8Array): Body {
+/**
+ * An announcement whose body takes as many bytes as the payload, which is in its addresses: submissions have no room for as much. Its
+ * sequence number is an old one, so that nobody takes the addresses for the node's.
+ */
+function paddedAnnouncement(node: MeshNode, slot: number, payload: Uint8Array): Body {
   const peerId = new Uint8Array(node.libp2p.peerId.toMultihash().bytes)
-  const value = new Uint8Array(Buffer.from(Buffer.from(payload.subarray(0, LIMITS.valueBytes / 2)).toString('hex')))
-  const bodyWith = (names: number[]): Body => ({
-    cycle: cycleAt(TIMING, slot) - 1,
-    slot,
-    submission: {
-      value,
-      proofs: [{ cid: someCid(), size: 100_000, blocks: 3 }],
-      peerId,
-      multiaddrs: names.map((length) => multiaddr(`/dns4/${'a'.repeat(length)}/tcp/4001`).bytes as Uint8Array<ArrayBuffer>)
-    }
-  })
+  const hex = Buffer.from(payload).toString('hex')
+  const bodyWith = (lengths: number[]): Body => {
+    let at = 0
+    const multiaddrs = lengths.map((length) => {
+      at += length
+      return multiaddr(`/dns4/${hex.slice(at - length, at)}/tcp/4001`).bytes as Uint8Array<ArrayBuffer>
+    })
+    return { cycle: cycleAt(TIMING, slot), slot, announcement: { peerId, multiaddrs, sequence: 1, expirySlot: slot + TIMING.roundSlots } }
+  }
   // names of 128 to 240 letters: each letter is then one byte more, whatever the length fields take
-  const missing = payload.length - Body.encode(bodyWith([128, 128])).length
-  const body = bodyWith([128 + (missing >> 1), 128 + missing - (missing >> 1)])
+  const shortest = Array.from({ length: ADDRESSES }, () => 128)
+  const missing = payload.length - Body.encode(bodyWith(shortest)).length
+  const body = bodyWith(shortest.map((length, at) => length + Math.floor((missing + at) / ADDRESSES)))
   const { length } = Body.encode(body)
   if (missing < 0 || length !== payload.length) {
-    throw new BenchError(`a submission cannot be padded to ${payload.length} bytes: it takes ${length}`)
+    throw new BenchError(`an announcement cannot be padded to ${payload.length} bytes: it takes ${length}`)
   }
   return body
 }

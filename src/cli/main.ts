@@ -2,7 +2,8 @@
 /**
  * The command line: one file per command, this one lists them and words every failure.
  *
- * Exit status: 0 done, 1 failed (one line on standard error says why and what next), 2 wrong usage.
+ * Exit status: 0 done, 1 failed (one line on standard error says why and what next), 2 wrong usage, 3 another node has the
+ * staking key: starting again does not mend that.
  */
 import { readFileSync } from 'node:fs'
 import { enableCompileCache } from 'node:module'
@@ -37,7 +38,15 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
 }
 
 /** What these say is wrong was wrong on the command line, in the environment or in the configuration file. */
-const USAGE_ERRORS = new Set(['UsageError', 'ConfigError', 'FaultError', 'RoundTooShortError', 'AddressError', 'K2ArgumentError'])
+const USAGE_ERRORS = new Set([
+  'UsageError',
+  'ConfigError',
+  'FaultError',
+  'RoundTooShortError',
+  'AddressError',
+  'K2ArgumentError',
+  'UnfitTaskError'
+])
 
 const program = new Command('koii-mesh')
   .description('A peer-to-peer node for Koii tasks: gossip, audits and proofs between nodes, final votes on K2.')
@@ -86,7 +95,7 @@ try {
           .join('\n')}\n`
       )
     }
-    process.exitCode = USAGE_ERRORS.has(error.name) ? 2 : 1
+    process.exitCode = USAGE_ERRORS.has(error.name) ? 2 : error.name === 'KeyInUseError' ? 3 : 1
   }
   // what a failed command left running (a socket, a timer) must not keep its process alive
   process.exit()

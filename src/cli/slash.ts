@@ -14,7 +14,7 @@ interface SlashOptions extends K2Options {
 
 export function slashCommand(): Command {
   return withK2(new Command('slash'))
-    .description('take out of a stake what the finalized ledger says that it has lost; it goes to the pot of the task, whoever asks')
+    .description('take out of a stake what the finalized ledger says that it has lost; nobody gets it, whoever asks')
     .requiredOption('--task <id>', 'address of the task')
     .requiredOption('--staker <address>', 'whose stake')
     .option('--wallet <file>', 'who pays the fee', DEFAULT_WALLET)
@@ -32,9 +32,12 @@ export function slashCommand(): Command {
           onBadHints
         })
         answer(options.json, { task: options.task, staker, ...taken }, [
-          taken.amount === 0n
-            ? 'nothing to take: what the ledger says is applied already'
-            : `${roeToKoii(taken.amount)} KOII went from the stake of ${staker} into the pot`,
+          taken.amount > 0n
+            ? `${roeToKoii(taken.amount)} KOII were taken out of the stake of ${staker}; nobody gets them`
+            : taken.owed > 0n
+              ? 'nothing to take now: this cycle has taken the largest slash of the task, or the stake holds nothing'
+              : 'nothing to take: what the ledger says is applied already',
+          ...(taken.owed > 0n ? [`${roeToKoii(taken.owed)} KOII are still owed: again after the next finalized cycle`] : []),
           `${roeToKoii(taken.total)} KOII lost since the task began`
         ])
       } finally {

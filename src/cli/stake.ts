@@ -1,9 +1,11 @@
 import { Command } from 'commander'
 import { amountOf, roeToKoii } from '../config/index.ts'
 import { effectiveCycle, stake as stakeInstruction } from '../k2/settlement/index.ts'
+import { checkRunnable } from '../node/index.ts'
 import { distinct, ensureMoney, type K2Options, k2Of, signerFrom, stakeOfKey, VOTE_FEES_ROE, withK2 } from './chain.ts'
 import { answer, example, UsageError } from './common.ts'
 import { checkHint, DATA_DIR_OPTION } from './hints.ts'
+import { ACCEPT_SHORT_NOTICE, checkNotice, termsLines } from './terms.ts'
 
 interface StakeOptions extends K2Options {
   task: string
@@ -12,6 +14,7 @@ interface StakeOptions extends K2Options {
   wallet?: string
   hint?: string
   dataDir?: string
+  acceptShortNotice?: boolean
   airdrop?: boolean
 }
 
@@ -24,6 +27,7 @@ export function stakeCommand(): Command {
     .option('--wallet <file>', 'who pays, and where rewards and the stake go back to; without it the staking key itself')
     .option('--hint <multiaddr>', 'where newcomers find the node, with /p2p/ and its PeerId')
     .option(...DATA_DIR_OPTION)
+    .option(...ACCEPT_SHORT_NOTICE)
     .option('--airdrop', 'take the money from the faucet of a local K2')
     .addHelpText('after', example('koii-mesh stake --task 9xQe... --amount 10 --key ./alice.json --wallet ./wallet.json'))
     .action(async (options: StakeOptions) => {
@@ -33,6 +37,8 @@ export function stakeCommand(): Command {
       }
       const k2 = k2Of(options)
       const task = await k2.task(options.task)
+      checkRunnable(task)
+      checkNotice(task, options.acceptShortNotice)
       const key = await signerFrom(options.key)
       const wallet = options.wallet == null ? key : await signerFrom(options.wallet)
       if (options.airdrop === true) {
@@ -46,6 +52,10 @@ export function stakeCommand(): Command {
         )
       }
       const staker = before?.staker ?? key.address
+      // the last word before money moves
+      if (options.json !== true) {
+        answer(false, {}, termsLines(task))
+      }
       const { signature } = await k2.send(
         [
           stakeInstruction({
@@ -72,11 +82,13 @@ export function stakeCommand(): Command {
           stake: staked,
           countsFromCycle: from,
           withdrawAuthority: after?.withdrawAuthority,
+          largestSlash: task.largestSlash,
+          bundleNotice: task.bundleNotice,
           signature
         },
         [
-          `staker   ${staker}`,
-          `stake    ${roeToKoii(staked)} KOII, counted from cycle ${from} on`,
+          `staker    ${staker}`,
+          `stake     ${roeToKoii(staked)} KOII, counted from cycle ${from} on`,
           `rewards and the stake itself go to ${after?.withdrawAuthority}`
         ]
       )

@@ -7,12 +7,15 @@ import { createLog, type NodeEvent, shownText, toLine } from '../observe/index.t
 import { distinct, ensureMoney, signerFrom, stakeOfKey, VOTE_FEES_ROE } from './chain.ts'
 import { collect, example, MAX_LINE, sayOnce, untilStopped, withJson } from './common.ts'
 import { hintPastNode } from './hints.ts'
+import { ACCEPT_SHORT_NOTICE, checkNotice, termsLines } from './terms.ts'
 
 interface StartOptions extends ConfigSource {
   config?: string
   stake?: string
   wallet?: string
+  acceptShortNotice?: boolean
   airdrop?: boolean
+  keyIsIdle?: boolean
   json?: boolean
 }
 
@@ -23,7 +26,7 @@ export function startCommand(): Command {
       'after',
       example(
         'koii-mesh start --k2 http://127.0.0.1:8899 --task 9xQe... --key ./alice.json',
-        'koii-mesh start --k2 http://127.0.0.1:8899 --task 9xQe... --allow-private --stake 10 --airdrop   (on a local testnet)'
+        'koii-mesh start --k2 http://127.0.0.1:8899 --task 9xQe... --allow-private --stake 10 --accept-short-notice --airdrop   (on a local testnet)'
       )
     )
     .action((options: StartOptions) => runStart(options))
@@ -57,8 +60,13 @@ export function startOptions(command: Command): Command {
     .option('--program <address>', 'the settlement program, if not the usual one')
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
     .option('--config <file>', 'read settings from a JSON file; flags and KOII_MESH_... variables override it')
+    .option(
+      '--key-is-idle',
+      'sign at once although the log of what was signed is empty: only if no other node used the key for three rounds'
+    )
     .option('--stake <koii>', 'stake this much at the start, if nothing is staked yet')
     .option('--wallet <file>', 'who pays the stake and receives the rewards; without it the staking key itself')
+    .option(...ACCEPT_SHORT_NOTICE)
     .addOption(new Option('--airdrop', 'take the money for --stake from the faucet of a local K2'))
 }
 
@@ -71,7 +79,19 @@ const commas = (value: string, before?: string) => (before == null ? value : `${
 
 /** Runs a node until it is told to stop. `parts` are the testnet's. */
 export async function runStart(
-  { config: file, stake, wallet, airdrop, json, dhtServer, followBundle, applySlashes, ...rest }: StartOptions,
+  {
+    config: file,
+    stake,
+    wallet,
+    acceptShortNotice,
+    airdrop,
+    keyIsIdle,
+    json,
+    dhtServer,
+    followBundle,
+    applySlashes,
+    ...rest
+  }: StartOptions,
   parts?: NodeParts
 ): Promise<void> {
   const flags: ConfigSource = {
@@ -84,7 +104,7 @@ export async function runStart(
   const config = loadConfig({ file, env: process.env, flags })
   const log = createLog({ level: config.logLevel })
   const stopped = untilStopped()
-  const node = await createNode({ config, log, ...(parts == null ? {} : { parts }) })
+  const node = await createNode({ config, log, keyIsIdle: keyIsIdle === true, ...(parts == null ? {} : { parts }) })
   let hint: string | undefined
   let multiaddrs: string[] = []
   node.events.on((event) => {
@@ -108,14 +128,17 @@ export async function runStart(
   try {
     await node.start()
     if (stake != null) {
-      await stakeAtStart(config, { amount: amountOf(stake, '--stake'), wallet, airdrop, hint })
+      await stakeAtStart(config, { amount: amountOf(stake, '--stake'), wallet, acceptShortNotice, airdrop, hint, quiet: json === true })
     } else if (((await node.status()) as { staked: boolean | null }).staked === false && json !== true) {
       process.stdout.write(
         `No stake yet, so the node only listens. Stake on the task from another terminal:\n  koii-mesh stake --k2 ${config.k2[0]} --task ${config.task} --amount 10 --key ${keyPathOf(config)}${hint == null ? '' : ` --hint ${hint}`}\n`
       )
     }
     await tellPastHint(config, node.staker, multiaddrs, hint).catch((err) => log.debug({ err }, 'the own address on K2 was not looked at'))
-    await stopped
+    const outcome = await Promise.race([stopped, node.failed])
+    if (outcome instanceof Error) {
+      throw outcome
+    }
   } finally {
     await node.stop()
   }
@@ -127,13 +150,25 @@ function keyPathOf(config: Config): string {
 
 async function stakeAtStart(
   config: Config,
-  { amount, wallet, airdrop, hint }: { amount: bigint; wallet: string | undefined; airdrop: boolean | undefined; hint: string | undefined }
+  {
+    amount,
+    wallet,
+    acceptShortNotice,
+    airdrop,
+    hint,
+    quiet
+  }: { amount: bigint; hint: string | undefined; quiet: boolean } & Pick<StartOptions, 'wallet' | 'acceptShortNotice' | 'airdrop'>
 ): Promise<void> {
   const k2 = createK2Client({ url: config.k2, programId: config.program })
   const key = await signerFrom(keyPathOf(config))
   const before = await k2.stake(config.task, key.address)
   if ((before?.amount[0]?.value ?? 0n) > 0n) {
     return
+  }
+  const task = await k2.task(config.task)
+  checkNotice(task, acceptShortNotice)
+  if (!quiet) {
+    process.stdout.write(`${termsLines(task).join('\n')}\n`)
   }
   const payer = wallet == null ? key : await signerFrom(wallet)
   if (airdrop === true) {
@@ -190,6 +225,12 @@ function sentence(event: string, d: Record<string, unknown>): string | null {
       return `the task cannot run: ${d.reason}`
     case 'waiting':
       return `waiting for a peer that has the ${d.for}`
+    case 'silent':
+      return `only listens until slot ${d.until}, and signs nothing before: ${d.reason}. Who knows that no other node has used this key for three rounds starts with --key-is-idle`
+    case 'speaking':
+      return 'nothing was heard of another node with this key: the node signs from now on'
+    case 'key-conflict':
+      return `another node signs with this staking key (${d.reason}): this one signs nothing any more, and stops`
     case 'peer':
       return `peer ${d.peerId} of staker ${d.staker}: ${d.staked} staked peers`
     case 'peer-left':

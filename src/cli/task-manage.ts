@@ -34,7 +34,7 @@ export function fundCommand(): Command {
 
 export function updateCommand(): Command {
   return base('update', 'key file of the manager')
-    .description('change a task: bounty and bundle from the next cycle on, the minimum stake at once')
+    .description('change a task: the bounty from the next cycle on, the bundle after the task’s notice, the minimum stake at once')
     .option('--bounty <koii>', 'paid per round, at most')
     .option('--min-stake <koii>', 'the least that a node must stake')
     .option('--bundle <path>', 'a new bundle: a JavaScript module, or the name of a built-in one')
@@ -65,11 +65,13 @@ export function updateCommand(): Command {
       )
       // as K2 has it: a round may have ended while this was sent
       const after = await k2.task(id)
-      const from = bundle == null ? Math.max(after.bounty[0]!.from, effectiveCycle(task, slot)) : after.bundle.from
-      answer(options.json, { task: id, bountyPerRound: bounty, minStake, bundle: bundle ?? task.bundle.cid, fromCycle: from, signature }, [
-        `bounty     ${roeToKoii(bounty)} KOII a round (until then ${roeToKoii(ringAt(task.bounty, Math.max(0, cycleAt(task, slot))))}), from cycle ${from} on`,
+      const bountyFrom = Math.max(after.bounty[0]!.from, effectiveCycle(task, slot))
+      const from = bundle == null ? bountyFrom : after.bundle.from
+      const facts = { bountyPerRound: bounty, bountyFromCycle: bountyFrom, minStake, bundle: bundle ?? task.bundle.cid, fromCycle: from }
+      answer(options.json, { task: id, ...facts, signature }, [
+        `bounty     ${roeToKoii(bounty)} KOII a round (until then ${roeToKoii(ringAt(task.bounty, Math.max(0, cycleAt(task, slot))))}), from cycle ${bountyFrom} on`,
         `min stake  ${roeToKoii(minStake)} KOII, from now on`,
-        `bundle     ${bundle ?? task.bundle.cid}${bundle == null ? '' : `, from cycle ${from} on: serve it from a node of yours until others have it`}`
+        `bundle     ${facts.bundle}${bundle == null ? '' : `, from cycle ${from} on, after a notice of ${task.bundleNotice} rounds: serve it from a node of yours until others have it`}`
       ])
     })
 }

@@ -3,12 +3,26 @@ import { MIN_AUDIT_WINDOW } from '../clock/index.ts'
 import { amountOf, roeToKoii } from '../config/index.ts'
 import { generateKeyPair, readKeyFile } from '../identity/index.ts'
 import { signerOf } from '../k2/index.ts'
-import { createTask, createTaskAccount, fundTask, ringAt, TASK_BYTES, type TaskAccount, weightOrZero } from '../k2/settlement/index.ts'
+import {
+  bundleOf,
+  createTask,
+  createTaskAccount,
+  DEFAULT_BUNDLE_NOTICE,
+  DEFAULT_LARGEST_SLASH,
+  fundTask,
+  MAX_BUNDLE_NOTICE,
+  ringAt,
+  SLASH_UNITS,
+  TASK_BYTES,
+  type TaskAccount,
+  weightOrZero
+} from '../k2/settlement/index.ts'
 import { bundleAt, describeBundle } from '../node/index.ts'
 import { shownText } from '../observe/index.ts'
 import { distinct, ensureMoney, type K2Options, k2Of, withK2 } from './chain.ts'
 import { answer, DEFAULT_WALLET, example, tableOf, UsageError, whole } from './common.ts'
 import { closeCommand, fundCommand, updateCommand } from './task-manage.ts'
+import { percentOf, termsLines } from './terms.ts'
 
 interface CreateOptions extends K2Options {
   bundle: string
@@ -20,6 +34,9 @@ interface CreateOptions extends K2Options {
   bounty: string
   fund: string
   minStake: string
+  largestSlash: number
+  bundleNotice: number
+  shortNotice?: boolean
   wallet: string
   airdrop?: boolean
 }
@@ -39,6 +56,19 @@ export function taskCommand(): Command {
         .option('--bounty <koii>', 'paid per round, at most', '10')
         .option('--fund <koii>', 'put into the pot now', '1000')
         .option('--min-stake <koii>', 'the least that a node must stake', '1')
+        .option(
+          '--largest-slash <n>',
+          'the most that one cycle may take of a stake, in 1/10,000: 1000 is a tenth; it never changes',
+          whole(0, SLASH_UNITS),
+          DEFAULT_LARGEST_SLASH
+        )
+        .option(
+          '--bundle-notice <rounds>',
+          'rounds from a new bundle’s news to its first cycle, so that whoever does not want it can leave; it never changes',
+          whole(1, MAX_BUNDLE_NOTICE),
+          DEFAULT_BUNDLE_NOTICE
+        )
+        .option('--short-notice', `allow a notice of less than ${DEFAULT_BUNDLE_NOTICE} rounds, too short to leave in: for testnets`)
         .option('--wallet <file>', 'key file of the manager, who pays', DEFAULT_WALLET)
         .option('--airdrop', 'take the money from the faucet of a local K2')
         .addHelpText(
@@ -85,6 +115,11 @@ async function create(options: CreateOptions): Promise<void> {
       `an audit window of ${auditWindow} slots is too short: with fewer than ${MIN_AUDIT_WINDOW} no node has the time to look at what others submitted, so nobody would audit. Give --audit-window ${MIN_AUDIT_WINDOW} or more, or longer rounds with --round-slots`
     )
   }
+  if (options.bundleNotice < DEFAULT_BUNDLE_NOTICE && options.shortNotice !== true) {
+    throw new UsageError(
+      `a notice of ${options.bundleNotice} rounds is too short to leave in: a stake comes out up to seven rounds after the news, so whoever does not want a new bundle would be caught by it. Give --bundle-notice ${DEFAULT_BUNDLE_NOTICE} or more, or for a testnet --short-notice`
+    )
+  }
   const k2 = k2Of(options)
   const fund = amountOf(options.fund, '--fund')
   const bounty = amountOf(options.bounty, '--bounty')
@@ -111,6 +146,8 @@ async function create(options: CreateOptions): Promise<void> {
         ...(options.startingSlot == null ? {} : { startingSlot: options.startingSlot }),
         bountyPerRound: bounty,
         minStake,
+        largestSlash: options.largestSlash,
+        bundleNotice: options.bundleNotice,
         bundle: cid,
         programId
       }),
@@ -118,10 +155,12 @@ async function create(options: CreateOptions): Promise<void> {
     ],
     distinct([wallet, signerOf(task)])
   )
-  answer(options.json, { task: task.address, name, bundle: cid, signature, bounty, funded: fund }, [
+  const { largestSlash, bundleNotice } = options
+  answer(options.json, { task: task.address, name, bundle: cid, signature, bounty, funded: fund, largestSlash, bundleNotice }, [
     `task    ${task.address} (${name})`,
     `bundle  ${cid}`,
     `pot     ${roeToKoii(fund)} KOII, at most ${roeToKoii(bounty)} a round`,
+    `terms   one cycle takes at most ${percentOf(largestSlash)} of a stake; a new bundle has a notice of ${bundleNotice} rounds. Neither can be changed`,
     'Serve the bundle from your own node, staked or not, until others have it:',
     `  koii-mesh start --k2 ${options.k2} --task ${task.address} --bundle ${options.bundle}`
   ])
@@ -133,7 +172,10 @@ function describe(task: TaskAccount, slot: number): Record<string, unknown> {
     task: task.address,
     name: task.name,
     manager: task.manager,
-    bundle: task.bundle.cid,
+    bundle: bundleOf(task, Math.max(0, cycle)).cid,
+    nextBundle: task.bundle.from > Math.max(0, cycle) ? { bundle: task.bundle.cid, fromCycle: task.bundle.from } : null,
+    largestSlash: task.largestSlash,
+    bundleNotice: task.bundleNotice,
     roundSlots: task.roundSlots,
     submissionWindow: task.submissionWindow,
     auditWindow: task.auditWindow,
@@ -143,8 +185,9 @@ function describe(task: TaskAccount, slot: number): Record<string, unknown> {
     stake: task.stake[0]!.value,
     minStake: task.minStake,
     bountyPerRound: task.bounty[0]!.value,
-    // what lies there until a closed task is paid out: slashed stake was added to `funded`
+    // until a closed task is paid out; what was slashed lies in the account beside it, for nobody
     pot: task.funded[0]!.value - task.claimedTotal,
+    slashed: task.slashedTotal,
     closedFromCycle: task.closedFrom ?? null,
     rewarded: task.totalRewards,
     claimed: task.claimedTotal,
@@ -183,7 +226,11 @@ async function show(id: string, { json, ...options }: K2Options): Promise<void> 
   )
   answer(json, { ...facts, stakes: rows }, [
     `${task.name}  ${task.address}`,
-    `bundle    ${task.bundle.cid}`,
+    `bundle    ${facts.bundle}`,
+    ...(facts.nextBundle == null
+      ? []
+      : [`next      ${task.bundle.cid}, from cycle ${task.bundle.from} on: read it, or unstake in time (koii-mesh unstake)`]),
+    ...termsLines(task),
     `rounds    ${task.roundSlots} slots (submissions ${task.submissionWindow}, audits ${task.auditWindow}), cycle ${cycle} now, last finalized ${task.finalized?.cycle ?? 'none'}`,
     ...(task.closedFrom == null ? [] : [`closed    no work from cycle ${task.closedFrom} on: claim, then koii-mesh unstake and withdraw`]),
     `bounty    ${roeToKoii(ringAt(task.bounty, cycle))} KOII a round; pot ${roeToKoii(facts.pot as bigint)} KOII; rewarded so far ${roeToKoii(task.totalRewards)} KOII`,
@@ -197,13 +244,15 @@ async function list({ json, ...options }: K2Options): Promise<void> {
   const tasks = await k2.tasks()
   const slot = await k2.connection.getSlot()
   const table = tableOf(
-    ['task', 'name', 'stakers', 'stake', 'bounty a round', 'last finalized'],
+    ['task', 'name', 'stakers', 'stake', 'bounty a round', 'largest slash', 'notice', 'last finalized'],
     tasks.map((task) => [
       task.address,
       task.name,
       task.stakerCount,
       `${roeToKoii(task.stake[0]!.value)} KOII`,
       `${roeToKoii(task.bounty[0]!.value)} KOII`,
+      percentOf(task.largestSlash),
+      `${task.bundleNotice} rounds`,
       task.finalized?.cycle ?? '-'
     ])
   )

@@ -106,6 +106,13 @@ function judge(message: Message, init: JudgeInit, checkSignature: boolean): Verd
   if (weight <= 0n) {
     return refuse('unstaked', message, signer)
   }
+  if (message.evidence != null) {
+    // whom no stake can be taken from is nobody's business: of such keys anybody can make any number, each with an offence of its own
+    const atStake = stakes.weight(message.evidence.offender, body.cycle)
+    if (atStake == null || atStake <= 0n) {
+      return refuse(atStake == null ? 'stake-unknown' : 'unstaked', message, message.evidence.offender)
+    }
+  }
 
   if (pool.has(message.id)) {
     return refuse('seen', message)

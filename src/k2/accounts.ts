@@ -133,7 +133,8 @@ export function createAccountReads({ pool, programId, url, onLeftOut }: AccountR
           sha256(
             toText(
               accounts.map(
-                ({ lastVote: _vote, claimedReward: _claimed, appliedSlash: _slashed, unlockSlot: _unlock, ...lasting }) => lasting
+                ({ lastVote: _vote, claimedReward: _claimed, appliedSlash: _slashed, slashedIn: _in, unlockSlot: _unlock, ...lasting }) =>
+                  lasting
               )
             )
           ),

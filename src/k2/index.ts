@@ -38,7 +38,7 @@ export {
   K2UnreachableError,
   messageOf
 } from './errors.ts'
-export { createOutbox, type FinalVote, type Outbox, type OutboxCounters, type OutboxInit } from './outbox.ts'
+export { createOutbox, decodeVote, type FinalVote, type Outbox, type OutboxCounters, type OutboxInit } from './outbox.ts'
 export { createSlots, type Slots } from './slots.ts'
 export { createStakeView, type StakeView, stakeSetOf } from './stake-view.ts'
 export { type Sent, signerOf, type TransactionSigner } from './transactions.ts'

@@ -64,8 +64,11 @@ export interface Outbox {
    * @throws ContradictionError when another vote was promised for this cycle
    */
   cast(vote: FinalVote): Promise<void>
-  /** Takes up what a former process left. */
-  resume(): Promise<void>
+  /**
+   * Takes up what a former process left. `promised`: the contents of votes that the Signer's log has and that are not known to be
+   * settled; a kill between the two logs may have left one there alone.
+   */
+  resume(promised?: readonly Uint8Array[]): Promise<void>
   counters(): OutboxCounters
   stop(): Promise<void>
 }
@@ -353,7 +356,12 @@ export function createOutbox(init: OutboxInit): Outbox {
       }
       start(entry, before != null)
     },
-    async resume() {
+    async resume(promised = []) {
+      for (const vote of promised.map(decodeVote)) {
+        if ((await store.get(keyOf(vote.cycle))) == null) {
+          await save({ vote, attempts: [], handedOver: false })
+        }
+      }
       for (const key of await store.list('vote/')) {
         const bytes = await store.get(key)
         if (bytes != null) {
@@ -392,6 +400,11 @@ function written({ cycle, root, recordDigest, totalRewards }: FinalVote): Writte
 /** What the signer's log holds the hash of: the vote, in whatever transaction. */
 function encode(vote: FinalVote): Uint8Array {
   return Buffer.from(JSON.stringify(written(vote)))
+}
+
+/** The vote of a content that the Signer's log holds. */
+export function decodeVote(bytes: Uint8Array): FinalVote {
+  return decodeEntry(bytes).vote
 }
 
 function encodeEntry({ vote, attempts, handedOver }: Entry): Uint8Array {

@@ -16,6 +16,9 @@ export interface Story {
   from: number
   sinceMs: number
   rises: number
+  /** Where and when it leapt last: only what it rose since then tells how long slots are. */
+  pacedFrom: number
+  pacedSinceMs: number
 }
 
 export interface Clock {
@@ -38,6 +41,8 @@ export interface Clock {
 const PACE = 1.25
 /** One endpoint alone may be this much ahead of time: notices come late, and in heaps. Nearer than this, slots are the same story. */
 export const SLACK_SLOTS = 32
+/** So many slots at once are a leap, or notices that were held up: they say nothing of how long a slot is. */
+export const LEAP_SLOTS = 8
 /** No chain goes faster than this: what rises by more at once is another story. */
 export const SHORTEST_SLOT_MS = 5
 /** An endpoint whose slot has not risen for so long says nothing. */
@@ -58,10 +63,11 @@ export function followStory(story: Story | undefined, slot: number, nowMs: numbe
       return story // said before, or late
     }
     if (ahead > 0 && ahead <= SLACK_SLOTS + (nowMs - story.roseMs) / SHORTEST_SLOT_MS) {
-      return { ...story, slot, roseMs: nowMs, rises: story.rises + 1 }
+      const pace = ahead > LEAP_SLOTS ? { pacedFrom: slot, pacedSinceMs: nowMs } : {}
+      return { ...story, slot, roseMs: nowMs, rises: story.rises + 1, ...pace }
     }
   }
-  return { slot, roseMs: nowMs, from: slot, sinceMs: nowMs, rises: 0 }
+  return { slot, roseMs: nowMs, from: slot, sinceMs: nowMs, rises: 0, pacedFrom: slot, pacedSinceMs: nowMs }
 }
 
 /** The clock after a look at the stories; undefined while there is none. Does nothing where it may not move. */
@@ -100,7 +106,13 @@ function byTwo(clock: Clock, [first, second]: readonly Story[], nowMs: number, s
   return slot > clock.slot ? { ...known, slot, sinceMs: nowMs, slack: SLACK_SLOTS, measured: true } : known
 }
 
-function byOne(clock: Clock, { slot, from, sinceMs, roseMs, rises }: Story, unopposed: boolean, nowMs: number, slotMs: number): Clock {
+function byOne(
+  clock: Clock,
+  { slot, pacedFrom, pacedSinceMs, sinceMs, roseMs, rises }: Story,
+  unopposed: boolean,
+  nowMs: number,
+  slotMs: number
+): Clock {
   const known = still(clock)
   if (slot <= clock.slot) {
     return known
@@ -114,8 +126,8 @@ function byOne(clock: Clock, { slot, from, sinceMs, roseMs, rises }: Story, unop
   }
   const wait = (clock.supported ? JUMP_OF_SUPPORTED_SLOTS : JUMP_SLOTS) * slotMs
   if (unopposed && rises >= JUMP_RISES && nowMs - sinceMs >= wait) {
-    const jumpedAtMs = (roseMs - sinceMs) / (slot - from)
-    return { slot, sinceMs: nowMs, supported: false, slack: SLACK_SLOTS, measured: false, jumpedAtMs }
+    const pace = slot > pacedFrom ? { jumpedAtMs: (roseMs - pacedSinceMs) / (slot - pacedFrom) } : {}
+    return { slot, sinceMs: nowMs, supported: false, slack: SLACK_SLOTS, measured: false, ...pace }
   }
   const steps = Math.floor((clock.supported ? PACE : 1) * passed)
   return steps > 0 ? { ...known, slot: clock.slot + steps, sinceMs: nowMs, measured: false } : known

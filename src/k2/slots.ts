@@ -1,7 +1,7 @@
 import type { Logger } from '../observe/index.ts'
 import type { SlotSource } from './client.ts'
 import { messageOf } from './errors.ts'
-import { type Clock, followStory, SHORTEST_SLOT_MS, type Story, turnClock } from './slot-clock.ts'
+import { type Clock, followStory, LEAP_SLOTS, SHORTEST_SLOT_MS, type Story, turnClock } from './slot-clock.ts'
 
 /**
  * The slot clock of K2 as this node hears it, from all its endpoints. An endpoint that is behind does not turn time, and one that is
@@ -83,7 +83,8 @@ export function createSlots({ k2, log, nowMs = () => performance.now() }: SlotsI
     if (clock.jumpedAtMs != null) {
       slotMs = inBounds(clock.jumpedAtMs)
     }
-    if (anchor == null || !measured || slot - anchor.slot > 64) {
+    const leapt = former != null && slot - former.slot > LEAP_SLOTS
+    if (anchor == null || !measured || leapt || slot - anchor.slot > 64) {
       anchor = { slot, ms: at }
     } else if (slot - anchor.slot >= 8) {
       slotMs = inBounds((at - anchor.ms) / (slot - anchor.slot))

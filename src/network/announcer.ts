@@ -11,8 +11,8 @@ export interface AnnouncerInit {
   /** The node's own identity and addresses. */
   peerId: PeerId
   multiaddrs: () => Multiaddr[]
-  /** Signs with the staking key; an announcement may be said again, so nothing is promised. */
-  signer: { publicKey: Uint8Array; sign(bytes: Uint8Array): Promise<Uint8Array> }
+  /** Signs with the staking key, for the cycle that the announcement is said in; it may be said again, so nothing is promised. */
+  signer: { publicKey: Uint8Array; sign(bytes: Uint8Array, cycle: number): Promise<Uint8Array> }
   /** Wall clock in ms: sequence numbers, which must grow over restarts too. */
   now?: () => number
   /** How long an announcement holds, in slots. */
@@ -55,9 +55,10 @@ export function createAnnouncer(init: AnnouncerInit): Announcer {
       if (!force && fresh && text === said) {
         return undefined
       }
+      const cycle = Math.max(0, cycleAt(timing, at))
       const message = await seal(
         {
-          cycle: Math.max(0, cycleAt(timing, at)),
+          cycle,
           slot: at,
           announcement: {
             peerId: new Uint8Array(peerId.toMultihash().bytes),
@@ -67,7 +68,7 @@ export function createAnnouncer(init: AnnouncerInit): Announcer {
           }
         },
         network,
-        signer
+        { publicKey: signer.publicKey, sign: (bytes) => signer.sign(bytes, cycle) }
       )
       latest = message
       said = text

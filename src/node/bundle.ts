@@ -5,7 +5,7 @@ import type { CID } from 'multiformats/cid'
 import { type Logger, shownText } from '../observe/index.ts'
 import type { Proofs, ProviderHint } from '../proofs/index.ts'
 import { cidOfFiles, isInvalidProof, toCid } from '../proofs/index.ts'
-import { builtInBundles, bundlePath, createTaskRunner, MAX_BUNDLE_BYTES, type TaskManifest } from '../tasks/index.ts'
+import { builtInBundles, bundlePath, createTaskRunner, MAX_BUNDLE_BYTES, type TaskManifest, trialDistribution } from '../tasks/index.ts'
 
 export class BundleError extends Error {
   override name = 'BundleError'
@@ -88,9 +88,10 @@ export function bundleAt(nameOrPath: string): string {
 }
 
 /**
- * The CID under which a task names a bundle, and what the bundle says of itself, read in a process that can do nothing.
+ * The CID under which a task names a bundle, and what the bundle says of itself, read in an interpreter that can do
+ * nothing; its distribution function is tried there.
  *
- * @throws BundleError when it cannot be read, or is no bundle
+ * @throws BundleError when it cannot be read, is no bundle, or has a distribution that no node could run
  */
 export async function describeBundle(path: string): Promise<{ cid: string; manifest: TaskManifest }> {
   const content = await readBundle(path)
@@ -110,6 +111,10 @@ export async function describeBundle(path: string): Promise<{ cid: string; manif
     const manifest = await runner.manifest()
     if (!manifest.ok) {
       throw new BundleError(`${path} is not a task bundle (${manifest.reason}: ${manifest.detail}): see docs/task-authors.md`)
+    }
+    const trouble = await trialDistribution(runner)
+    if (trouble != null) {
+      throw new BundleError(`no node could pay for the work of ${path}: its ${trouble}. See "Distribution" in docs/task-authors.md`)
     }
     return { cid: (await cidOfFiles([{ path: BUNDLE_FILE, content }])).toString(), manifest: manifest.value }
   } finally {

@@ -1,5 +1,5 @@
 import type { K2Client, TransactionSigner } from '../k2/index.ts'
-import { applySlash, claim as claimInstruction, REFUSALS, SettlementError } from '../k2/settlement/index.ts'
+import { applySlash, claim as claimInstruction, largestSlashOf, REFUSALS, SettlementError } from '../k2/settlement/index.ts'
 import { ProofUnavailableError, type ProviderHint } from '../proofs/index.ts'
 import { type Ledger, merkleProof, readLedger, readRecord } from '../record/index.ts'
 import { type Auditor, askInTurn } from './auditor.ts'
@@ -101,28 +101,36 @@ export async function claimFor(
   return { ...result, signature }
 }
 
-/** Takes out of a stake what the ledger says and K2 has not yet taken. @throws ClaimError, a settlement refusal */
+/**
+ * Takes out of a stake what the ledger says and K2 has not yet taken: the task's largest slash at most, and once for each finalized
+ * cycle. Amounts in ROE: what was taken now, what the ledger has in all, and what K2 has still to take.
+ *
+ * @throws ClaimError, a settlement refusal
+ */
 export async function slashFor(
   k2: K2Client,
   task: string,
   staker: string,
   ledger: Ledger,
   payer: TransactionSigner
-): Promise<{ amount: bigint; total: bigint; signature: string | null }> {
+): Promise<{ amount: bigint; total: bigint; owed: bigint; signature: string | null }> {
   const stake = await k2.stake(task, staker)
   if (stake == null) {
     throw new ClaimError(`${staker} has no stake in the task ${task}: check the address and the task id`)
   }
   const entry = ledger.get(staker)
-  const owed = (entry?.slash ?? 0n) - stake.appliedSlash
-  const there = (stake.amount[0]?.value ?? 0n) + stake.unstaking
-  const amount = owed < there ? owed : there
-  if (entry == null || amount <= 0n) {
-    return { amount: 0n, total: entry?.slash ?? 0n, signature: null }
+  const total = entry?.slash ?? 0n
+  const owed = total > stake.appliedSlash ? total - stake.appliedSlash : 0n
+  const account = await k2.task(task)
+  const most = largestSlashOf(account, (stake.amount[0]?.value ?? 0n) + stake.unstaking)
+  const amount = owed < most ? owed : most
+  const takenAlready = stake.slashedIn != null && stake.slashedIn === account.finalized?.cycle
+  if (entry == null || amount === 0n || takenAlready) {
+    return { amount: 0n, total, owed, signature: null }
   }
   const proof = merkleProof(ledger, task, staker)!
   const { signature } = await k2.send([applySlash({ task, staker, ...entry, proof, programId: k2.programId })], [payer])
-  return { amount, total: entry.slash, signature }
+  return { amount, total, owed: owed - amount, signature }
 }
 
 /** A cycle may be finalized between reading the ledger and claiming by it; that this happens again and again means something else. */

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { CID } from 'multiformats/cid'
 import { scheduleFor, type Timing, windowOf } from '../clock/index.ts'
 import { type FinalVote, messageOf, type Slots, type StakeView } from '../k2/index.ts'
@@ -42,14 +43,14 @@ export interface Effects {
 }
 
 export function createEffects(init: EffectsInit): Effects {
-  const { rounds, timing, slots, stakes, records, publish, events, log } = init
+  const { rounds, timing, slots, stakes, records, publish, events, log, stopping } = init
   const running = new Set<Promise<void>>()
 
   const handle = (event: RoundsEvent) => {
     for (const effect of rounds.handle(event)) {
       const done = run(effect)
         .catch((err) =>
-          log.error(
+          log[stopping.aborted ? 'debug' : 'error'](
             { effect: effect.type, cycle: 'cycle' in effect ? effect.cycle : undefined, reason: messageOf(err) },
             'could not do what the round wants'
           )
@@ -103,7 +104,7 @@ export function createEffects(init: EffectsInit): Effects {
             ? { ok: false as const, reason: 'the task’s bundle is not here yet' }
             : await host.work(timingOf(effect.cycle), msUntil(effect.deadlineSlot))
         // a node that is told to stop has missed nothing
-        return init.stopping.aborted ? undefined : handle({ type: 'worked', cycle: effect.cycle, outcome })
+        return stopping.aborted ? undefined : handle({ type: 'worked', cycle: effect.cycle, outcome })
       }
       case 'publish':
         return publish(effect.body)
@@ -157,24 +158,25 @@ export function createEffects(init: EffectsInit): Effects {
 
   /** The task, which a node that has just started still fetches. */
   const taskBy = async (cycle: number, slot: number): Promise<TaskHost | undefined> => {
-    while (init.task(cycle) == null && (slots.now() ?? 0) < slot && !init.stopping.aborted) {
-      await new Promise((resolve) => setTimeout(resolve, slots.slotMs()))
+    while (init.task(cycle) == null && (slots.now() ?? 0) < slot && !stopping.aborted) {
+      await setTimeout(slots.slotMs(), undefined, { signal: stopping }).catch(() => {})
     }
     return init.task(cycle)
   }
 
-  /** Asks again until the cycle is over: K2 may be away for a while. */
+  /** Asks again until the cycle is over or the node stops: K2 may be away for a while. */
   const untilClosed = async <T>(cycle: number, ask: () => Promise<T>): Promise<T> => {
     const { to } = windowOf(timing, cycle, 'distribution')
     for (let attempt = 0; ; attempt++) {
       try {
         return await ask()
       } catch (err) {
-        if ((slots.now() ?? 0) >= to) {
+        // whoever stops the node waits for us, and the slots stand still by then
+        if (stopping.aborted || (slots.now() ?? 0) >= to) {
           throw err
         }
         log.warn({ cycle, reason: messageOf(err) }, 'K2 or a peer did not answer; asking again')
-        await new Promise((resolve) => setTimeout(resolve, Math.min(slots.slotMs() * 2 ** Math.min(attempt, 4), 5000)))
+        await setTimeout(Math.min(slots.slotMs() * 2 ** Math.min(attempt, 4), 5000), undefined, { signal: stopping }).catch(() => {})
       }
     }
   }

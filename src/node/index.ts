@@ -25,9 +25,18 @@ import type { CID } from 'multiformats/cid'
 import { type CycleSchedule, cycleAt, liveCycles, scheduleFor, type Timing, windowOf } from '../clock/index.ts'
 import { bytesOf, type Config } from '../config/index.ts'
 import { createGossip, createPool } from '../gossip/index.ts'
-import { createSigner, generateKeyPair, type KeyPair, readKeyFile, type Signer, verifyEd25519, writeKeyFile } from '../identity/index.ts'
+import {
+  createSigner,
+  generateKeyPair,
+  type KeyPair,
+  lockKeyFile,
+  readKeyFile,
+  type Signer,
+  verifyEd25519,
+  writeKeyFile
+} from '../identity/index.ts'
 import { createK2Client, createOutbox, createSlots, createStakeView, createVoteBatcher, type FinalVote, messageOf } from '../k2/index.ts'
-import { type StakeAccount, type TaskAccount, voteMessage } from '../k2/settlement/index.ts'
+import { bundleOf, type StakeAccount, type TaskAccount, voteMessage } from '../k2/settlement/index.ts'
 import {
   createAnnouncer,
   createDiscovery,
@@ -40,7 +49,7 @@ import {
 } from '../network/index.ts'
 import { createEvents, type Events, type Logger } from '../observe/index.ts'
 import { createProofs, createTaskProofs, type ProviderHint } from '../proofs/index.ts'
-import { LARGEST_SLASH, proposerFor } from '../record/index.ts'
+import { proposerFor } from '../record/index.ts'
 import { createRounds, type StakeSet } from '../rounds/index.ts'
 import { openStore } from '../store/index.ts'
 import { createSync } from '../sync/index.ts'
@@ -51,7 +60,10 @@ import { BundleError, obtainBundle } from './bundle.ts'
 import { slashFor } from './claims.ts'
 import { distributionOf } from './distribution.ts'
 import { createEffects } from './effects.ts'
+import { createKeyGuard } from './key-guard.ts'
 import { createRecords, type Records, recordCid } from './records.ts'
+import { checkRunnable } from './runnable.ts'
+import { type Kept, reopened, unsaid } from './say-again.ts'
 import { createSlasher } from './slasher.ts'
 import { createTaskHost, type TaskHost } from './task-host.ts'
 import { createTaskVersions, type TaskVersion } from './task-versions.ts'
@@ -64,6 +76,7 @@ export { distributionOf } from './distribution.ts'
 export { type FetchedRecord, fetchRecordTo } from './fetch-record.ts'
 export { AddressError, aboutBadHints, type BadHint, hintsOf, providerAt } from './hints.ts'
 export { blocksFrom, recordCid } from './records.ts'
+export { checkRunnable, UnfitTaskError } from './runnable.ts'
 export type { TaskHost } from './task-host.ts'
 
 /** What a wrapper of the way out of messages may use. */
@@ -99,6 +112,11 @@ export interface NodeInit {
   config: Config
   log: Logger
   parts?: NodeParts
+  /**
+   * The operator says that no other node has used the staking key for three rounds: it signs at once, even with an empty log.
+   * Where that is not so, it contradicts what the key signed elsewhere.
+   */
+  keyIsIdle?: boolean
 }
 
 export interface MeshNode {
@@ -107,23 +125,29 @@ export interface MeshNode {
   start(): Promise<void>
   stop(): Promise<void>
   status(): Promise<object>
+  /** Resolves, with the reason, when somebody else signs with the staking key: the node signs nothing more and is to be stopped. */
+  failed: Promise<Error>
 }
 
 /** Cycles of K2's news that a status shows. */
 const STATUS_CYCLES = 10
 /** Stake that is new on K2 is looked for this often, while somebody lacks it. */
 const STAKE_CHECK_SLOTS = 5
+/** Refusals that do not depend on what was said: a message of our own key that we did not sign is news all the same. */
+const MAY_BE_OURS = new Set<string>(['over-quota', 'unknown-subject', 'wrong-window', 'future', 'stake-unknown', 'unstaked', 'meaningless'])
 /** Whether an announcement is due is asked this often: addresses change, and slots can jump. */
 const ANNOUNCE_CHECK_SLOTS = 4
 
-export async function createNode({ config, log, parts = {} }: NodeInit): Promise<MeshNode> {
+export async function createNode({ config, log, parts = {}, keyIsIdle = false }: NodeInit): Promise<MeshNode> {
   const sizes = bytesOf(config)
 
   // what outlives a kill; its lock keeps a second process away from this data directory
   const store = openStore({ dir: config.dataDir })
+  let unlockKey = () => {}
   try {
     return await build()
   } catch (err) {
+    unlockKey()
     store.close()
     throw err
   }
@@ -131,6 +155,11 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
   async function build(): Promise<MeshNode> {
     // who we are: the staking key behind the signer, and the node key of libp2p
     const keyPair = await stakingKey(config)
+    const lock = lockKeyFile(keyPathOf(config), { dataDir: config.dataDir, task: config.task })
+    unlockKey = lock.release
+    if (lock.unlocked != null) {
+      log.warn({ reason: lock.unlocked }, 'the staking key could not be locked: see that no other node of this machine uses it')
+    }
     const signer: Signer = createSigner(keyPair, store.signerLog)
     const privateKey = await readOrMakeNodeKey(join(config.dataDir, 'node-key'))
     const self = signer.address
@@ -139,6 +168,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
     const k2 = createK2Client({ url: config.k2, programId: config.program, log })
     const genesisHash = await k2.genesisHash()
     const account = await k2.task(config.task)
+    checkRunnable(account)
     const network = networkOf(genesisHash, config.task)
     const timing: Timing = {
       startingSlot: account.startingSlot,
@@ -153,6 +183,25 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       if (event === 'missed' && cycle != null) {
         store.cycles.merge(config.task, cycle, { missed: String(reason) })
       }
+    })
+
+    // whoever else signs with our key is noticed here
+    const guard = createKeyGuard({
+      self,
+      network,
+      task: config.task,
+      timing,
+      signer,
+      log: store.signerLog,
+      store,
+      state: store.keyValue('key-guard', undefined, true),
+      k2,
+      accounts: stakes.accounts,
+      verify: verifyEd25519,
+      idle: keyIsIdle,
+      events,
+      logger: log,
+      onListen: (slot) => effects.handle({ type: 'silent-until', slot })
     })
 
     // the network: one libp2p, lent to every room below
@@ -174,7 +223,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       slot: slots.now,
       peerId: libp2p.peerId,
       multiaddrs: () => libp2p.getMultiaddrs(),
-      signer: { publicKey: signer.publicKey, sign: (bytes) => signer.sign(bytes, { task: config.task, cycle: 0, key: null }) }
+      signer: { publicKey: signer.publicKey, sign: (bytes, cycle) => signer.sign(bytes, { task: config.task, cycle, key: null }) }
     })
     const hello = createHello({
       libp2p,
@@ -230,7 +279,12 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       pool,
       traffic: host.traffic,
       verify: verifyEd25519,
-      onMessage: (message) => take(message),
+      onMessage: (message, { via }) => take(message, via === 'own'),
+      onRefusal: ({ message, reason }) => {
+        if (message != null && MAY_BE_OURS.has(reason)) {
+          guard.heardRefused(message)
+        }
+      },
       log
     })
     const sync = createSync({
@@ -258,7 +312,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       taskId: config.task,
       genesisHash,
       timing,
-      largestSlash: LARGEST_SLASH,
+      largestSlash: account.largestSlash,
       verify: verifyEd25519,
       distribution: (input) => distributionOf(versions.of(input.cycle)?.runner, input),
       providers
@@ -323,17 +377,23 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         keyPair,
         signedBytes: (body) => signedBytes(network, body),
         open: (bytes) => open(bytes, network),
-        send: sendMessage,
-        sendTo: async (message, chosen) =>
+        send: (message) => {
+          guard.said(message)
+          return sendMessage(message)
+        },
+        sendTo: async (message, chosen) => {
+          guard.said(message)
           gossip.sendTo(
             message,
             peers.staked().flatMap(({ peerId, staker }) => (chosen(staker) ? [peerId] : []))
-          ),
+          )
+        },
         slot: () => slots.now() ?? 0,
         slotMs: slots.slotMs,
         schedule: (cycle) => scheduleFor(timing, cycle),
         stakes: stakes.at
       }) ?? honestPublish
+    const cast = parts.vote?.(outbox.cast) ?? outbox.cast
     const stopping = new AbortController()
     const effects = createEffects({
       rounds,
@@ -344,7 +404,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       task: (cycle) => versions.of(cycle)?.host,
       vote: (vote) => {
         batcher.decided(vote)
-        return (parts.vote?.(outbox.cast) ?? outbox.cast)(vote)
+        return cast(vote)
       },
       publish,
       taskAccount: (minSlot) => k2.task(config.task, minSlot),
@@ -369,7 +429,10 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
 
     // -- the ways in and out
 
-    function take(message: Message): void {
+    function take(message: Message, own = false): void {
+      if (!own && !guard.heard(message)) {
+        return
+      }
       const slot = slots.now() ?? 0
       store.messages.put(config.task, { id: message.id, cycle: message.body.cycle, slot, bytes: message.bytes })
       if (message.body.vote != null) {
@@ -435,6 +498,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
     // -- time
 
     function onSlot(slot: number, back = false): void {
+      guard.onSlot(slot, back)
       effects.handle({ type: 'slot', slot, back, connected: peers.staked().length > 0 })
       batcher.onSlot(slot)
       slasher.onSlot(slot)
@@ -448,6 +512,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       if (clearedCycle !== cycle && slot >= windowOf(timing, cycle, 'work').from + Math.floor(timing.roundSlots / 2)) {
         clearedCycle = cycle
         clearAway()
+        guard.checkVote().catch((err) => log.debug({ reason: messageOf(err) }, 'K2 did not tell our last vote'))
       }
       if (slot % ANNOUNCE_CHECK_SLOTS === 0) {
         announce().catch((err) => log.warn({ reason: messageOf(err) }, 'could not announce ourselves'))
@@ -465,6 +530,9 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
 
     /** Someone says that it has stake, and K2 did not say so when we read it last: its stake may be new. */
     function onHello(outcome: HelloOutcome): void {
+      if ('staker' in outcome && outcome.staker === self) {
+        guard.heardTwin(outcome.peerId)
+      }
       strangers ||= 'fault' in outcome && outcome.fault === 'unstaked'
     }
 
@@ -489,6 +557,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
     function onCycle(cycle: number): void {
       store.messages.prune(config.task, cycle - 2)
       proofs.beginCycle()
+      guard.forget(cycle - 2)
       events.emit('stats', { cycle, ...stats() })
       // the subscription may have missed the news
       k2.task(config.task).then(onTaskAccount, (err) => log.warn({ reason: messageOf(err) }, 'K2 did not tell how the task stands'))
@@ -496,7 +565,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
 
     /** Tells the others who we are and where, once we have stake, and again when that changes or runs out. */
     async function announce(force = false): Promise<void> {
-      if (stakes.isStaked(self) !== true) {
+      if (stakes.isStaked(self) !== true || !guard.mayAnnounce()) {
         return
       }
       const message = await announcer.renew(force)
@@ -530,7 +599,8 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
     function followTask(task: TaskAccount): void {
       const slot = slots.now()
       versions.follow(task, slot == null ? workingCycle : cycleAt(timing, slot))
-      if (task.bundle.from > bundle.from) {
+      // one that was given may give up its place to another, in the same round too
+      if (task.bundle.from >= bundle.from && task.bundle.cid !== bundle.cid) {
         bundle = task.bundle
         log.warn(
           { bundle: bundle.cid, cycle: bundle.from },
@@ -586,8 +656,10 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
     /** The rounds where a former process left them: what it had heard and said of the live cycles. */
     function recall(slot: number): void {
       const from = Math.max(0, liveCycles(timing, slot)[0] ?? 0)
-      for (const { bytes, slot: heard } of store.messages.load(config.task, from)) {
-        const message = open(bytes, network)
+      const { read, skipped } = reopened(store.messages.load(config.task, from), network)
+      tellSkipped(skipped, 'heard')
+      for (const { message, slot: heard } of read) {
+        guard.said(message)
         pool.add(message)
         if (message.body.vote != null) {
           hearVote(message)
@@ -597,7 +669,41 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       }
     }
 
-    async function makeTask(cid: string, others: string[]): Promise<TaskVersion> {
+    function tellSkipped(skipped: Kept<unknown>['skipped'], what: 'heard' | 'signed'): void {
+      if (skipped != null) {
+        log.warn(
+          { ...skipped, dataDir: config.dataDir },
+          `messages that this node had ${what} before cannot be read, and are left out: another version wrote them, or the disk lost something. Other nodes have what they had heard`
+        )
+      }
+    }
+
+    /** What a kill took between the Signer's log and ours. */
+    async function sayAgain(slot: number): Promise<void> {
+      const fromCycle = Math.max(0, liveCycles(timing, slot)[0] ?? 0)
+      const { read, skipped } = await unsaid({ signer, log: store.signerLog, task: config.task, fromCycle, network, isKnown: pool.has })
+      tellSkipped(skipped, 'signed')
+      for (const message of read) {
+        const { kind, body } = message
+        await sendMessage(message).then(
+          () => events.emit('said-again', { cycle: body.cycle, kind }),
+          (err) => log.debug({ cycle: body.cycle, kind, reason: messageOf(err) }, 'what was signed before the stop is of no use any more')
+        )
+      }
+    }
+
+    /** The contents of final votes that were promised, and of which nothing more is known. */
+    function openVotes(slot: number): Uint8Array[] {
+      return store.signerLog
+        .list(config.task, Math.max(0, cycleAt(timing, slot) - 2))
+        .filter(({ cycle, key }) => {
+          const { voted, voteLost } = store.cycles.get(config.task, cycle) ?? {}
+          return key === 'vote' && voted == null && voteLost == null
+        })
+        .map(({ bytes }) => bytes)
+    }
+
+    async function makeTask(cid: string, others: string[], needless: AbortSignal): Promise<TaskVersion> {
       if (!config.followBundle && cid !== account.bundle.cid && cid !== account.formerBundle?.cid) {
         throw new BundleError(
           `the task has a new bundle, ${cid}, and this node was told to run none unread (--no-follow-bundle): read it, then start the node again`
@@ -609,7 +715,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         path: config.bundle,
         others,
         providers,
-        signal: stopping.signal,
+        signal: AbortSignal.any([stopping.signal, needless]),
         log,
         onWaiting: (reason) => events.emit('waiting', { for: 'bundle', reason })
       })
@@ -700,7 +806,8 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         finalizedCycle: finalizedCycle < 0 ? null : finalizedCycle,
         bundles: versions.list(),
         closedFrom: closedFrom ?? null,
-        notices: closedFrom == null ? [] : [whatNow(closedFrom)],
+        signing: guard.status(),
+        notices: [guard.notice(), closedFrom == null ? null : whatNow(closedFrom)].filter((notice) => notice != null),
         taskProcess: versions.of(workingCycle)?.runner.status() ?? null,
         ...stats(),
         sync: sync.counters(),
@@ -716,6 +823,9 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       if (stakes.isStaked(self) !== true) {
         return { ok: false, reason: 'no stake in the task' }
       }
+      if (guard.notice() != null) {
+        return { ok: false, reason: guard.notice()! }
+      }
       return peers.staked().length === 0 ? { ok: false, reason: 'no staked peer is connected' } : { ok: true, reason: 'working' }
     }
 
@@ -723,18 +833,23 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
       staker: self,
       events,
       status,
+      failed: guard.stopped,
       async start() {
         // first, as a port in use is the operator's to mend, and nothing has to be undone yet
         api = await startApi({ port: config.apiPort, dataDir: config.dataDir, status, healthy })
         started = true
         await slots.start()
         await stakes.refresh()
+        await guard.begin(slots.now() ?? 0)
         peers.refresh()
         await proofs.start()
         await hello.start()
         gossip.start()
         await sync.start()
         recall(slots.now() ?? 0)
+        if (!guard.isListening()) {
+          await sayAgain(slots.now() ?? 0)
+        }
         stakes.onRefresh(onStakes)
         await announce(true)
         events.emit('listening', {
@@ -750,8 +865,11 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
             sync.now(1).catch(() => {})
           }
         })
+        // whoever starts while another bundle waits is told of it, too
+        const startedIn = slots.now()
+        bundle = startedIn == null ? bundle : bundleOf(account, Math.max(0, cycleAt(timing, startedIn)))
         k2.watchTask(config.task, onTaskAccount)
-        await outbox.resume()
+        await outbox.resume(openVotes(slots.now() ?? 0))
         followTask(account)
         slots.on(onSlot)
         if (finalizedCycle >= 0 && account.finalized != null) {
@@ -780,6 +898,7 @@ export async function createNode({ config, log, parts = {} }: NodeInit): Promise
         await api?.stop()
         store.messages.flush()
         store.close()
+        unlockKey()
         if (started) {
           events.emit('stopped')
         }
@@ -807,12 +926,16 @@ function pacedBySlots(reader: TaskK2Reader, now: () => number | undefined): Task
   }
 }
 
+function keyPathOf(config: Config): string {
+  return config.key ?? join(config.dataDir, 'staking-key.json')
+}
+
 /** The operator's key, or one made on the first start. */
 async function stakingKey(config: Config): Promise<KeyPair> {
   if (config.key != null) {
     return readKeyFile(config.key)
   }
-  const path = join(config.dataDir, 'staking-key.json')
+  const path = keyPathOf(config)
   try {
     return await readKeyFile(path)
   } catch (err) {

@@ -4,6 +4,7 @@ import type { Timing } from '../clock/index.ts'
 import type { Proofs, ProviderHint } from '../proofs/index.ts'
 import { ProofUnavailableError } from '../proofs/index.ts'
 import {
+  type Block,
   type BuiltRecord,
   buildRecord,
   type CycleInputs,
@@ -11,9 +12,11 @@ import {
   type DistributionEntry,
   type DistributionInput,
   distributionInput,
+  encodeLedger,
   type GetBlock,
   type Heard,
   type Ledger,
+  nextLedger,
   offencesIn,
   type RecordContent,
   RecordMalformedError,
@@ -78,6 +81,12 @@ export interface Records {
   outcome(cid: CID, stakes: StakeSet): Promise<{ content: RecordContent; ledger: Ledger; tally: Tally }>
 }
 
+/** A record that is here, and its ledger. */
+interface Kept {
+  content: RecordContent
+  ledger: Ledger
+}
+
 /** Records are a few blocks of at most 256 KiB. */
 const FETCH_TIMEOUT_MS = 10_000
 /** Ledgers in memory: the one before, and those that proposals of this cycle come to. */
@@ -86,7 +95,7 @@ const KEPT_LEDGERS = 8
 export function createRecords(init: RecordsInit): Records {
   const { proofs, taskId, genesisHash, timing, largestSlash, verify, distribution, providers } = init
   const network = networkOf(genesisHash, taskId)
-  const ledgers = new Map<string, Promise<{ content: RecordContent; ledger: Ledger }>>()
+  const ledgers = new Map<string, Promise<Kept>>()
 
   const keep = async (cycle: number, cids: CID[]) => {
     for (const cid of cids) {
@@ -95,15 +104,56 @@ export function createRecords(init: RecordsInit): Records {
     }
   }
 
-  const load = async (cid: CID, timeoutMs: number) => {
+  const store = async (blocks: readonly Block[]) => {
+    for (const { cid, bytes } of blocks) {
+      await proofs.helia.blockstore.put(cid, bytes)
+    }
+  }
+
+  /** Keeps what we have made ourselves, and serves it. */
+  const keepMade = async (cycle: number, { blocks }: BuiltRecord) => {
+    await store(blocks)
+    await keep(
+      cycle,
+      blocks.map(({ cid }) => cid)
+    )
+  }
+
+  const load = async (cid: CID, timeoutMs: number): Promise<Kept> => {
     const get = blocksFrom(proofs, providers(), timeoutMs)
     const { content, blocks } = await readRecord(cid, get)
-    const { ledger, blocks: ledgerBlocks } = await readLedger(content.ledger, get, undefined, content)
+    const isNext = content.previous == null || ledgers.has(content.previous.toString())
+    const fetched = async () => {
+      const { ledger, blocks } = await readLedger(content.ledger, get, undefined, content)
+      return { ledger, blocks }
+    }
+    const { ledger, blocks: ledgerBlocks } =
+      (isNext ? await recomputed(content) : undefined) ??
+      (await fetched().catch(async (err) => {
+        const own = err instanceof ProofUnavailableError ? await recomputed(content) : undefined
+        if (own == null) {
+          throw err
+        }
+        return own
+      }))
     await keep(content.cycle, [...blocks, ...ledgerBlocks])
     return { content, ledger }
   }
 
-  const ensure = (cid: CID, timeoutMs = FETCH_TIMEOUT_MS) => {
+  /** The ledger of a record by the one before and what the record changes: nobody need give it. Undefined where that is not to be had either. */
+  const recomputed = async (content: RecordContent): Promise<{ ledger: Ledger; blocks: CID[] } | undefined> => {
+    const { previous, distribution: list, slashes, ledger: named } = content
+    const before: Ledger | undefined = previous == null ? new Map() : (await ensure(previous).catch(() => undefined))?.ledger
+    const ledger = before == null ? undefined : nextLedger(before, list, slashes)
+    const made = ledger == null ? [] : encodeLedger(ledger, taskId)
+    if (ledger == null || made[0]?.cid.equals(named) !== true) {
+      return undefined
+    }
+    await store(made)
+    return { ledger, blocks: made.map(({ cid }) => cid) }
+  }
+
+  const ensure = (cid: CID, timeoutMs = FETCH_TIMEOUT_MS): Promise<Kept> => {
     const key = cid.toString()
     let loading = ledgers.get(key)
     if (loading == null) {
@@ -155,13 +205,7 @@ export function createRecords(init: RecordsInit): Records {
       const inputs = await inputsOf(facts)
       const counted = tally(inputs)
       const built = buildRecord(inputs, counted, await distribution(distributionInput(inputs, counted)))
-      for (const { cid, bytes } of built.blocks) {
-        await proofs.helia.blockstore.put(cid, bytes)
-      }
-      await keep(
-        facts.cycle,
-        built.blocks.map(({ cid }) => cid)
-      )
+      await keepMade(facts.cycle, built)
       return built
     },
     async check(cid, facts, from, timeoutMs) {
@@ -173,6 +217,8 @@ export function createRecords(init: RecordsInit): Records {
         if (!check.ok && check.verdict === 'wrong') {
           return { verdict: 'wrong', reason: check.reason }
         }
+        // once it is finalized all that follows builds on its ledger, which its proposer may keep to itself
+        await keepMade(facts.cycle, check.built)
         const record = { cid: cid.toString(), root: check.root, totalRewards: check.totalRewards }
         return check.ok ? { verdict: 'right', record } : { verdict: 'incomplete', record, reason: check.reason }
       } catch (err) {

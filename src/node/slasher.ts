@@ -81,7 +81,9 @@ export function createSlasher({ k2, task, self, payer, stakers, apply, log, onAp
           onApplied?.(work.cycle, staker, { amount, signature })
         }
       } catch (err) {
-        const late = err instanceof REFUSALS.NothingToSlashError || err instanceof REFUSALS.BadProofError
+        const late = [REFUSALS.NothingToSlashError, REFUSALS.BadProofError, REFUSALS.SlashLimitError].some(
+          (refusal) => err instanceof refusal
+        )
         log[late ? 'debug' : 'warn']({ cycle: work.cycle, staker, reason: messageOf(err) }, 'a slash was not applied')
       }
     }

@@ -1,4 +1,4 @@
-import type { TaskAccount } from '../k2/settlement/index.ts'
+import { bundleOf, type TaskAccount } from '../k2/settlement/index.ts'
 import type { TaskRunner } from '../tasks/index.ts'
 import type { TaskHost } from './task-host.ts'
 
@@ -11,8 +11,8 @@ export interface TaskVersion {
 }
 
 export interface TaskVersionsInit {
-  /** Fetches a bundle, for as long as that takes, and starts it; the task's other one is told, too. */
-  make: (cid: string, others: string[]) => Promise<TaskVersion>
+  /** Fetches a bundle, until `signal` says that no cycle will run it, and starts it; the task's other one is told, too. */
+  make: (cid: string, others: string[], signal: AbortSignal) => Promise<TaskVersion>
   onReady: (cid: string) => void
   onFailed: (cid: string, reason: unknown) => void
 }
@@ -28,16 +28,18 @@ export interface TaskVersions {
   stop(): Promise<void>
 }
 
+interface Entry {
+  version?: TaskVersion
+  failed: boolean
+  /** a bundle that was given may give up its place to another before any cycle has run it */
+  needless: AbortController
+}
+
 /** A cycle is distributed two rounds after its own. */
 const LIVE_CYCLES = 3
 
-/** The bundle that counts for a cycle. Source: protocols/settlement/README.md, "What counts when". */
-export function bundleOf({ bundle, formerBundle }: Bundles, cycle: number): { cid: string; from: number } {
-  return bundle.from <= cycle || formerBundle == null ? bundle : formerBundle
-}
-
 export function createTaskVersions({ make, onReady, onFailed }: TaskVersionsInit): TaskVersions {
-  const versions = new Map<string, { version?: TaskVersion; failed: boolean }>()
+  const versions = new Map<string, Entry>()
   let task: Bundles | undefined
   let stopped = false
 
@@ -45,9 +47,9 @@ export function createTaskVersions({ make, onReady, onFailed }: TaskVersionsInit
 
   const begin = (cid: string, of: Bundles) => {
     const others = named(of).flatMap((other) => (other.cid === cid ? [] : [other.cid]))
-    const entry: { version?: TaskVersion; failed: boolean } = { failed: false }
+    const entry: Entry = { failed: false, needless: new AbortController() }
     versions.set(cid, entry)
-    make(cid, others).then(
+    make(cid, others, entry.needless.signal).then(
       async (version) => {
         if (stopped || versions.get(cid) !== entry) {
           await version.runner.stop()
@@ -58,7 +60,7 @@ export function createTaskVersions({ make, onReady, onFailed }: TaskVersionsInit
       },
       (err) => {
         entry.failed = true
-        if (!stopped) {
+        if (!stopped && versions.get(cid) === entry) {
           onFailed(cid, err)
         }
       }
@@ -81,9 +83,10 @@ export function createTaskVersions({ make, onReady, onFailed }: TaskVersionsInit
           begin(cid, said)
         }
       }
-      for (const [cid, { version }] of [...versions]) {
+      for (const [cid, { version, needless }] of [...versions]) {
         if (!needed.has(cid)) {
           versions.delete(cid)
+          needless.abort()
           void version?.runner.stop()
         }
       }

@@ -7,7 +7,7 @@ import { signedWindowOf, type Timing, within } from '../clock/index.ts'
 import { KINDS, type Message, type Network, networkOf, open, type Verify, verifySignature } from '../wire/index.ts'
 import { type DistributionEntry, type DistributionInput, distributionInput } from './distribution-input.ts'
 import { DistributionError } from './errors.ts'
-import { buildRecord, encodeRecord, type RecordContent } from './record.ts'
+import { type BuiltRecord, buildRecord, encodeRecord, type RecordContent } from './record.ts'
 import { type CycleInputs, type Tally, tally } from './tally.ts'
 
 export interface CheckTools {
@@ -31,9 +31,18 @@ export interface Heard {
  * came too late; others may have heard otherwise, so who sees the others agree can still vote for it.
  */
 export type RecordCheck =
-  | { ok: true; cid: CID; root: Uint8Array; totalRewards: bigint; totalSlashed: bigint; tally: Tally }
+  | ({ ok: true; tally: Tally } & Recomputed)
   | { ok: false; verdict: 'wrong'; reason: string }
-  | { ok: false; verdict: 'incomplete'; reason: string; cid: CID; root: Uint8Array; totalRewards: bigint; totalSlashed: bigint }
+  | ({ ok: false; verdict: 'incomplete'; reason: string } & Recomputed)
+
+/** `built`: what the checker has made itself, the ledger's blocks too, which a proposer need not have given. */
+export interface Recomputed {
+  cid: CID
+  root: Uint8Array
+  totalRewards: bigint
+  totalSlashed: bigint
+  built: BuiltRecord
+}
 
 /**
  * @param content - as `readRecord` gives it
@@ -58,9 +67,9 @@ export async function checkRecord(content: RecordContent, own: CycleInputs & Hea
   const theirs = { ...own, messages }
   const result = tally(theirs)
   const distribution = await tools.distribution(distributionInput(theirs, result))
-  let recomputed: ReturnType<typeof buildRecord>
+  let built: BuiltRecord
   try {
-    recomputed = buildRecord(theirs, result, distribution)
+    built = buildRecord(theirs, result, distribution)
   } catch (err) {
     if (err instanceof DistributionError) {
       return wrong(err.message)
@@ -68,15 +77,16 @@ export async function checkRecord(content: RecordContent, own: CycleInputs & Hea
     throw err
   }
   const cid = encodeRecord(content)[0]!.cid
-  if (!recomputed.cid.equals(cid)) {
-    return wrong(`it does not recompute: ${firstDifference(content, recomputed.content)}`)
+  if (!built.cid.equals(cid)) {
+    return wrong(`it does not recompute: ${firstDifference(content, built.content)}`)
   }
-  const { root, totalRewards, totalSlashed } = recomputed
+  const { root, totalRewards, totalSlashed } = built
+  const recomputed = { cid, root, totalRewards, totalSlashed, built }
   const untimely = missingMessage(messages, result, own) ?? lateSubmission(result, own)
   if (untimely != null) {
-    return { ok: false, verdict: 'incomplete', reason: untimely, cid, root, totalRewards, totalSlashed }
+    return { ok: false, verdict: 'incomplete', reason: untimely, ...recomputed }
   }
-  return { ok: true, cid, root, totalRewards, totalSlashed, tally: result }
+  return { ok: true, tally: result, ...recomputed }
 }
 
 /** Whether the record is about the cycle that we are about, and builds on what we know. */
@@ -168,11 +178,27 @@ function lateSubmission({ messages, rejected }: Tally, { timely }: Heard): strin
   return late == null ? null : `it holds the submission ${late.id} of ${late.signer}, which came too late to be audited`
 }
 
-/** Names the field in which two contents differ, for the log. */
+/** Says where two contents differ first and what each has there, for the log: cut, as one of them is somebody else's. */
 function firstDifference(theirs: RecordContent, ours: RecordContent): string {
   const text = (value: unknown) =>
     JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? v.toString() : v instanceof Uint8Array ? Buffer.from(v).toString('hex') : v))
-  const names = Object.keys(ours) as Array<keyof RecordContent>
-  const differing = names.find((name) => text(theirs[name]) !== text(ours[name]))
-  return differing == null ? 'another encoding' : `another ${differing}`
+  const name = (Object.keys(ours) as Array<keyof RecordContent>).find((name) => text(theirs[name]) !== text(ours[name]))
+  if (name == null) {
+    return 'another encoding'
+  }
+  const [mine, other]: [unknown, unknown] = [ours[name], theirs[name]]
+  const lists = Array.isArray(mine) && Array.isArray(other) ? { mine, other } : null
+  const at =
+    lists == null
+      ? -1
+      : Array.from({ length: lists.mine.length + 1 }, (_, i) => i).find((i) => text(lists.mine[i]) !== text(lists.other[i]))!
+  const [here, there] = lists == null ? [mine, other] : [lists.mine[at], lists.other[at]]
+  const said = (value: unknown): string => {
+    const { staker, amount } = (value ?? {}) as Partial<DistributionEntry>
+    const change = amount == null ? '' : name === 'slashes' || amount < 0n ? `loses ${amount < 0n ? -amount : amount}` : `gets ${amount}`
+    const whole = value == null ? 'nothing' : staker == null ? (text(value) ?? '').replaceAll('"', '') : `${staker} ${change}`
+    const plain = whole.replace(/[^\x20-\x7e]/g, '?')
+    return plain.length > 100 ? `${plain.slice(0, 60)}... (${plain.length} characters)` : plain
+  }
+  return `another ${name}${lists == null ? '' : `[${at}]`}: ${said(here)} here, ${said(there)} in the record`
 }

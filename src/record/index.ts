@@ -41,6 +41,7 @@ export {
   LARGEST_SLASH,
   offencesIn,
   type PreviousRecord,
+  partOf,
   RECORDED_KINDS,
   type Rejection,
   type RejectionReason,

@@ -47,9 +47,11 @@ export function tickAudit(init: RoundsInit, state: CycleState, slot: number): Ro
     }
   }
   if (slot >= schedule.challengeSlot + schedule.deliverySlots) {
-    // all challenges are in; who got the proof meanwhile serves it
-    for (const id of state.contested) {
-      effects.push(...lookAgain(state, id, slot))
+    // all challenges are in, and who got a proof meanwhile serves it: nothing is called unavailable after one look alone
+    for (const [id, { result, thorough }] of state.audits) {
+      if (!thorough && (state.contested.has(id) || result?.finding === 'unavailable')) {
+        effects.push(...lookAgain(state, id, slot))
+      }
     }
   }
   return [...effects, ...accuse(state, slot), ...respond(init, state, slot), ...look(init, state, slot)]
@@ -146,16 +148,15 @@ export function onAudited(state: CycleState, event: Extract<RoundsEvent, { type:
   }
   audited.running = false
   audited.result = { finding, reason }
-  const effects: RoundsEffect[] = [
+  // what is bad is challenged as soon as it is known not to be our own fault: with the next step of the cycle
+  return [
     { type: 'note', cycle: state.cycle, note: { event: 'audited', subject: subject.signer, finding, reason, purpose: audited.purpose } }
   ]
-  // what is bad is challenged as soon as it is known not to be our own fault: with the next step of the cycle
-  return effects
 }
 
 /**
- * Challenges what is bad by our own draw, whoever else has: another's challenge may be one that the others do not heed. A proof that did not come may be our own network's fault, so that
- * is said when another look got through, or all are over.
+ * Challenges what is bad by our own draw, whoever else has: another's challenge may be one that the others do not heed. A proof that
+ * did not come may be our own network's fault, so that is said when another look got through, or all are over.
  */
 function accuse(state: CycleState, slot: number): RoundsEffect[] {
   if (slot >= state.schedule.challengeSlot) {
@@ -215,7 +216,15 @@ function audit(state: CycleState, id: string, slot: number, purpose: AuditPurpos
   const { challengeSlot, finalSlot, verdictsEndSlot } = state.schedule
   const submission = state.messages.get(id)!.message
   const before = state.audits.get(id)
-  const audited: AuditState = { running: true, since: slot, purpose: before?.purpose ?? purpose, again, result: before?.result ?? null }
+  const thorough = purpose === 'challenge'
+  const audited: AuditState = {
+    running: true,
+    since: slot,
+    purpose: before?.purpose ?? purpose,
+    again,
+    thorough,
+    result: before?.result ?? null
+  }
   state.audits.set(id, audited)
   // a sampled proof that has not come while there is time to challenge counts as unavailable; whatever is found must be known in the
   // last slot in which it can be said

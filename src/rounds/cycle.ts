@@ -11,6 +11,8 @@ export interface AuditState {
   purpose: AuditPurpose
   /** Whether we have looked again, after a response or when all challenges were in. */
   again: boolean
+  /** Whether this look goes on until *unavailable* is final. */
+  thorough: boolean
   result: { finding: Finding | 'abstained'; reason: string } | null
 }
 

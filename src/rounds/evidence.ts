@@ -1,9 +1,16 @@
-import { KINDS, LIMITS, type Message } from '../wire/index.ts'
+import { KINDS, LIMITS, type Message, offenceOf } from '../wire/index.ts'
 import { type CycleState, staked } from './cycle.ts'
 import type { RoundsEffect, RoundsInit } from './types.ts'
 
 /** Two different messages where one may be: the pair is evidence that convicts before anyone. */
-export function onEquivocation(init: RoundsInit, state: CycleState, first: Message, second: Message, slot: number): RoundsEffect[] {
+export function onEquivocation(
+  init: RoundsInit,
+  state: CycleState,
+  next: CycleState | undefined,
+  first: Message,
+  second: Message,
+  slot: number
+): RoundsEffect[] {
   const recorded = KINDS[first.kind].recorded
   if (recorded) {
     if (state.equivocators.has(first.signer)) {
@@ -12,7 +19,8 @@ export function onEquivocation(init: RoundsInit, state: CycleState, first: Messa
     state.equivocators.add(first.signer)
   }
   const note: RoundsEffect = { type: 'note', cycle: state.cycle, note: { event: 'equivocated', staker: first.signer, key: first.kind } }
-  if (first.signer === init.self) {
+  const known = (recorded ? state : next)?.evidence.has(offenceOf({ offender: first.signer, kind: first.kind, cycle: state.cycle }))
+  if (first.signer === init.self || known === true) {
     return [note]
   }
   // what is said while a record is agreed on comes too late for that record, and counts in the next

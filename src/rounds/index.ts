@@ -47,6 +47,7 @@ export function createRounds(init: RoundsInit): Rounds {
   const cycles = new Map<number, CycleState>()
   let slot = -1
   let closedFrom = Number.POSITIVE_INFINITY
+  let silentUntil = -1
 
   const cycleOf = (cycle: number): CycleState => {
     let state = cycles.get(cycle)
@@ -102,6 +103,9 @@ export function createRounds(init: RoundsInit): Rounds {
       state.asked.stakes = true
       return [{ type: 'need-stakes', cycle: state.cycle }]
     }
+    if (slot < silentUntil) {
+      return []
+    }
     return [
       ...tickSubmission(init, state, slot),
       ...tickAudit(init, state, slot),
@@ -131,7 +135,9 @@ export function createRounds(init: RoundsInit): Rounds {
         state.quorums.addTwoFaced(message.signer, message.body.approval!.attempt, event.slot, state.stakes)
       }
     }
-    return earlier != null ? onEquivocation(init, state, earlier, message, slot) : onFirst(state, message, event.slot)
+    return earlier != null
+      ? onEquivocation(init, state, cycles.get(state.cycle + 1), earlier, message, slot)
+      : onFirst(state, message, event.slot)
   }
 
   const onFirst = (state: CycleState, message: Message, heard: number): RoundsEffect[] => {
@@ -177,7 +183,7 @@ export function createRounds(init: RoundsInit): Rounds {
     return before != null && refutedIn(before).has(challenger) ? 1 : AUDITS_PER_CYCLE
   }
 
-  return {
+  const machine: Rounds = {
     cycles: () => cycles,
     handle(event) {
       switch (event.type) {
@@ -185,6 +191,9 @@ export function createRounds(init: RoundsInit): Rounds {
           // a clock that had followed a lie begins anew: what was promised meanwhile stays promised
           slot = event.back === true ? -1 : slot
           return tick(event.slot, event.connected ?? true)
+        case 'silent-until':
+          silentUntil = event.slot
+          return []
         case 'closed-from':
           closedFrom = Math.min(closedFrom, event.cycle)
           for (const cycle of [...cycles.keys()].filter((begun) => begun >= closedFrom)) {
@@ -234,4 +243,14 @@ export function createRounds(init: RoundsInit): Rounds {
       }
     }
   }
+  return {
+    ...machine,
+    handle(event) {
+      const effects = machine.handle(event)
+      return slot < silentUntil ? effects.filter(({ type }) => KEPT_WHEN_SILENT.has(type)) : effects
+    }
+  }
 }
+
+/** What is wanted of a node that says nothing: that it follows, no more. */
+const KEPT_WHEN_SILENT = new Set<RoundsEffect['type']>(['need-stakes', 'note', 'closed'])

@@ -42,6 +42,8 @@ export type RoundsEvent =
   | { type: 'base'; cycle: number; base: Base }
   /** K2 has a quorum for a record of the cycle: there is nothing left to agree on. */
   | { type: 'finalized'; cycle: number }
+  /** Before this slot the node says nothing: its key may have spoken elsewhere. Infinity: never again. */
+  | { type: 'silent-until'; slot: number }
   /** The task is closed: nothing is done in this cycle and those after it. */
   | { type: 'closed-from'; cycle: number }
   /** A verified message: shape, signer's stake, window, quota and signature were checked (src/gossip). */

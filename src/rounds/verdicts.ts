@@ -25,13 +25,16 @@ export function tickVerdicts(init: RoundsInit, state: CycleState, slot: number):
   const found: Array<{ place: number; finding: Finding; contested: boolean }> = []
   // late ones too: what came too late to us, others may have had in time and approve
   for (const submission of standing(state)) {
-    const result = state.audits.get(submission.id)?.result
+    const audited = state.audits.get(submission.id)
+    const result = audited?.result
     const place = places.get(submission.signer)
     const contested = state.contested.has(submission.id) || against.has(submission.signer)
-    if (result == null || result.finding === 'abstained' || place == null || submission.signer === init.self) {
+    if (audited == null || result == null || result.finding === 'abstained' || place == null || submission.signer === init.self) {
       continue
     }
-    if ((result.finding === 'unavailable' && ownFault) || (result.finding === 'valid' && !contested)) {
+    // missing is what did not come in all the time that there is, and not for our own fault
+    const missing = audited.thorough && !audited.running && !ownFault
+    if ((result.finding === 'unavailable' && !missing) || (result.finding === 'valid' && !contested)) {
       continue
     }
     found.push({ place, finding: result.finding, contested })

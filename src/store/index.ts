@@ -11,10 +11,11 @@
  * store.close()
  * ```
  */
-import { mkdirSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { SignerLog } from '../identity/index.ts'
+import { durably } from './durably.ts'
 import { StoreError } from './errors.ts'
 import { type KeyValue, keyValueIn } from './key-value.ts'
 import { type CycleLog, cycleLogIn, type MessageLog, messageLogIn, signerLogIn } from './logs.ts'
@@ -24,17 +25,36 @@ export { type KeyValue, QuotaExceededError } from './key-value.ts'
 export type { CycleEntry, CycleLog, MessageLog, StoredMessage } from './logs.ts'
 
 /** Raised when the tables change; an older or newer file is refused rather than guessed at. */
-const SCHEMA_VERSION = 1
+const SCHEMA_VERSION = 2
 
 const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS signed (task TEXT, cycle INTEGER, key TEXT, hash TEXT NOT NULL, PRIMARY KEY (task, cycle, key)) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS signed (task TEXT, cycle INTEGER, key TEXT, hash TEXT NOT NULL, bytes BLOB, PRIMARY KEY (task, cycle, key)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS message (task TEXT, cycle INTEGER, id TEXT, bytes BLOB NOT NULL, slot INTEGER NOT NULL, PRIMARY KEY (task, cycle, id)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS cycle (task TEXT, cycle INTEGER, entry TEXT NOT NULL, PRIMARY KEY (task, cycle)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS kv (space TEXT, key TEXT, value BLOB NOT NULL, PRIMARY KEY (space, key)) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 `
+
+/** Says outside of the database that there was one, so that an empty one is not taken for a new one. */
+const MARKER = 'node.sqlite.made'
+const MARKER_TEXT = `A node has kept its log of what it signed in node.sqlite in this folder. If that file is lost or empty, the node sees by
+this one that it was there, and listens for three rounds before it signs again. Leave it here.
+`
+/** What every node has made beside its database since before there was a marker. */
+const TRACES = [MARKER, 'node-key', 'blocks']
+
+/**
+ * Where the log of what was signed comes from: `kept` by this node and to be believed, `new` with the data directory, or
+ * made anew because it was `lost`.
+ */
+export type Origin = 'kept' | 'new' | 'lost'
 
 export interface Store {
   signerLog: SignerLog
+  /** Stays `new` or `lost` over restarts until `trustLog`. */
+  origin(): Origin
+  /** From now on the log tells all that this key may still be held to. Durable. */
+  trustLog(): void
   messages: MessageLog
   cycles: CycleLog
   /**
@@ -54,6 +74,7 @@ export interface Store {
  */
 export function openStore({ dir }: { dir: string }): Store {
   const path = join(dir, 'node.sqlite')
+  const before = [path, ...TRACES.map((name) => join(dir, name))].some((trace) => existsSync(trace))
   let db: DatabaseSync | undefined
   try {
     mkdirSync(dir, { recursive: true, mode: 0o700 })
@@ -62,7 +83,7 @@ export function openStore({ dir }: { dir: string }): Store {
     // a commit survives a kill; what must survive a power cut too is written `durably`
     db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;')
     const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number }
-    if (version !== 0 && version !== SCHEMA_VERSION) {
+    if (version > SCHEMA_VERSION) {
       throw new StoreError(
         `the data directory ${dir} was written by another version of koii-mesh (store ${version}, this one reads ${SCHEMA_VERSION}): run that version, or choose another --data-dir`
       )
@@ -71,7 +92,8 @@ export function openStore({ dir }: { dir: string }): Store {
     if (check.quick_check !== 'ok') {
       throw new Error(check.quick_check)
     }
-    db.exec(`BEGIN IMMEDIATE; ${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`)
+    makeTables(db, version === 0 ? (before ? 'lost' : 'new') : 'kept')
+    leaveMarker(join(dir, MARKER))
   } catch (err) {
     db?.close() // or its lock would outlive the refusal
     throw explain(err, dir, path)
@@ -81,6 +103,8 @@ export function openStore({ dir }: { dir: string }): Store {
   const usage = new Map<string, number>()
   return {
     signerLog: signerLogIn(opened),
+    origin: () => (opened.prepare("SELECT value FROM meta WHERE key = 'origin'").get() as { value: Origin }).value,
+    trustLog: () => durably(opened, () => opened.exec("UPDATE meta SET value = 'kept' WHERE key = 'origin'")),
     messages,
     cycles: cycleLogIn(opened),
     keyValue: (space, quotaBytes, durable) => keyValueIn(opened, space, usage, quotaBytes, durable),
@@ -94,6 +118,30 @@ export function openStore({ dir }: { dir: string }): Store {
   }
 }
 
+/** Makes the tables, or carries over those of version 1, whose log had the hashes alone. */
+function makeTables(db: DatabaseSync, origin: Origin): void {
+  db.exec(`BEGIN IMMEDIATE; ${SCHEMA}`)
+  const columns = db.prepare('PRAGMA table_info(signed)').all() as Array<{ name: string }>
+  if (!columns.some(({ name }) => name === 'bytes')) {
+    db.exec('ALTER TABLE signed ADD COLUMN bytes BLOB')
+  }
+  db.prepare("INSERT OR IGNORE INTO meta (key, value) VALUES ('origin', ?)").run(origin)
+  db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`)
+}
+
+function leaveMarker(path: string): void {
+  if (existsSync(path)) {
+    return
+  }
+  const file = openSync(path, 'w', 0o600)
+  try {
+    writeSync(file, MARKER_TEXT)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+}
+
 function explain(err: unknown, dir: string, path: string): StoreError {
   if (err instanceof StoreError) {
     return err
@@ -102,13 +150,18 @@ function explain(err: unknown, dir: string, path: string): StoreError {
   if (/locked|busy/i.test(message)) {
     return new StoreError(`the data directory ${dir} is in use by another running node: stop that one, or choose another --data-dir`)
   }
-  if (/EACCES|EPERM|EEXIST|ENOTDIR|EROFS|ENOSPC|unable to open/i.test(message)) {
+  if (/ENOSPC|disk is full|EROFS|readonly|disk I\/O error/i.test(message)) {
+    return new StoreError(
+      `the data directory ${dir} cannot be written to (${message}): make room on its disk, or make it writable. Leave ${path} where it is: it holds the log of what this node signed`
+    )
+  }
+  if (/EACCES|EPERM|EEXIST|ENOTDIR|unable to open/i.test(message)) {
     return new StoreError(
       `cannot use the data directory ${dir} (${message}): check that it is a folder that you may write to, or choose another --data-dir`
     )
   }
   return new StoreError(
     `the data directory ${dir} is damaged (${message}). Nothing was changed. Move ${path} away and start again: the node takes the round up from its peers and K2, ` +
-      'but stay out for three rounds with this key, as its log of what it signed is in that file'
+      'and with this key listens for three rounds before it signs, as its log of what it signed is in that file'
   )
 }

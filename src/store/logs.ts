@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import type { SignerLog } from '../identity/index.ts'
+import type { Logged, SignerLog } from '../identity/index.ts'
 import { durably } from './durably.ts'
 
 export interface StoredMessage {
@@ -31,13 +31,24 @@ export interface CycleLog {
   list(task: string, limit: number): Array<{ cycle: number; entry: CycleEntry }>
 }
 
+/** Cycles behind the one that is pruned to which is looked: a node that was down for longer leaves a few bytes more. */
+const PRUNED_CYCLES = 1_000
+
 export function signerLogIn(db: DatabaseSync): SignerLog {
   const get = db.prepare('SELECT hash FROM signed WHERE task = ? AND cycle = ? AND key = ?')
-  const put = db.prepare('INSERT INTO signed (task, cycle, key, hash) VALUES (?, ?, ?, ?)')
+  const put = db.prepare('INSERT INTO signed (task, cycle, key, hash, bytes) VALUES (?, ?, ?, ?, ?)')
+  const list = db.prepare('SELECT cycle, key, bytes FROM signed WHERE task = ? AND cycle >= ? AND bytes IS NOT NULL ORDER BY cycle, key')
+  const dropAgain = db.prepare("DELETE FROM signed WHERE task = ? AND cycle >= ? AND cycle < ? AND key LIKE 'again/%'")
+  const dropBytes = db.prepare('UPDATE signed SET bytes = NULL WHERE task = ? AND cycle >= ? AND cycle < ? AND bytes IS NOT NULL')
   return {
     get: (task, cycle, key) => (get.get(task, cycle, key) as { hash: string } | undefined)?.hash,
-    put: (task, cycle, key, hash) => {
-      durably(db, () => put.run(task, cycle, key, hash))
+    put: (task, cycle, key, hash, bytes) => {
+      durably(db, () => put.run(task, cycle, key, hash, bytes))
+    },
+    list: (task, fromCycle) => list.all(task, fromCycle) as unknown as Logged[],
+    prune: (task, cycle) => {
+      dropAgain.run(task, cycle - PRUNED_CYCLES, cycle)
+      dropBytes.run(task, cycle - PRUNED_CYCLES, cycle)
     }
   }
 }

@@ -8,13 +8,16 @@ export class DistributionError extends Error {
 const AMOUNT = /^-?(0|[1-9]\d{0,19})$/
 
 /**
- * What a task without its own `distribution` gets: the bounty in equal parts to everyone whose submission was accepted.
- * The remainder of the division stays in the pot.
+ * What a task without its own `distribution` gets: the bounty to everyone whose submission was accepted, in proportion to
+ * stake, each part rounded down. The remainder of the division stays in the pot.
  */
 export function defaultDistribution({ bounty, submissions }: DistributionInput): DistributionEntry[] {
-  const accepted = [...new Set(submissions.map(({ staker }) => staker))].sort()
-  const share = accepted.length === 0 ? 0n : BigInt(bounty) / BigInt(accepted.length)
-  return share === 0n ? [] : accepted.map((staker) => ({ staker, amount: share }))
+  const stakes = new Map(submissions.map(({ staker, stake }) => [staker, BigInt(stake)]))
+  const total = [...stakes.values()].reduce((sum, stake) => sum + stake, 0n)
+  return [...stakes]
+    .map(([staker, stake]) => ({ staker, amount: total === 0n ? 0n : (BigInt(bounty) * stake) / total }))
+    .filter(({ amount }) => amount > 0n)
+    .sort((a, b) => (a.staker < b.staker ? -1 : 1))
 }
 
 /**

@@ -12,7 +12,7 @@
  * await runner.stop()
  * ```
  *
- *   runner ── process ── frames ⇢ child/entry ── bundle
+ *   runner ── process ── frames ⇢ child/entry ── bundle            (distribution: ── interpreter ── bundle)
  *                │                     │
  *             services  ⇠ requests ────┘        (kv, proofs, k2)
  *
@@ -33,3 +33,4 @@ export {
   type TaskRunnerStatus
 } from './runner.ts'
 export { NotInProofError, scopeProofs } from './scope.ts'
+export { trialDistribution } from './trial.ts'

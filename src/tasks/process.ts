@@ -32,7 +32,7 @@ export interface TaskProcessInit {
   folder: string
   child: ChildFiles
   bundlePath: string
-  /** frozen: no services, no clock, randomness from the seed */
+  /** frozen: in the interpreter, without services */
   mode: 'work' | 'frozen'
   network: boolean
   /** JavaScript heap, MiB */
@@ -135,7 +135,9 @@ function spawnChild(init: TaskProcessInit): ChildProcessWithoutNullStreams {
       // Scavenges more often, for some megabytes less in each of many processes
       '--max-semi-space-size=4',
       '--v8-pool-size=1',
-      init.child.entry
+      ...(init.mode === 'frozen' ? init.child.interpreter.flags : []),
+      init.child.entry,
+      ...(init.mode === 'frozen' ? init.child.interpreter.modules : [])
     ],
     {
       cwd: init.folder,

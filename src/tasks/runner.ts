@@ -44,9 +44,12 @@ const DEFAULT_TIMEOUTS_MS: Record<TaskFunction, number> = {
   task: 300_000,
   submission: 30_000,
   audit: 30_000,
-  distribution: 10_000
+  // only against what hangs for this machine's own reasons: what ends a distribution is its count of steps
+  distribution: 120_000
 }
 const DEFAULT_MAX_MEMORY_MB = 512
+/** Beside Node's own: the interpreter's 256 MiB, and its input and output on their way; not the operator's to lower, as it would be a vote. */
+const INTERPRETER_MEMORY_MB = 512
 const DEFAULT_START_TIMEOUT_MS = 15_000
 const DEFAULT_IDLE_STOP_MS = 30_000
 
@@ -128,7 +131,7 @@ const failed = (reason: FailureReason, detail: string, ending?: EndingName): Fai
  *
  *              ┌─ work lane ──── one process: setup, task, submission
  *   runner ────┼─ audit lane ─── one process: setup, audit; ended when idle
- *              └─ frozen ─────── a fresh process for each distribution
+ *              └─ frozen ─────── a fresh process with a fresh interpreter for each distribution
  *
  * Two lanes, because an audit is fed by somebody else: a submission that makes the audit hang or crash must not cost
  * the auditor its own work. A call that was under way beside the one that ended their process runs again, once, in a
@@ -170,8 +173,8 @@ export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner
       bundlePath,
       mode,
       network: mode === 'work' && description?.manifest.network === true && init.allowNetwork === true,
-      memoryMb: Math.min(memoryMb, maxMemoryMb),
-      memoryCapped: memoryMb > maxMemoryMb,
+      memoryMb: mode === 'frozen' ? INTERPRETER_MEMORY_MB : Math.min(memoryMb, maxMemoryMb),
+      memoryCapped: mode !== 'frozen' && memoryMb > maxMemoryMb,
       startTimeoutMs: init.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS,
       taskId,
       staker,
@@ -189,7 +192,7 @@ export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner
     live.delete(ending)
   }
 
-  /** Runs in the frozen world, so that a manifest cannot depend on the node either. */
+  /** In the interpreter, so that a manifest cannot depend on the node either. */
   async function describe(): Promise<Outcome<Description>> {
     const started = start('frozen', null, '')
     const outcome = await started.ready
@@ -505,7 +508,7 @@ export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner
               timing: null,
               argument: input,
               proofs: null,
-              timeoutMs: timeoutOf('distribution', known.value.manifest, options),
+              timeoutMs: timeoutOf('distribution', null, options),
               signal: options?.signal
             })
           : loaded

@@ -29,6 +29,7 @@ import {
   fundTask,
   instructionName,
   PROGRAM_ID,
+  SLASH_UNITS,
   stakeAddress,
   stake as stakeInstruction,
   TASK_BYTES,
@@ -260,6 +261,9 @@ async function run(
         ...timing,
         bountyPerRound: init.bounty ?? BOUNTY_ROE,
         minStake: ROE_PER_KOII,
+        // slashes are applied once, at the end, and nobody's stake is at anybody's mercy
+        largestSlash: SLASH_UNITS,
+        bundleNotice: 1,
         bundle
       }),
       fundTask({ task: task.address, payer: wallet.address, amount: FUND_ROE })
@@ -696,7 +700,7 @@ async function run(
       const amount = (await client.stake(task.address, staker))?.appliedSlash ?? 0n
       if (amount > 0n) {
         slashed.set(staker, amount)
-        tell('slashed', { node: staker, roe: amount }, `${nameOf(staker)} lost ${roeToKoii(amount)} KOII of its stake to the pot`)
+        tell('slashed', { node: staker, roe: amount }, `${nameOf(staker)} lost ${roeToKoii(amount)} KOII of its stake, which nobody gets`)
       }
     }
     paidOut = true

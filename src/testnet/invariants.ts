@@ -101,7 +101,7 @@ function money({ money: { genesis, now, fees }, pot, records, onK2 }: RunFacts):
     return `genesis made ${genesis} ROE, there are ${now} and ${fees} went to fees: ${genesis - now - fees} are missing`
   }
   if (pot != null && pot.lamports - pot.rentReserve !== pot.funded - pot.claimed + pot.slashed) {
-    return `the pot holds ${pot.lamports - pot.rentReserve} ROE, ${pot.funded} were put in and ${pot.claimed} taken out`
+    return `the pot holds ${pot.lamports - pot.rentReserve} ROE, ${pot.funded} were put in, ${pot.claimed} claimed and ${pot.slashed} slashed`
   }
   const last = records.at(-1)
   if (last == null) {

@@ -55,6 +55,7 @@ export function createLedgerCheck({ k2, task, genesisHash, timing, auditor, prov
         ledger,
         stakes,
         totalStake,
+        largestSlash: account.largestSlash,
         stakers,
         bounty,
         messages: [],

@@ -145,7 +145,7 @@ export function picture(state: ViewState | SetupView, columns: number): string {
     table.toString(),
     ...latest(state.messages),
     'Join it from another terminal:',
-    `  koii-mesh start --k2 ${state.url} --task ${state.task} --allow-private --stake 10 --airdrop`,
+    `  koii-mesh start --k2 ${state.url} --task ${state.task} --allow-private --stake 10 --accept-short-notice --airdrop`,
     'Ctrl+C stops everything.'
   ].join('\n')
 }

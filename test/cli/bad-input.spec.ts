@@ -55,7 +55,8 @@ describe('CLI: bad input', function () {
 
   /** One line on standard error, nothing on standard output, and the status that tells usage from failure. */
   async function expectRefusal(args: string[], code: 1 | 2, says: RegExp[], env?: Record<string, string>): Promise<void> {
-    const result = await run(args, { cwd: dir, ...(env == null ? {} : { env }) })
+    // a home of its own: what lies in the real one is not this test's
+    const result = await run(args, { cwd: dir, env: { HOME: dir, XDG_DATA_HOME: join(dir, 'data'), ...env } })
     const shown = `koii-mesh ${args.join(' ')}\n${result.stderr}`
     expect(result.stderr.endsWith('\n'), shown).to.equal(true)
     expect(result.stderr.trimEnd().split('\n'), shown).to.have.length(1)
@@ -167,7 +168,8 @@ describe('CLI: bad input', function () {
     it('more stake than money', async () => {
       const poor = join(dir, 'poor.json')
       await writeKeyFile(poor, generateKeyPair())
-      await expectRefusal(['stake', '--k2', url, '--task', task, '--amount', '5', '--key', poor], 1, [/not enough KOII/, /fund/])
+      // people are told the task’s terms before the money is looked for
+      await expectRefusal(['stake', '--json', '--k2', url, '--task', task, '--amount', '5', '--key', poor], 1, [/not enough KOII/, /fund/])
     })
   })
 

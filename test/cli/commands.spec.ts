@@ -77,10 +77,12 @@ describe('CLI: commands', function () {
       )
       expect(made).to.include({ name: 'k2-index', bounty: '2500000000', funded: '100000000000' })
       expect(made.bundle).to.match(/^baf/)
+      expect(made).to.include({ largestSlash: 1000, bundleNotice: 8 })
 
       const { tasks } = await json('task', 'list')
       expect(tasks).to.have.length(1)
       expect(tasks[0]).to.include({ task: made.task, bundle: made.bundle, roundSlots: 60, stakers: 0, stake: '0', pot: '100000000000' })
+      expect(tasks[0]).to.include({ largestSlash: 1000, bundleNotice: 8, nextBundle: null, slashed: '0' })
 
       const staker = (await readKeyFile(key)).address
       const little = await run(['stake', '--k2', url, '--task', made.task, '--amount', '2', '--key', key, '--wallet', wallet, '--airdrop'])
@@ -102,6 +104,40 @@ describe('CLI: commands', function () {
       expect(table.code).to.equal(0)
       expect(table.stdout).to.include(staker)
       expect(table.stdout).to.include('4 KOII')
+    })
+
+    it('a notice too short to leave in: no task is created with it and nobody stakes on one, unless both say so', async () => {
+      const create = ['task', 'create', '--k2', url, '--bundle', 'k2-index', '--wallet', wallet, '--airdrop', '--bundle-notice', '7']
+      const refused = await run(create)
+      expect(refused.code).to.equal(2)
+      expect(refused.stderr).to.match(/^koii-mesh: a notice of 7 rounds is too short to leave in.*--bundle-notice 8.*--short-notice\n$/)
+      const { task } = await json(...create.filter((one) => one !== '--k2' && one !== url), '--short-notice', '--largest-slash', '250')
+      const list = await run(['task', 'list', '--k2', url])
+      expect(list.stdout)
+        .to.match(/largest slash.*notice/)
+        .and.to.match(/2\.5 %.*7 rounds/)
+        .and.to.match(/10 %.*8 rounds/)
+
+      const stake = ['stake', '--k2', url, '--task', task, '--amount', '4', '--key', key, '--wallet', wallet]
+      const unaware = await run(stake)
+      expect(unaware.code).to.equal(2)
+      expect(unaware.stdout).to.equal('')
+      expect(unaware.stderr).to.match(/^koii-mesh: the task .* a notice of 7 rounds.*--accept-short-notice/)
+      // what it would be told comes before the money moves: here there is too little of it
+      const poor = join(dir, 'poor.json')
+      await writeKeyFile(poor, generateKeyPair())
+      const told = await run([...stake, '--wallet', poor, '--accept-short-notice'])
+      expect(told.code).to.equal(1)
+      expect(told.stdout)
+        .to.match(/at most 2\.5 % of what a stake holds/)
+        .and.to.match(/7 rounds .*too short to leave in/)
+      const aware = await run([...stake, '--accept-short-notice', '--airdrop'])
+      expect(aware.code, aware.stderr).to.equal(0)
+      expect(aware.stdout.indexOf('2.5 %')).to.be.below(aware.stdout.indexOf('counted from cycle'))
+      const shown = await run(['task', 'show', task, '--k2', url])
+      expect(shown.stdout)
+        .to.match(/at most 2\.5 %/)
+        .and.to.match(/7 rounds/)
     })
 
     it('k2 stops at SIGTERM with status 0 and keeps its chain', async () => {

@@ -77,10 +77,10 @@ describe('CLI: start, status, and rounds too short to audit', function () {
   it('a task or a testnet whose rounds leave no time to audit is refused, with the minimum and the reason', async () => {
     const create = ['task', 'create', '--k2', 'http://127.0.0.1:1', '--bundle', 'k2-index']
     for (const [args, says] of [
-      [[...create, '--round-slots', '7'], /an audit window of 3 slots is too short.*fewer than 4.*--audit-window 4/],
-      [[...create, '--round-slots', '100', '--audit-window', '3'], /an audit window of 3 slots/],
-      [['testnet', '--round-slots', '5'], /a round of 5 slots is too short.*leaves 2 for audits.*fewer than 4.*--round-slots 12/],
-      [['testnet', '--round-slots', '11'], /a round of 11 slots is too short.*--round-slots 12/]
+      [[...create, '--round-slots', '15'], /an audit window of 7 slots is too short.*fewer than 8.*--audit-window 8/],
+      [[...create, '--round-slots', '100', '--audit-window', '7'], /an audit window of 7 slots/],
+      [['testnet', '--round-slots', '5'], /a round of 5 slots is too short.*leaves 2 for audits.*fewer than 8.*--round-slots 14/],
+      [['testnet', '--round-slots', '13'], /a round of 13 slots is too short.*--round-slots 14/]
     ] as const) {
       const { code, stderr, stdout } = await run([...args], { cwd: dir })
       expect(stderr)
@@ -90,7 +90,7 @@ describe('CLI: start, status, and rounds too short to audit', function () {
       expect(code, stderr).to.equal(2)
     }
     // the least that is taken is not refused for its audits, but because there is no such K2
-    const { stderr } = await run([...create, '--round-slots', '8'], { cwd: dir })
+    const { stderr } = await run([...create, '--round-slots', '16'], { cwd: dir })
     expect(stderr).not.to.match(/audit window/)
   })
 })

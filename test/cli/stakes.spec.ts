@@ -90,7 +90,9 @@ describe('CLI: stakes and tasks over their lives', function () {
     await refused(/not the task’s manager/, 'task', 'update', chain.task, '--bounty', '1', '--wallet', keys.newKey!)
     const updated = await ok('task', 'update', chain.task, '--bounty', '2.5', '--bundle', 'k2-index', ...wallet)
     const { bounty, bundle } = await chain.client.task(chain.task)
-    expect(bounty[0]).to.deep.equal({ value: (5n * KOII) / 2n, from: updated.fromCycle })
+    expect(bounty[0]).to.deep.equal({ value: (5n * KOII) / 2n, from: updated.bountyFromCycle })
+    // a notice of eight rounds
+    expect(updated.fromCycle).to.equal(Number(updated.bountyFromCycle) + 7)
     expect(bundle).to.deep.equal({ cid: updated.bundle, from: updated.fromCycle })
 
     const closed = await ok('task', 'close', chain.task, ...wallet)

@@ -46,11 +46,12 @@ describe('CLI: a task that changes', function () {
     const k2 = started(['k2', '--port', '0', '--slot-ms', '100'])
     const { url } = await k2.event('listening K2', ({ event }) => event === 'listening')
     const { task } = await json(
-      ...['task', 'create', '--k2', url, '--bundle', first, '--round-slots', '40', '--wallet', wallet, '--airdrop']
+      ...['task', 'create', '--k2', url, '--bundle', first, '--round-slots', '40', '--wallet', wallet, '--airdrop'],
+      ...['--bundle-notice', '4', '--short-notice']
     )
     const start = ['start', '--k2', url, '--task', task, '--allow-private', '--listen', '/ip4/127.0.0.1/tcp/0', '--log-level', 'warn']
     const data = join(dir, 'node')
-    const node = started([...start, '--data-dir', data, '--bundle', first, '--stake', '10', '--airdrop'])
+    const node = started([...start, '--data-dir', data, '--bundle', first, '--stake', '10', '--accept-short-notice', '--airdrop'])
     await node.event('first submission', ({ event, value }) => event === 'submitted' && value === 'first')
 
     const careful = started([...start, '--data-dir', join(dir, 'careful'), '--no-follow-bundle'])
@@ -62,6 +63,12 @@ describe('CLI: a task that changes', function () {
     // as K2 has it: the round may have ended while the change was sent
     const { from: fromCycle } = await node.event('change', ({ event, bundle: to }) => event === 'bundle-changed' && to === cid)
     expect(told).to.equal(fromCycle)
+    const shown = await json('task', 'show', task, '--k2', url)
+    expect(shown).to.deep.include({ bundleNotice: 4, nextBundle: { bundle: cid, fromCycle } })
+    expect(shown.bundle).not.to.equal(cid)
+    // whoever starts during the notice is told, too
+    const newcomer = started([...start, '--data-dir', join(dir, 'late')])
+    expect((await newcomer.event('the news', ({ event }) => event === 'bundle-changed')).from).to.equal(fromCycle)
     await node.event('new bundle', ({ event, bundle: here }) => event === 'task' && here === cid)
     const changed = await node.event('second submission', ({ event, value }) => event === 'submitted' && value === 'second')
     expect(changed.cycle).to.be.at.least(fromCycle)

@@ -2,8 +2,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { scheduleFor } from '../../src/clock/index.ts'
 import { CONFIG_KEYS, envName, loadConfig } from '../../src/config/index.ts'
-import { scheduleFor } from '../../src/rounds/index.ts'
 import { anchors, codes, commandLines, commands, documents, faultOf, links, PRIVATE, ROOT, read, tableAfter } from './documents.ts'
 
 const all = documents()

@@ -65,7 +65,7 @@ describe('a testnet of real processes, and people who meddle with it', function 
     const data = join(dir, 'late')
     late = cli([
       ...['start', '--k2', url, '--task', task, '--allow-private', '--listen', '/ip4/127.0.0.1/tcp/0'],
-      ...['--stake', '10', '--airdrop', '--json', '--data-dir', data]
+      ...['--stake', '10', '--accept-short-notice', '--airdrop', '--json', '--data-dir', data]
     ])
     const listening = await late.event('listening node', is('listening'), { timeoutMs })
     // it has no bundle of its own: this one came from a peer

@@ -105,10 +105,36 @@ describe('a testnet of real processes', function () {
     expect(votesOf(command.events, silent!).length).to.be.at.most(1)
     expect(convictions).to.be.at.least(1)
     expect(summary.rewards[equivocator!] ?? '0').to.equal('0')
-    // a tenth of its stake for each conviction; what it lost lies in the pot, as the balances of the run add up with it
+    // a tenth of its stake for each conviction; what it lost lies beside the pot for nobody, as the balances of the run add up with it
     expect(summary.slashed).to.deep.equal({ [equivocator!]: (BigInt(convictions) * 1_000_000_000n).toString() })
     // the nodes see to it themselves, each conviction once
     expect(summary.k2.byKind.applySlash).to.be.within(1, convictions)
+  })
+
+  it('stakers who lie, dawdle and split the mesh, most of them with little stake, take nothing from anybody honest', async () => {
+    const attacks = ['false-verdict', 'late-challenge', 'quota-split', 'late-release', 'split-proposer']
+    const { command, finish } = await testnet(['--nodes', '10', '--rounds', '3', ...attacks.flatMap((fault) => ['--fault', `${fault}:1`])])
+    const { code, summary } = await finish()
+    expect(code).to.equal(0)
+    expectHeld(command.events, summary)
+    expect(summary.skipped, 'cycles that were lost').to.deep.equal([])
+    const nodes = nodesOf(command.events)
+    const honest = nodes.filter(({ fault }) => fault == null).map(({ staker }) => staker)
+    const of = (fault: string) => nodes.find((node) => node.fault === fault)!.staker
+    expect(honest).to.have.length(5)
+    for (const { cycle, accepted, rejected } of summary.records as Event[]) {
+      const turnedDown = rejected.map(({ staker }: Event) => staker)
+      expect(turnedDown, `rejected in cycle ${cycle}`).not.to.include.any.members(honest)
+      expect(accepted, `accepted in cycle ${cycle}`).not.to.include(of('late-release'))
+    }
+    expectAllAcceptedOnce(summary, honest)
+    expect(Object.keys(summary.slashed)).not.to.include.any.members(honest)
+    // what a small stake earns is a tenth of what the others do, at most: its share, and nothing of theirs
+    const least = honest.map((staker) => BigInt(summary.rewards[staker] ?? '0')).reduce((a, b) => (a < b ? a : b))
+    for (const fault of attacks.slice(0, 3)) {
+      expect(BigInt(summary.rewards[of(fault)] ?? '0') * 5n <= least, `${fault} earned ${summary.rewards[of(fault)]}`).to.equal(true)
+    }
+    expect(summary.rewards[of('late-release')] ?? '0').to.equal('0')
   })
 
   it('a node without lamports for fees is heard by the others, who bring its votes to K2', async () => {

@@ -37,8 +37,7 @@ describe('gossip', () => {
     mesh = await spawnMesh({ nodes: 3 })
     await mesh.connected()
     const [alice, bob, carol] = mesh.nodes as [MeshNode, MeshNode, MeshNode]
-    const peerId = new Uint8Array(carol.libp2p.peerId.toMultihash().bytes)
-    const body = (value: string, over = {}) => submissionBody(value, peerId, over)
+    const body = submissionBody
     const first = windowOf(TIMING, 1, 'submission').from
     const future = windowOf(TIMING, 4, 'submission').from
 
@@ -64,7 +63,7 @@ describe('gossip', () => {
       expect([reasonsAt(alice).at(-1), reasonsAt(bob).at(-1)]).to.deep.equal([reason, reason])
       const honest = await alice.submission(`after ${reason} ${before[0]}`, { cycle: 2 })
       // two submissions a cycle are alice's quota: the honest traffic goes out as announcements from then on
-      const said = alice.pool.said(2, alice.pair.address, 'submission') < 2 ? honest : await alice.announcer.renew(true)
+      const said = alice.pool.said(2, `${alice.pair.address}/submission`) < 2 ? honest : await alice.announcer.renew(true)
       await alice.gossip.publish(said!)
       await waitFor(
         () => bob.pool.has(said!.id),

@@ -1,59 +1,31 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { cycleAt, windowOf } from '../../src/clock/index.ts'
-import { createJudge, createPool, type JudgeInit, type Pool, REASONS, type Reason } from '../../src/gossip/index.ts'
-import { signEd25519, verifyEd25519 } from '../../src/identity/index.ts'
-import { Body, Envelope, KIND_NAMES, KINDS, LIMITS, type Message, networkOf, open, seal, signedBytes } from '../../src/wire/index.ts'
-import { fixedStakes, GENESIS, keyOf, NETWORK, NOW, signerOf, someCid, submissionBody, TASK, TIMING } from '../network/mesh.ts'
-
-const PEER_ID = new Uint8Array(Buffer.from('0024080112208a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c', 'hex'))
-const RELAY = 'relay'
-/** alice, bob and carol have stake, mallory has none. */
-const WEIGHTS = new Map(['alice', 'bob', 'carol'].map((name) => [keyOf(name).address, 100n]))
-const CYCLE = cycleAt(TIMING, NOW)
-
-const by = (name: string, body: Body, network = NETWORK) => seal(body, network, signerOf(keyOf(name)))
-const submission = (over: Partial<Body> = {}, value = 'work') => submissionBody(value, PEER_ID, over)
-const slotIn = (cycle: number, stage: 'submission' | 'audit' | 'distribution') => windowOf(TIMING, cycle, stage).from
-const forged = (message: Message) => Envelope.encode({ ...message.envelope, signature: new Uint8Array(64).fill(7) })
-
-function court(over: Partial<JudgeInit> = {}): {
-  say: (bytes: Uint8Array, from?: string) => string
-  pool: Pool
-  checks: () => number
-  init: JudgeInit
-} {
-  let checks = 0
-  const pool = over.pool ?? createPool()
-  const init: JudgeInit = {
-    network: NETWORK,
-    timing: TIMING,
-    slot: () => NOW,
-    stakes: fixedStakes(WEIGHTS),
-    pool,
-    peers: { isStaked: () => true, isBanned: () => false },
-    verify: (signature, bytes, publicKey) => {
-      checks++
-      return verifyEd25519(signature, bytes, publicKey)
-    },
-    ...over
-  }
-  const judge = createJudge(init)
-  return {
-    pool,
-    init,
-    checks: () => checks,
-    say: (bytes, from = RELAY) => {
-      const verdict = judge.fromPeer(bytes, from)
-      if (verdict.result === 'accept') {
-        pool.add(verdict.message)
-        return 'accept'
-      }
-      expect(verdict.result).to.equal(REASONS[verdict.reason])
-      return verdict.reason
-    }
-  }
-}
+import { cycleAt, signedWindowOf, windowOf } from '../../src/clock/index.ts'
+import { createJudge, type JudgeInit, REASONS, type Reason } from '../../src/gossip/index.ts'
+import { type Body, KIND_NAMES, KINDS, type Kind, LIMITS, type Message, networkOf, open } from '../../src/wire/index.ts'
+import { GENESIS, NETWORK, NOW, TASK, TIMING } from '../network/mesh.ts'
+import {
+  AUDITING,
+  announcement,
+  approval,
+  by,
+  CYCLE,
+  challenge,
+  court,
+  evidence,
+  evidenceBody,
+  evidenceUnchecked,
+  forged,
+  proofOf,
+  proposal,
+  response,
+  SCHEDULE,
+  sealUnchecked,
+  slotIn,
+  submission,
+  verdicts,
+  voteBody
+} from './court.ts'
 
 interface Row {
   name: string
@@ -113,6 +85,13 @@ const ROWS: Row[] = [
     says: 'accept',
     checks: 1,
     bytes: async () => (await by('alice', announcement({ slot: NOW + 2 }))).bytes
+  },
+  {
+    name: 'an announcement of the first slot in which its cycle is no longer live, which is ahead of our clock',
+    says: 'wrong-window',
+    checks: 0,
+    over: { slot: () => slotIn(CYCLE, 'distribution') + TIMING.roundSlots - 1 },
+    bytes: async () => (await by('alice', announcement({ slot: slotIn(CYCLE, 'distribution') + TIMING.roundSlots }))).bytes
   },
   {
     name: 'a submission of a round that is over',
@@ -210,11 +189,18 @@ const ROWS: Row[] = [
     bytes: async () => (await by('alice', announcement({}, { peerId: new Uint8Array([9, 9]) }))).bytes
   },
   {
-    name: 'a response that points to no PeerId',
-    says: 'meaningless',
-    checks: 1,
-    over: { slot: () => slotIn(CYCLE - 1, 'audit') },
-    bytes: async () => (await by('alice', response(new Uint8Array([9, 9])))).bytes
+    name: "a challenge of bob's submission, which is not here",
+    says: 'unknown-subject',
+    checks: 0,
+    over: AUDITING,
+    bytes: async () => (await by('alice', challenge(await by('bob', submission())))).bytes
+  },
+  {
+    name: "bob's response about his submission, which is not here",
+    says: 'unknown-subject',
+    checks: 0,
+    over: AUDITING,
+    bytes: async () => (await by('bob', response(await by('bob', submission())))).bytes
   },
   {
     name: "evidence of bob's two submissions",
@@ -233,43 +219,58 @@ const ROWS: Row[] = [
   },
   {
     name: "evidence of bob's one submission twice",
-    says: 'meaningless',
-    checks: 1,
-    bytes: async () => (await evidence(await by('bob', submission()), await by('bob', submission()))).bytes
+    says: 'malformed',
+    checks: 0,
+    bytes: async () => evidenceUnchecked(await by('bob', submission()), await by('bob', submission()))
   },
   {
     name: "evidence of bob's and carol's submissions",
-    says: 'meaningless',
+    says: 'malformed',
+    checks: 0,
+    bytes: async () => evidenceUnchecked(await by('bob', submission()), await by('carol', submission({}, 'other')))
+  },
+  {
+    name: 'evidence of what a key without stake said twice, of which anybody can make any number',
+    says: 'unstaked',
+    checks: 0,
+    bytes: async () => (await evidence(await by('mallory', submission()), await by('mallory', submission({}, 'other')))).bytes
+  },
+  {
+    name: "evidence of bob's two proposals for the record of their own cycle",
+    says: 'malformed',
+    checks: 0,
+    over: { slot: () => slotIn(CYCLE - 1, 'distribution') },
+    bytes: async () => evidenceUnchecked(await by('bob', proposal('one')), await by('bob', proposal('two')), CYCLE - 1)
+  },
+  {
+    name: "evidence of bob's two proposals for the record of the next cycle",
+    says: 'accept',
+    checks: 3,
+    over: { slot: () => slotIn(CYCLE - 1, 'distribution') },
+    bytes: async () => evidenceUnchecked(await by('bob', proposal('one')), await by('bob', proposal('two')), CYCLE)
+  },
+  {
+    name: 'verdicts in the first slot of their window',
+    says: 'accept',
     checks: 1,
-    bytes: async () => (await evidence(await by('bob', submission()), await by('carol', submission({}, 'other')))).bytes
+    over: { slot: () => SCHEDULE.finalSlot },
+    bytes: async () => (await by('alice', verdicts(SCHEDULE.finalSlot))).bytes
+  },
+  {
+    name: 'verdicts of the slot before',
+    says: 'wrong-window',
+    checks: 0,
+    over: { slot: () => SCHEDULE.finalSlot },
+    bytes: async () => (await by('alice', verdicts(SCHEDULE.finalSlot - 1))).bytes
+  },
+  {
+    name: 'verdicts of the slot after their last',
+    says: 'wrong-window',
+    checks: 0,
+    over: { slot: () => SCHEDULE.proposalSlot },
+    bytes: async () => (await by('alice', verdicts(SCHEDULE.verdictsEndSlot))).bytes
   }
 ]
-
-function response(peerId: Uint8Array<ArrayBuffer>): Body {
-  return { cycle: CYCLE - 1, slot: slotIn(CYCLE - 1, 'audit'), response: { submission: new Uint8Array(32), peerId, multiaddrs: [] } }
-}
-
-/** Signs what `seal` would not let pass. */
-function sealUnchecked(name: string, body: Body): Uint8Array {
-  const pair = keyOf(name)
-  const bytes = Body.encode(body)
-  const signature = new Uint8Array(signEd25519(signedBytes(NETWORK, bytes), pair.secretKey))
-  return Envelope.encode({ body: bytes, signer: new Uint8Array(pair.publicKey), signature })
-}
-
-function announcement(over: Partial<Body> = {}, said: Partial<NonNullable<Body['announcement']>> = {}): Body {
-  return { cycle: CYCLE, slot: NOW, announcement: { peerId: PEER_ID, multiaddrs: [], sequence: 1, expirySlot: NOW + 60, ...said }, ...over }
-}
-
-function proofOf(cid: Uint8Array<ArrayBuffer>): Body {
-  const body = submission()
-  body.submission!.proofs = [{ cid, size: 1, blocks: 1 }]
-  return body
-}
-
-function evidence(first: Message, second: Message): Promise<Message> {
-  return by('alice', { cycle: CYCLE - 1, slot: NOW, equivocation: { first: first.envelope, second: second.envelope } })
-}
 
 describe('gossip: judge', () => {
   for (const { name, says, checks, over, bytes } of ROWS) {
@@ -281,7 +282,7 @@ describe('gossip: judge', () => {
   }
 
   it('has a row for every reason that a peer can cause', () => {
-    const covered = new Set<string>([...ROWS.map(({ says }) => says), 'seen', 'over-quota', 'pool-full', 'own-fault'])
+    const covered = new Set<string>([...ROWS.map(({ says }) => says), 'seen', 'over-quota', 'own-fault'])
     expect(Object.keys(REASONS).filter((reason) => !covered.has(reason))).to.deep.equal([])
   })
 
@@ -315,13 +316,6 @@ describe('gossip: judge', () => {
     expect(say((await by('bob', submission())).bytes)).to.equal('accept')
   })
 
-  it('ignores what comes when the pool is full', async () => {
-    const { say, checks } = court({ pool: createPool({ maxMessages: 1 }) })
-    expect(say((await by('alice', submission())).bytes)).to.equal('accept')
-    expect(say((await by('bob', submission())).bytes)).to.equal('pool-full')
-    expect(checks()).to.equal(1)
-  })
-
   it('skips the check of an evidence half that it has already, unless the half differs in its signature', async () => {
     const { say, checks } = court()
     const first = await by('bob', submission())
@@ -344,48 +338,54 @@ describe('gossip: judge', () => {
   })
 
   it('takes a message in the windows of its kind and live cycles, and in no other slot', async () => {
-    const kinds = KIND_NAMES.filter((kind) => KINDS[kind].window !== 'any')
+    /** Kinds without a window are about a cycle that was live in their slot. */
+    const windowIn = (kind: Kind, cycle: number) => {
+      const { window } = KINDS[kind]
+      const { from } = windowOf(TIMING, cycle, 'work')
+      // before the task starts it is round 0
+      const first = cycle === 0 ? Number.NEGATIVE_INFINITY : from
+      return window === 'any' ? { from: first, to: from + 3 * TIMING.roundSlots } : signedWindowOf(TIMING, cycle, window)
+    }
     await fc.assert(
       fc.asyncProperty(
-        fc.constantFrom(...kinds),
+        fc.constantFrom(...KIND_NAMES),
         fc.integer({ min: 0, max: 8 }),
         fc.integer({ min: TIMING.startingSlot - 10, max: TIMING.startingSlot + 12 * TIMING.roundSlots }),
         fc.integer({ min: TIMING.startingSlot, max: TIMING.startingSlot + 12 * TIMING.roundSlots }),
-        async (kind, cycle, slot, now) => {
-          const { say } = court({ slot: () => now, verify: () => true })
-          const { from, to } = windowOf(TIMING, cycle, KINDS[kind].window as 'submission')
-          const live = cycleAt(TIMING, now) - cycle
+        fc.boolean(),
+        async (kind, cycle, anySlot, anyNow, near) => {
+          const { from, to } = windowIn(kind, cycle)
+          const edge = Number.isFinite(from) ? from : TIMING.startingSlot
+          // half of the time about the window and its edges, or nearly everything would be refused
+          const slot = near ? edge - 2 + (anySlot % (to - edge + 4)) : anySlot
+          const now = near ? slot + (anyNow % 40) - 4 : anyNow
+          const { say, pool } = court({ slot: () => now, verify: () => true })
+          const about = await by('bob', submission({ cycle, slot: slotIn(cycle, 'submission') }))
+          pool.add(about)
+          const live = Math.max(0, cycleAt(TIMING, now)) - cycle
           const right = slot >= from && slot < to && slot <= now + 2 && live <= 2
-          const verdict = say((await by('alice', bodyOf(kind, cycle, slot))).bytes)
+          const signer = kind === 'response' ? 'bob' : 'alice'
+          const other = await by('bob', submission({ cycle, slot: slotIn(cycle, 'submission') }, 'other'))
+          const verdict = say((await by(signer, bodyOf(kind, cycle, slot, [about, other]))).bytes)
           expect(verdict === 'accept').to.equal(right, `${kind} of ${cycle} at ${slot}, now ${now}: ${verdict}`)
         }
       ),
-      { numRuns: 300 }
+      { numRuns: 600 }
     )
   })
 })
 
-function bodyOf(kind: string, cycle: number, slot: number): Body {
-  const about = { subject: new Uint8Array(32), submission: new Uint8Array(32), finding: 2, reason: '' }
-  const record = { cid: someCid(), root: new Uint8Array(32), attempt: 0 }
-  switch (kind) {
-    case 'challenge':
-      return { cycle, slot, challenge: about }
-    case 'verdict':
-      return { cycle, slot, verdict: about }
-    case 'response':
-      return { cycle, slot, response: { submission: new Uint8Array(32), peerId: PEER_ID, multiaddrs: [] } }
-    case 'record':
-      return { cycle, slot, record: { ...record, totalRewards: 0n } }
-    case 'approval':
-      return { cycle, slot, approval: record }
-    case 'vote':
-      return {
-        cycle,
-        slot,
-        vote: { root: new Uint8Array(32), recordDigest: new Uint8Array(32), totalRewards: 0n, signature: new Uint8Array(64) }
-      }
-    default:
-      return submission({ cycle, slot })
+function bodyOf(kind: Kind, cycle: number, slot: number, [about, other]: [Message, Message]): Body {
+  const bodies: Record<Kind, Body> = {
+    announcement: announcement({}, { expirySlot: slot + 60 }),
+    equivocation: evidenceBody(about, other),
+    submission: submission(),
+    challenge: challenge(about),
+    response: response(about),
+    verdicts: verdicts(slot),
+    record: proposal('record'),
+    approval: approval('record', 0),
+    vote: voteBody(0)
   }
+  return { ...bodies[kind], cycle, slot }
 }

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { REASONS, TOLERANCE_SLOTS } from '../../src/gossip/index.ts'
+import { REASON_NAMES, REASONS, TOLERANCE_SLOTS } from '../../src/gossip/index.ts'
 import { CONNECTION_LIMITS, DHT_PROTOCOL, HELLO_PROTOCOL, MAX_BAD_SIGNATURES } from '../../src/network/index.ts'
 import { SYNC_LIMITS, SYNC_PROTOCOL } from '../../src/sync/index.ts'
 import { LIMITS } from '../../src/wire/index.ts'
@@ -25,6 +25,14 @@ describe('specs of hello, gossip and sync', () => {
     expect(Object.fromEntries(told.map(([reason, result]) => [reason, result]))).to.deep.equal(REASONS)
     expect(spec('gossip')).to.contain(`more than ${LIMITS.envelopeBytes} bytes`).and.to.contain(`more than ${TOLERANCE_SLOTS} ahead`)
     expect(spec('gossip')).to.contain(`${MAX_BAD_SIGNATURES} messages that are`)
+  })
+
+  it('have a vector for every reason that lies in a message and in what is here', () => {
+    const vectors = readdirSync(join(import.meta.dirname, '../../protocols/gossip/vectors'))
+    // of the peer that brings it, of K2, and of ourselves
+    const elsewhere = ['not-admitted', 'no-slot', 'stake-unknown', 'own-fault']
+    const without = REASON_NAMES.filter((reason) => !vectors.some((file) => file.startsWith(reason)))
+    expect(without).to.have.members(elsewhere)
   })
 
   it('retell the limits of sync', () => {

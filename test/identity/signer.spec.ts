@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { expect } from 'chai'
 import {
   ContradictionError,
@@ -9,9 +10,12 @@ import {
   type Promised,
   type Signer,
   type SignerLog,
+  SignerLogError,
+  SigningHeldError,
   verifyEd25519
 } from '../../src/identity/index.ts'
 import { openStore, type Store } from '../../src/store/index.ts'
+import { signerLogIn } from '../../src/store/logs.ts'
 
 const pair = keyPairFromSeed(new Uint8Array(32).fill(9))
 const [one, two] = [Buffer.from('one submission'), Buffer.from('another submission')]
@@ -96,32 +100,125 @@ describe('identity: the Signer', () => {
     expect(verifyEd25519(await signer.signTransaction(transaction), transaction, pair.publicKey)).to.equal(true)
   })
 
-  it('stays silent when the log cannot be written', async () => {
-    const broken: SignerLog = {
-      get: () => undefined,
+  it('says nothing when the log cannot be written, and what to do', async () => {
+    const { error, signatures } = await signingWith({
       put: () => {
-        throw new Error('disk full')
+        throw new Error('database or disk is full')
       }
-    }
-    let message = ''
-    await createSigner(pair, broken)
-      .sign(one, once)
-      .catch((err: Error) => {
-        message = err.message
-      })
-    expect(message).to.equal('disk full')
+    })
+    expect(error).to.be.instanceOf(SignerLogError)
+    expect(error?.message).to.match(/refusing to sign the submission of cycle 3: .*database or disk is full.*Make room on the disk/)
+    expect(signatures).to.equal(0)
   })
 
-  it('writes before it signs: what a killed node signed is in the log', async () => {
+  it('writes before it signs: there is no signature until the entry is there', async () => {
+    const { events } = await signingWith({})
+    expect(events).to.deep.equal(['put submission 64 one submission', 'sign one submission'])
+    const free = await signingWith({}, { ...once, key: null })
+    expect(free.events.map((event) => event.split(' ')[0])).to.deep.equal(['put', 'sign'])
+  })
+
+  it('refuses what a disk that is full cannot hold, and signs it when there is room', async () => {
+    const db = new DatabaseSync(join(dir, 'small.sqlite'))
+    db.exec(
+      'CREATE TABLE signed (task TEXT, cycle INTEGER, key TEXT, hash TEXT NOT NULL, bytes BLOB, PRIMARY KEY (task, cycle, key)) WITHOUT ROWID'
+    )
+    const { page_count: pages } = db.prepare('PRAGMA page_count').get() as { page_count: number }
+    db.exec(`PRAGMA max_page_count = ${pages}`)
+    const small = createSigner(pair, signerLogIn(db))
+    const large = Buffer.alloc(20_000, 1)
+    const error = await small.sign(large, once).catch((err: Error) => err)
+    expect(error).to.be.instanceOf(SignerLogError)
+    expect(small.has(large, once)).to.equal(false)
+    db.exec('PRAGMA max_page_count = 1000')
+    expect(verifyEd25519(await small.sign(large, once), large, pair.publicKey)).to.equal(true)
+    db.close()
+  })
+
+  it('keeps the bytes of what it signed, so that they can be said again, for as long as they are live', async () => {
+    await signer.sign(one, once)
+    await signer.sign(two, { ...once, key: null })
+    await signer.sign(two, { ...once, cycle: 5 })
+    reopen()
+    const kept = (from: number) => store.signerLog.list('task', from).map(({ cycle, bytes }) => [cycle, Buffer.from(bytes).toString()])
+    expect(kept(3)).to.have.deep.members([
+      [3, one.toString()],
+      [3, two.toString()],
+      [5, two.toString()]
+    ])
+    expect(kept(4)).to.deep.equal([[5, two.toString()]])
+    store.signerLog.prune('task', 5)
+    expect(kept(0)).to.deep.equal([[5, two.toString()]])
+    // what it promised it remembers without them
+    await refused(signer.sign(two, once))
+    expect(signer.has(one, once)).to.equal(true)
+  })
+
+  it('makes no new promise while it is held, and repeats old ones', async () => {
+    await signer.sign(one, once)
+    signer.hold('it listens')
+    expect(verifyEd25519(await signer.sign(one, once), one, pair.publicKey)).to.equal(true)
+    await signer.sign(two, { ...once, key: null })
+    for (const attempt of [() => signer.sign(two, { ...once, cycle: 4 }), () => signer.promise(two, { ...once, key: 'vote' })]) {
+      const error = await attempt().catch((err: Error) => err)
+      expect(error).to.be.instanceOf(SigningHeldError)
+      expect((error as Error).message).to.match(/of cycle \d is signed for now: it listens/)
+    }
+    signer.release()
+    await signer.sign(two, { ...once, cycle: 4 })
+  })
+
+  it('signs nothing at all once it is halted', async () => {
+    await signer.sign(one, once)
+    signer.halt('somebody else has the key')
+    signer.release()
+    for (const attempt of [
+      () => signer.sign(one, once),
+      () => signer.sign(two, { ...once, key: null }),
+      () => signer.promise(two, { ...once, key: 'vote' }),
+      () => signer.signTransaction(two)
+    ]) {
+      expect(await attempt().catch((err: Error) => err)).to.be.instanceOf(SigningHeldError)
+    }
+  })
+
+  it('knows what it signed, and takes in what it is told that its key signed', async () => {
+    expect(signer.has(one, once)).to.equal(false)
+    await signer.sign(one, once)
+    expect(signer.has(one, once)).to.equal(true)
+    expect(signer.has(two, once)).to.equal(false)
+    signer.adopt(two, once)
+    expect(signer.has(one, once)).to.equal(true)
+    signer.adopt(two, { ...once, cycle: 4 })
+    await refused(signer.sign(one, { ...once, cycle: 4 }))
+    const free = { ...once, key: null }
+    expect(signer.has(two, free)).to.equal(false)
+    await signer.sign(two, free)
+    expect(signer.has(two, free)).to.equal(true)
+  })
+
+  /** Signs once with a log of which `parts` are replaced, and tells what happened in which order. */
+  async function signingWith(parts: Partial<SignerLog>, promised = once) {
     const events: string[] = []
     const log: SignerLog = {
       get: () => undefined,
-      put: (_task, _cycle, key, hash) => {
-        events.push(`${key} ${hash.length}`)
-      }
+      put: (_task, _cycle, key, hash, bytes) => {
+        events.push(`put ${key} ${hash.length} ${Buffer.from(bytes)}`)
+      },
+      list: () => [],
+      prune: () => {},
+      ...parts
     }
-    const signing = createSigner(pair, log).sign(one, once)
-    expect(events).to.deep.equal(['submission 64'])
-    await signing
-  })
+    let signatures = 0
+    const watched = createSigner(pair, log, (bytes) => {
+      signatures++
+      events.push(`sign ${Buffer.from(bytes)}`)
+      return new Uint8Array(64)
+    })
+    let error: Error | undefined
+    await watched.sign(one, promised).catch((err: Error) => {
+      error = err
+    })
+    return { events, signatures, error }
+  }
 })

@@ -20,6 +20,7 @@ function account(stakingKey: string, amount = 10n, voted?: number): StakeAccount
     lastVote: voted == null ? undefined : { cycle: voted, recordDigest: new Uint8Array(32) },
     claimedReward: 0n,
     appliedSlash: 0n,
+    slashedIn: undefined,
     unlockSlot: 0,
     formerKey: undefined,
     keyFrom: 0,

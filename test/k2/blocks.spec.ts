@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { createK2Client, type K2Client } from '../../src/k2/index.ts'
-import { randomFrom } from '../sim/simulation.ts'
+import { randomFrom } from '../sim/random.ts'
 import { type Chain, eventually, failureOf, startChain } from './chain.ts'
 import { type FaultProxy, type Faults, startFaultProxy } from './fault-proxy.ts'
 

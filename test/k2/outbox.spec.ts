@@ -87,6 +87,35 @@ describe('k2: outbox', () => {
     expect(await waiting()).to.deep.equal([])
   })
 
+  it('killed between the Signer’s log and its own: the next process sends what was promised, and not twice', async () => {
+    chain.toRound(2)
+    const [stuck, vote] = [open(), ballot(0)]
+    const full = store.keyValue('outbox')
+    await stuck.stop()
+    // it is stopped, so that it keeps nothing; the promise stands all the same
+    await stuck.cast(vote)
+    expect(await full.list()).to.deep.equal([])
+    restart()
+    const promised = () =>
+      store.signerLog
+        .list(chain.task, 0)
+        .filter(({ key }) => key === 'vote')
+        .map(({ bytes }) => bytes)
+    await open().resume(promised())
+    await settled()
+    expect(told).to.deep.equal(['voted 0 now'])
+    expect((await chain.client.stake(chain.task, staker().address))?.lastVote?.recordDigest).to.deep.equal(
+      new Uint8Array(vote.recordDigest)
+    )
+    await outbox.stop()
+    restart()
+    // a second time it is found on K2
+    await open().resume(promised())
+    await eventually('the second outcome', () => told[1])
+    expect(told[1]).to.equal('voted 0 before')
+    expect(chain.votes).to.have.length(1)
+  })
+
   it('killed after it was sent, before the answer: the next process finds it there and does not vote twice', async () => {
     chain.toRound(2)
     const sent = Promise.withResolvers<void>()

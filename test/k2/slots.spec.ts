@@ -103,6 +103,26 @@ describe('k2: slots', () => {
     expect(slots.slotMs()).to.equal(50)
   })
 
+  it('keep their length over a leap that is short enough to be believed at once, as when a local K2 is set forward', async () => {
+    for (const leap of [9, 27, 64, 150]) {
+      let ms = 0
+      let slot = 60
+      const { k2, say } = endpoint(slot)
+      slots = createSlots({ k2, log: silent, nowMs: () => ms })
+      await slots.start()
+      for (let i = 0; i < 60; i++) {
+        ms += 800
+        slot += i === 40 ? leap : 1
+        say(slot)
+        if (i >= 16) {
+          expect(slots.slotMs(), `${leap} slots at once, ${i - 40} after it`).to.equal(800)
+        }
+      }
+      expect(slots.now()).to.equal(slot)
+      await slots.stop()
+    }
+  })
+
   it('go back, and say so, when they had followed a lie', async () => {
     let ms = 0
     const { k2, say } = endpoint(0)

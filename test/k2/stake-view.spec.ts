@@ -135,6 +135,7 @@ describe('k2: stake view', () => {
       lastVote: undefined,
       claimedReward: 0n,
       appliedSlash: 0n,
+      slashedIn: undefined,
       unlockSlot: 0,
       formerKey: undefined,
       keyFrom: 0,

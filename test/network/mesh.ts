@@ -113,12 +113,12 @@ export interface Mesh {
 }
 
 /** A submission's body that means something, in its window under TIMING for cycle 2. */
-export function submissionBody(value: string, peerId: Uint8Array<ArrayBuffer>, over: Partial<Body> = {}): Body {
+export function submissionBody(value: string, over: Partial<Body> = {}): Body {
   const cycle = cycleAt(TIMING, NOW) - 1
   return {
     cycle,
     slot: TIMING.startingSlot + (cycle + 1) * TIMING.roundSlots + 1,
-    submission: { value: new Uint8Array(Buffer.from(value)), proofs: [{ cid: someCid(), size: 10, blocks: 1 }], peerId, multiaddrs: [] },
+    submission: { value: new Uint8Array(Buffer.from(value)), proofs: [{ cid: someCid(), size: 10, blocks: 1 }] },
     ...over
   }
 }
@@ -224,8 +224,7 @@ export async function spawnNode(name: string, staked: boolean, weights: Map<stri
     discovery,
     peerId: libp2p.peerId.toString(),
     seal: (body: Body) => seal(body, NETWORK, signerOf(pair)),
-    submission: (value: string, over?: Partial<Body>) =>
-      seal(submissionBody(value, new Uint8Array(libp2p.peerId.toMultihash().bytes), over), NETWORK, signerOf(pair)),
+    submission: (value: string, over?: Partial<Body>) => seal(submissionBody(value, over), NETWORK, signerOf(pair)),
     async stop() {
       await discovery.stop()
       await sync.stop()

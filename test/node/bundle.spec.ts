@@ -65,6 +65,61 @@ describe('node: the task’s bundle', () => {
     expect(other.message).to.match(/is not the task's bundle/)
   })
 
+  it('is refused for a task when no node could run its distribution, with the reason', async () => {
+    const { dir } = await lab.node()
+    const path = join(dir, 'mine.mjs')
+    const base = `export const manifest = { name: 'mine', version: '1.0.0' }
+      export function task () {}
+      export function submission () { return null }
+      export function audit () { return true }\n`
+    const describe = async (code: string, top = '') => {
+      await writeFile(path, `${top}\n${base}\n${code}`)
+      return describeBundle(path)
+    }
+    const uses = 'export function distribution ({ bounty, submissions }) '
+    const refused: Array<[code: string, top: string, reason: RegExp]> = [
+      [
+        `${uses} { return submissions.map(({ staker }) => ({ staker, amount: BigInt(Buffer.from('x')[0]) })) }`,
+        '',
+        /1 accepted .*'Buffer' is not defined/
+      ],
+      [
+        `${uses} { return readdirSync('.').length > 0 ? [] : [] }`,
+        "import { readdirSync } from 'node:fs'",
+        /TaskAccessError: node:fs is not available/
+      ],
+      [
+        `${uses} { return submissions.map(({ staker }) => ({ staker, amount: bounty })) }`,
+        '',
+        /4 accepted .*nonsense: .*more than the bounty/
+      ],
+      [`${uses} { return submissions.map(({ staker, stake }) => ({ staker, amount: Number(stake) })) }`, '', /1 accepted .*no bigint/],
+      [`${uses} { for (;;); }`, '', /0 accepted .*TaskLimitError: used more than \d+ steps/],
+      [
+        `${uses} { return submissions.map(({ staker, value }) => ({ staker, amount: BigInt(JSON.parse(value).cid.length) })) }`,
+        '',
+        /nothing/
+      ],
+      [`const started = process.hrtime()\n${uses} { return [] }`, '', /not-loaded: TypeError: not a function/],
+      [uses, '', /not-loaded: SyntaxError/]
+    ]
+    for (const [code, top, reason] of refused) {
+      if (reason.source === 'nothing') {
+        // throws at what was made up for it, and might not at what is real
+        expect((await describe(code, top)).manifest.name).to.equal('mine')
+        continue
+      }
+      const error = await failure(describe(code, top))
+      expect(error.name, code).to.equal('BundleError')
+      expect(error.message, code).to.match(reason)
+    }
+    const works =
+      "import { EventEmitter } from 'node:events'; import path from 'node:path'\nclass Mine extends EventEmitter {}; const { join } = path.posix"
+    expect(
+      (await describe(`${uses} { return submissions.map(({ staker, stake }) => ({ staker, amount: bounty / 10n })) }`, works)).cid
+    ).to.match(/^bafy/)
+  }).timeout(240_000)
+
   it('is the local copy, if that is what the task names', async () => {
     const node = await lab.node()
     const path = join(node.dir, 'mine.mjs')

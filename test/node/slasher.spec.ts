@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { pino } from 'pino'
 import { REFUSALS, type StakeAccount } from '../../src/k2/settlement/index.ts'
 import { createSlasher, rankOf, type Slasher } from '../../src/node/slasher.ts'
+import type { Logger } from '../../src/observe/index.ts'
 import type { Ledger } from '../../src/record/index.ts'
 
 const KOII = 1_000_000_000n
@@ -152,6 +153,29 @@ describe('node: slashes are applied', () => {
     await new Promise((resolve) => setTimeout(resolve, 20))
     expect(sent).to.have.length(8)
     await slasher.stop()
+  })
+
+  it('is no news where another was faster, whatever K2 calls it; another refusal is', async () => {
+    const levels: string[] = []
+    const told = { debug: () => levels.push('debug'), warn: () => levels.push('warn') } as unknown as Logger
+    for (const name of ['NothingToSlashError', 'SlashLimitError', 'BadProofError', 'WrongStakeAddressError'] as const) {
+      const slasher = createSlasher({
+        k2: {
+          stakes: async () => [
+            { staker: 'm', appliedSlash: 0n, amount: [{ value: KOII, from: 0 }], unstaking: 0n } as unknown as StakeAccount
+          ],
+          stake: async () => ({ staker: 'm', appliedSlash: 0n }) as unknown as StakeAccount,
+          balance: async () => KOII
+        },
+        ...{ task: 'task', self: 'alice', payer: 'alice', stakers: () => ['alice'], log: told },
+        apply: () => Promise.reject(new REFUSALS[name]())
+      })
+      await slasher.finalized(1, ledgerOf({ m: KOII }), 0)
+      slasher.onSlot(3)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      await slasher.stop()
+    }
+    expect(levels).to.deep.equal(['debug', 'debug', 'debug', 'warn'])
   })
 
   it('is dropped for a ledger that K2 has left behind', async () => {

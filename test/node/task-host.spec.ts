@@ -1,4 +1,3 @@
-import { peerIdFromString } from '@libp2p/peer-id'
 import { expect } from 'chai'
 import { createTaskHost, type TaskHostInit } from '../../src/node/task-host.ts'
 import { BlockStoreError, ProofMalformedError, type Proofs, ProofUnavailableError } from '../../src/proofs/index.ts'
@@ -25,12 +24,11 @@ describe('node: task host', () => {
       ...body,
       submission: {
         ...body.submission!,
-        peerId: new Uint8Array(peerIdFromString(submitter.hint.peerId as string).toMultihash().bytes),
         proofs: [{ cid: cidBytes('nobody has this'), size: 1000, blocks: 2 }]
       }
     })
     const timing = { cycle: 3, startSlot: 90, endSlot: 120, slotMs: 100 }
-    const { finding, reason } = await host.audit(message, submitter.hint, timing, { fetchMs: 400.4, totalMs: 700.7 })
+    const { finding, reason } = await host.audit(message, [submitter.hint], timing, { fetchMs: 400.4, totalMs: 700.7 })
     expect(finding).to.equal('unavailable')
     const wire = Buffer.from(reason).subarray(0, LIMITS.reasonBytes).toString()
     expect(wire).to.include('400 ms').and.to.include('701 in all')
@@ -39,7 +37,7 @@ describe('node: task host', () => {
 
   describe('what it says of a submission, by whose doing', () => {
     const timing = { cycle: 3, startSlot: 90, endSlot: 120, slotMs: 100 }
-    const from = { peerId: 'nobody', multiaddrs: [] }
+    const from = [{ peerId: 'nobody', multiaddrs: [] }]
     interface Given {
       proofs?: Array<{ size: number; blocks: number }>
       init?: Partial<TaskHostInit>

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
-import { bundleOf, createTaskVersions, type TaskVersion } from '../../src/node/task-versions.ts'
+import { bundleOf } from '../../src/k2/settlement/index.ts'
+import { createTaskVersions, type TaskVersion } from '../../src/node/task-versions.ts'
 
 const at = (cid: string, from: number, former?: [cid: string, from: number]) => ({
   bundle: { cid, from },
@@ -9,13 +10,13 @@ const settled = () => new Promise((done) => setImmediate(done))
 
 /** Versions whose bundles come when the test says so. */
 function setUp() {
-  const asked: Array<{ cid: string; others: string[]; come: () => void; fail: (err: Error) => void }> = []
+  const asked: Array<{ cid: string; others: string[]; signal: AbortSignal; come: () => void; fail: (err: Error) => void }> = []
   const log: string[] = []
   const versions = createTaskVersions({
-    make: (cid, others) =>
+    make: (cid, others, signal) =>
       new Promise((resolve, reject) => {
         const runner = { stop: async () => void log.push(`stopped ${cid}`) }
-        asked.push({ cid, others, come: () => resolve({ runner, host: { cid } } as unknown as TaskVersion), fail: reject })
+        asked.push({ cid, others, signal, come: () => resolve({ runner, host: { cid } } as unknown as TaskVersion), fail: reject })
       }),
     onReady: (cid) => log.push(`ready ${cid}`),
     onFailed: (cid, reason) => log.push(`failed ${cid}: ${(reason as Error).message}`)
@@ -56,6 +57,37 @@ describe('node: the versions of a task', () => {
     expect(log).to.deep.equal(['ready old', 'ready new', 'stopped old'])
     await versions.stop()
     expect(log.at(-1)).to.equal('stopped new')
+  })
+
+  it('with a long notice it is fetched at the news and waits; one that takes its place before it runs ends it', async () => {
+    const { versions, asked, log, runs } = setUp()
+    versions.follow(at('old', 0), 4)
+    asked[0]!.come()
+    versions.follow(at('new', 12, ['old', 0]), 4)
+    asked[1]!.come()
+    await settled()
+    for (const cycle of [5, 8, 11]) {
+      versions.follow(at('new', 12, ['old', 0]), cycle)
+      expect([cycle - 2, cycle, 12].map(runs)).to.deep.equal(['old', 'old', 'new'])
+    }
+    // the manager thinks again, twice: the first is ended where it runs, the second where it is fetched
+    versions.follow(at('newer', 19, ['old', 0]), 11)
+    expect([11, 12, 18].map(runs)).to.deep.equal(['old', 'old', 'old'])
+    expect(log).to.deep.equal(['ready old', 'ready new', 'stopped new'])
+    versions.follow(at('newest', 19, ['old', 0]), 11)
+    expect(asked.map(({ signal }) => signal.aborted)).to.deep.equal([false, true, true, false])
+    asked[2]!.fail(new Error('aborted'))
+    await settled()
+    expect(log).to.deep.equal(['ready old', 'ready new', 'stopped new'])
+    asked[3]!.come()
+    await settled()
+    // to keep the one that runs is a change, too: it needs no second process
+    versions.follow(at('old', 19, ['old', 0]), 11)
+    expect(log.slice(3)).to.deep.equal(['ready newest', 'stopped newest'])
+    expect([11, 19].map(runs)).to.deep.equal(['old', 'old'])
+    versions.follow(at('old', 19, ['old', 0]), 22)
+    expect(runs(22)).to.equal('old')
+    expect(asked).to.have.length(4)
   })
 
   it('an endpoint that is behind brings nothing back, and a node that starts late fetches what it needs', async () => {

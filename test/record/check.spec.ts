@@ -91,12 +91,20 @@ describe('record: checking a proposal', () => {
     [
       'a lamport more for alice',
       (c) => ({ distribution: c.distribution.map((e) => (e.staker === alice.address ? { ...e, amount: e.amount + 1n } : e)) }),
-      /distribution/
+      /another distribution\[\d\]: (\w{32,44}) gets (\d+) here, \1 gets (?!\2 )\d+ in the record$/
     ],
-    ['a share less', (c) => ({ distribution: c.distribution.slice(1) }), /distribution/],
-    ['no slash for the equivocator', () => ({ slashes: [] }), /slashes/],
-    ['a higher slash', (c) => ({ slashes: c.slashes.map((e) => ({ ...e, amount: e.amount + 1n })) }), /slashes/],
-    ['another root', () => ({ root: new Uint8Array(32) }), /root/],
+    [
+      'a share less',
+      (c) => ({ distribution: c.distribution.slice(1) }),
+      /another distribution\[0\]: \w+ loses 5 here, \w+ gets \d+ in the record$/
+    ],
+    ['no slash for the equivocator', () => ({ slashes: [] }), /another slashes\[0\]: \w+ loses \d+ here, nothing in the record$/],
+    [
+      'a higher slash',
+      (c) => ({ slashes: c.slashes.map((e) => ({ ...e, amount: e.amount + 1n })) }),
+      /another slashes\[0\]: \w+ loses \d+ here/
+    ],
+    ['another root', () => ({ root: new Uint8Array(32) }), /another root: [0-9a-f]{64} here, 0{64} in the record$/],
     ['higher totals', (c) => ({ totalRewards: c.totalRewards + 1n }), /totalRewards/],
     ['lower slashed totals', (c) => ({ totalSlashed: c.totalSlashed - 1n }), /totalSlashed/],
     ['another ledger', () => ({ ledger: CID.decode(cidBytes('another ledger')) }), /ledger/],

@@ -3,36 +3,41 @@
  *
  *     node test/record/make-vectors.ts
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import * as dagCbor from '@ipld/dag-cbor'
 import { sampleSubmissions } from '../../src/audit/index.ts'
-import { type Block, blockOf } from '../../src/record/blocks.ts'
-import { buildRecord, type CycleInputs, type DistributionEntry, proposerFor, tally } from '../../src/record/index.ts'
-import type { Message } from '../../src/wire/index.ts'
+import {
+  buildRecord,
+  type CycleInputs,
+  type DistributionEntry,
+  LARGEST_SLASH,
+  offencesIn,
+  proposerFor,
+  tally
+} from '../../src/record/index.ts'
+import type { Finding, Message } from '../../src/wire/index.ts'
 import type { SamplingVector } from '../vectors/audit.ts'
-import { type RecordVector, tallyJson } from '../vectors/record.ts'
-import { plain } from '../vectors/wire.ts'
-import { challenge, equivocation, response, submission, verdict } from '../wire/people.ts'
-import { alice, bob, carol, dave, erin, inputs, person, stakes } from './cycle.ts'
+import { tallyJson } from '../vectors/record.ts'
+import { challenge, cidBytes, equivocation, type Person, submission, verdicts } from '../wire/people.ts'
+import { alice, BEACON, bob, carol, dave, erin, inputs, person, stakes } from './cycle.ts'
+import { writeReadVectors } from './read-vectors.ts'
+import { blockJson, clear, write } from './vector-files.ts'
 
-const vectors = (protocol: string) => join(import.meta.dirname, '..', '..', 'protocols', protocol, 'vectors')
-
-function write(protocol: string, name: string, vector: unknown): void {
-  mkdirSync(vectors(protocol), { recursive: true })
-  writeFileSync(join(vectors(protocol), `${name}.json`), `${JSON.stringify(plain(vector), null, 2)}\n`)
-}
-
-const blockJson = ({ cid, bytes }: Block) => ({ cid: cid.toString(), bytes: Buffer.from(bytes).toString('hex') })
+clear('record')
+clear('audit')
 
 function inputsJson(own: CycleInputs) {
   return {
     genesisHash: own.genesisHash,
     taskId: own.taskId,
     cycle: own.cycle,
-    previous: own.previous == null ? null : { cid: own.previous.cid.toString(), cycle: own.previous.cycle },
+    previous:
+      own.previous == null
+        ? null
+        : { cid: own.previous.cid.toString(), cycle: own.previous.cycle, offences: [...(own.previous.offences ?? [])] },
+    beacon: Buffer.from(own.beacon).toString('hex'),
     bounty: own.bounty.toString(),
     stakes: Object.fromEntries([...own.stakes].map(([staker, stake]) => [staker, stake.toString()])),
+    totalStake: (own.totalStake ?? [...own.stakes.values()].reduce((sum, stake) => sum + stake, 0n)).toString(),
+    largestSlash: own.largestSlash ?? LARGEST_SLASH,
     ledger: [...own.ledger].map(([staker, { reward, slash }]) => ({ staker, reward: reward.toString(), slash: slash.toString() })),
     messages: own.messages.map(({ bytes }) => Buffer.from(bytes).toString('hex'))
   }
@@ -69,53 +74,112 @@ writeCycle(
   pay([alice, 333n], [bob, 333n], [carol, 333n])
 )
 writeCycle('cycle-empty', 'Nobody submitted anything.', cycle([]), [])
-const against = [
-  await erin.says(challenge(c, 'invalid', 'wrong sum')),
-  await carol.says(response(c)),
-  await erin.says(verdict(c, 'invalid', 'wrong sum')),
-  await bob.says(verdict(c, 'invalid', 'wrong sum')),
-  await alice.says(verdict(c, 'valid'))
-]
+/** What each of them found, in one message each. */
+const found = (about: Array<[Person, Finding]>, by: Person[], all = inputs().stakes) =>
+  Promise.all(by.map((who) => who.says(verdicts(all, about))))
 writeCycle(
-  'cycle-rejected-invalid',
-  'carol is challenged, answers, and is rejected by two verdicts to one; the task slashes her.',
-  cycle([...against, a, b, c], {
+  'cycle-rejected-invalid-by-more-than-a-third',
+  'Two of five equal stakers, 40 % of all stake, find the work of carol invalid, and one finds it valid: it is rejected. She loses a hundredth of her stake, and what the task takes.',
+  cycle([a, b, c, ...(await found([[carol, 'invalid']], [erin, bob])), ...(await found([[carol, 'valid']], [alice]))], {
     ledger: new Map([
       [alice.address, { reward: 40n, slash: 0n }],
       [carol.address, { reward: 9n, slash: 1n }]
     ])
   }),
-  pay([bob, 500n], [alice, 500n], [carol, -10n])
+  pay([bob, 500n], [alice, 500n], [carol, -5n])
 )
-const gone = [
-  await alice.says(verdict(b, 'unavailable', 'no answer')),
-  await carol.says(verdict(b, 'unavailable', 'timed out')),
-  await dave.says(verdict(b, 'unavailable', 'timed out'))
-]
+const trio = stakes([alice, 100n], [bob, 100n], [carol, 100n])
 writeCycle(
-  'cycle-rejected-unavailable',
-  "Nobody could fetch bob's proof; the most common reason is told.",
-  cycle([a, b, ...gone]),
+  'cycle-accepted-at-a-third',
+  'One of three equal stakers finds the work of carol invalid, and nobody else says anything: a third is not more than a third.',
+  cycle([c, ...(await found([[carol, 'invalid']], [bob], trio))], { stakes: trio }),
+  pay([carol, 1000n])
+)
+writeCycle(
+  'cycle-accepted-as-much-valid-as-invalid',
+  'As much stake finds the work of carol valid as finds it invalid, which is more than a third: accepted.',
+  cycle([c, ...(await found([[carol, 'invalid']], [alice, bob])), ...(await found([[carol, 'valid']], [dave, erin]))]),
+  pay([carol, 1000n])
+)
+writeCycle(
+  'cycle-rejected-unavailable-by-more-than-half',
+  'Three of five did not get the proof of bob, one of them finding it invalid: 60 % of all stake. Nothing is slashed.',
+  cycle([
+    a,
+    b,
+    ...(await found([[bob, 'unavailable']], [alice, carol])),
+    ...(await found([[bob, 'invalid']], [dave])),
+    ...(await found([[bob, 'valid']], [erin]))
+  ]),
   pay([alice, 1000n])
 )
-const split = [
-  await carol.says(verdict(a, 'invalid', 'x')),
-  await dave.says(verdict(a, 'unavailable', 'y')),
-  await erin.says(verdict(a, 'valid')),
-  await bob.says(verdict(a, 'valid')),
-  await alice.says(verdict(a, 'valid'))
-]
+const four = stakes([alice, 100n], [bob, 100n], [carol, 100n], [dave, 100n])
 writeCycle(
-  'cycle-accepted-at-a-tie',
-  'The stake for and against alice is equal, her own word aside: accepted.',
-  cycle([a, ...split]),
-  pay([alice, 1000n])
+  'cycle-accepted-at-half',
+  'Two of four equal stakers did not get the proof of bob: half is not more than half.',
+  cycle([b, ...(await found([[bob, 'unavailable']], [alice, carol], four))], { stakes: four }),
+  pay([bob, 1000n])
 )
 writeCycle(
-  'cycle-rejected-by-stake',
-  'One staker outweighs two.',
-  cycle([a, ...split], { stakes: stakes([alice, 1n], [bob, 10n], [carol, 30n], [dave, 1n], [erin, 20n]) }),
+  'cycle-silence-counts-for-nothing',
+  'Only one of five speaks, against all others, and finds their work invalid: a fifth of all stake, so all are accepted.',
+  cycle([
+    a,
+    b,
+    c,
+    ...(await found(
+      [
+        [alice, 'invalid'],
+        [bob, 'invalid'],
+        [carol, 'invalid']
+      ],
+      [erin]
+    ))
+  ]),
+  pay([alice, 300n], [bob, 300n], [carol, 300n])
+)
+const two = stakes([alice, 100n], [bob, 101n], [carol, 100n])
+writeCycle(
+  'cycle-stake-without-a-key-is-in-all-stake',
+  'What bob has would be more than a third of what the three have; with the stake that no key speaks for it is less.',
+  cycle([c, ...(await found([[carol, 'invalid']], [bob], two))], { stakes: two, totalStake: 400n }),
+  pay([carol, 1000n])
+)
+const heavy = stakes([alice, 1n], [bob, 10n], [carol, 30n], [dave, 1n], [erin, 20n])
+writeCycle(
+  'cycle-rejected-by-stake-and-not-by-heads',
+  'One with nearly half of all stake finds the work of alice invalid, three find it valid: stake counts. Her own word about it does not.',
+  cycle([a, ...(await found([[alice, 'invalid']], [carol], heavy)), ...(await found([[alice, 'valid']], [alice, bob, dave], heavy))], {
+    stakes: heavy
+  }),
   []
+)
+const refuting = await found([[alice, 'valid']], [carol, dave])
+writeCycle(
+  'cycle-refuted-by-verdicts',
+  'bob alone finds the work of alice invalid, two find it valid, 40 % of all stake: bob is refuted and paid nothing, and loses nothing.',
+  cycle([a, b, ...refuting, ...(await found([[alice, 'invalid']], [bob]))]),
+  pay([alice, 500n])
+)
+const challenges = [await bob.says(challenge(a, 'invalid', 'wrong sum')), await bob.says(challenge(a, 'invalid', 'wrong product'))]
+writeCycle(
+  'cycle-refuted-challenge',
+  'bob challenged the work of alice as invalid, twice, and says nothing in verdicts: the challenge with the smallest id shows that he is refuted, and no other is held.',
+  cycle([
+    a,
+    b,
+    ...refuting,
+    ...challenges,
+    await erin.says(challenge(b, 'invalid', 'nobody agrees, nobody objects')),
+    await bob.says(challenge(a, 'unavailable'))
+  ]),
+  pay([alice, 500n])
+)
+writeCycle(
+  'cycle-challenge-taken-back',
+  'bob challenged the work of alice as invalid and finds it valid in his verdicts: he is not refuted, and no challenge is held.',
+  cycle([a, b, ...refuting, ...challenges, ...(await found([[alice, 'valid']], [bob]))]),
+  pay([alice, 500n], [bob, 500n])
 )
 writeCycle(
   'cycle-equivocation-direct',
@@ -131,20 +195,99 @@ writeCycle(
 )
 writeCycle(
   'cycle-equivocation-verdicts',
-  'erin contradicts herself about alice: none of her verdicts counts, that about bob included.',
-  cycle([a, b, await erin.says(verdict(a, 'invalid')), await erin.says(verdict(a, 'valid')), await erin.says(verdict(b, 'invalid'))]),
+  'erin found the work of alice invalid and, in other verdicts, valid: her own submission does not stand, and what she says of bob counts for nothing either.',
+  cycle([
+    a,
+    b,
+    await erin.says(submission('work of erin')),
+    ...(await found(
+      [
+        [alice, 'invalid'],
+        [bob, 'invalid']
+      ],
+      [erin]
+    )),
+    ...(await found(
+      [
+        [alice, 'valid'],
+        [bob, 'invalid']
+      ],
+      [erin]
+    )),
+    ...(await found([[bob, 'invalid']], [carol]))
+  ]),
   pay([alice, 500n], [bob, 500n])
 )
+/** Submissions of dave in cycle 2, whose record is the one before. */
+const earlier = [await dave.says(submission('one', 2, 95)), await dave.says(submission('two', 2, 95))] as const
+const late = await bob.says({ ...equivocation(...earlier), cycle: 3 })
 writeCycle(
-  'cycle-slashes-capped-at-the-stake',
-  'The task takes 95 of 100 from dave, equivocation would take 10: together no more than the stake.',
+  'cycle-evidence-of-the-cycle-before',
+  'dave submitted twice in cycle 2, which became known too late for its record: he is convicted in that of cycle 3, and his work there does not count.',
+  cycle([a, d1, late]),
+  pay([alice, 1000n])
+)
+const { previous } = inputs()
+writeCycle(
+  'cycle-evidence-already-punished',
+  'The record of cycle 2 holds the proof: the same offence is not punished again, and the evidence is not held.',
+  cycle([a, d1, late], { previous: { ...previous!, offences: offencesIn([...earlier], 2) } }),
+  pay([alice, 500n], [dave, 500n])
+)
+const long = [await dave.says(submission('one', 1, 65)), await dave.says(submission('two', 1, 65))] as const
+writeCycle(
+  'cycle-evidence-too-old',
+  'What dave did in cycle 1 was for the record of cycle 2 to punish, which was finalized: it is too late.',
+  cycle([a, d1, await bob.says({ ...equivocation(...long), cycle: 3 })]),
+  pay([alice, 500n], [dave, 500n])
+)
+const proposing = (value: string) => ({
+  cycle: 2,
+  slot: 121,
+  record: { cid: cidBytes(value), root: new Uint8Array(32), totalRewards: 1n, attempt: 0 }
+})
+const proposals = [await dave.says(proposing('one')), await dave.says(proposing('two'))] as const
+writeCycle(
+  'cycle-equivocation-proposals',
+  'dave proposed two records in one attempt of cycle 2: in the record of cycle 3 that counts as submitting twice does.',
+  cycle([a, d1, await bob.says({ ...equivocation(...proposals), cycle: 3 })]),
+  pay([alice, 1000n])
+)
+writeCycle(
+  'cycle-slashes-capped-at-the-largest',
+  'The task takes 7 of 100 from dave, equivocation would take 10: together no more than the largest slash, a tenth.',
   cycle([a, d1, d2]),
-  pay([dave, -95n])
+  pay([dave, -7n])
+)
+writeCycle(
+  'cycle-slashes-of-a-gentle-task',
+  'The largest slash of the task is a thousandth: equivocation takes no more, and invalid work neither.',
+  cycle(
+    [
+      a,
+      c,
+      d1,
+      d2,
+      ...(await found([[carol, 'invalid']], [alice, bob], stakes([alice, 5000n], [bob, 5000n], [carol, 5000n], [dave, 5000n])))
+    ],
+    {
+      largestSlash: 10,
+      stakes: stakes([alice, 5000n], [bob, 5000n], [carol, 5000n], [dave, 5000n])
+    }
+  ),
+  pay([alice, 1000n])
 )
 writeCycle(
   'cycle-words-about-nothing',
-  'Verdicts about unknown submissions, by the unstaked and of another cycle are passed over.',
-  cycle([a, await bob.says(verdict(b, 'invalid')), await person('mallory').says(submission('m')), await carol.says(submission('c', 4))]),
+  'Verdicts about a place that nobody has, about who submitted nothing and about oneself, words by the unstaked and of another cycle are passed over.',
+  cycle([
+    a,
+    await bob.says({ cycle: 3, slot: 148, verdicts: { findings: [{ place: 5, finding: 2 }] } }),
+    ...(await found([[dave, 'invalid']], [carol])),
+    ...(await found([[alice, 'valid']], [alice])),
+    await person('mallory').says(submission('m')),
+    await carol.says(submission('c', 4))
+  ]),
   pay([alice, 1000n])
 )
 writeCycle(
@@ -157,8 +300,23 @@ writeCycle(
   }),
   pay([alice, 2n ** 60n - 1n])
 )
-writeCycle('distribution-above-the-bounty', 'A lamport more than the bounty.', cycle([a]), pay([alice, 1001n]), 'DistributionError')
-writeCycle('distribution-slash-above-the-stake', 'A lamport more than the stake.', cycle([a]), pay([alice, -101n]), 'DistributionError')
+writeCycle('distribution-above-the-bounty', 'A ROE more than the bounty.', cycle([a]), pay([alice, 1001n]), 'DistributionError')
+writeCycle('distribution-slash-of-accepted', 'Of somebody whose work is accepted.', cycle([a]), pay([alice, -1n]), 'DistributionError')
+writeCycle('distribution-slash-of-nobody', 'Of somebody who submitted nothing.', cycle([a]), pay([bob, -1n]), 'DistributionError')
+writeCycle(
+  'distribution-slash-of-refuted',
+  'Of somebody whose false word costs the pay, and no more.',
+  cycle([a, b, ...refuting, ...(await found([[alice, 'invalid']], [bob]))]),
+  pay([bob, -1n]),
+  'DistributionError'
+)
+writeCycle(
+  'distribution-slash-above-the-largest',
+  'A ROE more than a tenth of the stake, of an equivocator.',
+  cycle([a, d1, d2]),
+  pay([dave, -11n]),
+  'DistributionError'
+)
 writeCycle('distribution-unknown-staker', 'Somebody without stake.', cycle([a]), pay([person('mallory'), 1n]), 'DistributionError')
 writeCycle('distribution-staker-twice', 'alice twice.', cycle([a]), pay([alice, 1n], [alice, 1n]), 'DistributionError')
 writeCycle(
@@ -170,87 +328,10 @@ writeCycle(
 )
 
 const record = buildRecord(cycle([a, b, d1, d2]), tally(cycle([a, b, d1, d2])), pay([alice, 600n], [bob, 400n]))
-const rootFields = dagCbor.decode(record.blocks[0]!.bytes) as Record<string, unknown>
-const ledgerBlock = record.blocks.find(({ cid }) => cid.equals(record.content.ledger))!
-const ledgerFields = dagCbor.decode(ledgerBlock.bytes) as Record<string, unknown>
+writeReadVectors(record)
 
-function writeRead(name: string, description: string, what: 'record' | 'ledger', root: Block, blocks: Block[], where: string): void {
-  const vector: RecordVector = {
-    description,
-    kind: 'read',
-    what,
-    cid: root.cid.toString(),
-    blocks: blocks.map(blockJson),
-    expect: 'RecordMalformedError',
-    where
-  }
-  write('record', name, vector)
-}
-const forgedRecord = (name: string, description: string, change: object, where: string, extra: Block[] = []) => {
-  const root = blockOf({ ...rootFields, ...change })
-  writeRead(name, description, 'record', root, [root, ...record.blocks.slice(1), ...extra], where)
-}
-const chunkOf = (list: string) => {
-  const [link] = rootFields[list] as Array<{ equals(other: unknown): boolean }>
-  return dagCbor.decode(record.blocks.find(({ cid }) => link!.equals(cid))!.bytes) as unknown[]
-}
-const relisted = (name: string, description: string, list: string, entries: unknown[], where: string) => {
-  const chunk = blockOf(entries)
-  forgedRecord(name, description, { [list]: [chunk.cid] }, where, [chunk])
-}
-writeRead(
-  'read-wrong-hash',
-  'Another block came than was asked for.',
-  'record',
-  record.blocks[0]!,
-  [{ cid: record.blocks[0]!.cid, bytes: record.blocks[1]!.bytes }],
-  'record root block'
-)
-forgedRecord('read-version-2', 'A version of the future.', { version: 2 }, 'record.version')
-forgedRecord('read-unknown-field', 'A field that records do not have.', { proposer: alice.publicKey }, 'record')
-forgedRecord('read-cycle-negative', 'A cycle below 0.', { cycle: -1 }, 'record.cycle')
-forgedRecord('read-root-31-bytes', 'A root of 31 bytes.', { root: new Uint8Array(31) }, 'record.root')
-forgedRecord(
-  'read-pays-above-the-bounty',
-  'The distribution pays more than the bounty that it names.',
-  { bounty: 999 },
-  'record.distribution'
-)
-forgedRecord('read-totals-too-low', 'Cumulative rewards below those of this cycle.', { totalRewards: 999 }, 'record.totalRewards')
-relisted(
-  'read-distribution-unsorted',
-  'Entries not in the order of the staking keys.',
-  'distribution',
-  chunkOf('distribution').reverse(),
-  'record.distribution'
-)
-relisted(
-  'read-staker-twice',
-  'A staker twice.',
-  'distribution',
-  [chunkOf('distribution')[0], chunkOf('distribution')[0]],
-  'record.distribution'
-)
-relisted('read-amount-zero', 'An entry without an amount.', 'distribution', [[alice.publicKey, 0]], 'record.distribution[0][0][1]')
-relisted('read-slash-negative', 'A slash is a positive amount.', 'slashes', [[dave.publicKey, -10]], 'record.slashes')
-relisted('read-messages-unsorted', 'Messages out of order.', 'messages', chunkOf('messages').reverse(), 'record.messages')
-relisted('read-message-twice', 'A message twice.', 'messages', [chunkOf('messages')[0], ...chunkOf('messages')], 'record.messages')
-const halves = [blockOf(chunkOf('messages').slice(0, 2)), blockOf(chunkOf('messages').slice(2))]
-forgedRecord(
-  'read-chunks-not-full',
-  'A list cut into more chunks than it needs.',
-  { messages: halves.map(({ cid }) => cid) },
-  'record',
-  halves
-)
-const forgedLedger = (name: string, description: string, change: object, where: string) => {
-  const root = blockOf({ ...ledgerFields, ...change })
-  writeRead(name, description, 'ledger', root, [root, ...record.blocks.slice(-1)], where)
-}
-forgedLedger('read-ledger-wrong-root', 'A root that is not that of the entries.', { root: new Uint8Array(32).fill(1) }, 'ledger.root')
-forgedLedger('read-ledger-wrong-total', 'Rewards that do not add up.', { totalRewards: 1001 }, 'ledger.totalRewards')
-
-const seed = Buffer.from(record.digest)
+const beacon = Buffer.from(BEACON).toString('hex')
+const { taskId } = inputs()
 for (const [name, description, all] of [
   ['proposers-equal', 'Five equal stakers: each has one turn before any has two.', inputs().stakes],
   [
@@ -259,8 +340,23 @@ for (const [name, description, all] of [
     stakes([alice, 10n ** 15n], [bob, 10n ** 9n], [carol, 1n], [dave, 0n])
   ]
 ] as const) {
-  const proposers = Array.from({ length: 2 * all.size }, (_, attempt) => proposerFor({ stakes: all, seed, cycle: 3, attempt })!)
-  write('record', name, { description, kind: 'proposer', stakes: Object.fromEntries(all), seed: seed.toString('hex'), cycle: 3, proposers })
+  for (const [suffix, block] of [
+    ['', beacon],
+    ['-other-beacon', beacon.replace(/^../, (byte) => (Number.parseInt(byte, 16) ^ 1).toString(16).padStart(2, '0'))]
+  ] as const) {
+    const facts = { taskId, stakes: all, beacon: Buffer.from(block, 'hex'), cycle: 3 }
+    const proposers = Array.from({ length: 2 * all.size }, (_, attempt) => proposerFor({ ...facts, attempt })!)
+    const said = suffix === '' ? description : `${description} The beacon differs in one bit from the one of the other vector.`
+    write('record', `${name}${suffix}`, {
+      description: said,
+      kind: 'proposer',
+      taskId,
+      stakes: Object.fromEntries(all),
+      beacon: block,
+      cycle: 3,
+      proposers
+    })
+  }
 }
 
 const ids = Array.from({ length: 12 }, (_, i) => i.toString(16).repeat(64).slice(0, 64))

@@ -597,3 +597,43 @@ describe('rounds: a task that is closed', () => {
     }
   })
 })
+
+describe('rounds: a node that must say nothing yet', () => {
+  const wanted = ['work', 'publish', 'audit', 'build', 'check', 'vote'] as const
+
+  it('follows and wants nothing done, and takes part again from the slot that it was told', async () => {
+    const m = machine({ turns: [alice] })
+    const until = S.proposalSlot + 3
+    m.event({ type: 'silent-until', slot: until })
+    for (let slot = S.work.from; slot < until; slot++) {
+      m.slot(slot)
+      if (slot === S.submission.from) {
+        const own = await say(alice, submission('of a former life'))
+        m.take(own)
+        await m.hear(bob, submission('bob'))
+        await m.hear(carol, challenge(own), S.sampleSlot)
+      }
+    }
+    for (const type of wanted) {
+      expect(m.of(type), type).to.deep.equal([])
+    }
+    expect(m.notes()).not.to.include('submitted')
+    // nothing was taken for begun that was not
+    expect(m.of('need-stakes').map(({ cycle }) => cycle)).to.deep.equal([0, 1, 2])
+    m.slot(until)
+    expect(m.of('build').map(({ cycle }) => cycle)).to.deep.equal([0])
+  })
+
+  it('publishes nothing of what was under way when it was told, ever again', async () => {
+    const { m, ofBob } = await atAudit()
+    const before = m.all.length
+    m.event({ type: 'silent-until', slot: Number.POSITIVE_INFINITY })
+    m.event({ type: 'audited', cycle: 0, submission: ofBob.id, finding: 'invalid', reason: 'because' })
+    await m.hear(carol, challenge(ofBob), S.sampleSlot)
+    for (let slot = S.sampleSlot; slot < S.distribution.to + 90; slot++) {
+      m.slot(slot)
+    }
+    const after = m.all.slice(before).map(({ type }) => type)
+    expect(after.filter((type) => (wanted as readonly string[]).includes(type))).to.deep.equal([])
+  })
+})

@@ -28,6 +28,7 @@ import {
   sha256,
   type Task,
   type Transaction,
+  termsOf,
   type World
 } from './model.ts'
 
@@ -224,7 +225,10 @@ export class Arena {
     'ring longer than four': 0,
     'stake slashed while unstaking': 0,
     'account lives on without its kind': 0,
-    'cycle skipped without quorum': 0
+    'cycle skipped without quorum': 0,
+    'largest slash cut a slash': 0,
+    'bundle gave up its place unused': 0,
+    'slashed again in a later cycle': 0
   }
   private readonly vm = new BareVm(PROGRAM, RELAY)
   private readonly stages = new Map<string, Snapshot>()
@@ -354,6 +358,7 @@ export class Arena {
         this.measure(content, accountAt(this.world, key).content)
         if (!this.planted) {
           this.checkTask(key)
+          this.checkTerms(content, accountAt(this.world, key).content)
         }
       }
     }
@@ -370,10 +375,22 @@ export class Arena {
       this.depths['ring longer than four'] += is.stake.length > 4 && is.stake.length > was.stake.length ? 1 : 0
       const skipped = is.tallyCycle !== was.tallyCycle && was.tallyCycle != null && was.finalized !== was.tallyCycle
       this.depths['cycle skipped without quorum'] += skipped ? 1 : 0
+      const unused = is.bundle !== was.bundle && is.formerBundle === was.formerBundle && was.bundle.from > 0n
+      this.depths['bundle gave up its place unused'] += unused ? 1 : 0
     } else if (was.kind === 'stake' && is.kind === 'stake') {
       this.depths['stake slashed while unstaking'] += is.appliedSlash > was.appliedSlash && is.unstaking < was.unstaking ? 1 : 0
+      this.measureSlash(was, is)
     } else if (was.kind === 'stake' && is.kind === 'raw' && is.bytes.length > 0) {
       this.depths['account lives on without its kind']++
+    }
+  }
+
+  private measureSlash(was: Stake, is: Stake): void {
+    const task = this.task(is.task)
+    if (task != null && is.appliedSlash > was.appliedSlash) {
+      const owed = this.line(task.result.root, is.staker).slash - is.appliedSlash
+      this.depths['largest slash cut a slash'] += owed > 0n && latest(is.amount) + is.unstaking > 0n ? 1 : 0
+      this.depths['slashed again in a later cycle'] += was.slashedIn == null ? 0 : 1
     }
   }
 
@@ -432,7 +449,8 @@ export class Arena {
     promise(task.claimedTotal <= task.result.totalRewards, 'no more is claimed than finalized')
     promise(task.result.totalRewards <= latest(task.funded), 'no more is finalized than funded')
     const owed = task.stakerCount === 0n ? 0n : task.result.totalRewards - task.claimedTotal
-    promise(lamports >= task.rentReserve + owed, 'the pot holds what stakers may claim')
+    promise(lamports >= task.rentReserve + owed + task.slashedTotal, 'the account holds what stakers may claim, and what was slashed')
+    promise(sum(({ appliedSlash }) => appliedSlash) <= task.slashedTotal, 'what was slashed is remembered')
     const cycle = task.tallyCycle
     if (cycle == null || isSettled(task, this.world.slot)) {
       return
@@ -444,6 +462,35 @@ export class Arena {
       const behind = sum((stake) => (same(stake) ? inCycle(stake.amount, cycle) : 0n))
       // whoever has voted on a later cycle since cannot be asked any more
       promise(3n * behind > 2n * all || stakes.some(({ stake }) => (stake.lastVoted ?? 0n) > cycle), 'a quorum is behind what is finalized')
+    }
+  }
+
+  /** What nobody may do to a task or a stake, whatever else changes: terms that change, a bundle without its notice, a slash beyond the largest. */
+  private checkTerms(was: Account['content'], is: Account['content']): void {
+    const promise = (holds: boolean, what: string) => {
+      if (!holds) {
+        throw new Difference(`both agree, and they break a promise: ${what}`)
+      }
+    }
+    if (was.kind === 'task' && is.kind === 'task') {
+      const { largestSlash, bundleNotice } = termsOf(was)
+      promise(termsOf(is).largestSlash === largestSlash && termsOf(is).bundleNotice === bundleNotice, 'terms stay')
+      const now = this.round(was)
+      for (const cycle of [now - 2n, now - 1n, now].filter((one) => one >= 0n)) {
+        promise(bundleIn(is, cycle) === bundleIn(was, cycle), 'a cycle that has begun keeps its bundle')
+      }
+      for (const cycle of [now + 1n, now + bundleNotice - 1n].filter((one) => one > now && one < now + bundleNotice)) {
+        const known = [bundleIn(was, cycle), bundleIn(was, max(now, 0n))]
+        promise(known.includes(bundleIn(is, cycle)), 'no bundle is run before its notice has passed')
+      }
+    } else if (was.kind === 'stake' && is.kind === 'stake' && is.appliedSlash > was.appliedSlash) {
+      const { finalized, ...task } = this.task(is.task)!
+      const held = latest(was.amount) + was.unstaking
+      promise(
+        (is.appliedSlash - was.appliedSlash) * 10_000n <= held * termsOf({ finalized, ...task }).largestSlash,
+        'a slash has its limit'
+      )
+      promise(was.slashedIn !== finalized, 'a cycle slashes once')
     }
   }
 
@@ -671,6 +718,15 @@ function min(a: bigint, b: bigint): bigint {
   return a < b ? a : b
 }
 
+function max(a: bigint, b: bigint): bigint {
+  return a > b ? a : b
+}
+
+/** the bundle that a cycle runs */
+function bundleIn({ bundle, formerBundle }: Task, cycle: bigint): string {
+  return bundle.from <= cycle ? bundle.cid : formerBundle.cid
+}
+
 function agree(model: string, vm: string): boolean {
   if (model === vm) {
     return true
@@ -773,6 +829,14 @@ function leaving(arena: Arena): Array<{ key: Key; at: Key; stake: Stake; task: T
     const task = arena.task(key)
     return task == null ? [] : arena.stakesOf(key).map(({ at, stake }) => ({ key, at, stake, task }))
   }).filter(({ stake, task }) => stake.unstaking > 0n || (isSettled(task, arena.world.slot) && latest(stake.amount) === 0n))
+}
+
+/** Stakes that the last finalized ledger takes more from than was taken. */
+function debtors(arena: Arena): Array<{ key: Key; at: Key; stake: Stake; task: Task }> {
+  return TASKS.flatMap((key) => {
+    const task = arena.task(key)
+    return task == null ? [] : arena.stakesOf(key).map(({ at, stake }) => ({ key, at, stake, task }))
+  }).filter(({ stake, task }) => task.finalized != null && arena.line(task.result.root, stake.staker).slash > stake.appliedSlash)
 }
 
 function voteContent(arena: Arena, key: Key, task: Task | undefined, step: Step): string {
@@ -902,11 +966,13 @@ const ACTIONS = {
     const starts = [slot + 3n, slot, 0n, slot + 3n, slot + (1n << 32n), slot + (1n << 32n) + 1n, MAX]
     const start = starts[rarely(step.how >> 2, 4) ? step.size % starts.length : step.size % 4]!
     const minStake = rarely(step.how >> 4, 12) ? 0n : 1000n
+    const largestSlash = [1000n, 10_000n, 3333n, 0n, 10_001n, MAX][rarely(step.how >> 3, 4) ? step.size % 6 : step.size % 3]!
+    const notice = [1n, 2n, 8n, 65_536n, 0n, 65_537n][rarely(step.how >> 5, 4) ? step.who % 6 : step.who % 3]!
     const instruction = call(
       [WS(key), S(manager)],
       '00',
       name('a task'),
-      ...[round, submission, audit, start, amountOf(step, 1_000_000n, MAX), minStake].map(u64),
+      ...[round, submission, audit, start, amountOf(step, 1_000_000n, MAX), minStake, largestSlash, notice].map(u64),
       bundle(rarely(step.how >> 6, 6) ? step.size : step.size % 2)
     )
     const rent = rentExemption(arena.world, TASK_BYTES)
@@ -1054,7 +1120,9 @@ const ACTIONS = {
   },
 
   applySlash(arena, step) {
-    const { key, at, stake, task } = stakeOf(arena, step)
+    // mostly one that owes something
+    const owing = rarely(step.size, 4) ? [] : debtors(arena)
+    const { key, at, stake, task } = owing.length > 0 ? owing[step.who % owing.length]! : stakeOf(arena, step)
     arena.act(step, call([W(key), W(at)], '0c', leafOf(arena, step, key, task, stake)))
   },
 
@@ -1168,13 +1236,13 @@ export const WEIGHTS: Record<ActionName, number> = {
 const STAGES = {
   staked(arena: Arena) {
     const rent = rentExemption(arena.world, TASK_BYTES)
-    const make = (key: Key, manager: Key, round: bigint, start: bigint) => {
-      const times = [round, 1n, 1n, arena.world.slot + start, 1_000_000n, 1000n].map(u64)
+    const make = (key: Key, manager: Key, round: bigint, start: bigint, ...terms: bigint[]) => {
+      const times = [round, 1n, 1n, arena.world.slot + start, 1_000_000n, 1000n, ...terms].map(u64)
       must(arena, systemCreate(SPONSOR, key, rent, TASK_BYTES), call([WS(key), S(manager)], '00', name('a task'), ...times, bundle(0)))
       must(arena, call([W(key), WS(WALLETS[0]!), R(SYSTEM)], '01', u64(20_000_000n)))
     }
-    make(TASKS[0]!, MANAGERS[0]!, 4n, 3n)
-    make(TASKS[1]!, MANAGERS[1]!, 6n, 0n)
+    make(TASKS[0]!, MANAGERS[0]!, 4n, 3n, 2500n, 3n)
+    make(TASKS[1]!, MANAGERS[1]!, 6n, 0n, 10_000n, 1n)
     join(arena, TASKS[0]!, 0, 4)
     // two of three alike: a quorum but for one lamport
     join(arena, TASKS[1]!, 3, 3, 0n)

@@ -11,11 +11,15 @@ import { LinkError, linkSbf } from '../../scripts/link-sbf.ts'
 import {
   baseRewards,
   bountyFor,
+  bundleCycle,
+  bundleOf,
   cycleAt,
+  DEFAULT_BUNDLE_NOTICE,
   EMPTY_RING,
   effectiveCycle,
   hasQuorum,
   instructionName,
+  largestSlashOf,
   PROGRAM_ID,
   REFUSALS,
   type Ring,
@@ -26,6 +30,7 @@ import {
   settlementError,
   stakeFilters,
   taskFilters,
+  unlockSlot,
   voteWindow
 } from '../../src/k2/settlement/index.ts'
 
@@ -53,7 +58,7 @@ describe('settlement: the layer', () => {
     }
     const spec = readFileSync(join(SOURCE, 'README.md'), 'utf8')
     const inSpec = [...spec.matchAll(/^\| (\d+) +\| `(\w+Error)` +\|/gm)].map(([, number, name]) => `${name} ${number}`)
-    expect(here).to.have.length(56)
+    expect(here).to.have.length(59)
     expect(inHeader).to.deep.equal(here)
     expect(inSpec).to.deep.equal(here)
   })
@@ -135,6 +140,30 @@ describe('settlement: weights', () => {
         }
       })
     )
+  })
+
+  it('the largest slash is a share of what a stake holds, rounded down; a bundle is run from its cycle on', () => {
+    const of = (largestSlash: number, holds: bigint) => largestSlashOf({ largestSlash }, holds)
+    expect([of(1000, 9n), of(1000, 10n), of(0, 10n ** 18n), of(10_000, 2n ** 64n - 1n), of(3333, 10_001n)]).to.deep.equal([
+      0n,
+      1n,
+      0n,
+      2n ** 64n - 1n,
+      3333n
+    ])
+    const times = { startingSlot: 100, roundSlots: 30 }
+    expect([99, 100, 129, 130].map((slot) => bundleCycle({ ...times, bundleNotice: 8 }, slot))).to.deep.equal([7, 8, 8, 9])
+    expect([99, 100].map((slot) => bundleCycle({ ...times, bundleNotice: 1 }, slot))).to.deep.equal([0, 1])
+    const [bundle, formerBundle] = [
+      { cid: 'new', from: 9 },
+      { cid: 'old', from: 0 }
+    ]
+    expect([0, 8, 9].map((cycle) => bundleOf({ bundle, formerBundle }, cycle).cid)).to.deep.equal(['old', 'old', 'new'])
+    expect(bundleOf({ bundle, formerBundle: undefined }, 3).cid).to.equal('new')
+    // the default leaves time: unstaked a round after the news, a stake is out before the first cycle of the bundle
+    const news = 100 + 3 * 30 + 29
+    const out = unlockSlot(times, news + 30)
+    expect(out).to.be.at.most(100 + 30 * bundleCycle({ ...times, bundleNotice: DEFAULT_BUNDLE_NOTICE }, news))
   })
 
   it('a ring says when it does not know', () => {

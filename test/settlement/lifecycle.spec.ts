@@ -4,9 +4,12 @@ import { expect } from 'chai'
 import { signEd25519 } from '../../src/identity/index.ts'
 import {
   applySlash,
+  bundleCycle,
+  bundleOf,
   claim,
   closeTask,
   isSettled,
+  largestSlashOf,
   replaceStakingKey,
   setAddressHint,
   stake,
@@ -26,10 +29,16 @@ const NEW_BUNDLE = 'bafkreidon73zkcrwdb5iafqtijxildoonbwnpv7dyd6ef3qdgads2jc4su'
 const digest = new Uint8Array(32).fill(9)
 
 /** Finalizes a cycle with these lines of the ledger: all members vote. */
-function finalize(scene: Scene, cycle: number, lines: Array<{ staker: string; reward: bigint; slash: bigint }>, totalRewards: bigint) {
+function finalize(
+  scene: Scene,
+  cycle: number,
+  lines: Array<{ staker: string; reward: bigint; slash: bigint }>,
+  totalRewards: bigint,
+  members = scene.members
+) {
   const ledger = buildLedger(scene.task, lines)
   scene.toVote(cycle)
-  for (const { key, staker } of scene.members) {
+  for (const { key, staker } of members) {
     scene.must(vote({ task: scene.task, stakingKey: staker, cycle, root: ledger.root, recordDigest: digest, totalRewards }), key)
   }
   expect(scene.state.finalized?.cycle).to.equal(cycle)
@@ -76,6 +85,74 @@ describe('settlement: lifecycle', () => {
     scene.toCycle(6)
     expect(change('bafyc')).to.equal('ok')
     expect(scene.state).to.deep.include({ bundle: { cid: 'bafyc', from: 7 }, formerBundle: { cid: 'bafyb', from: 4 } })
+  })
+
+  describe('update task: a bundle counts after the notice of the task', () => {
+    const give = (scene: Scene, bundle: string) =>
+      scene.vm.send(updateTask({ task: scene.task, manager: b58(scene.manager), bountyPerRound: 1n, minStake: 1n, bundle }), scene.manager)
+        .verdict
+    const runs = (scene: Scene, cycle: number) => bundleOf(scene.state, cycle).cid
+
+    it('given in round k with a notice of n it is run from cycle k + n on, its predecessor until then', () => {
+      const scene = new Scene({ bundleNotice: 8 })
+      const first = scene.state.bundle.cid
+      expect(scene.state).to.include({ bundleNotice: 8, largestSlash: 10_000 })
+      scene.toCycle(3, ROUND_SLOTS - 1)
+      expect(bundleCycle(scene.state, scene.vm.slot)).to.equal(11)
+      expect(give(scene, NEW_BUNDLE)).to.equal('ok')
+      expect(scene.state).to.deep.include({ bundle: { cid: NEW_BUNDLE, from: 11 }, formerBundle: { cid: first, from: 0 } })
+      expect([3, 4, 10, 11].map((cycle) => runs(scene, cycle))).to.deep.equal([first, first, first, NEW_BUNDLE])
+      // the bounty does not wait
+      expect(scene.state.bounty[0]).to.deep.equal({ value: 1n, from: 4 })
+    })
+
+    it('one that waits gives up its place to another, with the whole notice again; the one that runs is never lost', () => {
+      const scene = new Scene({ bundleNotice: 3 })
+      const first = scene.state.bundle.cid
+      scene.toCycle(3)
+      expect(give(scene, 'bafya')).to.equal('ok')
+      scene.toCycle(5, ROUND_SLOTS - 1)
+      expect(give(scene, 'bafyb')).to.equal('ok')
+      expect(scene.state).to.deep.include({ bundle: { cid: 'bafyb', from: 8 }, formerBundle: { cid: first, from: 0 } })
+      // in the first slot of its cycle it runs, and cycles with the former one are open for two rounds more
+      scene.toCycle(8)
+      expect(give(scene, 'bafyc')).to.equal('BundleChangeTooSoonError')
+      scene.toCycle(9, ROUND_SLOTS - 1)
+      expect(give(scene, 'bafyc')).to.equal('BundleChangeTooSoonError')
+      expect(runs(scene, 7)).to.equal(first)
+      scene.toCycle(10)
+      expect(give(scene, 'bafyc')).to.equal('ok')
+      expect(scene.state).to.deep.include({ bundle: { cid: 'bafyc', from: 13 }, formerBundle: { cid: 'bafyb', from: 8 } })
+      expect([8, 12, 13].map((cycle) => runs(scene, cycle))).to.deep.equal(['bafyb', 'bafyb', 'bafyc'])
+    })
+
+    it('one that is given before the first round counts as given in the round before it', () => {
+      const scene = new Scene({ bundleNotice: 3 })
+      const first = scene.state.bundle.cid
+      scene.vm.warp(scene.startingSlot - 1)
+      expect(give(scene, 'bafya')).to.equal('ok')
+      expect(give(scene, 'bafyb')).to.equal('ok')
+      expect(scene.state).to.deep.include({ bundle: { cid: 'bafyb', from: 2 }, formerBundle: { cid: first, from: 0 } })
+      scene.toCycle(0)
+      expect(give(scene, 'bafyc')).to.equal('ok')
+      expect([0, 2, 3].map((cycle) => runs(scene, cycle))).to.deep.equal([first, first, 'bafyc'])
+      expect(scene.state.formerBundle).to.deep.equal({ cid: first, from: 0 })
+    })
+
+    it('a task of revision 2, which says nothing of it, has a notice of one round and a largest slash of a tenth', () => {
+      const scene = new Scene({ bundleNotice: 8, stakes: [5000n] })
+      const [alice] = scene.members as [Member]
+      const { data, ...account } = scene.vm.account(scene.task)!
+      scene.vm.plant(scene.task, { ...account, data: data.fill(0, 1240) })
+      expect(scene.state).to.include({ bundleNotice: 1, largestSlash: 1000 })
+      scene.toCycle(3)
+      expect(give(scene, NEW_BUNDLE)).to.equal('ok')
+      expect(scene.state.bundle.from).to.equal(4)
+      const line = { staker: alice.staker, reward: 0n, slash: 5000n }
+      const { proofs } = finalize(scene, 1, [line], 0n)
+      scene.must(applySlash({ ...line, task: scene.task, proof: proofs.get(alice.staker)! }), alice.wallet)
+      expect(scene.vm.stake(alice.stake).appliedSlash).to.equal(500n)
+    })
   })
 
   it('close task: the open cycles are decided, what stakers may claim stays, the manager gets the rest', () => {
@@ -245,7 +322,7 @@ describe('settlement: lifecycle', () => {
     expect(scene.vm.send(voteBatch({ task: scene.task, ...content, votes }), scene.vm.wallet()).verdict).to.equal('AlreadyVotedError')
   })
 
-  it('apply slash: out of the stake, then out of what is on its way out; the pot grows by it, for later cycles', () => {
+  it('apply slash: out of the stake, then out of what is on its way out; it stays in the task account, and in no pot', () => {
     const scene = new Scene({ stakes: [9000n, 3000n] })
     const [alice, bob] = scene.members as [Member, Member]
     const own = { task: scene.task, staker: bob.staker, withdrawAuthority: b58(bob.wallet) }
@@ -265,7 +342,8 @@ describe('settlement: lifecycle', () => {
     expect(at.unstaking).to.equal(1500n)
     expect(at.appliedSlash).to.equal(1500n)
     expect(scene.state.slashedTotal).to.equal(1500n)
-    expect(scene.state.funded[0]).to.deep.equal({ value: 100n * BOUNTY + 1500n, from: 4 })
+    expect(scene.state.funded[0]).to.deep.equal({ value: 100n * BOUNTY, from: 0 })
+    expect(at.slashedIn).to.equal(1)
     expect(scene.state.stake[0]).to.deep.equal({ value: 9000n, from: 4 })
     expect(slash().verdict).to.equal('NothingToSlashError')
   })
@@ -287,9 +365,37 @@ describe('settlement: lifecycle', () => {
       bob.wallet,
       bob.key
     )
+    expect(slash().verdict).to.equal('SlashLimitError')
+    finalize(scene, 1, lines, 0n)
     expect(slash().verdict).to.equal('ok')
-    expect(scene.vm.stake(bob.stake)).to.deep.include({ appliedSlash: 4000n })
+    expect(scene.vm.stake(bob.stake)).to.deep.include({ appliedSlash: 4000n, slashedIn: 1 })
     expect(scene.vm.stake(bob.stake).amount[0]?.value).to.equal(500n)
+  })
+
+  it('apply slash: in each finalized cycle at most the largest slash of what the stake holds, rounded down; the rest stays owed', () => {
+    const scene = new Scene({ stakes: [90_000n, 9999n], largestSlash: 1000 })
+    const [alice, bob] = scene.members as [Member, Member]
+    const lines = [
+      { staker: alice.staker, reward: 0n, slash: 0n },
+      { staker: bob.staker, reward: 0n, slash: 2000n }
+    ]
+    scene.toCycle(1)
+    // what is on its way out is held, too
+    scene.must(unstake({ task: scene.task, staker: bob.staker, withdrawAuthority: b58(bob.wallet), amount: 8000n }), bob.wallet)
+    const { proofs } = buildLedger(scene.task, lines)
+    const slash = () => scene.vm.send(applySlash({ ...lines[1]!, task: scene.task, proof: proofs.get(bob.staker)! }), alice.wallet).verdict
+    const taken: bigint[] = []
+    for (const cycle of [0, 1, 2]) {
+      finalize(scene, cycle, lines, 0n, [alice])
+      const before = scene.vm.stake(bob.stake)
+      const held = before.amount[0]!.value + before.unstaking
+      expect(slash()).to.equal('ok')
+      const { appliedSlash } = scene.vm.stake(bob.stake)
+      taken.push(appliedSlash - before.appliedSlash)
+      expect(taken.at(-1)! <= largestSlashOf(scene.state, held)).to.equal(true)
+      expect(slash()).to.equal(appliedSlash === 2000n ? 'NothingToSlashError' : 'SlashLimitError')
+    }
+    expect(taken).to.deep.equal([999n, 900n, 101n])
   })
 
   it('runs at any address', () => {

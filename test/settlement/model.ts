@@ -25,6 +25,9 @@ const TWO_TO_32 = 1n << 32n
 const FEE_PER_SIGNATURE = 5000n
 const TALLY_ENTRIES = 8
 const MAX_ACCOUNTS = 10
+const SHARES = 10_000n
+/** what a task of revision 2 is held to, which was created without terms */
+const OLD_TERMS = { largestSlash: 1000n, bundleNotice: 1n }
 const DOMAIN = Buffer.from('koii-mesh/vote/1')
 
 /** A value and the cycle from which it counts. */
@@ -58,6 +61,8 @@ export interface Task {
   auditWindow: bigint
   startingSlot: bigint
   minStake: bigint
+  /** undefined in a task of revision 2 */
+  terms: { largestSlash: bigint; bundleNotice: bigint } | undefined
   rentReserve: bigint
   stakerCount: bigint
   claimedTotal: bigint
@@ -90,6 +95,8 @@ export interface Stake {
   votedRecord: Key
   claimedReward: bigint
   appliedSlash: bigint
+  /** the last cycle whose ledger took something */
+  slashedIn: bigint | undefined
   unlockSlot: bigint
   unstaking: bigint
   rentReserve: bigint
@@ -520,7 +527,7 @@ class Settlement {
   // ---- the manager's ----
 
   createTask(): void {
-    const cidLength = this.variableShape(2, 81)
+    const cidLength = this.variableShape(2, 97)
     this.signed(0)
     this.signed(1)
     this.writable(0)
@@ -536,6 +543,9 @@ class Settlement {
     need(fits && roundSlots <= TWO_TO_32, 'BadTimesError')
     const minStake = this.u64(73)
     need(minStake >= 1n, 'BadMinimumStakeError')
+    const terms = { largestSlash: this.u64(81), bundleNotice: this.u64(89) }
+    need(terms.largestSlash <= SHARES, 'BadLargestSlashError')
+    need(terms.bundleNotice >= 1n && terms.bundleNotice <= 65_536n, 'BadBundleNoticeError')
     const startingSlot = max(this.u64(57), this.slot)
     need(startingSlot <= this.slot + TWO_TO_32, 'StartingSlotTooFarError')
     this.write(0, {
@@ -547,6 +557,7 @@ class Settlement {
       auditWindow,
       startingSlot,
       minStake,
+      terms,
       rentReserve,
       stakerCount: 0n,
       claimedTotal: 0n,
@@ -557,7 +568,7 @@ class Settlement {
       bounty: changed(NEVER, 0n, this.u64(65)),
       stake: NEVER,
       funded: NEVER,
-      bundle: { from: 0n, cid: this.data.toString('hex', 82) },
+      bundle: { from: 0n, cid: this.data.toString('hex', 98) },
       formerBundle: NO_BUNDLE,
       tallyCycle: undefined,
       baseRewards: 0n,
@@ -588,11 +599,16 @@ class Settlement {
     const minStake = this.u64(9)
     need(minStake >= 1n, 'BadMinimumStakeError')
     need(cidLength <= 64, 'BadBundleError')
-    const from = nextCycle(task, this.slot)
-    const updated = { ...task, minStake, bounty: changed(task.bounty, from, this.u64(1)) }
+    const next = nextCycle(task, this.slot)
+    const updated = { ...task, minStake, bounty: changed(task.bounty, next, this.u64(1)) }
     if (cidLength > 0) {
-      if (task.bundle.from !== from) {
-        need(isFree(task.bundle.from, from), 'BundleChangeTooSoonError')
+      // the round that it is given in is next - 1, and -1 before the first
+      const from = next - 1n + termsOf(task).bundleNotice
+      // the first bundle, which has none before it, is run from cycle 0 on: only another one from cycle 0 on makes it as if it had never been
+      const first = task.formerBundle === NO_BUNDLE
+      const unused = first ? from === 0n : task.bundle.from >= next
+      if (!unused) {
+        need(isFree(task.bundle.from, next), 'BundleChangeTooSoonError')
         updated.formerBundle = task.bundle
       }
       updated.bundle = { from, cid: this.data.toString('hex', 18) }
@@ -612,8 +628,8 @@ class Settlement {
     }
     need(isSettled(task, this.slot), 'CloseTooEarlyError')
     const claimable = task.stakerCount === 0n ? 0n : task.result.totalRewards - task.claimedTotal
-    need(task.rentReserve + claimable <= MAX, 'OverflowError')
-    const surplus = this.at(0).lamports - task.rentReserve - claimable
+    need(task.rentReserve + task.slashedTotal + claimable <= MAX, 'OverflowError')
+    const surplus = this.at(0).lamports - task.rentReserve - task.slashedTotal - claimable
     need(surplus > 0n, 'NothingLeftError')
     this.pay(0, 1, surplus)
   }
@@ -672,6 +688,7 @@ class Settlement {
       votedRecord: SYSTEM,
       claimedReward: 0n,
       appliedSlash: 0n,
+      slashedIn: undefined,
       unlockSlot: 0n,
       unstaking: 0n,
       rentReserve,
@@ -866,7 +883,8 @@ class Settlement {
     const due = reward - stake.claimedReward
     need(due > 0n, 'NothingToClaimError')
     need(task.claimedTotal + due <= task.result.totalRewards, 'ClaimAboveRewardsError')
-    need(this.at(0).lamports - due >= task.rentReserve, 'PotTooSmallError')
+    need(task.rentReserve + task.slashedTotal <= MAX, 'OverflowError')
+    need(this.at(0).lamports - due >= task.rentReserve + task.slashedTotal, 'PotTooSmallError')
     this.write(0, { ...task, claimedTotal: task.claimedTotal + due })
     this.write(1, { ...stake, claimedReward: reward })
     this.pay(0, 2, due)
@@ -876,24 +894,25 @@ class Settlement {
     const { task, stake } = this.leaf(2)
     const staked = latest(stake.amount)
     const owed = max(this.u64(9) - stake.appliedSlash, 0n)
-    const taken = min(owed, staked + stake.unstaking)
+    const taken = min(owed, ((staked + stake.unstaking) * termsOf(task).largestSlash) / SHARES)
     need(taken > 0n, 'NothingToSlashError')
-    const funded = latest(task.funded) + taken
-    need(funded <= MAX, 'OverflowError')
+    need(low32(stake.slashedIn) !== low32(task.finalized), 'SlashLimitError')
+    const slashedTotal = task.slashedTotal + taken
+    need(slashedTotal <= MAX, 'OverflowError')
     const fromStaked = min(taken, staked)
     const from = nextCycle(task, this.slot)
     const less = (history: History) => (fromStaked === 0n ? history : changed(history, from, latest(history) - fromStaked))
     this.write(0, {
       ...task,
-      funded: changed(task.funded, from, funded),
       stake: less(task.stake),
-      slashedTotal: task.slashedTotal + taken
+      slashedTotal
     })
     this.write(1, {
       ...stake,
       amount: less(stake.amount),
       unstaking: stake.unstaking - (taken - fromStaked),
-      appliedSlash: stake.appliedSlash + taken
+      appliedSlash: stake.appliedSlash + taken,
+      slashedIn: task.finalized
     })
     this.pay(1, 0, taken)
   }
@@ -910,6 +929,15 @@ function need(holds: boolean, refusal: string): void {
 /** the cycle from which a change made now counts */
 export function nextCycle(task: Task, slot: bigint): bigint {
   return slot < task.startingSlot ? 0n : (slot - task.startingSlot) / task.roundSlots + 1n
+}
+
+export function termsOf(task: Task): { largestSlash: bigint; bundleNotice: bigint } {
+  return task.terms ?? OLD_TERMS
+}
+
+/** all that a stake account remembers of a cycle in which it was slashed */
+function low32(cycle: bigint | undefined): bigint {
+  return plusOne(cycle) % TWO_TO_32
 }
 
 /** Two are remembered, so the present one may be replaced once it is the one of every cycle that is not decided yet. */
@@ -1029,6 +1057,7 @@ function encodeTask(task: Task): Buffer {
   u64s(584, plusOne(task.tallyCycle), task.baseRewards)
   const entries = task.tally.map(({ result, weight }) => encodeResult(result) + u64hex(weight))
   bytes.write(entries.sort().join(''), 600, 'hex')
+  u64s(1240, task.terms?.largestSlash ?? 0n, task.terms?.bundleNotice ?? 0n)
   return bytes
 }
 
@@ -1036,6 +1065,7 @@ function encodeStake(stake: Stake): Buffer {
   const bytes = Buffer.alloc(STAKE_BYTES)
   const u64s = (at: number, ...values: bigint[]) => values.forEach((value, i) => void bytes.writeBigUInt64LE(value, at + 8 * i))
   bytes.set([2, 1, stake.bump, stake.hint.length / 2])
+  bytes.writeUInt32LE(Number(low32(stake.slashedIn)), 4)
   bytes.write(stake.task + stake.staker + stake.stakingKey + stake.withdrawAuthority, 8, 'hex')
   u64s(136, ...ring(stake.amount))
   u64s(200, plusOne(stake.lastVoted))

@@ -380,7 +380,7 @@ const rows: Array<[RefusalName, string, (s: Stage) => Sent]> = [
     (s) =>
       s.send(
         'createTask',
-        all(resized(82), (i) => i.data.writeUInt8(0, 81))
+        all(resized(98), (i) => i.data.writeUInt8(0, 97))
       )
   ],
   [
@@ -389,10 +389,14 @@ const rows: Array<[RefusalName, string, (s: Stage) => Sent]> = [
     (s) =>
       s.send(
         'createTask',
-        all(resized(147), (i) => i.data.writeUInt8(65, 81))
+        all(resized(163), (i) => i.data.writeUInt8(65, 97))
       )
   ],
   ['BadMinimumStakeError', 'a minimum stake of 0', (s) => s.send('createTask', u64(73, 0n))],
+  ['BadLargestSlashError', 'a largest slash of more than all', (s) => s.send('createTask', u64(81, 10_001n))],
+  ['BadLargestSlashError', 'a largest slash of 2^64 - 1', (s) => s.send('createTask', u64(81, 2n ** 64n - 1n))],
+  ['BadBundleNoticeError', 'no notice', (s) => s.send('createTask', u64(89, 0n))],
+  ['BadBundleNoticeError', 'a notice without an end', (s) => s.send('createTask', u64(89, 2n ** 16n + 1n))],
   ['ZeroAmountError', 'funding with nothing', (s) => s.send('fundTask', u64(1, 0n))],
   ['ZeroAmountError', 'adding nothing to a stake', (s) => s.send('topUp', u64(1, 0n))],
   ['InsufficientFundsError', 'more than the funder has', (s) => s.send('fundTask', u64(1, 10n ** 15n))],
@@ -563,6 +567,15 @@ const rows: Array<[RefusalName, string, (s: Stage) => Sent]> = [
     'a pot that lost its money',
     (s) => {
       copy(s, s.scene.task, { to: s.scene.task, lamports: s.scene.state.rentReserve + 9n })
+      return s.send('claim')
+    }
+  ],
+  [
+    'PotTooSmallError',
+    'a pot that would have to pay out what was slashed',
+    (s) => {
+      expect(s.send('applySlash').verdict).to.equal('ok')
+      copy(s, s.scene.task, { to: s.scene.task, lamports: s.scene.state.rentReserve + s.scene.state.slashedTotal + 9n })
       return s.send('claim')
     }
   ],
@@ -795,9 +808,27 @@ const rows: Array<[RefusalName, string, (s: Stage) => Sent]> = [
   ],
   [
     'OverflowError',
-    'a slash that brings the funds past 2^64',
+    'a slash that brings all slashes past 2^64',
     (s) => {
-      copy(s, s.scene.task, { to: s.scene.task, write: (data) => Buffer.from(data.buffer).writeBigUInt64LE(2n ** 64n - 5n, 360) })
+      copy(s, s.scene.task, { to: s.scene.task, write: (data) => Buffer.from(data.buffer).writeBigUInt64LE(2n ** 64n - 5n, 136) })
+      return s.send('applySlash')
+    }
+  ],
+  [
+    'SlashLimitError',
+    'the rest of a slash, in the cycle that has taken its share',
+    (s) => {
+      copy(s, s.scene.task, { to: s.scene.task, write: (data) => Buffer.from(data.buffer).writeBigUInt64LE(10n, 1240) })
+      expect(s.send('applySlash').verdict).to.equal('ok')
+      expect(s.vm.stake(s.bob.stake).appliedSlash).to.equal(3n)
+      return s.send('applySlash')
+    }
+  ],
+  [
+    'NothingToSlashError',
+    'a slash in a task that takes none',
+    (s) => {
+      copy(s, s.scene.task, { to: s.scene.task, write: (data) => Buffer.from(data.buffer).writeBigUInt64LE(0n, 1240) })
       return s.send('applySlash')
     }
   ]
@@ -838,7 +869,7 @@ describe('settlement: refusals', () => {
     const metas = fc.array(fc.record({ index: fc.nat(keys.length - 1), isSigner: fc.boolean(), isWritable: fc.boolean() }), {
       maxLength: 7
     })
-    const padded = fc.tuple(data, metas, fc.constantFrom(0, 9, 42, 81, 82, 18)).map(([bytes, list, length]) => ({
+    const padded = fc.tuple(data, metas, fc.constantFrom(0, 9, 42, 81, 98, 18)).map(([bytes, list, length]) => ({
       bytes: length === 0 ? bytes : Buffer.concat([bytes, Buffer.alloc(length)], length),
       list
     }))

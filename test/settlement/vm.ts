@@ -15,6 +15,7 @@ import {
   fundTask,
   PROGRAM_ID,
   type SettlementError,
+  SLASH_UNITS,
   type StakeAccount,
   settlementError,
   stake,
@@ -202,7 +203,16 @@ export class Scene {
   readonly startingSlot: number
   readonly members: Member[]
 
-  constructor({ stakes = [] as bigint[], funded = 100n * BOUNTY, vm = new Vm(), startIn = 10, roundSlots = ROUND_SLOTS } = {}) {
+  /** Without terms: all of a stake may be slashed at once, and a bundle counts from the next cycle on. */
+  constructor({
+    stakes = [] as bigint[],
+    funded = 100n * BOUNTY,
+    vm = new Vm(),
+    startIn = 10,
+    roundSlots = ROUND_SLOTS,
+    largestSlash = SLASH_UNITS,
+    bundleNotice = 1
+  } = {}) {
     this.vm = vm
     this.manager = vm.wallet()
     this.task = b58(this.taskKey)
@@ -220,6 +230,8 @@ export class Scene {
           startingSlot: this.startingSlot,
           bountyPerRound: BOUNTY,
           minStake: MIN_STAKE,
+          largestSlash,
+          bundleNotice,
           bundle: 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy',
           programId: vm.programId
         })

@@ -164,6 +164,7 @@ describe('store: what goes wrong', () => {
     dir = await mkdtemp(join(tmpdir(), 'koii-mesh-store-'))
   })
   afterEach(() => rm(dir, { recursive: true }))
+  const bytes = (text: string) => new Uint8Array(Buffer.from(text))
 
   const refused = (complaint: RegExp, at = dir) => {
     let error: unknown
@@ -193,7 +194,7 @@ describe('store: what goes wrong', () => {
       script,
       `import { openStore } from ${JSON.stringify(home)}
        const store = openStore({ dir: ${JSON.stringify(join(dir, 'data'))} })
-       store.signerLog.put('task', 3, 'submission', 'hash of what it signed')
+       store.signerLog.put('task', 3, 'submission', 'hash of what it signed', Buffer.from('what it signed'))
        process.send('written')
        setInterval(() => {}, 1000)`
     )
@@ -211,7 +212,7 @@ describe('store: what goes wrong', () => {
     store.close()
   })
 
-  for (const version of [0, 2, 99]) {
+  for (const version of [0, 3, 99]) {
     it(`${version === 0 ? 'takes a new' : 'refuses a'} file of version ${version}, and changes nothing in it`, () => {
       openStore({ dir }).close()
       const db = new DatabaseSync(join(dir, 'node.sqlite'))
@@ -221,7 +222,7 @@ describe('store: what goes wrong', () => {
         openStore({ dir }).close()
         return
       }
-      refused(new RegExp(`another version of koii-mesh \\(store ${version}, this one reads 1\\)`))
+      refused(new RegExp(`another version of koii-mesh \\(store ${version}, this one reads 2\\)`))
       refused(/another version/) // and holds no lock on it after the refusal
       const after = new DatabaseSync(join(dir, 'node.sqlite'))
       expect(after.prepare('PRAGMA user_version').get()).to.deep.include({ user_version: version })
@@ -232,7 +233,7 @@ describe('store: what goes wrong', () => {
   it('says that a file is damaged, and leaves it as it is', async () => {
     const path = join(dir, 'node.sqlite')
     await writeFile(path, 'this was a database once, '.repeat(400))
-    refused(/damaged.*Nothing was changed.*Move .*node.sqlite away.*stay out for three rounds/)
+    refused(/damaged.*Nothing was changed.*Move .*node.sqlite away.*listens for three rounds/)
     expect(await readFile(path, 'utf8')).to.match(/^this was a database once/)
   })
 
@@ -247,6 +248,75 @@ describe('store: what goes wrong', () => {
     file.fill(0xa5, 4096 * 5, 4096 * 9)
     await writeFile(path, file)
     refused(/damaged/)
+  })
+
+  it('carries a data directory of version 1 over, with all that it signed', async () => {
+    const db = new DatabaseSync(join(dir, 'node.sqlite'))
+    db.exec(`PRAGMA journal_mode = WAL;
+      CREATE TABLE signed (task TEXT, cycle INTEGER, key TEXT, hash TEXT NOT NULL, PRIMARY KEY (task, cycle, key)) WITHOUT ROWID;
+      CREATE TABLE message (task TEXT, cycle INTEGER, id TEXT, bytes BLOB NOT NULL, slot INTEGER NOT NULL, PRIMARY KEY (task, cycle, id)) WITHOUT ROWID;
+      CREATE TABLE cycle (task TEXT, cycle INTEGER, entry TEXT NOT NULL, PRIMARY KEY (task, cycle)) WITHOUT ROWID;
+      CREATE TABLE kv (space TEXT, key TEXT, value BLOB NOT NULL, PRIMARY KEY (space, key)) WITHOUT ROWID;
+      INSERT INTO signed VALUES ('task', 3, 'submission', 'hash of before');
+      INSERT INTO message VALUES ('task', 3, 'id', x'01', 9);
+      INSERT INTO kv VALUES ('outbox', 'vote/3', x'02');
+      PRAGMA user_version = 1;`)
+    db.close()
+    for (let time = 0; time < 2; time++) {
+      const store = openStore({ dir })
+      expect(store.origin()).to.equal('kept')
+      expect(store.signerLog.get('task', 3, 'submission')).to.equal('hash of before')
+      expect(store.signerLog.list('task', 0)).to.have.length(time)
+      expect(store.messages.load('task', 0).map(({ id }) => id)).to.deep.equal(['id'])
+      expect(await store.keyValue('outbox').list()).to.deep.equal(['vote/3'])
+      if (time === 0) {
+        store.signerLog.put('task', 4, 'submission', 'hash', bytes('signed'))
+      }
+      store.close()
+    }
+  })
+
+  const originNow = () => {
+    const store = openStore({ dir })
+    const origin = store.origin()
+    store.close()
+    return origin
+  }
+
+  it('calls a log new until it is told to trust it', () => {
+    expect(originNow()).to.equal('new')
+    expect(originNow()).to.equal('new')
+    const store = openStore({ dir })
+    store.trustLog()
+    expect(store.origin()).to.equal('kept')
+    store.close()
+    expect(originNow()).to.equal('kept')
+  })
+
+  for (const [what, damage] of Object.entries({
+    'of zero bytes': () => writeFile(join(dir, 'node.sqlite'), ''),
+    'that is gone': () => rm(join(dir, 'node.sqlite'))
+  })) {
+    it(`knows a log ${what} from a new one, whatever else is in the directory`, async () => {
+      const store = openStore({ dir })
+      store.trustLog()
+      store.signerLog.put('task', 3, 'submission', 'hash', bytes('signed'))
+      store.close()
+      await rm(join(dir, 'node.sqlite-wal'), { force: true })
+      await damage()
+      expect(originNow()).to.equal('lost')
+      expect(originNow()).to.equal('lost')
+    })
+  }
+
+  it('knows a lost log of a data directory that an older version made', async () => {
+    await writeFile(join(dir, 'node-key'), 'x')
+    expect(originNow()).to.equal('lost')
+  })
+
+  it('takes a key that was put there before the first start for no log', async () => {
+    await writeFile(join(dir, 'staking-key.json'), 'x')
+    expect(originNow()).to.equal('new')
   })
 
   it('names a path that is a file, or a folder that may not be written', async () => {

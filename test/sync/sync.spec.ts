@@ -4,18 +4,30 @@ import { converse, next } from '../../src/network/index.ts'
 import { type CycleIds, Envelopes, Have, Ids, Want } from '../../src/sync/generated/sync.js'
 import { SYNC_LIMITS, SYNC_PROTOCOL } from '../../src/sync/index.ts'
 import type { Message } from '../../src/wire/index.ts'
-import { Envelope, KINDS } from '../../src/wire/index.ts'
-import { type Mesh, type MeshNode, seed, spawnMesh, submissionBody, TIMING, waitFor } from '../network/mesh.ts'
+import { Envelope, seal } from '../../src/wire/index.ts'
+import {
+  fixedStakes,
+  keyOf,
+  type Mesh,
+  type MeshNode,
+  NETWORK,
+  seed,
+  signerOf,
+  spawnMesh,
+  submissionBody,
+  TIMING,
+  waitFor
+} from '../network/mesh.ts'
 
-/** Verdicts of one node about made-up submissions: as many messages as a test wants. */
-function verdict(node: MeshNode, at: number): Promise<Message> {
-  const subject = new Uint8Array(32)
-  new DataView(subject.buffer).setUint32(0, at)
-  return node.seal({
-    cycle: 1,
-    slot: windowOf(TIMING, 1, 'audit').from,
-    verdict: { subject, submission: subject, finding: 2, reason: 'x'.repeat(100) }
-  })
+const CROWD = 'someone'
+
+/** A submission in cycle 1 of one of a crowd of stakers who run no node: as many messages as a test wants. */
+function ofCrowd(at: number): Promise<Message> {
+  return seal(
+    submissionBody('x'.repeat(100), { cycle: 1, slot: windowOf(TIMING, 1, 'submission').from }),
+    NETWORK,
+    signerOf(keyOf(`${CROWD} ${at}`))
+  )
 }
 
 /** Holds one conversation with a node's sync server and tells how it ended. */
@@ -65,24 +77,19 @@ describe('sync', () => {
   })
 
   it('brings a joining node the live cycles from several peers at once, each message judged once', async () => {
-    mesh = await spawnMesh({ nodes: 4 })
-    await mesh.connected()
-    const [alice, bob, carol, dave] = mesh.nodes as [MeshNode, MeshNode, MeshNode, MeshNode]
     // more than one exchange can carry
     const count = SYNC_LIMITS.wants * 2 + 100
-    expect(count).to.be.below(KINDS.verdict.perCycle)
+    const crowd = Array.from({ length: count }, (_, at) => [keyOf(`${CROWD} ${at}`).address, 1n] as const)
+    mesh = await spawnMesh({ nodes: 4, stakes: (weights) => fixedStakes(new Map([...weights, ...crowd])) })
+    await mesh.connected()
+    const [alice, bob, carol, dave] = mesh.nodes as [MeshNode, MeshNode, MeshNode, MeshNode]
     for (let at = 0; at < count; at++) {
-      const message = await verdict(alice, at)
+      const message = await ofCrowd(at)
       for (const node of [alice, bob, carol]) {
         node.pool.add(message)
       }
     }
-    const old = await alice.seal(
-      submissionBody('last round', new Uint8Array(alice.libp2p.peerId.toMultihash().bytes), {
-        cycle: 1,
-        slot: windowOf(TIMING, 1, 'submission').from
-      })
-    )
+    const old = await alice.submission('last round', { cycle: 1, slot: windowOf(TIMING, 1, 'submission').from })
     bob.pool.add(old)
     const startedMs = Date.now()
     const { peers } = await dave.sync.now(3)
@@ -92,6 +99,31 @@ describe('sync', () => {
     expect(dave.checks).to.equal(count + 1)
     expect(Date.now() - startedMs).to.be.below(5_000)
   }).timeout(30_000)
+
+  it('brings a challenge that came before the submission that it is about, in whatever order the two are sent', async () => {
+    mesh = await spawnMesh({ nodes: 2 })
+    await mesh.connected()
+    const [alice, bob] = mesh.nodes as [MeshNode, MeshNode]
+    const slot = windowOf(TIMING, 1, 'submission').from
+    const work = await alice.submission('work', { cycle: 1, slot })
+    const about = { subject: work.envelope.signer, submission: new Uint8Array(Buffer.from(work.id, 'hex')), finding: 2 }
+    const challenges: Message[] = []
+    for (let at = 0; challenges.length < 4; at++) {
+      const body = { cycle: 1, slot: windowOf(TIMING, 1, 'audit').from, challenge: { ...about, reason: `reason ${at}` } }
+      const message = await bob.seal(body)
+      // messages are sent in the order of their ids: two before the submission, two after it
+      if (challenges.filter(({ id }) => id < work.id === message.id < work.id).length < 2) {
+        challenges.push(message)
+      }
+    }
+    expect(alice.gossip.receive(challenges[0]!.bytes, bob.peerId, 'gossip')).to.include({ reason: 'unknown-subject' })
+    for (const message of [work, ...challenges]) {
+      bob.pool.add(message)
+    }
+    await alice.sync.now()
+    expect(challenges.filter(({ id }) => !alice.pool.has(id))).to.deep.equal([])
+    expect(alice.peers.isBanned(bob.peerId)).to.equal(false)
+  })
 
   it('serves nobody without stake', async () => {
     mesh = await spawnMesh({ nodes: 1, unstaked: 1 })

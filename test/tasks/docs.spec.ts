@@ -34,8 +34,12 @@ describe('tasks: docs/task-authors.md', () => {
       bounty: '100',
       seed: '00',
       submissions: [{ staker: 'alice', value: '', stake: '1000' }],
-      rejected: [{ staker: 'bob', reason: 'invalid', stake: '1000' }],
-      stakes: ['alice', 'bob'].map((staker) => ({ staker, stake: '1000' }))
+      rejected: [
+        { staker: 'bob', reason: 'invalid', stake: '1000' },
+        // a slash of who is refuted breaks a rule of records
+        { staker: 'carol', reason: 'refuted', stake: '1000' }
+      ],
+      stakes: ['alice', 'bob', 'carol'].map((staker) => ({ staker, stake: '1000' }))
     })
     expect(list).to.deep.equal({
       ok: true,

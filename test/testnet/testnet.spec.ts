@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { MIN_AUDIT_WINDOW, scheduleFor } from '../../src/rounds/index.ts'
+import { MIN_AUDIT_WINDOW, scheduleFor } from '../../src/clock/index.ts'
 import type { NodeFacts, RunFacts, TransactionFacts } from '../../src/testnet/facts.ts'
 import { FAULTS, parseFaults } from '../../src/testnet/faults.ts'
 import { createFinish } from '../../src/testnet/finish.ts'

@@ -27,9 +27,15 @@ export interface InputsJson {
   genesisHash: string
   taskId: string
   cycle: number
-  previous: { cid: string; cycle: number } | null
+  /** `offences`: what the record before has punished, each as offender, cycle and group. */
+  previous: { cid: string; cycle: number; offences: string[] } | null
+  beacon: string
   bounty: string
   stakes: Amounts
+  /** All stake of the cycle. */
+  totalStake: string
+  /** In ten-thousandths of the stake. */
+  largestSlash: number
   ledger: Array<{ staker: string; reward: string; slash: string }>
   /** Envelopes, in no order. */
   messages: string[]
@@ -59,7 +65,7 @@ export type RecordVector = { description: string } & (
       expect: 'RecordMalformedError'
       where: string
     }
-  | { kind: 'proposer'; stakes: Amounts; seed: string; cycle: number; proposers: string[] }
+  | { kind: 'proposer'; taskId: string; stakes: Amounts; beacon: string; cycle: number; proposers: string[] }
 )
 
 const bytes = (hex: string) => new Uint8Array(Buffer.from(hex, 'hex'))
@@ -71,9 +77,15 @@ export function inputsOf(json: InputsJson): CycleInputs {
     genesisHash: json.genesisHash,
     taskId: json.taskId,
     cycle: json.cycle,
-    previous: json.previous == null ? null : { cid: CID.parse(json.previous.cid), cycle: json.previous.cycle },
+    previous:
+      json.previous == null
+        ? null
+        : { cid: CID.parse(json.previous.cid), cycle: json.previous.cycle, offences: new Set(json.previous.offences) },
+    beacon: bytes(json.beacon),
     bounty: BigInt(json.bounty),
     stakes: amounts(json.stakes),
+    totalStake: BigInt(json.totalStake),
+    largestSlash: json.largestSlash,
     ledger: new Map(json.ledger.map(({ staker, reward, slash }) => [staker, { reward: BigInt(reward), slash: BigInt(slash) }])),
     messages: json.messages.map((hex) => open(bytes(hex), network))
   }
@@ -107,7 +119,8 @@ export async function walk(file: string): Promise<void> {
       return
     }
     case 'proposer': {
-      const facts = { stakes: amounts(vector.stakes), seed: bytes(vector.seed), cycle: vector.cycle }
+      const { taskId, cycle } = vector
+      const facts = { taskId, stakes: amounts(vector.stakes), beacon: bytes(vector.beacon), cycle }
       expect(vector.proposers.map((_, attempt) => proposerFor({ ...facts, attempt }))).to.deep.equal(vector.proposers)
     }
   }
@@ -136,7 +149,8 @@ async function walkCycle(vector: RecordVector & { kind: 'cycle' }): Promise<void
     totalRewards: record!.totalRewards,
     totalSlashed: record!.totalSlashed
   })
-  const mustHave = new Set(own.messages.map(({ id }) => id))
-  const check = await checkRecord(content, { ...own, mustHave }, { ...TOOLS, distribution: async () => distribution })
+  // but for challenges, of which a record holds those that show who is refuted
+  const mustHave = new Set(own.messages.filter(({ kind }) => kind !== 'challenge').map(({ id }) => id))
+  const check = await checkRecord(content, { ...own, mustHave, timely: null }, { ...TOOLS, distribution: async () => distribution })
   expect(check.ok, check.ok ? '' : check.reason).to.equal(true)
 }

@@ -1,7 +1,16 @@
 import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
-import { cycleAt, liveCycles, type SlotRange, type Stage, type Timing, windowOf, within } from '../../src/clock/index.ts'
-import { type CycleSchedule, scheduleFor } from '../../src/rounds/index.ts'
+import {
+  type CycleSchedule,
+  cycleAt,
+  liveCycles,
+  type SlotRange,
+  type Stage,
+  scheduleFor,
+  type Timing,
+  windowOf,
+  within
+} from '../../src/clock/index.ts'
 
 const STAGES: readonly Stage[] = ['work', 'submission', 'audit', 'distribution']
 

@@ -8,7 +8,7 @@ type Pairs = Array<[staker: string, amount: string]>
 
 const pairs = (list: DistributionEntry[]): Pairs => list.map(({ staker, amount }) => [staker, amount.toString()])
 
-/** protocols/task: what a bundle without `distribution` pays, which lists are refused, what the frozen world's randomness is. */
+/** protocols/task: what a bundle without `distribution` pays, which lists are refused, what the interpreter's randomness is. */
 export async function walk(file: string): Promise<void> {
   const vector = JSON.parse(readFileSync(file, 'utf8'))
   const kind = basename(file).split('-')[0]
@@ -24,17 +24,16 @@ export async function walk(file: string): Promise<void> {
     } else {
       expect(pairs(checkDistribution(given, input))).to.deep.equal(list)
     }
-  } else if (kind === 'frozen') {
-    await frozen(vector)
+  } else if (kind === 'interpreter') {
+    await interpreter(vector)
   } else {
     throw new Error(`no rule for ${file}`)
   }
 }
 
-async function frozen({ seed, about: _, ...expected }: { seed: string; about: string }): Promise<void> {
+async function interpreter({ seed, about: _, ...expected }: { seed: string; about: string }): Promise<void> {
   const { runner, logged } = await makeRunner({
     bundle: source(`
-      import { randomInt } from 'node:crypto'
       export const manifest = { name: 'vector', version: '1' }
       export function task () {}
       export function submission () { return null }
@@ -42,8 +41,8 @@ async function frozen({ seed, about: _, ...expected }: { seed: string; about: st
       export function distribution () {
         const random = [Math.random(), Math.random(), Math.random()]
         const uuid = crypto.randomUUID()
-        const bytes = Buffer.from(crypto.getRandomValues(new Uint8Array(40))).toString('hex')
-        throw new Error(JSON.stringify({ random, uuid, bytes, int: randomInt(100, 1000) }))
+        const bytes = Array.from(crypto.getRandomValues(new Uint8Array(40)), (byte) => byte.toString(16).padStart(2, '0')).join('')
+        throw new Error(JSON.stringify({ random, uuid, bytes }))
       }
     `)
   })

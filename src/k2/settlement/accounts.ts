@@ -6,7 +6,7 @@
  */
 import { type GetProgramAccountsFilter, PublicKey } from '@solana/web3.js'
 import { AccountKindError, AccountLengthError, AccountValueError, AccountVersionError } from './errors.ts'
-import { RING_ENTRIES, type Ring } from './weights.ts'
+import { FORMER_TERMS, RING_ENTRIES, type Ring, SLASH_UNITS } from './weights.ts'
 
 export const TASK_BYTES = 1280
 export const STAKE_BYTES = 448
@@ -16,7 +16,18 @@ export const ACCOUNT_VERSION = 1
 /** How many different results of one cycle the program weighs at once. */
 export const TALLY_ENTRIES = 8
 
-const TASK_AT = { manager: 8, name: 40, roundSlots: 72, result: 160, bounty: 232, stake: 296, funded: 360, bundle: 424, tally: 584 }
+const TASK_AT = {
+  manager: 8,
+  name: 40,
+  roundSlots: 72,
+  result: 160,
+  bounty: 232,
+  stake: 296,
+  funded: 360,
+  bundle: 424,
+  tally: 584,
+  terms: 1240
+}
 const STAKE_AT = { task: 8, staker: 40, stakingKey: 72, withdrawAuthority: 104, amount: 136, lastVoted: 200, hint: 288, formerKey: 416 }
 const NAME_BYTES = 32
 const RING_BYTES = 16 * RING_ENTRIES
@@ -55,7 +66,12 @@ export interface TaskAccount {
   rentReserve: bigint
   stakerCount: number
   claimedTotal: bigint
+  /** lies in the account for ever: nobody gets it */
   slashedTotal: bigint
+  /** the most that one cycle may take of what a stake holds, in 1/10,000; fixed when the task was created */
+  largestSlash: number
+  /** a bundle that is given in round k counts from cycle k + this; fixed when the task was created */
+  bundleNotice: number
   /** the first cycle that is no longer worked on, when the task is closed */
   closedFrom: number | undefined
   /** the last finalized cycle and its result */
@@ -68,6 +84,7 @@ export interface TaskAccount {
   stake: Ring
   /** everything ever put into the pot */
   funded: Ring
+  /** the newest: see `bundleOf` for the one that a cycle runs */
   bundle: BundleSlot
   formerBundle: BundleSlot | undefined
   tally: { cycle: number; baseRewards: bigint; entries: TallyEntry[] } | undefined
@@ -87,6 +104,8 @@ export interface StakeAccount {
   lastVote: { cycle: number; recordDigest: Uint8Array } | undefined
   claimedReward: bigint
   appliedSlash: bigint
+  /** the cycle whose ledger was the last to take a slash; once for each (below 2^32) */
+  slashedIn: number | undefined
   /** no withdrawal before it */
   unlockSlot: number
   /** who signed before the staking key was replaced: in the mesh, for the cycles before `keyFrom` */
@@ -114,6 +133,11 @@ export function decodeTask(address: string, data: Uint8Array): TaskAccount {
   if (roundSlots === 0) {
     throw new AccountValueError(address, 'roundSlots', 0)
   }
+  const bundleNotice = read.count('bundleNotice', TASK_AT.terms + 8)
+  const largestSlash = read.count('largestSlash', TASK_AT.terms)
+  if (largestSlash > SLASH_UNITS) {
+    throw new AccountValueError(address, 'largestSlash', largestSlash)
+  }
   const { totalRewards, ...result } = read.result(TASK_AT.result)
   return {
     address,
@@ -128,6 +152,7 @@ export function decodeTask(address: string, data: Uint8Array): TaskAccount {
     stakerCount: read.count('stakerCount', at + 48),
     claimedTotal: read.u64(at + 56),
     slashedTotal: read.u64(at + 64),
+    ...(bundleNotice === 0 ? FORMER_TERMS : { largestSlash, bundleNotice }),
     closedFrom: read.cycle('closedFrom', at + 72),
     finalized: finalized == null ? undefined : { cycle: finalized, ...result },
     totalRewards,
@@ -158,6 +183,7 @@ export function decodeStake(address: string, data: Uint8Array): StakeAccount {
   const read = reader(address, data, 'stake', KIND_STAKE, STAKE_BYTES)
   const at = STAKE_AT.lastVoted
   const voted = read.cycle('lastVoted', at)
+  const slashedIn = read.u32(4)
   const hintLength = data[3]!
   if (hintLength > 127) {
     throw new AccountValueError(address, 'hintLength', hintLength)
@@ -173,6 +199,7 @@ export function decodeStake(address: string, data: Uint8Array): StakeAccount {
     lastVote: voted == null ? undefined : { cycle: voted, recordDigest: read.bytes(at + 8, 32) },
     claimedReward: read.u64(at + 40),
     appliedSlash: read.u64(at + 48),
+    slashedIn: slashedIn === 0 ? undefined : slashedIn - 1,
     unlockSlot: read.count('unlockSlot', at + 56),
     formerKey: read.bytes(STAKE_AT.formerKey, 32).every((byte) => byte === 0) ? undefined : read.key(STAKE_AT.formerKey),
     keyFrom: read.count('keyFrom', at + 64),
@@ -226,6 +253,7 @@ function reader(address: string, data: Uint8Array, name: string, kind: number, l
   }
   return {
     u64,
+    u32: (at: number): number => view.getUint32(at, true),
     bytes,
     text,
     count,

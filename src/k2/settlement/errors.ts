@@ -165,7 +165,12 @@ export const REFUSALS = {
     'all claims together would pass the finalized rewards',
     'The finalized ledger gives out more than its own total: report the record.'
   ),
-  PotTooSmallError: refusal('PotTooSmallError', 138, 'the pot holds less than the reward', 'Fund the task, then claim again.'),
+  PotTooSmallError: refusal(
+    'PotTooSmallError',
+    138,
+    'the pot, without what was slashed, holds less than the reward',
+    'Fund the task, then claim again.'
+  ),
   WrongManagerError: refusal('WrongManagerError', 139, 'the key is not the task’s manager', 'Sign with the key that created the task.'),
   TaskClosedError: refusal(
     'TaskClosedError',
@@ -210,13 +215,31 @@ export const REFUSALS = {
     'the instruction before the batch is not the Ed25519 precompile’s with the canonical offsets',
     CLIENT_BUG
   ),
-  NothingToSlashError: refusal('NothingToSlashError', 153, 'the slash is applied already, or nothing is left to take', 'Nothing to do.'),
+  NothingToSlashError: refusal('NothingToSlashError', 153, 'the slash is applied already, or nothing may be taken', 'Nothing to do.'),
   BadFlagError: refusal('BadFlagError', 154, 'a flag is neither 0 nor 1', CLIENT_BUG),
   KeyChangeTooSoonError: refusal(
     'KeyChangeTooSoonError',
     155,
     'an open cycle still knows the key before the present one',
     'Wait until two rounds have passed since the last change of the key.'
+  ),
+  BadLargestSlashError: refusal(
+    'BadLargestSlashError',
+    156,
+    'the largest slash is above 10,000, all of a stake',
+    'Choose one from 0 to 10,000.'
+  ),
+  BadBundleNoticeError: refusal(
+    'BadBundleNoticeError',
+    157,
+    'the notice of a new bundle is 0 or more than 65,536 rounds',
+    'Choose one from 1 to 65,536.'
+  ),
+  SlashLimitError: refusal(
+    'SlashLimitError',
+    158,
+    'the last finalized cycle has taken the task’s largest slash from this stake already',
+    'Apply what is still owed after the next finalized cycle.'
   )
 } satisfies Record<string, Refusal>
 

@@ -5,4 +5,5 @@
 export * from './accounts.ts'
 export * from './errors.ts'
 export * from './instructions.ts'
+export * from './votes.ts'
 export * from './weights.ts'

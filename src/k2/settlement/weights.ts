@@ -5,10 +5,25 @@
  * in round k counts from cycle k + 1, so everyone who reads the accounts in rounds c to c + 2 finds the same for cycle c.
  * Source: protocols/settlement/README.md, "What counts when".
  */
+import { LARGEST_SLASH, partOf } from '../../record/index.ts'
 import { RingHistoryError } from './errors.ts'
 
 /** The program's rule is the peers' own. */
 export { hasQuorum } from '../../record/index.ts'
+
+/** The largest slash of a cycle is told in these: 10,000 are all that a stake holds. */
+export const SLASH_UNITS = 10_000
+/** What a task is created with unless it is told otherwise: a tenth. */
+export const DEFAULT_LARGEST_SLASH = LARGEST_SLASH
+/**
+ * Rounds from the news of a bundle to its first cycle, unless a task is told otherwise. Whoever unstakes in the round of the news
+ * or one of the next two has its stake out before the bundle is run at all, and in the two rounds after those before anything
+ * that it says can be finalized. A shorter notice is for testnets.
+ */
+export const DEFAULT_BUNDLE_NOTICE = 8
+export const MAX_BUNDLE_NOTICE = 65_536
+/** What holds in tasks of revision 2, whose accounts say nothing of it. */
+export const FORMER_TERMS = { largestSlash: LARGEST_SLASH, bundleNotice: 1 }
 
 /** How many values a ring keeps: a cycle is decided two rounds later, and each of those rounds and its own may add one. */
 export const RING_ENTRIES = 4
@@ -146,4 +161,19 @@ export function isSettled(task: TaskTimes & { closedFrom: number | undefined }, 
 /** The slot from which a stake that is unstaked in `slot` can be withdrawn: three rounds after the last vote that it counts in. */
 export function unlockSlot(task: TaskTimes, slot: number): number {
   return slot < task.startingSlot ? slot : task.startingSlot + (effectiveCycle(task, slot) + 5) * task.roundSlots
+}
+
+/** The most, in ROE, that one cycle may take out of a stake that holds `holds` ROE, what is being unstaked included. Rounded down. */
+export function largestSlashOf(task: { largestSlash: number }, holds: bigint): bigint {
+  return partOf(holds, task.largestSlash)
+}
+
+/** The cycle from which a bundle that is given in `slot` is run. */
+export function bundleCycle(task: TaskTimes & { bundleNotice: number }, slot: number): number {
+  return effectiveCycle(task, slot) + task.bundleNotice - 1
+}
+
+/** The bundle, by its CID, that `cycle` runs: a new one is known for the whole of its notice before it counts. */
+export function bundleOf<B extends { from: number }>(task: { bundle: B; formerBundle: B | undefined }, cycle: number): B {
+  return task.bundle.from <= cycle || task.formerBundle == null ? task.bundle : task.formerBundle
 }

@@ -5,11 +5,15 @@
  *   task -> node   ready, result, request, log
  *
  * Holds nothing worth stealing: no keys, no environment, no path but the bundle's folder and these files.
+ *
+ * In the mode `frozen` the bundle runs in the interpreter, in a thread of this process, and nothing of it runs in Node.
  */
 import { readFileSync, writeSync } from 'node:fs'
+import { extname } from 'node:path'
+import { Worker } from 'node:worker_threads'
 import { createFrameReader, encodeFrame } from './frames.ts'
-import { freezeWorld } from './frozen.ts'
 import { BUNDLE_URL, guardProcess, hookImports, TASK_MODULES } from './guard.ts'
+import { INTERPRETER } from './interpreter.ts'
 import { fromJson, taskLinkOf, toJson } from './values.ts'
 
 /** Requests that wait for an answer at a time; the runner ends a process that has more. */
@@ -133,19 +137,6 @@ function createContext(init: Init, call: Call, signal: AbortSignal) {
   }
 }
 
-/** Amounts are bigint for the author and decimal text between the processes. */
-function distributionInput(argument: unknown): unknown {
-  const input = argument as { bounty: string } & Record<'submissions' | 'rejected' | 'stakes', Array<{ stake: string }>>
-  const withBigint = (list: Array<{ stake: string }>) => list.map((item) => ({ ...item, stake: BigInt(item.stake) }))
-  return {
-    ...input,
-    bounty: BigInt(input.bounty),
-    submissions: withBigint(input.submissions),
-    rejected: withBigint(input.rejected),
-    stakes: withBigint(input.stakes)
-  }
-}
-
 function plain(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value ?? null, (_key, inner) => (typeof inner === 'bigint' ? inner.toString() : inner)))
 }
@@ -158,8 +149,23 @@ function briefly(answer: unknown): unknown {
     : answer
 }
 
+/**
+ * In a thread for its stack, whose size is ours there. The thread answers what it can; its end without an answer is this
+ * machine's fault, and ends the process as an error that nobody handles.
+ */
+function startInterpreter({ bundlePath, seed }: Init): Worker {
+  const [core, variant] = process.argv.slice(2)
+  const worker = new Worker(new URL(`./interpreter-worker${extname(new URL(import.meta.url).pathname)}`, import.meta.url), {
+    workerData: { core, variant, bundlePath, seed },
+    resourceLimits: { stackSizeMb: INTERPRETER.threadStackMb }
+  })
+  worker.on('message', (message) => send(message))
+  return worker
+}
+
 async function main(): Promise<void> {
   const controllers = new Map<number, AbortController>()
+  let interpreter: Worker | null = null
   let init: Init | null = null
   let bundle: Record<string, unknown> = {}
 
@@ -168,8 +174,7 @@ async function main(): Promise<void> {
     const source = readFileSync(message.bundlePath, 'utf8')
     // the hooks come last: they answer require as well, also ours
     guardProcess(message.network)
-    const standIn = message.mode === 'frozen' ? freezeWorld(message.seed, source) : () => null
-    hookImports(source, TASK_MODULES, standIn)
+    hookImports(source, TASK_MODULES)
     const loaded = (await import(BUNDLE_URL)) as Record<string, unknown>
     bundle = { ...loaded }
     const functions = Object.keys(bundle).filter((name) => typeof bundle[name] === 'function')
@@ -193,13 +198,6 @@ async function main(): Promise<void> {
         return send({ kind: 'result', id: call.id, ok: true, value: plain(await functions.submission!(context, cycle)) })
       case 'audit':
         return send({ kind: 'result', id: call.id, ok: true, value: briefly(plain(await functions.audit!(context, call.argument, cycle))) })
-      case 'distribution':
-        return send({
-          kind: 'result',
-          id: call.id,
-          ok: true,
-          value: plain(await functions.distribution!(distributionInput(call.argument)))
-        })
     }
   }
 
@@ -209,9 +207,17 @@ async function main(): Promise<void> {
       const message = head as FromNode
       switch (message.kind) {
         case 'init':
-          load(message).catch((error) => send({ kind: 'ready', error: describe(error) }))
+          if (message.mode === 'frozen') {
+            interpreter = startInterpreter(message)
+          } else {
+            load(message).catch((error) => send({ kind: 'ready', error: describe(error) }))
+          }
           break
         case 'call':
+          if (interpreter != null) {
+            interpreter.postMessage({ id: message.id, argument: JSON.stringify(message.argument) })
+            break
+          }
           run(message)
             .catch((error) => send({ kind: 'result', id: message.id, ok: false, error: describe(error) }))
             .finally(() => controllers.delete(message.id))

@@ -106,23 +106,12 @@ export function fix(object: object, name: string, value: unknown): void {
   Object.defineProperty(object, name, { value, writable: false, configurable: false, enumerable: false })
 }
 
-/**
- * Answers every import of the bundle: itself, the modules of the list, and no others.
- *
- * @param standIn source of a module that takes a built-in's place, or null for the real one
- */
-export function hookImports(source: string, allowed: Record<string, true>, standIn: (specifier: string) => string | null): void {
-  const substitutes: Record<string, string> = Object.create(null)
+/** Answers every import of the bundle: itself, the modules of the list, and no others. */
+export function hookImports(source: string, allowed: Record<string, true>): void {
   registerHooks({
     resolve(specifier, context, next) {
       if (allowed[specifier] === true) {
-        const substitute = standIn(specifier)
-        if (substitute == null) {
-          return next(specifier, context)
-        }
-        const url = `koii-task:stand-in/${specifier}`
-        substitutes[url] = substitute
-        return { url, format: 'module', shortCircuit: true }
+        return next(specifier, context)
       }
       if (specifier === BUNDLE_URL) {
         return { url: BUNDLE_URL, format: 'module', shortCircuit: true }
@@ -130,11 +119,7 @@ export function hookImports(source: string, allowed: Record<string, true>, stand
       throw new TaskAccessError(`import of '${specifier}': a bundle is one module and may import only the built-ins of its contract`)
     },
     load(url, context, next) {
-      if (url === BUNDLE_URL) {
-        return { format: 'module', source, shortCircuit: true }
-      }
-      const substitute = substitutes[url]
-      return substitute == null ? next(url, context) : { format: 'module', source: substitute, shortCircuit: true }
+      return url === BUNDLE_URL ? { format: 'module', source, shortCircuit: true } : next(url, context)
     }
   })
 }

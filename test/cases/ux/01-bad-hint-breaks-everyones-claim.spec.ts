@@ -2,10 +2,12 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { generateKeyPair, writeKeyFile } from '../../../src/identity/index.ts'
+import { windowOf } from '../../../src/clock/index.ts'
+import { generateKeyPair, type KeyPair, signEd25519, writeKeyFile } from '../../../src/identity/index.ts'
 import { createTask, createTaskAccount, TASK_BYTES, vote } from '../../../src/k2/settlement/index.ts'
 import { readHint } from '../../../src/network/index.ts'
 import { buildRecord, tally } from '../../../src/record/index.ts'
+import { type Body, networkOf, seal } from '../../../src/wire/index.ts'
 import { type Cli, cli, run, tempDir } from '../../e2e/cli.ts'
 import { type Chain, KOII, signerOf, startChain } from '../../k2/chain.ts'
 import { hostileHints } from '../../node/hostile-hints.ts'
@@ -41,7 +43,8 @@ describe('cases: ux/01, a bad hint', function () {
     const runnerKey = join(dir, 'runner.json')
     await writeKeyFile(runnerKey, runner)
     await chain.client.airdrop(runner.address, 3n * KOII)
-    node = cli(start('runner', '--key', runnerKey))
+    // the slash is left for the command below
+    node = cli(start('runner', '--key', runnerKey, '--no-apply-slashes'))
     const { multiaddrs, peerId } = await node.event('listening node', ({ event }) => event === 'listening')
     await chain.stake(runner, KOII, multiaddrs[0])
     const holder = await lab.node()
@@ -49,21 +52,30 @@ describe('cases: ux/01, a bad hint', function () {
     hostile.push(...hostileHints(peerId).slice(0, 25), ...hostileHints(holder.hint.peerId).slice(25))
     await Promise.all(hostile.map((hint) => chain.stake(generateKeyPair(), 2n * KOII, hint)))
 
-    // cycle 0 is finalized: the voter is owed a reward, the keeper loses a little
+    // cycle 0 is finalized: the voter is owed a reward, the keeper contradicted itself and loses a tenth
+    const genesisHash = await chain.client.genesisHash()
+    const network = networkOf(genesisHash, chain.task)
+    const { from: slot } = windowOf(chain.timing, 0, 'submission')
+    const says = (by: KeyPair, body: Body) =>
+      seal(body, network, { publicKey: by.publicKey, sign: async (bytes) => signEd25519(bytes, by.secretKey) })
+    const [first, second] = await Promise.all(
+      ['one', 'another'].map((value) =>
+        says(keeper, { cycle: 0, slot, submission: { value: new Uint8Array(Buffer.from(value)), proofs: [] } })
+      )
+    )
+    const evidence = await says(voter, { cycle: 0, slot, equivocation: { first: first!.envelope, second: second!.envelope } })
     const inputs = {
       taskId: chain.task,
-      genesisHash: await chain.client.genesisHash(),
+      genesisHash,
       cycle: 0,
       previous: null,
+      beacon: new Uint8Array(32),
       ledger: new Map(),
       stakes: new Map([voter, keeper].map(({ address }) => [address, KOII])),
       bounty: 10n * KOII,
-      messages: []
+      messages: [evidence]
     }
-    const built = buildRecord(inputs, tally(inputs), [
-      { staker: voter.address, amount: 3n * KOII },
-      { staker: keeper.address, amount: -KOII / 4n }
-    ])
+    const built = buildRecord(inputs, tally(inputs), [{ staker: voter.address, amount: 3n * KOII }])
     for (const { cid, bytes } of built.blocks) {
       await holder.proofs.helia.blockstore.put(cid, bytes)
     }
@@ -107,7 +119,7 @@ describe('cases: ux/01, a bad hint', function () {
   it('slash takes', async () => {
     const { code, stdout, stderr } = await call('slash', '--staker', keeper.address, '--wallet', walletKey, '--json')
     expect(code, stderr).to.equal(0)
-    expect(JSON.parse(stdout).amount).to.equal((KOII / 4n).toString())
+    expect(JSON.parse(stdout).amount).to.equal((KOII / 10n).toString())
     expectTold(stderr)
   })
 

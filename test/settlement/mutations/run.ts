@@ -16,7 +16,7 @@ const ROOT = join(import.meta.dirname, '..', '..', '..')
 const SOURCE = join(ROOT, 'protocols', 'settlement')
 const README = join(import.meta.dirname, 'README.md')
 /** in the order in which they are asked: who says most about a bug comes first, the random sequences last */
-const SPECS = ['lifecycle', 'robbery', 'program', 'refusals', 'model'].map((name) => `test/settlement/${name}.spec.ts`)
+const SPECS = ['lifecycle', 'terms', 'robbery', 'program', 'refusals', 'model'].map((name) => `test/settlement/${name}.spec.ts`)
 /** enough to meet most of the bugs, as the table's last column tells */
 const FUZZ_RUNS = 400
 const FUZZ_SPEC = 'model.spec.ts'

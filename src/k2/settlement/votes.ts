@@ -1,0 +1,112 @@
+/** Final votes as instructions: one's own, and several stakers' in a batch. Layouts: protocols/settlement/README.md, "Vote" and "Vote batch". */
+import { Ed25519Program, PublicKey, SYSVAR_INSTRUCTIONS_PUBKEY, TransactionInstruction } from '@solana/web3.js'
+import { InstructionArgumentError } from './errors.ts'
+import { definedProgram, hash, instruction, readonly, signer, stakeAddress, stakeMetas, TAGS, u64, writable } from './layout.ts'
+
+/** The most votes that the program takes in one batch. A transaction without address lookup tables holds 5. */
+export const MAX_BATCH_VOTES = 8
+const SIGNATURE_BYTES = 64
+const KEY_BYTES = 32
+/** Keeps a signed vote apart from whatever else a staking key signs. */
+const VOTE_DOMAIN = new TextEncoder().encode('koii-mesh/vote/1')
+
+/** What a vote says. Hashes are 32 bytes, amounts in ROE. */
+export interface VoteContent {
+  cycle: number
+  /** of the ledger; zeros while it is empty */
+  root: Uint8Array
+  /** sha2-256 of the record's block */
+  recordDigest: Uint8Array
+  /** all rewards since the task began, this cycle's included */
+  totalRewards: bigint
+}
+
+function voteBytes({ cycle, root, recordDigest, totalRewards }: VoteContent): Uint8Array[] {
+  return [u64('cycle', cycle), hash('root', root), hash('recordDigest', recordDigest), u64('totalRewards', totalRewards)]
+}
+
+/** Keys are base58, hashes 32 bytes, amounts in ROE. */
+export interface VoteInit extends VoteContent {
+  task: string
+  stakingKey: string
+  /** default: the staking key */
+  staker?: string
+  programId?: string
+}
+
+/** The final vote; the staking key signs. Throws InstructionArgumentError. */
+export function vote(init: VoteInit): TransactionInstruction {
+  return instruction(
+    init.programId,
+    [signer(init.stakingKey), ...stakeMetas({ ...init, staker: init.staker ?? init.stakingKey })],
+    [Uint8Array.of(TAGS.vote), ...voteBytes(init)]
+  )
+}
+
+/** What a staking key signs, so that somebody else can send its vote in a batch. Throws InstructionArgumentError. */
+export function voteMessage(init: VoteContent & { task: string }): Uint8Array {
+  return Buffer.concat([VOTE_DOMAIN, new PublicKey(init.task).toBytes(), ...voteBytes(init)])
+}
+
+/** A vote as others may send it: keys in base58, and the staking key's signature of `voteMessage`. */
+export interface SignedVote {
+  staker: string
+  stakingKey: string
+  signature: Uint8Array
+}
+
+export interface VoteBatchInit extends VoteContent {
+  task: string
+  /** 1 to MAX_BATCH_VOTES, all for this content */
+  votes: readonly SignedVote[]
+  /** how many instructions stand before these two in the transaction */
+  before?: number
+  programId?: string
+}
+
+/**
+ * Several stakers' votes for one result in one transaction: the Ed25519 precompile's instruction and, right after it, the
+ * program's. Only whoever pays the fee signs. Throws InstructionArgumentError.
+ */
+export function voteBatch(init: VoteBatchInit): [TransactionInstruction, TransactionInstruction] {
+  const { votes, task, before = 0 } = init
+  if (votes.length < 1 || votes.length > MAX_BATCH_VOTES) {
+    throw new InstructionArgumentError('votes', `are ${votes.length}, 1 to ${MAX_BATCH_VOTES} are taken`)
+  }
+  const message = voteMessage(init)
+  const offsetsBytes = 14
+  const start = 2 + votes.length * offsetsBytes
+  const precompile = Buffer.alloc(start + votes.length * (SIGNATURE_BYTES + KEY_BYTES))
+  precompile[0] = votes.length
+  for (const [index, { stakingKey, signature }] of votes.entries()) {
+    if (signature.length !== SIGNATURE_BYTES) {
+      throw new InstructionArgumentError(`votes[${index}].signature`, `has ${signature.length} bytes, a signature has ${SIGNATURE_BYTES}`)
+    }
+    const at = start + index * (SIGNATURE_BYTES + KEY_BYTES)
+    // signature and key lie in the precompile's own data (0xffff), the message in the batch's, after its tag
+    const offsets = [at, 0xffff, at + SIGNATURE_BYTES, 0xffff, 1, message.length, before + 1]
+    for (const [field, value] of offsets.entries()) {
+      precompile.writeUInt16LE(value, 2 + index * offsetsBytes + 2 * field)
+    }
+    precompile.set(signature, at)
+    precompile.set(new PublicKey(stakingKey).toBytes(), at + SIGNATURE_BYTES)
+  }
+  const stakes = votes.map(({ staker }) => writable(readonly(stakeAddress({ ...definedProgram(init.programId), task, staker }))))
+  return [
+    new TransactionInstruction({ programId: Ed25519Program.programId, keys: [], data: precompile }),
+    instruction(
+      init.programId,
+      [writable(readonly(task)), readonly(SYSVAR_INSTRUCTIONS_PUBKEY.toBase58()), ...stakes],
+      [Uint8Array.of(TAGS.voteBatch), message]
+    )
+  ]
+}
+
+/** The cycle of a vote, or of a batch of votes, by its data. @throws InstructionArgumentError past 2^53 */
+export function voteCycle(name: 'vote' | 'voteBatch', data: Uint8Array): number {
+  const cycle = Buffer.from(data).readBigUInt64LE(name === 'vote' ? 1 : 1 + VOTE_DOMAIN.length + KEY_BYTES)
+  if (cycle > BigInt(Number.MAX_SAFE_INTEGER)) {
+    throw new InstructionArgumentError('cycle', `is ${cycle}, past 2^53`)
+  }
+  return Number(cycle)
+}

@@ -1,0 +1,324 @@
+import { expect } from 'chai'
+import { CID } from 'multiformats/cid'
+import type { FinalVote } from '../../src/k2/index.ts'
+import { createEffects, type EffectsInit } from '../../src/node/effects.ts'
+import { recordCid } from '../../src/node/records.ts'
+import type { TaskHost } from '../../src/node/task-host.ts'
+import type { Logger } from '../../src/observe/index.ts'
+import type { ProviderHint } from '../../src/proofs/index.ts'
+import type { RoundsEffect, RoundsEvent } from '../../src/rounds/index.ts'
+import type { Body } from '../../src/wire/index.ts'
+import { BEACON, TIMING } from '../record/cycle.ts'
+import { alice, bob, carol, cidBytes, submission } from '../wire/people.ts'
+
+type Got<T extends RoundsEvent['type']> = Extract<RoundsEvent, { type: T }>
+type Logged = { level: string; reason?: string; effect?: string }
+
+const hintOf = (name: string): ProviderHint => ({ peerId: `peer of ${name}` })
+const STAKES = { weights: new Map([[alice.address, 1n]]), total: 1n }
+const BASE = { previous: null, bounty: 1000n, beacon: BEACON }
+const digestOf = (text: string) => new Uint8Array(CID.decode(cidBytes(text)).multihash.digest)
+/** K2's account of a task that pays 1,000 a cycle, as far as it is read. */
+const account = (finalized?: { cycle: number; recordDigest: Uint8Array }) => {
+  const ring = (value: bigint) => [{ value, from: 0 }]
+  return {
+    bounty: ring(1000n),
+    funded: ring(10_000n),
+    totalRewards: 0n,
+    tally: { cycle: 3, baseRewards: 0n, entries: [] },
+    finalized
+  } as never
+}
+const broken = async (): Promise<never> => {
+  throw new Error('K2 is away')
+}
+
+/** Those that a test has left running. */
+const running: AbortController[] = []
+
+/** What the rounds ask for, carried out against stand-ins of everything else. */
+function stage(over: Partial<EffectsInit> = {}) {
+  const got: RoundsEvent[] = []
+  const emitted: Array<Record<string, unknown>> = []
+  const logged: Logged[] = []
+  const published: Body[] = []
+  const votes: FinalVote[] = []
+  const stop = new AbortController()
+  running.push(stop)
+  let wanted: RoundsEffect[] = []
+  const line = (level: string) => (detail: object) => void logged.push({ level, ...detail })
+  const effects = createEffects({
+    rounds: {
+      handle: (event) => {
+        got.push(event)
+        const now = wanted
+        wanted = []
+        return now
+      },
+      cycles: () => new Map()
+    },
+    timing: TIMING,
+    slots: { now: () => 151, slotMs: () => 1 } as EffectsInit['slots'],
+    stakes: { at: async () => STAKES } as unknown as EffectsInit['stakes'],
+    records: { ensure: broken, build: broken, check: broken, outcome: broken },
+    task: () => undefined,
+    vote: async (vote) => void votes.push(vote),
+    publish: async (body) => void published.push(body),
+    taskAccount: async () => account(),
+    blockhashAt: async () => BEACON,
+    providers: () => [hintOf('anybody')],
+    providerOf: (staker) => (staker === carol.address ? undefined : hintOf(staker)),
+    events: { emit: (event, detail) => void emitted.push({ event, ...detail }), on: () => () => {} },
+    log: Object.fromEntries(['debug', 'info', 'warn', 'error'].map((level) => [level, line(level)])) as unknown as Logger,
+    stopping: stop.signal,
+    ...over
+  })
+  return {
+    got,
+    emitted,
+    logged,
+    published,
+    votes,
+    stop: () => stop.abort(),
+    settled: () => effects.settled(),
+    /** Carries an effect out, and gives the event that it ends in. */
+    async run<T extends RoundsEvent['type']>(effect: RoundsEffect, type?: T): Promise<Got<T>> {
+      wanted = [effect]
+      effects.handle({ type: 'slot', slot: 151 })
+      // what ends one effect may ask for the next
+      for (let before = -1; before !== got.length; ) {
+        before = got.length
+        await effects.settled()
+      }
+      return got.findLast((event) => event.type === type) as Got<T>
+    }
+  }
+}
+
+describe('node: effects', () => {
+  afterEach(() => {
+    for (const stop of running.splice(0)) {
+      stop.abort()
+    }
+  })
+
+  describe('the base of a record', () => {
+    const need: RoundsEffect = { type: 'need-base', cycle: 3 }
+
+    it('has the bounty, nothing before it, and the first block from the beacon slot on', async () => {
+      const asked: number[] = []
+      const read: number[] = []
+      const { run } = stage({
+        timing: { startingSlot: 0, roundSlots: 120, submissionWindow: 40, auditWindow: 64 },
+        slots: { now: () => 601, slotMs: () => 1 } as EffectsInit['slots'],
+        blockhashAt: async (slot) => {
+          asked.push(slot)
+          return BEACON
+        },
+        taskAccount: async (minSlot) => {
+          read.push(minSlot)
+          return account()
+        }
+      })
+      expect(await run(need, 'base')).to.deep.equal({ type: 'base', cycle: 3, base: BASE })
+      // audits of cycle 3 end at 584 and delivery takes four slots; distribution begins at 600
+      expect([asked, read]).to.deep.equal([[580], [600]])
+    })
+
+    it('is asked for again while K2 has no block there yet, or is away', async () => {
+      let left = 3
+      const { run, logged } = stage({ blockhashAt: async () => (left-- > 0 ? broken() : BEACON) })
+      expect((await run(need, 'base')).base.beacon).to.deep.equal(BEACON)
+      expect(logged.map(({ level, reason }) => [level, reason])).to.deep.equal(Array(3).fill(['warn', 'K2 is away']))
+    })
+
+    it('is given up when the cycle is over', async () => {
+      let slot = 151
+      const { run, logged, got } = stage({
+        blockhashAt: broken,
+        slots: { now: () => (slot += 10), slotMs: () => 1 } as EffectsInit['slots']
+      })
+      await run(need)
+      expect(got.map(({ type }) => type)).to.deep.equal(['slot'])
+      expect(logged.at(-1)).to.include({ level: 'error', effect: 'need-base', reason: 'K2 is away' })
+    })
+
+    it('is given up when the node stops, though the slots stand still then', async () => {
+      const { run, stop, logged } = stage({ blockhashAt: broken, slots: { now: () => 151, slotMs: () => 2_000 } as EffectsInit['slots'] })
+      const done = run(need)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      const startedMs = performance.now()
+      stop()
+      await done
+      expect(performance.now() - startedMs).to.be.below(1_000)
+      expect(logged.filter(({ level }) => level === 'error')).to.deep.equal([])
+    })
+
+    it('follows the last finalized record, and what that follows when others were quicker', async () => {
+      const previous = digestOf('the record of cycle 1')
+      const before = stage({ taskAccount: async () => account({ cycle: 1, recordDigest: previous }) })
+      expect((await before.run(need, 'base')).base.previous).to.deep.equal({ cid: recordCid(previous).toString(), cycle: 1 })
+      const own = digestOf('the record of cycle 3')
+      const ensure = async (cid: CID) =>
+        cid.equals(recordCid(own)) ? { content: { cycle: 3, previous: recordCid(previous) } } : { content: { cycle: 1, previous: null } }
+      const quicker = stage({
+        taskAccount: async () => account({ cycle: 3, recordDigest: own }),
+        records: { ensure, build: broken, check: broken, outcome: broken } as never
+      })
+      expect((await quicker.run(need, 'base')).base.previous).to.deep.equal({ cid: recordCid(previous).toString(), cycle: 1 })
+    })
+  })
+
+  it('stakes: asked for until K2 answers', async () => {
+    let left = 2
+    const { run } = stage({ stakes: { at: async () => (left-- > 0 ? broken() : STAKES) } as unknown as EffectsInit['stakes'] })
+    expect(await run({ type: 'need-stakes', cycle: 4 }, 'stakes')).to.deep.equal({ type: 'stakes', cycle: 4, stakes: STAKES })
+  })
+
+  describe('an audit', () => {
+    const host = (audit: TaskHost['audit']) => () => ({ audit, work: broken }) as TaskHost
+    const effectOf = async (who = bob): Promise<Extract<RoundsEffect, { type: 'audit' }>> => {
+      const message = await who.says(submission('work'))
+      return { type: 'audit', cycle: 3, submission: message, purpose: 'sample', fetchBySlot: 251, deadlineSlot: 351 }
+    }
+
+    it('asks where the submitter has announced itself first, and then the others, within the slots that are left', async () => {
+      const asked: unknown[] = []
+      const { run } = stage({
+        task: host(async (message, from, timing, limits) => {
+          asked.push(message.signer, from, timing, limits)
+          return { finding: 'invalid', reason: 'the sums do not add up' }
+        })
+      })
+      const effect = await effectOf()
+      expect(await run(effect, 'audited')).to.deep.equal({
+        type: 'audited',
+        cycle: 3,
+        submission: effect.submission.id,
+        finding: 'invalid',
+        reason: 'the sums do not add up'
+      })
+      expect(asked).to.deep.equal([
+        bob.address,
+        [hintOf(bob.address), hintOf('anybody')],
+        { cycle: 3, startSlot: 90, endSlot: 120, slotMs: 1 },
+        { fetchMs: 100, totalMs: 200 }
+      ])
+    })
+
+    it('asks the others alone about a submitter that has announced nothing', async () => {
+      let from: ProviderHint[] = []
+      const { run } = stage({
+        task: host(async (_, hints) => {
+          from = hints
+          return { finding: 'valid', reason: '' }
+        })
+      })
+      await run(await effectOf(carol), 'audited')
+      expect(from).to.deep.equal([hintOf('anybody')])
+    })
+
+    it('abstains while the bundle is not here', async () => {
+      expect(await stage().run(await effectOf(), 'audited')).to.include({ finding: 'abstained' })
+    })
+  })
+
+  describe('a record', () => {
+    const record = { cid: CID.decode(cidBytes('record')).toString(), root: new Uint8Array(32).fill(3), totalRewards: 7n }
+    const facts = { cycle: 3, messages: [], stakes: STAKES, base: BASE }
+    const check: RoundsEffect = {
+      type: 'check',
+      ...facts,
+      cid: record.cid,
+      vouchers: [alice.address, carol.address, bob.address],
+      mustHave: new Set(['a']),
+      timely: null,
+      deadlineSlot: 181
+    }
+
+    it('is checked with what those who vouch for it give, and then anybody', async () => {
+      const asked: unknown[] = []
+      const { run } = stage({
+        records: {
+          ensure: broken,
+          build: broken,
+          outcome: broken,
+          check: async (cid, { mustHave, timely }, from, timeoutMs) => {
+            asked.push(cid.toString(), [...mustHave], timely, from, timeoutMs)
+            return { verdict: 'right', record }
+          }
+        }
+      })
+      expect(await run(check, 'checked')).to.deep.equal({
+        type: 'checked',
+        cycle: 3,
+        cid: record.cid,
+        result: { verdict: 'right', record }
+      })
+      const from = [hintOf(alice.address), hintOf(bob.address), hintOf('anybody')]
+      expect(asked).to.deep.equal([record.cid, ['a'], null, from, 50])
+    })
+
+    it('that makes the check throw is unreadable, and nobody’s fault', async () => {
+      expect((await stage().run(check, 'checked')).result).to.deep.equal({ verdict: 'unreadable', reason: 'K2 is away' })
+    })
+
+    it('that cannot be built ends in a reason', async () => {
+      const built = await stage().run({ type: 'build', key: '1', ...facts }, 'built')
+      expect(built).to.deep.equal({ type: 'built', cycle: 3, key: '1', result: { ok: false, reason: 'K2 is away' } })
+    })
+
+    it('is voted for by its digest', async () => {
+      const { run, votes } = stage()
+      await run({ type: 'vote', cycle: 3, record })
+      const { root, totalRewards } = record
+      expect(votes).to.deep.equal([{ cycle: 3, root, recordDigest: digestOf('record'), totalRewards }])
+    })
+  })
+
+  describe('work', () => {
+    const work: RoundsEffect = { type: 'work', cycle: 5, deadlineSlot: 160 }
+
+    it('waits for the bundle of a node that has just started', async () => {
+      let left = 3
+      const outcome = { ok: false as const, reason: 'nothing to do' }
+      const done = { work: async () => outcome, audit: broken } as TaskHost
+      const { run, emitted } = stage({ task: () => (left-- > 0 ? undefined : done) })
+      expect(await run(work, 'worked')).to.deep.equal({ type: 'worked', cycle: 5, outcome })
+      expect(emitted).to.deep.equal([{ event: 'work-started', cycle: 5 }])
+    })
+
+    it('of a node that stops is not missed', async () => {
+      const { run, stop, got } = stage({
+        task: () => ({ work: async () => ({ ok: false, reason: 'stopped' }), audit: broken }) as TaskHost
+      })
+      stop()
+      await run(work)
+      expect(got.map(({ type }) => type)).to.deep.equal(['slot'])
+    })
+  })
+
+  it('what cannot be done ends as a line in the log, and nothing else stops', async () => {
+    const body = submission('work')
+    const { run, logged, emitted } = stage({ publish: broken, vote: broken })
+    await run({ type: 'publish', body })
+    await run({ type: 'vote', cycle: 3, record: { cid: 'no CID', root: new Uint8Array(32), totalRewards: 0n } })
+    expect(logged.map(({ level, effect }) => [level, effect])).to.deep.equal([
+      ['error', 'publish'],
+      ['error', 'vote']
+    ])
+    await run({ type: 'closed', cycle: 3 })
+    await run({ type: 'note', cycle: 3, note: { event: 'approved', cid: 'c', attempt: 1 } })
+    expect(emitted).to.deep.equal([
+      { event: 'closed', cycle: 3 },
+      { event: 'approved', cycle: 3, cid: 'c', attempt: 1 }
+    ])
+  })
+
+  it('what the rounds want to say is published', async () => {
+    const { run, published } = stage()
+    const body = submission('work')
+    await run({ type: 'publish', body })
+    expect(published).to.deep.equal([body])
+  })
+})
