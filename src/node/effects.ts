@@ -83,22 +83,22 @@ export function createEffects(init: EffectsInit): Effects {
       init.taskAccount(windowOf(timing, cycle, 'distribution').from),
       init.blockhashAt(scheduleFor(timing, cycle).beaconSlot)
     ])
-    const base = { bounty: bountyFor(account, cycle), beacon }
     const { finalized } = account
     if (finalized == null) {
-      return { ...base, previous: null }
+      return { bounty: bountyFor(account, cycle), beacon, previous: null }
     }
     const cid = recordCid(finalized.recordDigest)
     if (finalized.cycle < cycle) {
-      return { ...base, previous: { cid: cid.toString(), cycle: finalized.cycle } }
+      return { bounty: bountyFor(account, cycle), beacon, previous: { cid: cid.toString(), cycle: finalized.cycle } }
     }
     // the others were quicker: what it builds on stands in the record itself
     const { content } = await records.ensure(cid)
     if (content.previous == null) {
-      return { ...base, previous: null }
+      return { bounty: bountyFor(account, cycle, 0n), beacon, previous: null }
     }
-    const before = await records.ensure(content.previous)
-    return { ...base, previous: { cid: content.previous.toString(), cycle: before.content.cycle } }
+    const before = (await records.ensure(content.previous)).content
+    const bounty = bountyFor(account, cycle, before.totalRewards)
+    return { bounty, beacon, previous: { cid: content.previous.toString(), cycle: before.cycle } }
   }
 
   const run = async (effect: RoundsEffect): Promise<void> => {

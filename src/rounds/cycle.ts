@@ -72,6 +72,8 @@ export interface CycleState {
   /** Attempts of ours in which it was built. */
   builtIn: Set<number>
   checks: Map<string, Check>
+  /** The attempt that runs. */
+  attempt: number
   quorums: Quorums
   /** Who proposes in an attempt: asked once, as each message of the cycle wants to know. */
   proposers: Map<number, string | null>
@@ -112,6 +114,7 @@ export function newCycle(init: RoundsInit, cycle: number): CycleState {
     build: null,
     builtIn: new Set(),
     checks: new Map(),
+    attempt: -1,
     quorums: createQuorums(),
     proposers: new Map(),
     proposed: new Set(),

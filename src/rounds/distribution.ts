@@ -28,6 +28,10 @@ export function tickDistribution(init: RoundsInit, state: CycleState, slot: numb
     return [{ type: 'need-base', cycle: state.cycle }]
   }
   const attempt = attemptAt(schedule, slot)
+  if (attempt > state.attempt) {
+    state.attempt = attempt
+    forgetUnreadable(state)
+  }
   const proposer = proposerOf(init, state, state.base, attempt)
   const proposal = proposer == null ? undefined : state.first.get(`${proposer}/record/${attempt}`)
   const proposing = proposer === init.self && proposal == null && !state.finalized
@@ -39,6 +43,15 @@ export function tickDistribution(init: RoundsInit, state: CycleState, slot: numb
     effects.push(...considerProposal(state, proposal, slot, attempt))
   }
   return [...effects, ...considerVote(state, slot)]
+}
+
+/** What could not be read for a reason of our own, or as nobody gave it yet, is tried again in each attempt: it may be what all vote for. */
+function forgetUnreadable({ checks }: CycleState): void {
+  for (const [cid, { state }] of [...checks]) {
+    if (state === 'unreadable') {
+      checks.delete(cid)
+    }
+  }
 }
 
 function proposerOf(init: RoundsInit, state: CycleState, base: Base, attempt: number): string | null {
@@ -58,7 +71,8 @@ function proposerOf(init: RoundsInit, state: CycleState, base: Base, attempt: nu
  */
 function build(state: CycleState, turn: number | null): RoundsEffect[] {
   const key = String(state.version)
-  const again = turn != null && !state.builtIn.has(turn) && state.build?.key !== key && state.build?.state !== 'building'
+  const stale = state.build?.key !== key || state.build.state === 'failed'
+  const again = turn != null && !state.builtIn.has(turn) && stale && state.build?.state !== 'building'
   if (state.build != null && !again) {
     return []
   }

@@ -160,12 +160,19 @@ describe('node: effects', () => {
       expect((await before.run(need, 'base')).base.previous).to.deep.equal({ cid: recordCid(previous).toString(), cycle: 1 })
       const own = digestOf('the record of cycle 3')
       const ensure = async (cid: CID) =>
-        cid.equals(recordCid(own)) ? { content: { cycle: 3, previous: recordCid(previous) } } : { content: { cycle: 1, previous: null } }
+        cid.equals(recordCid(own))
+          ? { content: { cycle: 3, previous: recordCid(previous), totalRewards: 9_900n } }
+          : { content: { cycle: 1, previous: null, totalRewards: 9_300n } }
+      // one endpoint's tally is no witness
+      const told = { ...(account({ cycle: 3, recordDigest: own }) as object), tally: { cycle: 3, baseRewards: 9_999n, entries: [] } }
       const quicker = stage({
-        taskAccount: async () => account({ cycle: 3, recordDigest: own }),
+        taskAccount: async () => told as never,
         records: { ensure, build: broken, check: broken, outcome: broken } as never
       })
-      expect((await quicker.run(need, 'base')).base.previous).to.deep.equal({ cid: recordCid(previous).toString(), cycle: 1 })
+      const { base } = await quicker.run(need, 'base')
+      expect(base.previous).to.deep.equal({ cid: recordCid(previous).toString(), cycle: 1 })
+      // of 10,000 in the pot
+      expect(base.bounty).to.equal(700n)
     })
   })
 

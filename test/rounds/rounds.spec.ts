@@ -441,6 +441,22 @@ describe('rounds: record, approval and vote', () => {
     expect(m.of('vote')).to.deep.equal([])
   })
 
+  it('tries again in each attempt what it could not read, and in its own turn what it could not build', async () => {
+    const m = machine()
+    m.slot(S.proposalSlot)
+    m.event({ type: 'built', cycle: 0, key: m.of('build').at(-1)!.key, result: { ok: false, reason: 'the record before is not here' } })
+    await m.hear(bob, proposal(recordOf('theirs')))
+    m.event({ type: 'checked', cycle: 0, cid: recordOf('theirs').cid, result: { verdict: 'unreadable', reason: 'nor here' } })
+    await m.hear(carol, proposal(recordOf('theirs'), 1))
+    expect([m.of('check').length, m.of('build').length]).to.deep.equal([1, 1])
+    m.slot(S.proposalSlot + S.attemptSlots)
+    expect([m.of('check').length, m.of('build').length]).to.deep.equal([2, 1])
+    m.event({ type: 'checked', cycle: 0, cid: recordOf('theirs').cid, result: { verdict: 'right', record: recordOf('theirs') } })
+    expect(m.published('approval').map(({ approval }) => approval?.attempt)).to.deep.equal([1])
+    m.slot(S.proposalSlot + 2 * S.attemptSlots)
+    expect(m.of('build')).to.have.length(2)
+  })
+
   it('does not approve a record that lacks a message, but votes for it with the others', async () => {
     const m = machine()
     m.slot(S.proposalSlot)
