@@ -66,6 +66,17 @@ export function createEffects(init: EffectsInit): Effects {
   }
   const msUntil = (slot: number) => Math.max(50, (slot - (slots.now() ?? slot)) * slots.slotMs())
 
+  /** Aborted as soon as the clock shows a slot: in a long window a length of slots that is measured a little wrong is off by many. */
+  const atSlot = (slot: number) => {
+    const ends = new AbortController()
+    const leave = slots.on((now) => {
+      if (now >= slot) {
+        ends.abort()
+      }
+    })
+    return { signal: ends.signal, leave }
+  }
+
   /** What K2 says the record of `cycle` builds on. Final, as it is read inside the window in which only `cycle` is voted on. */
   const baseOf = async (cycle: number): Promise<Base> => {
     const [account, beacon] = await Promise.all([
@@ -111,13 +122,12 @@ export function createEffects(init: EffectsInit): Effects {
       case 'audit': {
         const { cycle, submission, fetchBySlot, deadlineSlot } = effect
         const host = init.task(cycle)
+        const ends = atSlot(fetchBySlot)
+        const limits = { fetchMs: msUntil(fetchBySlot), totalMs: msUntil(deadlineSlot), fetchEnds: ends.signal }
         const result =
           host == null
             ? { finding: 'abstained' as const, reason: 'the task’s bundle is not here yet' }
-            : await host.audit(submission, vouchers([submission.signer]), timingOf(cycle), {
-                fetchMs: msUntil(fetchBySlot),
-                totalMs: msUntil(deadlineSlot)
-              })
+            : await host.audit(submission, vouchers([submission.signer]), timingOf(cycle), limits).finally(ends.leave)
         return handle({ type: 'audited', cycle, submission: submission.id, ...result })
       }
       case 'build': {

@@ -56,8 +56,8 @@ export interface CycleState {
   contested: Set<string>
   /** Those that we have challenged ourselves. */
   accused: Set<string>
-  /** Who was refuted, by so many messages. */
-  refuted: { messages: number; stakers: ReadonlySet<string> } | null
+  /** Who was refuted, once somebody has asked. */
+  refuted: ReadonlySet<string> | null
   responded: boolean
   /** Whether our verdicts are said: there is one message for all of them. */
   spoken: boolean
@@ -73,6 +73,8 @@ export interface CycleState {
   builtIn: Set<number>
   checks: Map<string, Check>
   quorums: Quorums
+  /** Who proposes in an attempt: asked once, as each message of the cycle wants to know. */
+  proposers: Map<number, string | null>
   /** Attempts whose proposal was told of, or made. */
   proposed: Set<number>
   approvedAttempts: Set<number>
@@ -111,6 +113,7 @@ export function newCycle(init: RoundsInit, cycle: number): CycleState {
     builtIn: new Set(),
     checks: new Map(),
     quorums: createQuorums(),
+    proposers: new Map(),
     proposed: new Set(),
     approvedAttempts: new Set(),
     refusedAttempts: new Set(),

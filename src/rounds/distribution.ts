@@ -3,7 +3,7 @@ import type { Message } from '../wire/index.ts'
 import { attemptAt, considerProposal, considerVote, propose } from './agreement.ts'
 import { startCheck } from './checks.ts'
 import { type CycleState, staked } from './cycle.ts'
-import type { RoundsEffect, RoundsEvent, RoundsInit } from './types.ts'
+import type { Base, RoundsEffect, RoundsEvent, RoundsInit } from './types.ts'
 
 /** What our own record is made from. What pays must have been heard early; what accuses needs no cut, as a threshold bounds it. */
 export function recordable(state: CycleState): Message[] {
@@ -28,7 +28,7 @@ export function tickDistribution(init: RoundsInit, state: CycleState, slot: numb
     return [{ type: 'need-base', cycle: state.cycle }]
   }
   const attempt = attemptAt(schedule, slot)
-  const proposer = init.proposer({ stakes: state.stakes!, base: state.base, cycle: state.cycle, attempt })
+  const proposer = proposerOf(init, state, state.base, attempt)
   const proposal = proposer == null ? undefined : state.first.get(`${proposer}/record/${attempt}`)
   const proposing = proposer === init.self && proposal == null && !state.finalized
   const effects = [...build(state, proposing ? attempt : null), ...checkBacked(state)]
@@ -39,6 +39,15 @@ export function tickDistribution(init: RoundsInit, state: CycleState, slot: numb
     effects.push(...considerProposal(state, proposal, slot, attempt))
   }
   return [...effects, ...considerVote(state, slot)]
+}
+
+function proposerOf(init: RoundsInit, state: CycleState, base: Base, attempt: number): string | null {
+  let proposer = state.proposers.get(attempt)
+  if (proposer === undefined) {
+    proposer = init.proposer({ stakes: state.stakes!, base, cycle: state.cycle, attempt })
+    state.proposers.set(attempt, proposer)
+  }
+  return proposer
 }
 
 /**

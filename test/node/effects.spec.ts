@@ -58,7 +58,7 @@ function stage(over: Partial<EffectsInit> = {}) {
       cycles: () => new Map()
     },
     timing: TIMING,
-    slots: { now: () => 151, slotMs: () => 1 } as EffectsInit['slots'],
+    slots: { now: () => 151, slotMs: () => 1, on: () => () => {} } as unknown as EffectsInit['slots'],
     stakes: { at: async () => STAKES } as unknown as EffectsInit['stakes'],
     records: { ensure: broken, build: broken, check: broken, outcome: broken },
     task: () => undefined,
@@ -186,7 +186,8 @@ describe('node: effects', () => {
       const asked: unknown[] = []
       const { run } = stage({
         task: host(async (message, from, timing, limits) => {
-          asked.push(message.signer, from, timing, limits)
+          const { fetchMs, totalMs } = limits
+          asked.push(message.signer, from, timing, { fetchMs, totalMs })
           return { finding: 'invalid', reason: 'the sums do not add up' }
         })
       })
@@ -216,6 +217,34 @@ describe('node: effects', () => {
       })
       await run(await effectOf(carol), 'audited')
       expect(from).to.deep.equal([hintOf('anybody')])
+    })
+
+    it('ends the wait for a proof when its slot has come, however long slots seemed to be', async () => {
+      const listeners = new Set<(slot: number, back: boolean) => void>()
+      let slot = 151
+      // measured twice as long as they are: by milliseconds alone the finding would come when nobody may challenge any more
+      const slots = {
+        now: () => slot,
+        slotMs: () => 1000,
+        on: (listener: (slot: number, back: boolean) => void) => {
+          listeners.add(listener)
+          return () => listeners.delete(listener)
+        }
+      } as unknown as EffectsInit['slots']
+      const { run } = stage({
+        slots,
+        task: host(async (_, __, ___, { fetchEnds }) => {
+          for (; !fetchEnds!.aborted && slot < 400; slot++) {
+            for (const listener of listeners) {
+              listener(slot, false)
+            }
+          }
+          return { finding: 'unavailable', reason: `in slot ${slot}` }
+        })
+      })
+      const effect = await effectOf()
+      expect((await run(effect, 'audited')).reason).to.equal(`in slot ${(effect as { fetchBySlot: number }).fetchBySlot + 1}`)
+      expect(listeners.size).to.equal(0)
     })
 
     it('abstains while the bundle is not here', async () => {

@@ -274,6 +274,21 @@ describe('rounds: audits', () => {
     expect(saidOf(m.published('verdicts')[0])).to.deep.equal({ [bob.address]: FINDINGS.valid })
   })
 
+  it('calls missing what did not come in both looks, though the second still runs when its time is over, and nothing after one look', async () => {
+    const { m, ofBob, ofCarol } = await atAudit()
+    audited(m, ofCarol, 'valid')
+    audited(m, ofBob, 'unavailable')
+    until(m, S.finalSlot)
+    expect(m.of('audit').filter(({ submission: { id } }) => id === ofBob.id)).to.have.length(2)
+    expect(saidOf(m.published('verdicts')[0])).to.deep.equal({ [bob.address]: FINDINGS.unavailable })
+    const late = await atAudit()
+    audited(late.m, late.ofCarol, 'valid')
+    until(late.m, S.finalSlot - 1)
+    audited(late.m, late.ofBob, 'unavailable') // a look that should have been over long ago
+    until(late.m, S.audit.to, S.finalSlot)
+    expect(late.m.published('verdicts')).to.deep.equal([])
+  })
+
   it('stands up for valid work that only verdicts speak against', async () => {
     const { m, ofBob } = await atAudit()
     audited(m, ofBob, 'valid')

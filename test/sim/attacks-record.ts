@@ -12,6 +12,7 @@ export function floods(cycles: number, { pad, about }: { pad: number; about: 'st
   return {
     name: about === 'standing' ? 'record-bomb' : 'pool-fill',
     work: () => null,
+    publish: (_power, _node, body) => !words.judges(body),
     start(power) {
       const say = (by: number, message: Message | null) => {
         if (message != null) {
@@ -25,9 +26,9 @@ export function floods(cycles: number, { pad, about }: { pad: number; about: 'st
         (cycle) => {
           for (const [i, by] of power.own.entries()) {
             const long = `${by} ${'v'.repeat(500)}`
-            say(by, power.sign(by, words.submission({ cycle, slot: power.slot() }, long), { pad }))
-            say(by, power.sign(by, words.submission({ cycle, slot: power.slot() }, long)))
-            if (i % 2 === 0) {
+            const body = words.submission({ cycle, slot: power.slot() }, long)
+            say(by, power.sign(by, body, { pad: Math.min(pad, 1_250) }) ?? power.sign(by, body))
+            if (i % 4 === 0) {
               say(by, power.sign(by, words.submission({ cycle, slot: power.slot() }, `another ${long}`)))
             }
           }
@@ -44,7 +45,8 @@ export function floods(cycles: number, { pad, about }: { pad: number; about: 'st
             const named =
               about === 'standing' ? subjects.slice(0, 10) : Array.from({ length: 300 }, (_, i) => nobody(`${cycle}/${by}/${i}`))
             for (const subject of named) {
-              say(by, power.sign(by, words.challenge(when, subject, 'invalid', 'r'.repeat(160)), { pad }))
+              const body = words.challenge(when, subject, 'invalid', 'r'.repeat(160))
+              say(by, power.sign(by, body, { pad: 2 * pad }) ?? power.sign(by, body))
               say(by, power.sign(by, words.challenge(when, subject, 'unavailable', 'r'.repeat(160))))
             }
           }
@@ -56,14 +58,14 @@ export function floods(cycles: number, { pad, about }: { pad: number; about: 'st
         ({ finalSlot }) => finalSlot,
         (cycle) => {
           const when = { cycle, slot: power.slot() }
-          for (const by of power.own) {
-            for (const finding of ['valid', 'invalid', 'unavailable'] as const) {
+          for (const [i, by] of power.own.entries()) {
+            for (const finding of i % 4 === 1 ? (['invalid', 'valid', 'unavailable'] as const) : (['unavailable'] as const)) {
               const subjects = power.submissions(cycle).filter(({ signer }) => signer !== power.address(by))
               const body = power.verdicts(
                 when,
                 subjects.map((subject) => ({ about: subject, finding }))
               )
-              say(by, body == null ? null : power.sign(by, body, { pad }))
+              say(by, body == null ? null : (power.sign(by, body, { pad }) ?? power.sign(by, body)))
             }
           }
         }
@@ -258,6 +260,50 @@ export function convictsItselfLate(cycles: number): Adversary {
   }
 }
 
+/**
+ * In the first attempt one of its nodes shows four another record than the others, and two of the four get a quorum for theirs in its
+ * last moment, so that nobody else votes by it. In the next attempt another of its nodes proposes the other record to all.
+ */
+export function provokesSecondVote(): Adversary {
+  let begun = false
+  return {
+    name: 'second vote',
+    publish: (_power, _node, body) => words.attemptOf(body) == null,
+    vote: () => false,
+    build(power, _node, effect) {
+      if (begun) {
+        return
+      }
+      begun = true
+      const { cycle } = effect
+      const { proposalSlot, attemptSlots, marginSlots } = power.schedule(cycle)
+      const [four, two] = [power.honest.slice(0, 4), power.honest.slice(0, 2)]
+      const records = Promise.all([0, 1].map((i) => power.build(effect, [...effect.messages, ...optionalOf(power, cycle).slice(0, i)])))
+      const propose = (attempt: number, record: RecordFacts, to: readonly number[]) => {
+        const by = power.own.find((node) => power.address(node) === power.proposer(cycle, attempt))
+        if (by != null) {
+          power.send(power.sign(by, words.proposal({ cycle, slot: power.slot() }, record, attempt))!, by, to)
+        }
+      }
+      const approve = (attempt: number, record: RecordFacts, to: readonly number[]) => {
+        for (const by of power.own) {
+          power.send(power.sign(by, words.approval({ cycle, slot: power.slot() }, record, attempt))!, by, to)
+        }
+      }
+      power.wait(
+        records.then(([one, other]) => {
+          propose(0, one!, four)
+          propose(0, other!, power.honest.slice(4))
+          const second = proposalSlot + attemptSlots
+          power.at(second - marginSlots - 0.25, () => approve(0, one!, two))
+          power.at(second + 0.05, () => propose(1, other!, power.honest))
+          power.at(second + 1, () => approve(1, other!, power.honest))
+        })
+      )
+    }
+  }
+}
+
 /** Whatever may stand in a record and was held back comes out while an honest proposer builds, one message after the other. */
 export function starvesProposer(cycles: number): Adversary {
   return {
@@ -273,7 +319,7 @@ export function starvesProposer(cycles: number): Adversary {
           const when = { cycle, slot: challengeSlot - 1 }
           const subjects = power.submissions(cycle).filter(({ signer }) => power.honest.some((node) => power.address(node) === signer))
           const held = power.own.flatMap((by) =>
-            Array.from({ length: 8 }, (_, i) => {
+            Array.from({ length: subjects.length === 0 ? 0 : 8 }, (_, i) => {
               const about = subjects[i % subjects.length]!
               return { by, message: power.sign(by, words.challenge(when, about, 'unavailable', `reason ${i}`))! }
             })

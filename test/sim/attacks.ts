@@ -3,7 +3,15 @@ import { scheduleFor } from '../../src/clock/index.ts'
 import { proposerFor } from '../../src/record/index.ts'
 import { blocksLooks, hushesAuditors, splitsQuota } from './attacks-looks.ts'
 import { PLAIN } from './attacks-plain.ts'
-import { convictsItselfLate, floods, keepsProposing, racesApprovals, splitsProposals, starvesProposer } from './attacks-record.ts'
+import {
+  convictsItselfLate,
+  floods,
+  keepsProposing,
+  provokesSecondVote,
+  racesApprovals,
+  splitsProposals,
+  starvesProposer
+} from './attacks-record.ts'
 import { accusesAll, challengesLate, type Release, releasesLate } from './attacks-timing.ts'
 import { createChain } from './chain.ts'
 import { standInKeys } from './keys.ts'
@@ -28,14 +36,18 @@ export const times = (count: number, stake: number): number[] => Array.from({ le
 
 const timing = TESTNET_TIMING
 
-/** The first seed at or after `seed` with which `node` proposes first in a cycle. */
-export function seedWithProposer(seed: number, nodes: WorldInit['nodes'], node: number, cycle = 0): number {
+/** The first seed at or after `seed` with which a faulty node proposes in each of the first attempts of a cycle; `node`, if given, in the first. */
+export function seedWithProposer(seed: number, nodes: WorldInit['nodes'], node: number | null, attempts = 1, cycle = 0): number {
   for (let tried = seed; tried < seed + 2_000; tried++) {
     const keys = nodes.map((_, index) => standInKeys.keyOf(tried, index))
     const weights = new Map(keys.map(({ address }, index) => [address, nodes[index]!.stake]))
     const chain = createChain({ seed: tried, timing, stakes: { weights, total: 0n }, bounty: 0n })
     const beacon = chain.blockAfter(scheduleFor(timing, cycle).beaconSlot)
-    if (proposerFor({ taskId: TASK, stakes: weights, beacon, cycle, attempt: 0 }) === keys[node]!.address) {
+    const turns = Array.from({ length: attempts }, (_, attempt) => {
+      const proposer = proposerFor({ taskId: TASK, stakes: weights, beacon, cycle, attempt })
+      return keys.findIndex(({ address }) => address === proposer)
+    })
+    if (node == null ? turns.every((turn) => nodes[turn]!.faulty) : turns[0] === node) {
       return tried
     }
   }
@@ -229,6 +241,18 @@ export const ATTACKS: Attack[] = [
     cycles: 1,
     seeds: 5,
     world: (seed) => led(seed * 1_000, tens, splitsProposals())
+  },
+  {
+    name: 'second vote',
+    what: 'three of ten let two vote in the last moment of an attempt, and propose another record in the next',
+    cycles: 1,
+    seeds: 5,
+    world: (seed) => ({
+      seed: seedWithProposer(seed * 1_000, tens, null, 2),
+      nodes: tens,
+      timing,
+      adversary: provokesSecondVote()
+    })
   },
   ...[7, 10].map((size) => ({
     name: `race of approvals, ${size} nodes`,

@@ -5,7 +5,7 @@
 import { scheduleFor, windowOf } from '../../src/clock/index.ts'
 import { AUDITS_PER_CYCLE } from '../../src/wire/index.ts'
 import type { CycleHistory } from './history.ts'
-import { CALM } from './network.ts'
+import { CALM, CALM_JITTER_SLOTS } from './network.ts'
 import type { Participant } from './participant.ts'
 import type { World } from './world.ts'
 
@@ -86,11 +86,10 @@ export function talliedOf(world: World, cycles: number): Tallied {
 /** Whether nothing but faulty stakers disturbed the cycle: what one connected node has all have within a delivery and before an attempt's end. */
 export function isCalm({ init, timing }: World, cycle: number): boolean {
   const { hopSlots, jitterSlots, skewSlots, loss, connected } = { ...CALM, ...init.network }
-  const { deliverySlots, marginSlots, audit, distribution } = scheduleFor(timing, cycle)
-  const settled = (init.network?.calmFrom ?? Number.POSITIVE_INFINITY) <= audit.from - timing.submissionWindow - 1
-  const cutLater = init.network?.calmTo != null && init.network.calmTo > distribution.to
-  const delays = hopSlots + jitterSlots + skewSlots < Math.min(deliverySlots, marginSlots)
-  return settled || cutLater || (delays && loss === 0 && connected == null)
+  const { deliverySlots, marginSlots, audit } = scheduleFor(timing, cycle)
+  const settled = (init.network?.calmFrom ?? Number.POSITIVE_INFINITY) < audit.from - timing.submissionWindow
+  const delays = hopSlots + (settled ? Math.min(jitterSlots, CALM_JITTER_SLOTS) : jitterSlots) + skewSlots
+  return delays < Math.min(deliverySlots, marginSlots) && (settled || (loss === 0 && connected == null))
 }
 
 function isUp(world: World, node: Participant, cycle: number): boolean {
@@ -121,13 +120,13 @@ function cycleBreaches(world: World, history: CycleHistory): Breach[] {
   const { cycle, record } = history
   const breaches: Breach[] = []
   const breach = (name: BreachName, detail: string) => breaches.push({ name, cycle, detail })
-  const calm = isCalm(world, cycle)
   const { weights, total } = world.chain.stakes
   const up = upIn(world, cycle)
   const upStake = up.reduce((sum, { key }) => sum + weights.get(key.address)!, 0n)
+  const calm = isCalm(world, cycle) && upStake * 3n > total * 2n
   const finalized = world.chain.finalized(cycle)
 
-  if (calm && upStake * 3n > total * 2n) {
+  if (calm) {
     const turn = firstHonestTurn(world, history, up)
     const { proposalSlot, attemptSlots } = scheduleFor(world.timing, cycle)
     if (turn != null && finalized == null) {
@@ -149,8 +148,11 @@ function cycleBreaches(world: World, history: CycleHistory): Breach[] {
     breach('unreadable-record', history.unreadable ?? '')
     return breaches
   }
-  if (record.messageBytes > world.nodes.length * STAKER_BYTES) {
-    breach('record-too-large', `messages of ${record.messageBytes} bytes by ${world.nodes.length} stakers`)
+  for (const [staker, said] of Map.groupBy(record.messages, ({ signer, evidence }) => evidence?.offender ?? signer)) {
+    const bytes = said.reduce((sum, message) => sum + message.bytes.length, 0)
+    if (bytes > STAKER_BYTES) {
+      breach('record-too-large', `${bytes} bytes of or about n${world.indexOf(staker)}`)
+    }
   }
   for (const node of world.nodes.filter(({ honest }) => honest)) {
     const reason = record.tally.rejected.find(({ staker }) => staker === node.key.address)?.reason
@@ -166,7 +168,7 @@ function cycleBreaches(world: World, history: CycleHistory): Breach[] {
     }
   }
   if (calm) {
-    breaches.push(...badBreaches(world, history), ...payBreaches(world, history, up))
+    breaches.push(...badBreaches(world, history, up), ...payBreaches(world, history, up))
   }
   return breaches
 }
@@ -190,7 +192,7 @@ function isExcused(world: World, { cycle, audits }: CycleHistory, node: Particip
 }
 
 /** What is paid was good, or nobody honest drew it; and somebody honest heard it while it could still be looked at. */
-function badBreaches(world: World, { cycle, record, submissions, audits }: CycleHistory): Breach[] {
+function badBreaches(world: World, { cycle, record, submissions, audits }: CycleHistory, up: readonly Participant[]): Breach[] {
   const accepted = new Set(record!.tally.accepted.map(({ id }) => id))
   const working = new Set(record!.tally.accepted.map(({ signer }) => signer))
   const { lateSlot } = scheduleFor(world.timing, cycle)
@@ -203,7 +205,7 @@ function badBreaches(world: World, { cycle, record, submissions, audits }: Cycle
     if (![...heard].some(([node, at]) => world.nodes[node]!.honest && at < lateSlot)) {
       breaches.push({ name: 'late-accepted', cycle, detail: `n${author}, heard from ${Math.min(...heard.values()).toFixed(1)} on` })
     }
-    const looks = audits.filter(({ node, submission }) => submission === id && world.nodes[node]!.honest)
+    const looks = audits.filter(({ node, submission }) => submission === id && up.some(({ index }) => index === node))
     const drawn = looks.filter(
       ({ node, finding, purpose }) =>
         purpose === 'sample' && finding !== 'valid' && finding !== 'abstained' && working.has(world.nodes[node]!.key.address)

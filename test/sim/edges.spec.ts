@@ -74,7 +74,8 @@ describe('sim: edges', () => {
           }
         )
     }
-    const world = await run({ seed: 1, nodes: small, adversary }, 1)
+    const world = new World({ seed: 1, nodes: small, timing, adversary })
+    await world.runTo(world.power().schedule(0).distribution.to)
     expect(said).to.have.length(6)
     expect(said.filter((id) => world.nodes.some(({ honest, pool }) => honest && pool.has(id)))).to.deep.equal([])
   })

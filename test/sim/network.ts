@@ -14,9 +14,8 @@ export interface NetworkModel {
   duplicates: number
   /** Whether `from` reaches `to` at a time: one-way cuts and partitions. */
   connected: ((from: number, to: number, at: number) => boolean) | null
-  /** From when on nothing disturbs it any more, and until when nothing does, in slots, where that changes. */
+  /** The slot from which on nothing disturbs it any more, where that changes. */
   calmFrom?: number
-  calmTo?: number
   /** By how much a node's clock may be behind, in slots. */
   skewSlots: number
   /** Slots between two exchanges of what gossip forgot; null for none. */
@@ -26,7 +25,7 @@ export interface NetworkModel {
 export const CALM: NetworkModel = { hopSlots: 0.2, jitterSlots: 0, loss: 0, duplicates: 0, connected: null, skewSlots: 0, syncSlots: 3 }
 
 /** What is left of jitter when all is calm again. */
-const CALM_JITTER_SLOTS = 0.3
+export const CALM_JITTER_SLOTS = 0.3
 
 export interface SimNetwork {
   /** To chosen nodes, leaving now. */
@@ -47,8 +46,8 @@ export interface SimNetworkInit {
 export function createNetwork({ clock, dice, model, size, deliver }: SimNetworkInit): SimNetwork {
   /** By message: when a copy is known to reach each node, so that a relay that comes later need not be planned. */
   const arrivals = new Map<string, Float64Array>()
-  const connected = (from: number, to: number) => model.connected?.(from, to, clock.now()) ?? true
   const isRough = () => clock.now() < (model.calmFrom ?? Number.POSITIVE_INFINITY)
+  const connected = (from: number, to: number) => model.connected == null || !isRough() || model.connected(from, to, clock.now())
 
   const send = (message: Message, from: number, to: number): void => {
     if (to === from || !connected(from, to) || (model.loss > 0 && isRough() && dice.chance(model.loss))) {
