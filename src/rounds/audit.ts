@@ -162,13 +162,14 @@ function accuse(state: CycleState, slot: number): RoundsEffect[] {
   if (slot >= state.schedule.challengeSlot) {
     return []
   }
-  const looks = [...state.audits]
+  // of what we drew: what others challenge may keep us looking until it is too late to say anything
+  const looks = [...state.audits].filter(([, { purpose }]) => purpose === 'sample')
   const sure = gotThrough(state) || (looks.every(([, { running }]) => !running) && !isOwnFault(state))
-  return looks.flatMap(([id, { purpose, result }]) => {
+  return looks.flatMap(([id, { result }]) => {
     const finding = result?.finding
     const bad = finding === 'invalid' || (finding === 'unavailable' && sure)
     const subject = state.messages.get(id)?.message
-    if (!bad || purpose !== 'sample' || subject == null || state.accused.has(id)) {
+    if (!bad || subject == null || state.accused.has(id)) {
       return []
     }
     state.accused.add(id)

@@ -241,4 +241,12 @@ describe('rounds: under attack', () => {
     }
     expect([weights.walks, drawn]).to.deep.equal([1, 0])
   })
+
+  it('is sure of what it drew though it still looks at what others challenge', async () => {
+    const { m, drawn, others } = await atSamples()
+    await m.challenge(STAKERS[1]!, others[0]!)
+    expect(m.looks('challenge')).to.have.length(1)
+    for (const about of drawn) m.audited(about, 'unavailable')
+    expect(m.published('challenge')).to.have.length(8)
+  })
 })
