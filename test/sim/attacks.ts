@@ -15,6 +15,7 @@ import {
 import { accusesAll, challengesLate, type Release, releasesLate } from './attacks-timing.ts'
 import { createChain } from './chain.ts'
 import { standInKeys } from './keys.ts'
+import { words } from './words.ts'
 import { TASK, TESTNET_TIMING, timingOf, type WorldInit } from './world.ts'
 
 export interface Attack {
@@ -209,6 +210,18 @@ export const ATTACKS: Attack[] = [
         work: () => ({ quality: 'missing' }),
         publish: (_power, _node, body) => body.challenge == null && body.verdicts == null && body.response == null
       }
+    })
+  },
+  {
+    name: 'many without proofs, challenged by each other',
+    what: 'the same, and they challenge each other: an auditor that still looks at these may not be sure of what it drew',
+    cycles: 2,
+    seeds: 6,
+    world: (seed) => ({
+      seed,
+      nodes: meshOf(times(4, 100), times(30, 5)),
+      timing,
+      adversary: { ...blocksLooks(2), work: () => ({ quality: 'missing' }), publish: (_power, _node, body) => !words.judges(body) }
     })
   },
   {
