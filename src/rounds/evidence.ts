@@ -1,6 +1,17 @@
 import { KINDS, LIMITS, type Message, offenceOf } from '../wire/index.ts'
-import { type CycleState, staked } from './cycle.ts'
+import { type CycleState, staked, stakeIn } from './cycle.ts'
 import type { RoundsEffect, RoundsInit } from './types.ts'
+
+/**
+ * Of all stake, so many tell of an offence on average: that somebody honest does is as good as certain. All of them at once would be a
+ * storm, with a wait for the disk for each offence at each node, that many small stakers could raise by contradicting themselves.
+ */
+const TELLERS = 12
+
+function tells(init: RoundsInit, state: CycleState): boolean {
+  const chance = (TELLERS * Number(stakeIn(state, init.self))) / Number(state.stakes?.total ?? 1n)
+  return chance >= 1 || init.random() < chance
+}
 
 /** Two different messages where one may be: the pair is evidence that convicts before anyone. */
 export function onEquivocation(
@@ -20,7 +31,7 @@ export function onEquivocation(
   }
   const note: RoundsEffect = { type: 'note', cycle: state.cycle, note: { event: 'equivocated', staker: first.signer, key: first.kind } }
   const known = (recorded ? state : next)?.evidence.has(offenceOf({ offender: first.signer, kind: first.kind, cycle: state.cycle }))
-  if (first.signer === init.self || known === true) {
+  if (first.signer === init.self || known === true || !tells(init, state)) {
     return [note]
   }
   // what is said while a record is agreed on comes too late for that record, and counts in the next
@@ -46,6 +57,9 @@ export function tickEvidence(init: RoundsInit, before: CycleState | undefined, s
     }
     // taken as said, so that it is not said in each slot
     state.evidence.set(offence, { message, slot })
+    if (!tells(init, state)) {
+      continue
+    }
     const [first, second] = evidence.halves
     effects.push({
       type: 'publish',

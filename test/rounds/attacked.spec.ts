@@ -249,4 +249,19 @@ describe('rounds: under attack', () => {
     for (const about of drawn) m.audited(about, 'unavailable')
     expect(m.published('challenge')).to.have.length(8)
   })
+
+  it('tells of offences by lot, about twelve for each with all stake, so that many small offenders raise no storm', async () => {
+    const twice = async (stakers: KeyPair[]) => {
+      const { m } = await atSamples({ stakers })
+      for (const who of stakers.slice(1, -1)) {
+        await m.hear(who, { cycle: 0, slot: m.schedule.submission.from, submission: { value: Buffer.from('another'), proofs: [] } })
+      }
+      return m.published('equivocation').length
+    }
+    // the lot of this machine is always a half: 12 of 41 is less
+    expect(await twice(STAKERS)).to.equal(0)
+    expect(await twice(STAKERS.slice(0, 25))).to.equal(0)
+    expect(await twice(STAKERS.slice(0, 23))).to.equal(21)
+    expect(await twice(STAKERS.slice(0, 8))).to.equal(6)
+  })
 })
