@@ -29,6 +29,8 @@ export interface Pool {
 
 interface Cycle {
   messages: Map<string, Message>
+  /** Their ids, ascending: peers may ask for them as often as they like. */
+  ids: string[]
   refused: Set<string>
   said: Map<string, number>
   /** Made when it is asked for, and again after the next message. */
@@ -45,13 +47,13 @@ export function createPool(): Pool {
   const cycleOf = (number: number): Cycle => {
     let cycle = cycles.get(number)
     if (cycle == null) {
-      cycle = { messages: new Map(), refused: new Set(), said: new Map(), digest: undefined }
+      cycle = { messages: new Map(), ids: [], refused: new Set(), said: new Map(), digest: undefined }
       cycles.set(number, cycle)
     }
     return cycle
   }
 
-  const ids = (number: number) => [...(cycles.get(number)?.messages.keys() ?? [])].sort()
+  const ids = (number: number) => cycles.get(number)?.ids ?? []
 
   return {
     has: (id) => byId.has(id),
@@ -64,6 +66,7 @@ export function createPool(): Pool {
       const cycle = cycleOf(message.body.cycle)
       byId.set(message.id, message)
       cycle.messages.set(message.id, message)
+      cycle.ids.splice(placeIn(cycle.ids, message.id), 0, message.id)
       const { key } = quotaOf(message)
       cycle.said.set(key, (cycle.said.get(key) ?? 0) + 1)
       cycle.digest = undefined
@@ -82,7 +85,7 @@ export function createPool(): Pool {
         .filter(([, cycle]) => cycle.messages.size > 0)
         .map(([number]) => number)
         .sort((a, b) => a - b),
-    ids,
+    ids: (number) => [...ids(number)],
     digest(number) {
       const digest = cycles.get(number)?.digest ?? digestOf(ids(number))
       const cycle = cycles.get(number)
@@ -109,7 +112,21 @@ export function createPool(): Pool {
   }
 }
 
-function digestOf(ids: string[]): Buffer {
+/** Where an id belongs in an ascending list. */
+function placeIn(ids: readonly string[], id: string): number {
+  let [from, to] = [0, ids.length]
+  while (from < to) {
+    const middle = (from + to) >> 1
+    if (ids[middle]! < id) {
+      from = middle + 1
+    } else {
+      to = middle
+    }
+  }
+  return from
+}
+
+function digestOf(ids: readonly string[]): Buffer {
   const hash = createHash('sha256')
   for (const id of ids) {
     hash.update(id, 'hex')

@@ -66,28 +66,39 @@ export function createEffects(init: EffectsInit): Effects {
   }
   const msUntil = (slot: number) => Math.max(50, (slot - (slots.now() ?? slot)) * slots.slotMs())
 
+  /** Aborted as soon as the clock shows a slot: in a long window a length of slots that is measured a little wrong is off by many. */
+  const atSlot = (slot: number) => {
+    const ends = new AbortController()
+    const leave = slots.on((now) => {
+      if (now >= slot) {
+        ends.abort()
+      }
+    })
+    return { signal: ends.signal, leave }
+  }
+
   /** What K2 says the record of `cycle` builds on. Final, as it is read inside the window in which only `cycle` is voted on. */
   const baseOf = async (cycle: number): Promise<Base> => {
     const [account, beacon] = await Promise.all([
       init.taskAccount(windowOf(timing, cycle, 'distribution').from),
       init.blockhashAt(scheduleFor(timing, cycle).beaconSlot)
     ])
-    const base = { bounty: bountyFor(account, cycle), beacon }
     const { finalized } = account
     if (finalized == null) {
-      return { ...base, previous: null }
+      return { bounty: bountyFor(account, cycle), beacon, previous: null }
     }
     const cid = recordCid(finalized.recordDigest)
     if (finalized.cycle < cycle) {
-      return { ...base, previous: { cid: cid.toString(), cycle: finalized.cycle } }
+      return { bounty: bountyFor(account, cycle), beacon, previous: { cid: cid.toString(), cycle: finalized.cycle } }
     }
     // the others were quicker: what it builds on stands in the record itself
     const { content } = await records.ensure(cid)
     if (content.previous == null) {
-      return { ...base, previous: null }
+      return { bounty: bountyFor(account, cycle, 0n), beacon, previous: null }
     }
-    const before = await records.ensure(content.previous)
-    return { ...base, previous: { cid: content.previous.toString(), cycle: before.content.cycle } }
+    const before = (await records.ensure(content.previous)).content
+    const bounty = bountyFor(account, cycle, before.totalRewards)
+    return { bounty, beacon, previous: { cid: content.previous.toString(), cycle: before.cycle } }
   }
 
   const run = async (effect: RoundsEffect): Promise<void> => {
@@ -111,13 +122,12 @@ export function createEffects(init: EffectsInit): Effects {
       case 'audit': {
         const { cycle, submission, fetchBySlot, deadlineSlot } = effect
         const host = init.task(cycle)
+        const ends = atSlot(fetchBySlot)
+        const limits = { fetchMs: msUntil(fetchBySlot), totalMs: msUntil(deadlineSlot), fetchEnds: ends.signal }
         const result =
           host == null
             ? { finding: 'abstained' as const, reason: 'the task’s bundle is not here yet' }
-            : await host.audit(submission, vouchers([submission.signer]), timingOf(cycle), {
-                fetchMs: msUntil(fetchBySlot),
-                totalMs: msUntil(deadlineSlot)
-              })
+            : await host.audit(submission, vouchers([submission.signer]), timingOf(cycle), limits).finally(ends.leave)
         return handle({ type: 'audited', cycle, submission: submission.id, ...result })
       }
       case 'build': {

@@ -19,6 +19,7 @@
  * ```
  */
 import { randomInt } from 'node:crypto'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import bs58 from 'bs58'
 import type { CID } from 'multiformats/cid'
@@ -301,6 +302,10 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     let workingCycle = 0
     const versions = createTaskVersions({
       make: makeTask,
+      drop: (cid) =>
+        dropTask(cid).catch((err) =>
+          log.warn({ bundle: cid, reason: messageOf(err) }, 'a bundle that is no longer used stays on the disk')
+        ),
       onReady: (cid) => events.emit('task', { taskName: account.name, bundle: cid }),
       onFailed: (cid, err) => {
         log.error({ bundle: cid, reason: messageOf(err) }, 'the task cannot run')
@@ -703,6 +708,15 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         .map(({ bytes }) => bytes)
     }
 
+    function taskFolder(cid: string): string {
+      return join(config.dataDir, 'task', cid.slice(-16))
+    }
+
+    async function dropTask(cid: string): Promise<void> {
+      await proofs.unpin(cid, { task: 'bundles', cycle: 0 })
+      await rm(taskFolder(cid), { recursive: true, force: true })
+    }
+
     async function makeTask(cid: string, others: string[], needless: AbortSignal): Promise<TaskVersion> {
       if (!config.followBundle && cid !== account.bundle.cid && cid !== account.formerBundle?.cid) {
         throw new BundleError(
@@ -725,7 +739,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         bundle,
         params: config.params,
         // two bundles may run at a time
-        folder: join(config.dataDir, 'task', cid.slice(-16)),
+        folder: taskFolder(cid),
         store: store.keyValue(`task/${config.task}`, sizes.taskStore),
         proofs: createTaskProofs(proofs, { keep: () => ({ task: config.task, cycle: workingCycle }) }),
         k2: pacedBySlots(createK2Reader(k2.connection), slots.now),

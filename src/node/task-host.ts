@@ -31,6 +31,13 @@ export interface Audited {
   reason: string
 }
 
+export interface AuditLimits {
+  fetchMs: number
+  totalMs: number
+  /** Aborted when the slot has come by which the proof must be here: how long slots take is only measured. */
+  fetchEnds?: AbortSignal
+}
+
 /** Between the rounds and the task: does the work of a cycle, and audits what others submitted. */
 export interface TaskHost {
   work(timing: CycleTiming, timeoutMs: number): Promise<Worked>
@@ -38,7 +45,7 @@ export interface TaskHost {
    * @param from who may have the proof, the submitter first
    * @param limits how long the proof may take to come, and how long all of it may take, in ms from now
    */
-  audit(submission: Message, from: ProviderHint[], timing: CycleTiming, limits: { fetchMs: number; totalMs: number }): Promise<Audited>
+  audit(submission: Message, from: ProviderHint[], timing: CycleTiming, limits: AuditLimits): Promise<Audited>
 }
 
 /** What the task, a peer or a proof had a say in is shown and logged: one line that only shows. */
@@ -60,7 +67,12 @@ export function createTaskHost(init: TaskHostInit): TaskHost {
 
 function createHost({ taskId, runner, proofs, bounds = {}, limits, alsoProvide }: TaskHostInit): TaskHost {
   /** Has all of a submission's proofs here and kept. @returns what to say when it cannot */
-  async function bring(roots: Root[], from: ProviderHint[], cycle: number, { fetchMs, totalMs }: Times): Promise<Audited | null> {
+  async function bring(
+    roots: Root[],
+    from: ProviderHint[],
+    cycle: number,
+    { fetchMs, totalMs, fetchEnds }: AuditLimits
+  ): Promise<Audited | null> {
     const started = performance.now()
     for (const root of roots) {
       try {
@@ -68,7 +80,8 @@ function createHost({ taskId, runner, proofs, bounds = {}, limits, alsoProvide }
         await proofs.fetch(root.cid, {
           from,
           declared: root.declared,
-          timeoutMs: Math.max(1, started + fetchMs - performance.now())
+          timeoutMs: Math.max(1, started + fetchMs - performance.now()),
+          until: fetchEnds
         })
       } catch (err) {
         if (isInvalidProof(err)) {
@@ -160,11 +173,6 @@ function createHost({ taskId, runner, proofs, bounds = {}, limits, alsoProvide }
         : { finding: 'invalid', reason: audited.value.reason ?? 'the task’s audit refused it' }
     }
   }
-}
-
-interface Times {
-  fetchMs: number
-  totalMs: number
 }
 
 interface Root {

@@ -13,6 +13,8 @@ export interface TaskVersion {
 export interface TaskVersionsInit {
   /** Fetches a bundle, until `signal` says that no cycle will run it, and starts it; the task's other one is told, too. */
   make: (cid: string, others: string[], signal: AbortSignal) => Promise<TaskVersion>
+  /** No cycle has run it, and none will: what is kept of it may go. A task's manager can name another with every block of K2. */
+  drop?: (cid: string) => Promise<unknown>
   onReady: (cid: string) => void
   onFailed: (cid: string, reason: unknown) => void
 }
@@ -30,6 +32,8 @@ export interface TaskVersions {
 
 interface Entry {
   version?: TaskVersion
+  /** Whether a cycle has run it: its records can be recomputed as long as somebody has it. */
+  ran: boolean
   failed: boolean
   /** a bundle that was given may give up its place to another before any cycle has run it */
   needless: AbortController
@@ -38,21 +42,29 @@ interface Entry {
 /** A cycle is distributed two rounds after its own. */
 const LIVE_CYCLES = 3
 
-export function createTaskVersions({ make, onReady, onFailed }: TaskVersionsInit): TaskVersions {
+export function createTaskVersions({ make, drop, onReady, onFailed }: TaskVersionsInit): TaskVersions {
   const versions = new Map<string, Entry>()
   let task: Bundles | undefined
   let stopped = false
 
   const named = (of: Bundles) => [of.bundle, ...(of.formerBundle == null ? [] : [of.formerBundle])]
 
-  const begin = (cid: string, of: Bundles) => {
+  /** Stops one that is not needed, and lets its files go, unless it has been named again meanwhile. */
+  const end = async (cid: string, { ran }: Entry, version?: TaskVersion) => {
+    await version?.runner.stop()
+    if (!stopped && !ran && !versions.has(cid)) {
+      await drop?.(cid)
+    }
+  }
+
+  const begin = (cid: string, of: Bundles): Entry => {
     const others = named(of).flatMap((other) => (other.cid === cid ? [] : [other.cid]))
-    const entry: Entry = { failed: false, needless: new AbortController() }
+    const entry: Entry = { ran: false, failed: false, needless: new AbortController() }
     versions.set(cid, entry)
     make(cid, others, entry.needless.signal).then(
       async (version) => {
         if (stopped || versions.get(cid) !== entry) {
-          await version.runner.stop()
+          await end(cid, entry, version)
           return
         }
         entry.version = version
@@ -60,11 +72,14 @@ export function createTaskVersions({ make, onReady, onFailed }: TaskVersionsInit
       },
       (err) => {
         entry.failed = true
-        if (!stopped && versions.get(cid) === entry) {
+        if (versions.get(cid) !== entry) {
+          void end(cid, entry)
+        } else if (!stopped) {
           onFailed(cid, err)
         }
       }
     )
+    return entry
   }
 
   return {
@@ -74,20 +89,21 @@ export function createTaskVersions({ make, onReady, onFailed }: TaskVersionsInit
         return
       }
       task = said
-      const needed = new Set([said.bundle.cid])
+      const runs = new Set<string>()
       for (let live = Math.max(0, cycle - LIVE_CYCLES + 1); live <= Math.max(0, cycle); live++) {
-        needed.add(bundleOf(said, live).cid)
+        runs.add(bundleOf(said, live).cid)
       }
+      const needed = new Set([said.bundle.cid, ...runs])
       for (const cid of needed) {
-        if (!versions.has(cid)) {
-          begin(cid, said)
-        }
+        const { ran } = versions.get(cid) ?? begin(cid, said)
+        versions.get(cid)!.ran = ran || runs.has(cid)
       }
-      for (const [cid, { version, needless }] of [...versions]) {
+      for (const [cid, entry] of [...versions]) {
+        const { version, needless } = entry
         if (!needed.has(cid)) {
           versions.delete(cid)
           needless.abort()
-          void version?.runner.stop()
+          void end(cid, entry, version)
         }
       }
     },

@@ -28,6 +28,8 @@ export interface FetchOptions {
   signal?: AbortSignal
   /** Until all blocks are here. @default 30000 */
   timeoutMs?: number
+  /** Ends it as the timeout does, for who goes by another clock. */
+  until?: AbortSignal | undefined
 }
 
 export interface Fetched {
@@ -65,7 +67,7 @@ export class Fetcher {
    */
   async fetch(
     cid: CID,
-    { from = [], declared, limits = {}, shallow = false, signal, timeoutMs = LIMITS.fetchTimeoutMs }: FetchOptions = {}
+    { from = [], declared, limits = {}, shallow = false, signal, timeoutMs = LIMITS.fetchTimeoutMs, until }: FetchOptions = {}
   ) {
     signal?.throwIfAborted()
     const bounds = boundsFor(cid, limits, declared)
@@ -85,8 +87,13 @@ export class Fetcher {
     const { promise: stopped, reject } = Promise.withResolvers<never>()
     stopped.catch(() => {})
     const onAbort = () => reject(signal?.reason)
-    const timer = this.#components.timers.setTimeout(() => reject(walk.unavailable(timeoutMs)), timeoutMs)
+    const onEnd = () => reject(walk.unavailable(timeoutMs))
+    const timer = this.#components.timers.setTimeout(onEnd, timeoutMs)
     signal?.addEventListener('abort', onAbort)
+    until?.addEventListener('abort', onEnd)
+    if (until?.aborted === true) {
+      onEnd()
+    }
     try {
       return await Promise.race([result, stopped])
     } catch (err) {
@@ -96,6 +103,7 @@ export class Fetcher {
     } finally {
       this.#components.timers.clearTimeout(timer)
       signal?.removeEventListener('abort', onAbort)
+      until?.removeEventListener('abort', onEnd)
       if (--run.waiting === 0) {
         this.#running.delete(name)
         walk.stop()

@@ -202,7 +202,11 @@ export function isOwnFault(state: CycleState): boolean {
 
 function lookAgain(state: CycleState, id: string, slot: number): RoundsEffect[] {
   const before = state.audits.get(id)
+  const { challengeSlot, deliverySlots } = state.schedule
+  // in the shortest window there is no more time than this; a look that was over late has no second one
+  const hasTime = slot < lastFetchSlot(state) || slot === challengeSlot + deliverySlots
   if (
+    !hasTime ||
     before == null ||
     before.running ||
     before.again ||
@@ -229,7 +233,11 @@ function audit(state: CycleState, id: string, slot: number, purpose: AuditPurpos
   state.audits.set(id, audited)
   // a sampled proof that has not come while there is time to challenge counts as unavailable; whatever is found must be known in the
   // last slot in which it can be said
-  const lastSlot = verdictsEndSlot - 1
-  const [fetchBySlot, deadlineSlot] = purpose === 'sample' ? [challengeSlot - 1, finalSlot] : [Math.min(finalSlot, lastSlot - 1), lastSlot]
+  const [fetchBySlot, deadlineSlot] = purpose === 'sample' ? [challengeSlot - 1, finalSlot] : [lastFetchSlot(state), verdictsEndSlot - 1]
   return [{ type: 'audit', cycle: state.cycle, submission, purpose, fetchBySlot, deadlineSlot }]
+}
+
+/** When a look must have its proof, so that what it finds can be said in the last slot for that. */
+function lastFetchSlot({ schedule: { finalSlot, verdictsEndSlot } }: CycleState): number {
+  return Math.min(finalSlot, verdictsEndSlot - 2)
 }

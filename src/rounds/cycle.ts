@@ -56,8 +56,8 @@ export interface CycleState {
   contested: Set<string>
   /** Those that we have challenged ourselves. */
   accused: Set<string>
-  /** Who was refuted, by so many messages. */
-  refuted: { messages: number; stakers: ReadonlySet<string> } | null
+  /** Who was refuted, once somebody has asked. */
+  refuted: ReadonlySet<string> | null
   responded: boolean
   /** Whether our verdicts are said: there is one message for all of them. */
   spoken: boolean
@@ -72,7 +72,11 @@ export interface CycleState {
   /** Attempts of ours in which it was built. */
   builtIn: Set<number>
   checks: Map<string, Check>
+  /** The attempt that runs. */
+  attempt: number
   quorums: Quorums
+  /** Who proposes in an attempt: asked once, as each message of the cycle wants to know. */
+  proposers: Map<number, string | null>
   /** Attempts whose proposal was told of, or made. */
   proposed: Set<number>
   approvedAttempts: Set<number>
@@ -110,7 +114,9 @@ export function newCycle(init: RoundsInit, cycle: number): CycleState {
     build: null,
     builtIn: new Set(),
     checks: new Map(),
+    attempt: -1,
     quorums: createQuorums(),
+    proposers: new Map(),
     proposed: new Set(),
     approvedAttempts: new Set(),
     refusedAttempts: new Set(),

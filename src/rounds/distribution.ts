@@ -3,7 +3,7 @@ import type { Message } from '../wire/index.ts'
 import { attemptAt, considerProposal, considerVote, propose } from './agreement.ts'
 import { startCheck } from './checks.ts'
 import { type CycleState, staked } from './cycle.ts'
-import type { RoundsEffect, RoundsEvent, RoundsInit } from './types.ts'
+import type { Base, RoundsEffect, RoundsEvent, RoundsInit } from './types.ts'
 
 /** What our own record is made from. What pays must have been heard early; what accuses needs no cut, as a threshold bounds it. */
 export function recordable(state: CycleState): Message[] {
@@ -28,7 +28,11 @@ export function tickDistribution(init: RoundsInit, state: CycleState, slot: numb
     return [{ type: 'need-base', cycle: state.cycle }]
   }
   const attempt = attemptAt(schedule, slot)
-  const proposer = init.proposer({ stakes: state.stakes!, base: state.base, cycle: state.cycle, attempt })
+  if (attempt > state.attempt) {
+    state.attempt = attempt
+    forgetUnreadable(state)
+  }
+  const proposer = proposerOf(init, state, state.base, attempt)
   const proposal = proposer == null ? undefined : state.first.get(`${proposer}/record/${attempt}`)
   const proposing = proposer === init.self && proposal == null && !state.finalized
   const effects = [...build(state, proposing ? attempt : null), ...checkBacked(state)]
@@ -41,6 +45,24 @@ export function tickDistribution(init: RoundsInit, state: CycleState, slot: numb
   return [...effects, ...considerVote(state, slot)]
 }
 
+/** What could not be read for a reason of our own, or as nobody gave it yet, is tried again in each attempt: it may be what all vote for. */
+function forgetUnreadable({ checks }: CycleState): void {
+  for (const [cid, { state }] of [...checks]) {
+    if (state === 'unreadable') {
+      checks.delete(cid)
+    }
+  }
+}
+
+function proposerOf(init: RoundsInit, state: CycleState, base: Base, attempt: number): string | null {
+  let proposer = state.proposers.get(attempt)
+  if (proposer === undefined) {
+    proposer = init.proposer({ stakes: state.stakes!, base, cycle: state.cycle, attempt })
+    state.proposers.set(attempt, proposer)
+  }
+  return proposer
+}
+
 /**
  * Our own record; again when it is our turn and we have heard more since. Once in each turn: what somebody held back could come while
  * we build, and then again, until the turn is over.
@@ -49,7 +71,8 @@ export function tickDistribution(init: RoundsInit, state: CycleState, slot: numb
  */
 function build(state: CycleState, turn: number | null): RoundsEffect[] {
   const key = String(state.version)
-  const again = turn != null && !state.builtIn.has(turn) && state.build?.key !== key && state.build?.state !== 'building'
+  const stale = state.build?.key !== key || state.build.state === 'failed'
+  const again = turn != null && !state.builtIn.has(turn) && stale && state.build?.state !== 'building'
   if (state.build != null && !again) {
     return []
   }

@@ -217,6 +217,7 @@ export function createRounds(init: RoundsInit): Rounds {
             case 'stakes':
               state.stakes = event.stakes
               state.refuted = null
+              state.proposers.clear()
               state.quorums.weigh(event.stakes)
               break
             case 'finalized':
@@ -224,6 +225,7 @@ export function createRounds(init: RoundsInit): Rounds {
               break
             case 'base':
               state.base = event.base
+              state.proposers.clear()
               break
             case 'worked':
               effects.push(...onWorked(state, event))

@@ -32,84 +32,131 @@ export interface Quorums {
   of(cid: string): Quorum | null
   /** Whether anybody approved any other record, heard before a slot. */
   hasRivals(cid: string, before: number): boolean
-  /** Records that more than a third of the stake approves in one attempt, so somebody honest does; with those who do. */
+  /** Records that more than a third of the stake approves in one attempt, so somebody honest does; with those who approved no other. */
   backed(total: bigint): Array<{ cid: string; signers: string[] }>
 }
 
+/** One record in one attempt. */
 interface Tally {
   attempt: number
   cid: string
-  /** With the slot in which each was heard, in the order of being heard. */
+  /** Who approved it and, as far as is known, no other, with the slot in which that was heard. */
   signers: Map<string, number>
   weight: bigint
   firstSlot: number
-  quorum: Quorum | null
+  hasQuorum: boolean
+}
+
+/** The two-faced are counted once for the attempt, not in each of its records: both may be many, and cost nothing to make. */
+interface Attempt {
+  tallies: Map<string, Tally>
+  twoFaced: Map<string, number>
+  weight: bigint
+  /** No record of the attempt has had more than this of its own. */
+  most: bigint
 }
 
 export function createQuorums(): Quorums {
-  const tallies = new Map<string, Tally>()
-  const twoFaced = new Map<number, Map<string, number>>()
+  const attempts = new Map<number, Attempt>()
+  const quorums: Quorum[] = []
 
-  const count = (tally: Tally, signer: string, slot: number, stakes: StakeSet | null) => {
-    if (tally.signers.has(signer)) {
-      return
-    }
-    tally.signers.set(signer, slot)
-    if (stakes != null) {
-      weighIn(tally, signer, slot, stakes)
+  const attemptOf = (number: number): Attempt => {
+    const attempt = attempts.get(number) ?? { tallies: new Map(), twoFaced: new Map(), weight: 0n, most: 0n }
+    attempts.set(number, attempt)
+    return attempt
+  }
+  const settle = (tally: Tally, { weight, twoFaced }: Attempt, slot: number, { total }: StakeSet) => {
+    if (!tally.hasQuorum && hasQuorum(tally.weight + weight, total)) {
+      tally.hasQuorum = true
+      quorums.push({ attempt: tally.attempt, cid: tally.cid, slot, approvals: tally.signers.size + twoFaced.size })
     }
   }
-  const weighIn = (tally: Tally, signer: string, slot: number, { weights, total }: StakeSet) => {
-    tally.weight += weights.get(signer) ?? 0n
-    if (tally.quorum == null && hasQuorum(tally.weight, total)) {
-      tally.quorum = { attempt: tally.attempt, cid: tally.cid, slot, approvals: tally.signers.size }
+  const weighIn = (tally: Tally, attempt: Attempt, signer: string, slot: number, stakes: StakeSet) => {
+    tally.weight += stakes.weights.get(signer) ?? 0n
+    if (tally.weight > attempt.most) {
+      attempt.most = tally.weight
+    }
+    settle(tally, attempt, slot, stakes)
+  }
+  /** Counts for the attempt from now on, and for no record of it besides. */
+  const weighTwoFaced = (attempt: Attempt, signer: string, slot: number, stakes: StakeSet) => {
+    const weight = stakes.weights.get(signer) ?? 0n
+    attempt.weight += weight
+    if (hasQuorum(attempt.most + attempt.weight, stakes.total)) {
+      for (const tally of attempt.tallies.values()) {
+        settle(tally, attempt, slot, stakes)
+      }
     }
   }
-  const quorums = () => [...tallies.values()].flatMap(({ quorum }) => quorum ?? [])
   const highest = (list: Quorum[]) =>
     list.reduce<Quorum | null>((best, one) => (best == null || one.attempt > best.attempt ? one : best), null)
 
   return {
     add({ signer, body }, slot, stakes) {
-      const { cid: bytes, attempt } = body.approval!
+      const { cid: bytes, attempt: number } = body.approval!
       const cid = CID.decode(bytes).toString()
-      const key = `${attempt}/${cid}`
-      let tally = tallies.get(key)
+      const attempt = attemptOf(number)
+      let tally = attempt.tallies.get(cid)
       if (tally == null) {
-        tally = { attempt, cid, signers: new Map(), weight: 0n, firstSlot: slot, quorum: null }
-        tallies.set(key, tally)
-        for (const [other, heard] of twoFaced.get(attempt) ?? []) {
-          count(tally, other, Math.max(heard, slot), stakes)
-        }
+        tally = { attempt: number, cid, signers: new Map(), weight: 0n, firstSlot: slot, hasQuorum: false }
+        attempt.tallies.set(cid, tally)
       }
       tally.firstSlot = Math.min(tally.firstSlot, slot)
-      count(tally, signer, slot, stakes)
-    },
-    addTwoFaced(signer, attempt, slot, stakes) {
-      const known = twoFaced.get(attempt) ?? new Map<string, number>()
-      twoFaced.set(attempt, known)
-      if (!known.has(signer)) {
-        known.set(signer, slot)
-        for (const tally of tallies.values()) {
-          if (tally.attempt === attempt) {
-            count(tally, signer, slot, stakes)
-          }
+      if (attempt.twoFaced.has(signer)) {
+        if (stakes != null) {
+          settle(tally, attempt, slot, stakes)
         }
+      } else if (!tally.signers.has(signer)) {
+        tally.signers.set(signer, slot)
+        if (stakes != null) {
+          weighIn(tally, attempt, signer, slot, stakes)
+        }
+      }
+    },
+    addTwoFaced(signer, number, slot, stakes) {
+      const attempt = attemptOf(number)
+      if (attempt.twoFaced.has(signer)) {
+        return
+      }
+      attempt.twoFaced.set(signer, slot)
+      for (const tally of attempt.tallies.values()) {
+        if (tally.signers.delete(signer) && stakes != null) {
+          tally.weight -= stakes.weights.get(signer) ?? 0n
+        }
+      }
+      if (stakes != null) {
+        weighTwoFaced(attempt, signer, slot, stakes)
       }
     },
     weigh(stakes) {
-      for (const tally of tallies.values()) {
-        tally.weight = 0n
-        tally.quorum = null
-        for (const [signer, slot] of tally.signers) {
-          weighIn(tally, signer, slot, stakes)
+      quorums.length = 0
+      for (const attempt of attempts.values()) {
+        attempt.weight = 0n
+        attempt.most = 0n
+        const heard: Array<{ slot: number; count: () => void }> = []
+        for (const tally of attempt.tallies.values()) {
+          tally.weight = 0n
+          tally.hasQuorum = false
+          for (const [signer, slot] of tally.signers) {
+            heard.push({ slot, count: () => weighIn(tally, attempt, signer, slot, stakes) })
+          }
+        }
+        for (const [signer, slot] of attempt.twoFaced) {
+          heard.push({ slot, count: () => weighTwoFaced(attempt, signer, slot, stakes) })
+        }
+        for (const { count } of heard.sort((a, b) => a.slot - b.slot)) {
+          count()
         }
       }
     },
-    best: (before = Number.POSITIVE_INFINITY) => highest(quorums().filter(({ slot }) => slot < before)),
-    of: (cid) => highest(quorums().filter((quorum) => quorum.cid === cid)),
-    hasRivals: (cid, before) => [...tallies.values()].some((tally) => tally.cid !== cid && tally.firstSlot < before),
+    best: (before = Number.POSITIVE_INFINITY) => highest(quorums.filter(({ slot }) => slot < before)),
+    of: (cid) => highest(quorums.filter((quorum) => quorum.cid === cid)),
+    hasRivals: (cid, before) =>
+      [...attempts.values()].some(({ tallies }) => [...tallies.values()].some((tally) => tally.cid !== cid && tally.firstSlot < before)),
     backed: (total) =>
-      [...tallies.values()].filter(({ weight }) => 3n * weight > total).map(({ cid, signers }) => ({ cid, signers: [...signers.keys()] }))
+      [...attempts.values()]
+        .filter(({ weight, most }) => 3n * (weight + most) > total)
+        .flatMap(({ tallies, weight }) => [...tallies.values()].filter((tally) => 3n * (tally.weight + weight) > total))
+        .map(({ cid, signers }) => ({ cid, signers: [...signers.keys()] }))
   }
 }

@@ -32,8 +32,8 @@ export function tickVerdicts(init: RoundsInit, state: CycleState, slot: number):
     if (audited == null || result == null || result.finding === 'abstained' || place == null || submission.signer === init.self) {
       continue
     }
-    // missing is what did not come in all the time that there is, and not for our own fault
-    const missing = audited.thorough && !audited.running && !ownFault
+    // missing is what had not come when its time was over, though a look that ends late still runs, and not for our own fault
+    const missing = audited.thorough && !ownFault
     if ((result.finding === 'unavailable' && !missing) || (result.finding === 'valid' && !contested)) {
       continue
     }
@@ -65,13 +65,12 @@ function weighed(state: CycleState) {
 
 /**
  * Who challenged work as *invalid* in this cycle that more than a third of all stake found valid, and did not take it back. Asked with
- * each challenge of the next cycle, so it is weighed again only when something has come since.
+ * each challenge of the next cycle, when all verdicts have long been in, and weighed at the first: what is still said of this cycle
+ * then, of which anybody may hold something back, would have it weighed with each of them.
  */
 export function refutedIn(state: CycleState): ReadonlySet<string> {
-  if (state.refuted?.messages !== state.messages.size) {
-    state.refuted = { messages: state.messages.size, stakers: weighRefuted(state) }
-  }
-  return state.refuted.stakers
+  state.refuted ??= weighRefuted(state)
+  return state.refuted
 }
 
 function weighRefuted(state: CycleState): Set<string> {

@@ -58,7 +58,7 @@ function stage(over: Partial<EffectsInit> = {}) {
       cycles: () => new Map()
     },
     timing: TIMING,
-    slots: { now: () => 151, slotMs: () => 1 } as EffectsInit['slots'],
+    slots: { now: () => 151, slotMs: () => 1, on: () => () => {} } as unknown as EffectsInit['slots'],
     stakes: { at: async () => STAKES } as unknown as EffectsInit['stakes'],
     records: { ensure: broken, build: broken, check: broken, outcome: broken },
     task: () => undefined,
@@ -160,12 +160,19 @@ describe('node: effects', () => {
       expect((await before.run(need, 'base')).base.previous).to.deep.equal({ cid: recordCid(previous).toString(), cycle: 1 })
       const own = digestOf('the record of cycle 3')
       const ensure = async (cid: CID) =>
-        cid.equals(recordCid(own)) ? { content: { cycle: 3, previous: recordCid(previous) } } : { content: { cycle: 1, previous: null } }
+        cid.equals(recordCid(own))
+          ? { content: { cycle: 3, previous: recordCid(previous), totalRewards: 9_900n } }
+          : { content: { cycle: 1, previous: null, totalRewards: 9_300n } }
+      // one endpoint's tally is no witness
+      const told = { ...(account({ cycle: 3, recordDigest: own }) as object), tally: { cycle: 3, baseRewards: 9_999n, entries: [] } }
       const quicker = stage({
-        taskAccount: async () => account({ cycle: 3, recordDigest: own }),
+        taskAccount: async () => told as never,
         records: { ensure, build: broken, check: broken, outcome: broken } as never
       })
-      expect((await quicker.run(need, 'base')).base.previous).to.deep.equal({ cid: recordCid(previous).toString(), cycle: 1 })
+      const { base } = await quicker.run(need, 'base')
+      expect(base.previous).to.deep.equal({ cid: recordCid(previous).toString(), cycle: 1 })
+      // of 10,000 in the pot
+      expect(base.bounty).to.equal(700n)
     })
   })
 
@@ -186,7 +193,8 @@ describe('node: effects', () => {
       const asked: unknown[] = []
       const { run } = stage({
         task: host(async (message, from, timing, limits) => {
-          asked.push(message.signer, from, timing, limits)
+          const { fetchMs, totalMs } = limits
+          asked.push(message.signer, from, timing, { fetchMs, totalMs })
           return { finding: 'invalid', reason: 'the sums do not add up' }
         })
       })
@@ -216,6 +224,34 @@ describe('node: effects', () => {
       })
       await run(await effectOf(carol), 'audited')
       expect(from).to.deep.equal([hintOf('anybody')])
+    })
+
+    it('ends the wait for a proof when its slot has come, however long slots seemed to be', async () => {
+      const listeners = new Set<(slot: number, back: boolean) => void>()
+      let slot = 151
+      // measured twice as long as they are: by milliseconds alone the finding would come when nobody may challenge any more
+      const slots = {
+        now: () => slot,
+        slotMs: () => 1000,
+        on: (listener: (slot: number, back: boolean) => void) => {
+          listeners.add(listener)
+          return () => listeners.delete(listener)
+        }
+      } as unknown as EffectsInit['slots']
+      const { run } = stage({
+        slots,
+        task: host(async (_, __, ___, { fetchEnds }) => {
+          for (; !fetchEnds!.aborted && slot < 400; slot++) {
+            for (const listener of listeners) {
+              listener(slot, false)
+            }
+          }
+          return { finding: 'unavailable', reason: `in slot ${slot}` }
+        })
+      })
+      const effect = await effectOf()
+      expect((await run(effect, 'audited')).reason).to.equal(`in slot ${(effect as { fetchBySlot: number }).fetchBySlot + 1}`)
+      expect(listeners.size).to.equal(0)
     })
 
     it('abstains while the bundle is not here', async () => {

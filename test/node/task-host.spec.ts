@@ -33,6 +33,9 @@ describe('node: task host', () => {
     const wire = Buffer.from(reason).subarray(0, LIMITS.reasonBytes).toString()
     expect(wire).to.include('400 ms').and.to.include('701 in all')
     expect(wire).to.include(submitter.hint.peerId)
+    // the slot has come before the time that was measured for it
+    const limits = { fetchMs: 60_000, totalMs: 70_000, fetchEnds: AbortSignal.timeout(300) }
+    expect(await host.audit(message, [submitter.hint], timing, limits)).to.include({ finding: 'unavailable' })
   })
 
   describe('what it says of a submission, by whose doing', () => {

@@ -18,6 +18,7 @@ function setUp() {
         const runner = { stop: async () => void log.push(`stopped ${cid}`) }
         asked.push({ cid, others, signal, come: () => resolve({ runner, host: { cid } } as unknown as TaskVersion), fail: reject })
       }),
+    drop: async (cid) => void log.push(`dropped ${cid}`),
     onReady: (cid) => log.push(`ready ${cid}`),
     onFailed: (cid, reason) => log.push(`failed ${cid}: ${(reason as Error).message}`)
   })
@@ -54,6 +55,7 @@ describe('node: the versions of a task', () => {
     expect(log).to.deep.equal(['ready old', 'ready new'])
     // cycle 5 was distributed in round 7
     versions.follow(at('new', 6, ['old', 0]), 8)
+    await settled()
     expect(log).to.deep.equal(['ready old', 'ready new', 'stopped old'])
     await versions.stop()
     expect(log.at(-1)).to.equal('stopped new')
@@ -73,17 +75,19 @@ describe('node: the versions of a task', () => {
     // the manager thinks again, twice: the first is ended where it runs, the second where it is fetched
     versions.follow(at('newer', 19, ['old', 0]), 11)
     expect([11, 12, 18].map(runs)).to.deep.equal(['old', 'old', 'old'])
-    expect(log).to.deep.equal(['ready old', 'ready new', 'stopped new'])
+    await settled()
+    expect(log).to.deep.equal(['ready old', 'ready new', 'stopped new', 'dropped new'])
     versions.follow(at('newest', 19, ['old', 0]), 11)
     expect(asked.map(({ signal }) => signal.aborted)).to.deep.equal([false, true, true, false])
     asked[2]!.fail(new Error('aborted'))
     await settled()
-    expect(log).to.deep.equal(['ready old', 'ready new', 'stopped new'])
+    expect(log.slice(4)).to.deep.equal(['dropped newer', 'dropped newer'])
     asked[3]!.come()
     await settled()
     // to keep the one that runs is a change, too: it needs no second process
     versions.follow(at('old', 19, ['old', 0]), 11)
-    expect(log.slice(3)).to.deep.equal(['ready newest', 'stopped newest'])
+    await settled()
+    expect(log.slice(6)).to.deep.equal(['ready newest', 'stopped newest', 'dropped newest'])
     expect([11, 19].map(runs)).to.deep.equal(['old', 'old'])
     versions.follow(at('old', 19, ['old', 0]), 22)
     expect(runs(22)).to.equal('old')

@@ -6,6 +6,7 @@ import { type KeyPair, keyPairFromSeed, signEd25519 } from '../../src/identity/i
 import { placesOf } from '../../src/record/index.ts'
 import { createRounds, type RoundsEffect } from '../../src/rounds/index.ts'
 import { type Body, FINDINGS, type Finding, type Message, networkOf, seal } from '../../src/wire/index.ts'
+import { cidBytes } from '../wire/people.ts'
 
 const NETWORK = networkOf('11111111111111111111111111111112', '11111111111111111111111111111113')
 const keyOf = (name: string): KeyPair => keyPairFromSeed(createHash('sha256').update(name).digest())
@@ -186,6 +187,59 @@ describe('rounds: under attack', () => {
     const few = await atSamples({ stakers: STAKERS.slice(0, 12) }) // 8 of 12
     for (const about of few.drawn) few.m.audited(about, 'unavailable')
     expect(few.m.published('challenge')).to.have.length(0)
+  })
+
+  it('draws the proposers of an attempt, and weighs who was refuted, once, however many messages come', async () => {
+    const timing = { startingSlot: 0, roundSlots: 28, submissionWindow: 10, auditWindow: 16 }
+    class Counted extends Map<string, bigint> {
+      walks = 0
+      override [Symbol.iterator]() {
+        this.walks++
+        return super[Symbol.iterator]()
+      }
+    }
+    const weights = new Counted(STAKERS.map((pair) => [pair.address, 10n]))
+    let drawn = 0
+    const rounds = createRounds({
+      self: alice.address,
+      network: NETWORK,
+      timing,
+      random: () => 0.5,
+      proposer: () => {
+        drawn++
+        return STAKERS.at(-1)!.address
+      }
+    })
+    const run = (effects: RoundsEffect[]) => {
+      for (const { type, ...effect } of effects) {
+        const { cycle } = effect as { cycle: number }
+        if (type === 'need-stakes') run(rounds.handle({ type: 'stakes', cycle, stakes: { weights, total: 410n } }))
+        if (type === 'need-base') run(rounds.handle({ type: 'base', cycle, base: BASE }))
+      }
+    }
+    const says = async (who: KeyPair, body: Body) => {
+      const message = await seal(body, NETWORK, { publicKey: who.publicKey, sign: async (bytes) => signEd25519(bytes, who.secretKey) })
+      run(rounds.handle({ type: 'message', message, slot: body.slot }))
+      return message
+    }
+    for (let slot = 0; slot <= 60; slot++) run(rounds.handle({ type: 'slot', slot }))
+    const one = scheduleFor(timing, 1)
+    const submitted = await Promise.all(
+      STAKERS.slice(1, 21).map((who) =>
+        says(who, { cycle: 1, slot: one.submission.from, submission: { value: Buffer.from('x'), proofs: [] } })
+      )
+    )
+    for (let slot = 61; slot <= one.audit.from + 1; slot++) run(rounds.handle({ type: 'slot', slot }))
+    weights.walks = drawn = 0
+    for (const [at, about] of submitted.entries()) {
+      const accuser = STAKERS[1 + ((at + 1) % 20)]!
+      const record = { cid: cidBytes(`junk ${at}`), root: new Uint8Array(32), attempt: 1 }
+      await says(accuser, { cycle: 0, slot: one.audit.from, approval: record })
+      const subject = new Uint8Array(about.envelope.signer)
+      const challenge = { subject, submission: Buffer.from(about.id, 'hex'), finding: FINDINGS.invalid, reason: '' }
+      await says(accuser, { cycle: 1, slot: one.audit.from, challenge })
+    }
+    expect([weights.walks, drawn]).to.deep.equal([1, 0])
   })
 
   it('is sure of what it drew though it still looks at what others challenge', async () => {

@@ -274,6 +274,21 @@ describe('rounds: audits', () => {
     expect(saidOf(m.published('verdicts')[0])).to.deep.equal({ [bob.address]: FINDINGS.valid })
   })
 
+  it('calls missing what did not come in both looks, though the second still runs when its time is over, and nothing after one look', async () => {
+    const { m, ofBob, ofCarol } = await atAudit()
+    audited(m, ofCarol, 'valid')
+    audited(m, ofBob, 'unavailable')
+    until(m, S.finalSlot)
+    expect(m.of('audit').filter(({ submission: { id } }) => id === ofBob.id)).to.have.length(2)
+    expect(saidOf(m.published('verdicts')[0])).to.deep.equal({ [bob.address]: FINDINGS.unavailable })
+    const late = await atAudit()
+    audited(late.m, late.ofCarol, 'valid')
+    until(late.m, S.finalSlot - 1)
+    audited(late.m, late.ofBob, 'unavailable') // a look that should have been over long ago
+    until(late.m, S.audit.to, S.finalSlot)
+    expect(late.m.published('verdicts')).to.deep.equal([])
+  })
+
   it('stands up for valid work that only verdicts speak against', async () => {
     const { m, ofBob } = await atAudit()
     audited(m, ofBob, 'valid')
@@ -424,6 +439,22 @@ describe('rounds: record, approval and vote', () => {
     await m.hear(alice, approval(recordOf('theirs')))
     expect(m.published('approval')).to.deep.equal([])
     expect(m.of('vote')).to.deep.equal([])
+  })
+
+  it('tries again in each attempt what it could not read, and in its own turn what it could not build', async () => {
+    const m = machine()
+    m.slot(S.proposalSlot)
+    m.event({ type: 'built', cycle: 0, key: m.of('build').at(-1)!.key, result: { ok: false, reason: 'the record before is not here' } })
+    await m.hear(bob, proposal(recordOf('theirs')))
+    m.event({ type: 'checked', cycle: 0, cid: recordOf('theirs').cid, result: { verdict: 'unreadable', reason: 'nor here' } })
+    await m.hear(carol, proposal(recordOf('theirs'), 1))
+    expect([m.of('check').length, m.of('build').length]).to.deep.equal([1, 1])
+    m.slot(S.proposalSlot + S.attemptSlots)
+    expect([m.of('check').length, m.of('build').length]).to.deep.equal([2, 1])
+    m.event({ type: 'checked', cycle: 0, cid: recordOf('theirs').cid, result: { verdict: 'right', record: recordOf('theirs') } })
+    expect(m.published('approval').map(({ approval }) => approval?.attempt)).to.deep.equal([1])
+    m.slot(S.proposalSlot + 2 * S.attemptSlots)
+    expect(m.of('build')).to.have.length(2)
   })
 
   it('does not approve a record that lacks a message, but votes for it with the others', async () => {

@@ -108,23 +108,25 @@ export function totalStake(task: { stake: Ring }, cycle: number): bigint {
  * @throws RingHistoryError when a later cycle was voted on already
  */
 export function baseRewards(task: TaskFunds, cycle: number): bigint {
+  // until a cycle is finalized nothing is paid by it; the tally, which changes with every vote and is therefore believed of whichever
+  // endpoint told it last, says no more than that
+  if ((task.finalized?.cycle ?? -1) < cycle) {
+    return task.totalRewards
+  }
   if (task.tally?.cycle === cycle) {
     return task.tally.baseRewards
   }
-  const known = Math.max(task.tally?.cycle ?? -1, task.finalized?.cycle ?? -1)
-  if (known >= cycle) {
-    throw new RingHistoryError(cycle, known)
-  }
-  return task.totalRewards
+  throw new RingHistoryError(cycle, task.finalized!.cycle)
 }
 
 /**
  * The most that `cycle` may give out, in ROE: the bounty per round, or what is left in the pot.
  *
+ * @param before - all rewards finalized before it, for who knows them otherwise
  * @throws RingHistoryError when the cycle lies too far back
  */
-export function bountyFor(task: TaskFunds, cycle: number): bigint {
-  const left = ringAt(task.funded, cycle) - baseRewards(task, cycle)
+export function bountyFor(task: TaskFunds, cycle: number, before = baseRewards(task, cycle)): bigint {
+  const left = ringAt(task.funded, cycle) - before
   const bounty = ringAt(task.bounty, cycle)
   if (left < bounty) {
     return left
