@@ -123,7 +123,9 @@ export async function runStart(
     node.events.emit('unhandled', { reason: err instanceof Error ? err.message : String(err) })
   })
   if (json !== true) {
-    process.stdout.write(`node of staker ${node.staker}, state in ${config.dataDir}\n`)
+    process.stdout.write(
+      `node of staker ${node.staker}, state in ${config.dataDir}; how it is: koii-mesh status --data-dir ${config.dataDir}\n`
+    )
   }
   try {
     await node.start()
@@ -214,7 +216,7 @@ function tell({ event, slot, cycle, ...detail }: NodeEvent): void {
 function sentence(event: string, d: Record<string, unknown>): string | null {
   switch (event) {
     case 'listening':
-      return `listening on ${(d.multiaddrs as string[]).join(', ')}; status: koii-mesh status`
+      return `listening on ${(d.multiaddrs as string[]).join(', ')}`
     case 'task':
       return `task ${d.taskName} runs, bundle ${d.bundle}`
     case 'bundle-changed':
@@ -232,9 +234,9 @@ function sentence(event: string, d: Record<string, unknown>): string | null {
     case 'key-conflict':
       return `another node signs with this staking key (${d.reason}): this one signs nothing any more, and stops`
     case 'peer':
-      return `peer ${d.peerId} of staker ${d.staker}: ${d.staked} staked peers`
+      return `peer ${d.peerId} of staker ${d.staker}: ${d.staked === 1 ? '1 staked peer' : `${d.staked} staked peers`}`
     case 'peer-left':
-      return `peer ${d.peerId} left: ${d.staked} staked peers`
+      return `peer ${d.peerId} left: ${d.staked === 1 ? '1 staked peer' : `${d.staked} staked peers`}`
     case 'submitted':
       return 'submitted the work'
     case 'missed':

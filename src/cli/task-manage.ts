@@ -5,6 +5,7 @@ import { closeTask, cycleAt, effectiveCycle, fundTask, isSettled, ringAt, update
 import { bundleAt, describeBundle } from '../node/index.ts'
 import { type K2Options, k2Of, signerFrom, withK2 } from './chain.ts'
 import { answer, DEFAULT_WALLET, example, UsageError } from './common.ts'
+import { roundsOf } from './terms.ts'
 
 interface ManageOptions extends K2Options {
   wallet: string
@@ -71,7 +72,7 @@ export function updateCommand(): Command {
       answer(options.json, { task: id, ...facts, signature }, [
         `bounty     ${roeToKoii(bounty)} KOII a round (until then ${roeToKoii(ringAt(task.bounty, Math.max(0, cycleAt(task, slot))))}), from cycle ${bountyFrom} on`,
         `min stake  ${roeToKoii(minStake)} KOII, from now on`,
-        `bundle     ${facts.bundle}${bundle == null ? '' : `, from cycle ${from} on, after a notice of ${task.bundleNotice} rounds: serve it from a node of yours until others have it`}`
+        `bundle     ${facts.bundle}${bundle == null ? '' : `, from cycle ${from} on, after a notice of ${roundsOf(task.bundleNotice)}: serve it from a node of yours until others have it`}`
       ])
     })
 }

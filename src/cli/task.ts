@@ -22,7 +22,7 @@ import { shownText } from '../observe/index.ts'
 import { distinct, ensureMoney, type K2Options, k2Of, withK2 } from './chain.ts'
 import { answer, DEFAULT_WALLET, example, tableOf, UsageError, whole } from './common.ts'
 import { closeCommand, fundCommand, updateCommand } from './task-manage.ts'
-import { percentOf, termsLines } from './terms.ts'
+import { percentOf, roundsOf, termsLines } from './terms.ts'
 
 interface CreateOptions extends K2Options {
   bundle: string
@@ -117,7 +117,7 @@ async function create(options: CreateOptions): Promise<void> {
   }
   if (options.bundleNotice < DEFAULT_BUNDLE_NOTICE && options.shortNotice !== true) {
     throw new UsageError(
-      `a notice of ${options.bundleNotice} rounds is too short to leave in: a stake comes out up to seven rounds after the news, so whoever does not want a new bundle would be caught by it. Give --bundle-notice ${DEFAULT_BUNDLE_NOTICE} or more, or for a testnet --short-notice`
+      `a notice of ${roundsOf(options.bundleNotice)} is too short to leave in: a stake comes out up to seven rounds after the news, so whoever does not want a new bundle would be caught by it. Give --bundle-notice ${DEFAULT_BUNDLE_NOTICE} or more, or for a testnet --short-notice`
     )
   }
   const k2 = k2Of(options)
@@ -160,7 +160,7 @@ async function create(options: CreateOptions): Promise<void> {
     `task    ${task.address} (${name})`,
     `bundle  ${cid}`,
     `pot     ${roeToKoii(fund)} KOII, at most ${roeToKoii(bounty)} a round`,
-    `terms   one cycle takes at most ${percentOf(largestSlash)} of a stake; a new bundle has a notice of ${bundleNotice} rounds. Neither can be changed`,
+    `terms   one cycle takes at most ${percentOf(largestSlash)} of a stake; a new bundle has a notice of ${roundsOf(bundleNotice)}. Neither can be changed`,
     'Serve the bundle from your own node, staked or not, until others have it:',
     `  koii-mesh start --k2 ${options.k2} --task ${task.address} --bundle ${options.bundle}`
   ])
@@ -252,7 +252,7 @@ async function list({ json, ...options }: K2Options): Promise<void> {
       `${roeToKoii(task.stake[0]!.value)} KOII`,
       `${roeToKoii(task.bounty[0]!.value)} KOII`,
       percentOf(task.largestSlash),
-      `${task.bundleNotice} rounds`,
+      roundsOf(task.bundleNotice),
       task.finalized?.cycle ?? '-'
     ])
   )

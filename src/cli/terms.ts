@@ -9,6 +9,11 @@ export function percentOf(share: number): string {
   return `${share / 100} %`
 }
 
+/** "1 round", "8 rounds". */
+export function roundsOf(notice: number): string {
+  return notice === 1 ? '1 round' : `${notice} rounds`
+}
+
 /** For who stakes: whether a new bundle may run before whoever leaves at its news has its stake out is not to be found out later. */
 export const ACCEPT_SHORT_NOTICE = [
   '--accept-short-notice',
@@ -19,7 +24,7 @@ export const ACCEPT_SHORT_NOTICE = [
 export function checkNotice(task: Terms & { address: string }, accepted: boolean | undefined): void {
   if (isShort(task) && accepted !== true) {
     throw new UsageError(
-      `the task ${task.address} gives a new bundle a notice of ${task.bundleNotice} rounds, and a stake comes out up to seven rounds after the news: its manager may run on your stake what you have not read. Stake on another task, or with --accept-short-notice if you trust the manager`
+      `the task ${task.address} gives a new bundle a notice of ${roundsOf(task.bundleNotice)}, and a stake comes out up to seven rounds after the news: its manager may run on your stake what you have not read. Stake on another task, or with --accept-short-notice if you trust the manager`
     )
   }
 }
@@ -31,6 +36,6 @@ function isShort({ bundleNotice }: Terms): boolean {
 export function termsLines(task: Terms): string[] {
   return [
     `slashes   one cycle takes at most ${percentOf(task.largestSlash)} of what a stake holds; nobody gets it`,
-    `notice    ${task.bundleNotice} rounds from the news of another bundle to its first cycle${isShort(task) ? ': too short to leave in before it' : ''}`
+    `notice    ${roundsOf(task.bundleNotice)} from the news of another bundle to its first cycle${isShort(task) ? ': too short to leave in before it' : ''}`
   ]
 }
