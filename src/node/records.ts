@@ -22,6 +22,7 @@ import {
   RecordMalformedError,
   readLedger,
   readRecord,
+  recordLimits,
   type Tally,
   tally
 } from '../record/index.ts'
@@ -211,7 +212,7 @@ export function createRecords(init: RecordsInit): Records {
     async check(cid, facts, from, timeoutMs) {
       try {
         const inputs = await inputsOf(facts)
-        const { content } = await readRecord(cid, blocksFrom(proofs, from, timeoutMs))
+        const { content } = await readRecord(cid, blocksFrom(proofs, from, timeoutMs), recordLimits(facts.stakes.weights.size))
         const { mustHave, timely } = facts
         const check = await checkRecord(content, { ...inputs, mustHave, timely }, { timing, verify, distribution })
         if (!check.ok && check.verdict === 'wrong') {
