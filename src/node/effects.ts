@@ -122,12 +122,13 @@ export function createEffects(init: EffectsInit): Effects {
       case 'audit': {
         const { cycle, submission, fetchBySlot, deadlineSlot } = effect
         const host = init.task(cycle)
+        if (host == null) {
+          const reason = 'the task’s bundle is not here yet'
+          return handle({ type: 'audited', cycle, submission: submission.id, finding: 'abstained', reason })
+        }
         const ends = atSlot(fetchBySlot)
         const limits = { fetchMs: msUntil(fetchBySlot), totalMs: msUntil(deadlineSlot), fetchEnds: ends.signal }
-        const result =
-          host == null
-            ? { finding: 'abstained' as const, reason: 'the task’s bundle is not here yet' }
-            : await host.audit(submission, vouchers([submission.signer]), timingOf(cycle), limits).finally(ends.leave)
+        const result = await host.audit(submission, vouchers([submission.signer]), timingOf(cycle), limits).finally(ends.leave)
         return handle({ type: 'audited', cycle, submission: submission.id, ...result })
       }
       case 'build': {

@@ -16,14 +16,17 @@ import {
   type GetBlock,
   type Heard,
   type Ledger,
+  merkleRoot,
   nextLedger,
   offencesIn,
   type RecordContent,
   RecordMalformedError,
   readLedger,
   readRecord,
+  recordLimits,
   type Tally,
-  tally
+  tally,
+  totalsOf
 } from '../record/index.ts'
 import type { Base, CheckResult, StakeSet } from '../rounds/index.ts'
 import { type Message, networkOf, open, type Verify } from '../wire/index.ts'
@@ -110,15 +113,6 @@ export function createRecords(init: RecordsInit): Records {
     }
   }
 
-  /** Keeps what we have made ourselves, and serves it. */
-  const keepMade = async (cycle: number, { blocks }: BuiltRecord) => {
-    await store(blocks)
-    await keep(
-      cycle,
-      blocks.map(({ cid }) => cid)
-    )
-  }
-
   const load = async (cid: CID, timeoutMs: number): Promise<Kept> => {
     const get = blocksFrom(proofs, providers(), timeoutMs)
     const { content, blocks } = await readRecord(cid, get)
@@ -144,9 +138,15 @@ export function createRecords(init: RecordsInit): Records {
   const recomputed = async (content: RecordContent): Promise<{ ledger: Ledger; blocks: CID[] } | undefined> => {
     const { previous, distribution: list, slashes, ledger: named } = content
     const before: Ledger | undefined = previous == null ? new Map() : (await ensure(previous).catch(() => undefined))?.ledger
-    const ledger = before == null ? undefined : nextLedger(before, list, slashes)
-    const made = ledger == null ? [] : encodeLedger(ledger, taskId)
-    if (ledger == null || made[0]?.cid.equals(named) !== true) {
+    if (before == null) {
+      return undefined
+    }
+    const ledger = nextLedger(before, list, slashes)
+    const root = merkleRoot(ledger, taskId)
+    const made = encodeLedger(ledger, taskId, root)
+    const { totalRewards, totalSlashed } = totalsOf(ledger)
+    const sameTotals = totalRewards === content.totalRewards && totalSlashed === content.totalSlashed
+    if (!made[0]!.cid.equals(named) || !sameTotals || Buffer.compare(root, content.root) !== 0) {
       return undefined
     }
     await store(made)
@@ -205,20 +205,29 @@ export function createRecords(init: RecordsInit): Records {
       const inputs = await inputsOf(facts)
       const counted = tally(inputs)
       const built = buildRecord(inputs, counted, await distribution(distributionInput(inputs, counted)))
-      await keepMade(facts.cycle, built)
+      await store(built.blocks)
+      await keep(
+        facts.cycle,
+        built.blocks.map(({ cid }) => cid)
+      )
       return built
     },
     async check(cid, facts, from, timeoutMs) {
       try {
         const inputs = await inputsOf(facts)
-        const { content } = await readRecord(cid, blocksFrom(proofs, from, timeoutMs))
+        const { content } = await readRecord(cid, blocksFrom(proofs, from, timeoutMs), recordLimits(facts.stakes.weights.size))
         const { mustHave, timely } = facts
         const check = await checkRecord(content, { ...inputs, mustHave, timely }, { timing, verify, distribution })
         if (!check.ok && check.verdict === 'wrong') {
           return { verdict: 'wrong', reason: check.reason }
         }
         // once it is finalized all that follows builds on its ledger, which its proposer may keep to itself
-        await keepMade(facts.cycle, check.built)
+        await store(check.built.blocks)
+        // pins wait for a clearing that is under way; an approval must not
+        keep(
+          facts.cycle,
+          check.built.blocks.map(({ cid: part }) => part)
+        ).catch(() => {})
         const record = { cid: cid.toString(), root: check.root, totalRewards: check.totalRewards }
         return check.ok ? { verdict: 'right', record } : { verdict: 'incomplete', record, reason: check.reason }
       } catch (err) {

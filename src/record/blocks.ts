@@ -27,6 +27,15 @@ export interface RecordLimits {
  */
 export const RECORD_LIMITS: RecordLimits = { blockBytes: CHUNK_BYTES, totalBytes: 64 * 1024 * 1024 }
 
+/** What the record of a cycle with so many stakers may take, its ledger aside: whoever proposes more makes the others read for nothing. */
+export function recordLimits(stakers: number): RecordLimits {
+  return { ...RECORD_LIMITS, totalBytes: Math.min(RECORD_LIMITS.totalBytes, ROOT_BYTES + stakers * BYTES_PER_STAKER) }
+}
+
+/** Its messages of 2,348 bytes, what it is paid and what it loses, and its part of the links to chunks. */
+const BYTES_PER_STAKER = 2_600
+const ROOT_BYTES = 16 * 1024
+
 export function blockOf(value: unknown): Block {
   const bytes = dagCbor.encode(value)
   return { cid: cidOf(bytes), bytes }

@@ -15,7 +15,7 @@
  * ```
  */
 export { beaconSeed } from './beacon.ts'
-export { type Block, CHUNK_BYTES, isRecordCid, RECORD_LIMITS, type RecordLimits } from './blocks.ts'
+export { type Block, CHUNK_BYTES, isRecordCid, RECORD_LIMITS, type RecordLimits, recordLimits } from './blocks.ts'
 export { type CheckTools, checkRecord, type Heard, type RecordCheck } from './check.ts'
 export { type DistributionEntry, type DistributionInput, distributionInput } from './distribution-input.ts'
 export { DistributionError, RecordMalformedError } from './errors.ts'

@@ -2,10 +2,11 @@
  * Records and ledgers from blocks that anybody may have made: bounded, every hash checked, only the one canonical
  * encoding accepted. Spec: protocols/record/README.md "Reading".
  */
+import { setImmediate } from 'node:timers/promises'
 import * as dagCbor from '@ipld/dag-cbor'
 import bs58 from 'bs58'
 import { CID } from 'multiformats/cid'
-import { LIMITS, type Message, networkOf, open } from '../wire/index.ts'
+import { LIMITS, type Message, type Network, networkOf, open } from '../wire/index.ts'
 import { CHUNK_BYTES, cidOf, isRecordCid, RECORD_LIMITS, type RecordLimits } from './blocks.ts'
 import type { DistributionEntry } from './distribution-input.ts'
 import { RecordMalformedError } from './errors.ts'
@@ -51,7 +52,7 @@ export async function readRecord(
   content.messages = await blocks.list(root.messages, 'record.messages', asEnvelope)
   content.distribution = await blocks.list(root.distribution, 'record.distribution', asChange)
   content.slashes = await blocks.list(root.slashes, 'record.slashes', asChange)
-  checkMessages(content)
+  await checkMessages(content)
   checkChanges(content)
   checkCanonical(encodeRecord(content)[0]!.cid, cid, 'record')
   return { cid, content, blocks: blocks.seen }
@@ -150,30 +151,40 @@ function blockReader(get: GetBlock, limits: RecordLimits, what: string): BlockRe
   }
 }
 
-function checkMessages(content: RecordContent): void {
+/** Opened a helping at a time: of a large record all of them take seconds, in which a node would hear nothing. */
+const HELPING = 64
+
+async function checkMessages(content: RecordContent): Promise<void> {
   const network = networkOf(content.network, content.task)
-  const messages: Message[] = content.messages.map((bytes, i) => {
-    const where = `record.messages entry ${i}`
-    let message: Message
-    try {
-      message = open(bytes, network)
-    } catch (err) {
-      throw new RecordMalformedError(where, err instanceof Error ? err.message : String(err))
+  const messages: Message[] = []
+  for (const [i, bytes] of content.messages.entries()) {
+    if (i % HELPING === HELPING - 1) {
+      await setImmediate()
     }
-    if (!isRecorded(message.kind)) {
-      throw new RecordMalformedError(where, `a record holds no ${message.kind}`)
-    }
-    if (message.body.cycle !== content.cycle) {
-      throw new RecordMalformedError(where, `it is of cycle ${message.body.cycle}, the record of cycle ${content.cycle}`)
-    }
-    return message
-  })
+    messages.push(openOne(bytes, network, content.cycle, `record.messages entry ${i}`))
+  }
   if (new Set(messages.map(({ id }) => id)).size !== messages.length) {
     throw new RecordMalformedError('record.messages', 'a message is there twice')
   }
   if (sorted(messages).some((message, i) => message !== messages[i])) {
     throw new RecordMalformedError('record.messages', 'they are not in order of kind, signer and id')
   }
+}
+
+function openOne(bytes: Uint8Array, network: Network, cycle: number, where: string): Message {
+  let message: Message
+  try {
+    message = open(bytes, network)
+  } catch (err) {
+    throw new RecordMalformedError(where, err instanceof Error ? err.message : String(err))
+  }
+  if (!isRecorded(message.kind)) {
+    throw new RecordMalformedError(where, `a record holds no ${message.kind}`)
+  }
+  if (message.body.cycle !== cycle) {
+    throw new RecordMalformedError(where, `it is of cycle ${message.body.cycle}, the record of cycle ${cycle}`)
+  }
+  return message
 }
 
 function checkChanges({ distribution, slashes, bounty, totalRewards, totalSlashed }: RecordContent): void {

@@ -3,11 +3,12 @@ import { CID } from 'multiformats/cid'
 import { verifyEd25519 } from '../../src/identity/index.ts'
 import { blocksFrom, recordCid } from '../../src/node/index.ts'
 import { type CycleFacts, createRecords, type Records } from '../../src/node/records.ts'
-import { type DistributionEntry, type DistributionInput, LARGEST_SLASH } from '../../src/record/index.ts'
+import { type DistributionEntry, type DistributionInput, encodeRecord, LARGEST_SLASH, readRecord } from '../../src/record/index.ts'
+import { sorted } from '../../src/record/tally.ts'
 import type { Message } from '../../src/wire/index.ts'
 import { failure, Lab, type TestNode } from '../proofs/fixtures.ts'
 import { BEACON, equalShares, TIMING } from '../record/cycle.ts'
-import { alice, bob, carol, cidBytes, equivocation, GENESIS, submission, TASK } from '../wire/people.ts'
+import { alice, bob, carol, cidBytes, equivocation, GENESIS, person, submission, TASK } from '../wire/people.ts'
 
 describe('node: records', () => {
   const lab = new Lab()
@@ -79,6 +80,34 @@ describe('node: records', () => {
     // who has checked it serves it, to claim by as well
     const third = await lab.node()
     expect((await open(third, [readers]).ensure(made.cid, 2000)).ledger.get(bob.address)?.reward).to.equal(500n)
+  })
+
+  it('is read no further than what the stakers of its cycle can have said, and a little at a time', async () => {
+    const made = await open(makers, []).build(await facts())
+    // a proposer can sign for any number of keys: none of these has stake, which is seen when all of them are read
+    const junk = await Promise.all(Array.from({ length: 300 }, (_, at) => person(`junk ${at}`).says(submission('x'.repeat(500)))))
+    const messages = sorted([...(await facts()).messages, ...junk]).map(({ bytes }) => bytes)
+    const blocks = encodeRecord({ ...made.content, messages })
+    const proposer = await lab.node()
+    for (const { cid, bytes } of blocks) {
+      await proposer.proofs.helia.blockstore.put(cid, bytes)
+    }
+    const { cid } = blocks[0]!
+    const checked = await open(readers, [proposer]).check(cid, { ...(await facts()), ...heard }, [proposer.hint], 5000)
+    expect(checked).to.include({ verdict: 'wrong' })
+    expect((checked as { reason: string }).reason).to.match(/the record has more than 24184 bytes/)
+
+    let turns = 0
+    let reading = true
+    const turn = () => {
+      turns++
+      if (reading) setImmediate(turn)
+    }
+    turn()
+    const held = new Map(blocks.map((block) => [block.cid.toString(), block.bytes]))
+    await readRecord(cid, async (wanted) => held.get(wanted.toString())!)
+    reading = false
+    expect(turns).to.be.at.least(4)
   })
 
   it('a ledger that nobody gives is made from the one before', async () => {
