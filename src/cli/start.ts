@@ -228,7 +228,7 @@ function sentence(event: string, d: Record<string, unknown>): string | null {
     case 'waiting':
       return `waiting for a peer that has the ${d.for}`
     case 'silent':
-      return `only listens until slot ${d.until}, and signs nothing before: ${d.reason}. Who knows that no other node has used this key for three rounds starts with --key-is-idle`
+      return `only listens until slot ${d.until}, and signs nothing before: ${d.reason}. If you know that no other node has used this key for three rounds, start with --key-is-idle`
     case 'speaking':
       return 'nothing was heard of another node with this key: the node signs from now on'
     case 'key-conflict':

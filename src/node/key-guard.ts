@@ -114,9 +114,9 @@ export function createKeyGuard(init: KeyGuardInit): KeyGuard {
       halt(what)
       return false
     }
-    logger.warn({ what, sinceSlot }, 'our staking key signed this before the node started, and the log has it not')
+    logger.warn({ what, sinceSlot }, 'our staking key signed this before the node started, and it is not in the log of what was signed')
     if (!init.idle && state.untilSlot == null) {
-      listen(nowSlot + LISTEN_ROUNDS * timing.roundSlots, `${what} is of this key, and the log of what was signed has it not`, voted)
+      listen(nowSlot + LISTEN_ROUNDS * timing.roundSlots, `${what} is of this key, and it is not in the log of what was signed`, voted)
     }
     return true
   }

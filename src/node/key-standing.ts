@@ -54,7 +54,10 @@ export function whenToSign(standing: Standing): { untilSlot: number; reason: str
   const newerVote = voted != null && voted > before.votesUpTo && !voteIsOurs
   if (origin === 'kept') {
     return newerVote
-      ? { untilSlot, reason: `K2 has a vote of this key for cycle ${voted}, and the log of what was signed has not: it is an older one` }
+      ? {
+          untilSlot,
+          reason: `K2 has a vote of this key for cycle ${voted} that the log of what was signed does not have: the log is an older copy`
+        }
       : null
   }
   if (!counts && voted == null) {

@@ -29,7 +29,9 @@ export function tickSubmission(init: RoundsInit, state: CycleState, slot: number
   }
   if (slot >= schedule.submission.to && state.work !== 'failed') {
     const reason =
-      state.work === 'idle' ? 'the node was not running when the round began' : 'the work was not done when the submission window closed'
+      state.work === 'idle'
+        ? 'the node was not running, or signed nothing yet, when the round began'
+        : 'the work was not done when the submission window closed'
     state.work = 'failed'
     return [{ type: 'note', cycle: state.cycle, note: { event: 'missed', stage: 'submission', reason } }]
   }

@@ -708,12 +708,16 @@ async function run(
 
   async function collectFacts(): Promise<RunFacts> {
     const stakes = await client.stakes(task.address)
+    // whoever joined may have made tasks of their own on this K2, and staked on them
+    const others = (await client.tasks()).filter(({ address }) => address !== task.address)
+    const stakedOnOthers = (await Promise.all(others.map(({ address }) => client.stakes(address)))).flat()
     const addresses = new Set([
       ...funded.map(({ address }) => address),
       k2.faucetAddress,
       task.address,
       ...members.map(({ owner }) => owner.address),
-      ...stakes.flatMap(({ address, staker, withdrawAuthority }) => [address, staker, withdrawAuthority])
+      ...others.flatMap(({ address, manager }) => [address, manager]),
+      ...[...stakes, ...stakedOnOthers].flatMap(({ address, staker, withdrawAuthority }) => [address, staker, withdrawAuthority])
     ])
     const genesis = funded.reduce((sum, { lamports }) => sum + lamports, 0n) + faucetBefore
     const now = await balances(client, [...addresses])

@@ -86,7 +86,9 @@ describe('a node and its own key', function () {
     )
     const { node, events } = await lone.up()
     const [silent] = named(events, 'silent')
-    expect(silent.reason).to.match(/K2 has a vote of this key for cycle 1, and the log of what was signed has not: it is an older one/)
+    expect(silent.reason).to.match(
+      /K2 has a vote of this key for cycle 1 that the log of what was signed does not have: the log is an older copy/
+    )
     // and a vote that comes now is of somebody who runs beside it
     chain.toRound(4, 20)
     await chain.client.send(
