@@ -50,8 +50,8 @@ export async function ask(
         }
         result.sent = offers.length
         result.received = await takeEnvelopes(frames, (bytes) => receive(bytes, peerId).result === 'accept')
-        // the other may have had more to say than fits into one exchange
-        result.more ||= result.received > 0 && result.received < wants.length
+        // the other may have had more to say than fits into one exchange; whoever only says so holds us up no longer
+        result.more = result.received > 0 && (result.more || result.received < wants.length)
       },
       { frameBytes: SYNC_LIMITS.frameBytes, totalBytes: SYNC_LIMITS.totalBytes },
       signal

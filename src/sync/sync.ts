@@ -49,6 +49,8 @@ export interface Sync {
 /** What gossip lost is found within one or two of these (TARGETS A4: within 2 s). */
 const INTERVAL_MS = 1_500
 const EXCHANGE_MS = 10_000
+/** Comparisons under way, so that a few slow peers do not end the others. */
+const MAX_RUNNING = 4
 /** Passes with one peer in a row: 8 x 512 messages is more than a cycle of a thousand nodes. */
 const MAX_PASSES = 8
 
@@ -148,7 +150,16 @@ export function createSync(init: SyncInit): Sync {
   const schedule = () => {
     if (started) {
       // spread, so that nodes that started together do not all ask in the same instant
-      cancelNext = timer(() => void tracked(run(1)).then(schedule), intervalMs * (0.75 + random() / 2))
+      cancelNext = timer(
+        () => {
+          // a peer that takes all the time that an exchange has keeps us from no other
+          if (running.size < MAX_RUNNING) {
+            void tracked(run(1))
+          }
+          schedule()
+        },
+        intervalMs * (0.75 + random() / 2)
+      )
     }
   }
 

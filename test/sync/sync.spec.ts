@@ -1,8 +1,9 @@
 import { expect } from 'chai'
 import { windowOf } from '../../src/clock/index.ts'
+import { createPool } from '../../src/gossip/index.ts'
 import { converse, next } from '../../src/network/index.ts'
 import { type CycleIds, Envelopes, Have, Ids, Want } from '../../src/sync/generated/sync.js'
-import { SYNC_LIMITS, SYNC_PROTOCOL } from '../../src/sync/index.ts'
+import { createSync, SYNC_LIMITS, SYNC_PROTOCOL } from '../../src/sync/index.ts'
 import type { Message } from '../../src/wire/index.ts'
 import { Envelope, seal } from '../../src/wire/index.ts'
 import {
@@ -275,5 +276,40 @@ describe('sync', () => {
     const { received } = await alice.sync.now()
     expect(received).to.equal(1)
     expect(alice.gossip.counters().refused.malformed).to.be.greaterThan(0)
+  })
+})
+
+describe('sync with peers that take their time', () => {
+  it('goes on with others, some at a time', async () => {
+    const due: Array<() => void> = []
+    const asked: string[] = []
+    const open = (peerId: string) => ({
+      remotePeer: { toString: () => peerId },
+      status: 'open',
+      newStream: (_: string, { signal }: { signal: AbortSignal }) => {
+        asked.push(peerId)
+        return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+      }
+    })
+    const names = Array.from({ length: 9 }, (_, at) => `peer ${at}`)
+    const sync = createSync({
+      libp2p: { handle: async () => {}, unhandle: async () => {}, getPeers: () => names, getConnections: () => names.map(open) } as never,
+      pool: createPool(),
+      peers: { staked: () => names.map((peerId) => ({ peerId, staker: peerId })) } as never,
+      timing: TIMING,
+      slot: () => TIMING.startingSlot + 100,
+      receive: () => ({ result: 'ignore', reason: 'seen' }),
+      timer: (run) => {
+        due.push(run)
+        return () => {}
+      }
+    })
+    await sync.start()
+    for (let at = 0; at < 8; at++) {
+      due.pop()?.()
+      await new Promise((done) => setImmediate(done))
+    }
+    expect(asked).to.have.length(4)
+    await sync.stop()
   })
 })
