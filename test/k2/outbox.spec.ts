@@ -129,8 +129,9 @@ describe('k2: outbox', () => {
     }
     await open(deaf).cast(ballot(0))
     await sent.promise
-    // taken is not yet run: a process that starts between the two sends the same transaction again
-    await eventually('the vote on K2', () => chain.votes[0])
+    // taken is not yet confirmed: a process that starts between the two sends the same transaction again
+    const lookup = { task: chain.task, staker: staker().address, commitment: 'confirmed' } as const
+    await eventually('the vote on K2', async () => (await chain.client.lastVote(lookup)).value ?? undefined)
     expect(await waiting()).to.deep.equal(['vote/0'])
     restart()
     await open().resume()
