@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander'
-import { amountOf, type Config, type ConfigSource, flagName, loadConfig, roeToKoii } from '../config/index.ts'
+import { amountOf, type Config, type ConfigSource, flagName, keyPathOf, loadConfig, roeToKoii } from '../config/index.ts'
 import { createK2Client } from '../k2/index.ts'
 import { stake as stakeInstruction } from '../k2/settlement/index.ts'
 import { createNode, type NodeParts } from '../node/index.ts'
@@ -144,10 +144,6 @@ export async function runStart(
   } finally {
     await node.stop()
   }
-}
-
-function keyPathOf(config: Config): string {
-  return config.key ?? `${config.dataDir}/staking-key.json`
 }
 
 async function stakeAtStart(

@@ -209,6 +209,11 @@ export function bytesOf(config: Config): { quota: number; taskMemory: number; ta
   }
 }
 
+/** The staking key's file: the operator's, or the one that a node makes at its first start. */
+export function keyPathOf({ key, dataDir }: Pick<Config, 'key' | 'dataDir'>): string {
+  return key ?? join(dataDir, 'staking-key.json')
+}
+
 /** An amount on the command line, in KOII: "2.5". @throws ConfigError */
 export function amountOf(text: string, name: string): bigint {
   try {

@@ -24,7 +24,7 @@ import { join } from 'node:path'
 import bs58 from 'bs58'
 import type { CID } from 'multiformats/cid'
 import { type CycleSchedule, cycleAt, liveCycles, scheduleFor, type Timing, windowOf } from '../clock/index.ts'
-import { bytesOf, type Config } from '../config/index.ts'
+import { bytesOf, type Config, keyPathOf } from '../config/index.ts'
 import { createGossip, createPool } from '../gossip/index.ts'
 import {
   createSigner,
@@ -938,10 +938,6 @@ function pacedBySlots(reader: TaskK2Reader, now: () => number | undefined): Task
       return answer
     }
   }
-}
-
-function keyPathOf(config: Config): string {
-  return config.key ?? join(config.dataDir, 'staking-key.json')
 }
 
 /** The operator's key, or one made on the first start. */
