@@ -58,4 +58,16 @@ export async function loneNode(): Promise<LoneNode> {
   }
 }
 
+/** One for all tests of a suite, whose processes are shown when one of them fails. */
+export function loneNodeOfSuite(): () => LoneNode {
+  let lone: LoneNode
+  before(async () => {
+    lone = await loneNode()
+  })
+  after(async function () {
+    await lone.close(this.test?.parent?.tests.some(({ state }) => state === 'failed') ?? false)
+  })
+  return () => lone
+}
+
 export const named = (events: Event[], name: string): Event[] => events.filter(({ event }) => event === name)

@@ -2,19 +2,14 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { type LoneNode, loneNode, named } from '../../e2e/lone-node.ts'
+import { loneNodeOfSuite, named } from '../../e2e/lone-node.ts'
 
 describe('case: the log of what was signed is lost', function () {
   this.timeout(180_000)
-  let lone: LoneNode
-  before(async () => {
-    lone = await loneNode()
-  })
-  after(async function () {
-    await lone.close(this.test?.parent?.tests.some(({ state }) => state === 'failed') ?? false)
-  })
+  const suite = loneNodeOfSuite()
 
   it('a node whose stake is new signs at once; with its log emptied it listens for three rounds by itself', async () => {
+    const lone = suite()
     // the first cycle has not begun
     const first = await lone.up()
     expect(named(first.events, 'silent')).to.deep.equal([])

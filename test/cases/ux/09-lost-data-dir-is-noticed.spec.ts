@@ -1,19 +1,14 @@
 /** A staked key with an empty data directory: the node listens for three rounds by itself, and says so everywhere. */
 import { expect } from 'chai'
 import { run } from '../../e2e/cli.ts'
-import { type LoneNode, loneNode, named } from '../../e2e/lone-node.ts'
+import { loneNodeOfSuite, named } from '../../e2e/lone-node.ts'
 
 describe('case: a staked key with an empty data directory', function () {
   this.timeout(180_000)
-  let lone: LoneNode
-  before(async () => {
-    lone = await loneNode()
-  })
-  after(async function () {
-    await lone.close(this.test?.parent?.tests.some(({ state }) => state === 'failed') ?? false)
-  })
+  const suite = loneNodeOfSuite()
 
   it('listens for three rounds, tells until which slot, and then signs', async () => {
+    const lone = suite()
     const { chain } = lone
     chain.toRound(3, 10)
     const { node, events } = await lone.up()
@@ -42,6 +37,7 @@ describe('case: a staked key with an empty data directory', function () {
   })
 
   it('says it to people, too, and signs at once for who knows better', async () => {
+    const lone = suite()
     const person = lone.start(['--data-dir', `${lone.data}-2`])
     const silent = await person.event('silence', ({ event }) => event === 'silent')
     expect(silent.until).to.be.greaterThan(silent.slot)
