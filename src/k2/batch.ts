@@ -5,7 +5,6 @@
  * turn of its own, and at its turn sends what K2 still lacks. A batch that came twice costs a fee and counts once. Nobody pays for
  * votes that it holds for wrong: only those for what the node itself votes for are sent.
  */
-import { createHash } from 'node:crypto'
 import bs58 from 'bs58'
 import { cycleAt, type Timing, windowOf, within } from '../clock/index.ts'
 import type { Logger } from '../observe/index.ts'
@@ -21,6 +20,7 @@ import {
   voteMessage
 } from './settlement/index.ts'
 import type { Sent, TransactionSigner } from './transactions.ts'
+import { rankOf } from './turns.ts'
 
 /** A vote that was heard: `signature` is the staking key's, of `voteMessage`. */
 export interface HeardVote extends VoteContent {
@@ -77,9 +77,7 @@ export function turnOf({
   stakers: readonly string[]
 }): number {
   const { from, to } = windowOf(timing, cycle, 'distribution')
-  const order = (staker: string) => createHash('sha256').update(`${cycle}/${staker}`).digest('hex')
-  const mine = order(self)
-  const before = stakers.filter((staker) => order(staker) < mine).length
+  const before = rankOf(String(cycle), self, stakers)
   const length = to - from
   return from + Math.floor(length / 4) + Math.floor((before * length) / (2 * Math.max(1, stakers.length)))
 }

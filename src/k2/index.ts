@@ -42,3 +42,4 @@ export { createOutbox, decodeVote, type FinalVote, type Outbox, type OutboxCount
 export { createSlots, type Slots } from './slots.ts'
 export { createStakeView, type StakeView, stakeSetOf } from './stake-view.ts'
 export { type Sent, signerOf, type TransactionSigner } from './transactions.ts'
+export { rankOf } from './turns.ts'

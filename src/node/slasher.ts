@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto'
-import { type K2Client, messageOf } from '../k2/index.ts'
+import { type K2Client, messageOf, rankOf } from '../k2/index.ts'
 import { REFUSALS } from '../k2/settlement/index.ts'
 import type { Logger } from '../observe/index.ts'
 import type { Ledger } from '../record/index.ts'
@@ -44,13 +43,6 @@ interface Due {
   /** Stakers, and what K2 had taken from them when the ledger was new. */
   stakes: Array<{ staker: string; applied: bigint }>
   turn: number
-}
-
-/** How many of the stakers act before one, in an order that changes with the cycle. */
-export function rankOf(cycle: number, self: string, stakers: readonly string[]): number {
-  const order = (staker: string) => createHash('sha256').update(`slash/${cycle}/${staker}`).digest('hex')
-  const mine = order(self)
-  return stakers.filter((staker) => order(staker) < mine).length
 }
 
 export function createSlasher({ k2, task, self, payer, stakers, apply, log, onApplied }: SlasherInit): Slasher {
@@ -112,7 +104,7 @@ export function createSlasher({ k2, task, self, payer, stakers, apply, log, onAp
         .sort((a, b) => (a.owed > b.owed ? -1 : a.owed < b.owed ? 1 : a.staker < b.staker ? -1 : 1))
         .slice(0, LOOKS_PER_CYCLE)
       if (newest === cycle && owing.length > 0) {
-        due = { cycle, ledger, stakes: owing, turn: slot + TURN_SLOTS * (1 + rankOf(cycle, self, stakers())) }
+        due = { cycle, ledger, stakes: owing, turn: slot + TURN_SLOTS * (1 + rankOf(`slash/${cycle}`, self, stakers())) }
       }
     },
     onSlot(slot) {

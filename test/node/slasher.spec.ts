@@ -1,7 +1,8 @@
 import { expect } from 'chai'
 import { pino } from 'pino'
+import { rankOf } from '../../src/k2/index.ts'
 import { REFUSALS, type StakeAccount } from '../../src/k2/settlement/index.ts'
-import { createSlasher, rankOf, type Slasher } from '../../src/node/slasher.ts'
+import { createSlasher, type Slasher } from '../../src/node/slasher.ts'
 import type { Logger } from '../../src/observe/index.ts'
 import type { Ledger } from '../../src/record/index.ts'
 
@@ -99,11 +100,11 @@ describe('node: slashes are applied', () => {
 
   it('by the next in turn where the first is away, and turns change with the cycle', async () => {
     const w = world({ nodes: NODES })
-    w.kill(NODES.toSorted((a, b) => rankOf(1, a, NODES) - rankOf(1, b, NODES))[0]!)
+    w.kill(NODES.toSorted((a, b) => rankOf('slash/1', a, NODES) - rankOf('slash/1', b, NODES))[0]!)
     await w.finalize(ledgerOf({ mallory: KOII }))
     await w.pass(40)
     expect(w.tries.map(({ staker }) => staker)).to.deep.equal(['mallory'])
-    const first = (cycle: number) => NODES.find((node) => rankOf(cycle, node, NODES) === 0)
+    const first = (cycle: number) => NODES.find((node) => rankOf(`slash/${cycle}`, node, NODES) === 0)
     expect(new Set(Array.from({ length: 20 }, (_, cycle) => first(cycle))).size).to.be.above(1)
   })
 
