@@ -22,7 +22,7 @@ import { shownText } from '../observe/index.ts'
 import { distinct, ensureMoney, type K2Options, k2Of, withK2 } from './chain.ts'
 import { answer, DEFAULT_WALLET, example, tableOf, UsageError, whole } from './common.ts'
 import { closeCommand, fundCommand, updateCommand } from './task-manage.ts'
-import { percentOf, roundsOf, termsLines } from './terms.ts'
+import { isShort, percentOf, roundsOf, termsLines } from './terms.ts'
 
 interface CreateOptions extends K2Options {
   bundle: string
@@ -115,7 +115,7 @@ async function create(options: CreateOptions): Promise<void> {
       `an audit window of ${auditWindow} slots is too short: with fewer than ${MIN_AUDIT_WINDOW} no node has the time to look at what others submitted, so nobody would audit. Give --audit-window ${MIN_AUDIT_WINDOW} or more, or longer rounds with --round-slots`
     )
   }
-  if (options.bundleNotice < DEFAULT_BUNDLE_NOTICE && options.shortNotice !== true) {
+  if (isShort(options) && options.shortNotice !== true) {
     throw new UsageError(
       `a notice of ${roundsOf(options.bundleNotice)} is too short to leave in: a stake comes out up to seven rounds after the news, so whoever does not want a new bundle would be caught by it. Give --bundle-notice ${DEFAULT_BUNDLE_NOTICE} or more, or for a testnet --short-notice`
     )

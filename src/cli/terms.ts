@@ -29,7 +29,8 @@ export function checkNotice(task: Terms & { address: string }, accepted: boolean
   }
 }
 
-function isShort({ bundleNotice }: Terms): boolean {
+/** Whether a stake that leaves at the news of a bundle may still be in when that runs. */
+export function isShort({ bundleNotice }: Pick<Terms, 'bundleNotice'>): boolean {
   return bundleNotice < DEFAULT_BUNDLE_NOTICE
 }
 

@@ -150,11 +150,6 @@ export function voteWindow(task: TaskTimes, cycle: number): { firstSlot: number;
   return { firstSlot, lastSlot: firstSlot + task.roundSlots - 1 }
 }
 
-/** Whether a cycle is worked on: not from the one on from which its task is closed. */
-export function isWorked(task: { closedFrom: number | undefined }, cycle: number): boolean {
-  return task.closedFrom == null || cycle < task.closedFrom
-}
-
 /** Whether a task is closed and nothing of it can be finalized any more: its last cycle's voting is over. */
 export function isSettled(task: TaskTimes & { closedFrom: number | undefined }, slot: number): boolean {
   return task.closedFrom != null && (task.closedFrom === 0 || cycleAt(task, slot) >= task.closedFrom + 2)
