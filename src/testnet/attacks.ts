@@ -6,28 +6,24 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { signEd25519 } from '../identity/index.ts'
 import type { NodeParts, PublishTools } from '../node/index.ts'
 import { placesOf } from '../record/index.ts'
-import { Body, Envelope, FINDINGS, type Finding, type Message } from '../wire/index.ts'
+import { Body, Envelope, FINDINGS, type Finding, LIMITS, type Message } from '../wire/index.ts'
 import { wrongValue } from './wrong-value.ts'
 
 export type Attack = 'false-verdict' | 'late-challenge' | 'quota-split' | 'late-release' | 'split-proposer'
 
-/** The way out of messages, once the node has built it: every attack speaks by it alone. */
-let tools: PublishTools | undefined
-
-/** Signs whatever it is told: its Signer would refuse half of it. */
-function say(body: Body): Message {
-  const { keyPair, signedBytes, open } = tools!
+/** Signs whatever it is told: the node's Signer would refuse half of it. */
+export function say({ keyPair, signedBytes, open }: PublishTools, body: Body): Message {
   const bytes = Body.encode(body)
   const signature = new Uint8Array(signEd25519(signedBytes(bytes), keyPair.secretKey))
   return open(Envelope.encode({ body: bytes, signer: new Uint8Array(keyPair.publicKey), signature }))
 }
 
 /** Waits until K2 is so far: 12.7 is in the last third of slot 12. */
-async function until(slot: number): Promise<void> {
-  while (tools!.slot() < Math.floor(slot)) {
-    await sleep(tools!.slotMs() / 10)
+async function until(tools: PublishTools, slot: number): Promise<void> {
+  while (tools.slot() < Math.floor(slot)) {
+    await sleep(tools.slotMs() / 10)
   }
-  await sleep((slot - Math.floor(slot)) * tools!.slotMs())
+  await sleep((slot - Math.floor(slot)) * tools.slotMs())
 }
 
 const challenge = (about: Message, finding: Exclude<Finding, 'valid'>, slot: number): Body => ({
@@ -42,110 +38,103 @@ const challenge = (about: Message, finding: Exclude<Finding, 'valid'>, slot: num
 })
 
 /** One finding on everybody, in the last slot in which it may be signed. */
-async function verdictsOnAll(cycle: number, finding: Finding): Promise<Message> {
-  const { weights } = await tools!.stakes(cycle)
+async function verdictsOnAll(tools: PublishTools, cycle: number, finding: Finding): Promise<Message> {
+  const { weights } = await tools.stakes(cycle)
   const findings = placesOf(weights).flatMap((staker, place) =>
-    staker === tools!.keyPair.address ? [] : [{ place, finding: FINDINGS[finding] }]
+    staker === tools.keyPair.address ? [] : [{ place, finding: FINDINGS[finding] }]
   )
-  return say({ cycle, slot: tools!.schedule(cycle).verdictsEndSlot - 1, verdicts: { findings: findings.slice(0, 96) } })
+  return say(tools, { cycle, slot: tools.schedule(cycle).verdictsEndSlot - 1, verdicts: { findings: findings.slice(0, LIMITS.findings) } })
 }
 
 /** Half of the others, the same in each cycle. */
 const half = (first: boolean) => (staker: string) => (staker.charCodeAt(staker.length - 1) % 2 === 0) === first
 
 /** What is done once a cycle, at the first audit in it: by then it knows what others submitted. */
-function onceACycle(run: (cycle: number, submissions: Message[]) => Promise<void>): NonNullable<NodeParts['taskHost']> {
+function onceACycle(run: (tools: PublishTools, cycle: number, submissions: Message[]) => Promise<void>): NodeParts {
   const seen = new Map<number, Message[]>()
-  return (honest) => ({
-    ...honest,
-    async audit(submission, from, timing, limits) {
-      const { cycle } = timing
-      const known = seen.get(cycle)
-      if (known == null) {
-        seen.set(cycle, [submission])
-        run(cycle, seen.get(cycle)!).catch((err: unknown) => process.stderr.write(`the attack failed: ${String(err)}\n`))
-      } else {
-        known.push(submission)
+  let tools: PublishTools | undefined
+  return {
+    publish: (honest, given) => {
+      tools = given
+      return honest
+    },
+    taskHost: (honest) => ({
+      ...honest,
+      async audit(submission, from, timing, limits) {
+        const { cycle } = timing
+        const known = seen.get(cycle)
+        if (known == null) {
+          seen.set(cycle, [submission])
+          run(tools!, cycle, seen.get(cycle)!).catch((err: unknown) => process.stderr.write(`the attack failed: ${String(err)}\n`))
+        } else {
+          known.push(submission)
+        }
+        // it helps nobody: what it finds it keeps to itself
+        await honest.audit(submission, from, timing, limits)
+        return { finding: 'abstained', reason: '' }
       }
-      // it helps nobody: what it finds it keeps to itself
-      await honest.audit(submission, from, timing, limits)
-      return { finding: 'abstained', reason: '' }
-    }
-  })
-}
-
-const listening: NonNullable<NodeParts['publish']> = (honest, given) => {
-  tools = given
-  return honest
+    })
+  }
 }
 
 export const ATTACKS: Record<Attack, NodeParts> = {
-  'false-verdict': {
-    publish: listening,
-    taskHost: onceACycle(async (cycle) => {
-      await until(tools!.schedule(cycle).verdictsEndSlot - 0.3)
-      await tools!.send(await verdictsOnAll(cycle, 'invalid'))
-    })
-  },
-  'late-challenge': {
-    publish: listening,
-    taskHost: onceACycle(async (cycle, submissions) => {
-      const { challengeSlot, verdictsEndSlot } = tools!.schedule(cycle)
-      await until(challengeSlot - 0.3)
-      for (const submission of submissions) {
-        await tools!.send(say(challenge(submission, 'unavailable', challengeSlot - 1)))
+  'false-verdict': onceACycle(async (tools, cycle) => {
+    await until(tools, tools.schedule(cycle).verdictsEndSlot - 0.3)
+    await tools.send(await verdictsOnAll(tools, cycle, 'invalid'))
+  }),
+  'late-challenge': onceACycle(async (tools, cycle, submissions) => {
+    const { challengeSlot, verdictsEndSlot } = tools.schedule(cycle)
+    await until(tools, challengeSlot - 0.3)
+    for (const submission of submissions) {
+      await tools.send(say(tools, challenge(submission, 'unavailable', challengeSlot - 1)))
+    }
+    await until(tools, verdictsEndSlot - 0.3)
+    await tools.send(await verdictsOnAll(tools, cycle, 'unavailable'))
+  }),
+  'quota-split': onceACycle(async (tools, cycle, submissions) => {
+    const slot = tools.schedule(cycle).sampleSlot
+    await until(tools, slot + 1.2)
+    // each half hears as many as it takes of one signer, about other submissions, and refuses what the other half has
+    for (const first of [true, false]) {
+      const about = submissions.filter((_, i) => (i % 2 === 0) === first)
+      for (let i = 0; i < 16; i++) {
+        await tools.sendTo(
+          say(tools, challenge(about[i % Math.max(1, about.length)] ?? submissions[0]!, 'invalid', slot + (i % 2))),
+          half(first)
+        )
       }
-      await until(verdictsEndSlot - 0.3)
-      await tools!.send(await verdictsOnAll(cycle, 'unavailable'))
-    })
-  },
-  'quota-split': {
-    publish: listening,
-    taskHost: onceACycle(async (cycle, submissions) => {
-      const slot = tools!.schedule(cycle).sampleSlot
-      await until(slot + 1.2)
-      // each half hears as many as it takes of one signer, about other submissions, and refuses what the other half has
-      for (const first of [true, false]) {
-        const about = submissions.filter((_, i) => (i % 2 === 0) === first)
-        for (let i = 0; i < 16; i++) {
-          await tools!.sendTo(
-            say(challenge(about[i % Math.max(1, about.length)] ?? submissions[0]!, 'invalid', slot + (i % 2))),
-            half(first)
-          )
-        }
-        const at = first ? 1 : 3
-        const { verdictsEndSlot } = tools!.schedule(cycle)
-        await tools!.sendTo(say({ cycle, slot: verdictsEndSlot - 1, verdicts: { findings: [{ place: at, finding: 1 }] } }), half(first))
-      }
-    })
-  },
+      const at = first ? 1 : 3
+      const { verdictsEndSlot } = tools.schedule(cycle)
+      await tools.sendTo(say(tools, { cycle, slot: verdictsEndSlot - 1, verdicts: { findings: [{ place: at, finding: 1 }] } }), half(first))
+    }
+  }),
   'late-release': {
-    publish: (honest, given) => {
-      tools = given
+    publish: (honest, tools) => {
       return async (body) => {
         const { submission } = body
         if (submission == null) {
           return honest(body)
         }
         const value = new Uint8Array(Buffer.from(wrongValue(Buffer.from(submission.value).toString())))
-        const { audit, lateSlot } = given.schedule(body.cycle)
-        const late = say({ ...body, submission: { ...submission, value } })
+        const { audit, lateSlot } = tools.schedule(body.cycle)
+        const late = say(tools, { ...body, submission: { ...submission, value } })
         if (body.cycle % 2 === 0) {
           // to all, when nobody looks any more
-          await until(lateSlot + 0.5)
-          await given.send(late)
+          await until(tools, lateSlot + 0.5)
+          await tools.send(late)
         } else {
           // to some just before auditors draw, and to the others just after
-          await until(audit.from + 0.9)
-          await given.sendTo(late, half(true))
-          await until(audit.from + 1.9)
-          await given.send(late)
+          await until(tools, audit.from + 0.9)
+          await tools.sendTo(late, half(true))
+          await until(tools, audit.from + 1.9)
+          await tools.send(late)
         }
       }
     }
   },
   'split-proposer': (() => {
     const others = new Map<number, { cid: Uint8Array<ArrayBuffer>; root: Uint8Array<ArrayBuffer>; totalRewards: bigint }>()
+    let tools: PublishTools | undefined
     return {
       records: (honest) => ({
         ...honest,
@@ -154,7 +143,7 @@ export const ATTACKS: Record<Attack, NodeParts> = {
           const built = await honest.build(facts)
           const { cid, root, totalRewards } = await honest.build({
             ...facts,
-            messages: [...facts.messages, await verdictsOnAll(facts.cycle, 'valid')]
+            messages: [...facts.messages, await verdictsOnAll(tools!, facts.cycle, 'valid')]
           })
           others.set(facts.cycle, { cid: new Uint8Array(cid.bytes), root: new Uint8Array(root), totalRewards })
           return built
@@ -172,8 +161,8 @@ export const ATTACKS: Record<Attack, NodeParts> = {
             body.record == null
               ? { ...body, approval: { ...body.approval!, cid, root } }
               : { ...body, record: { ...body.record, cid, root, totalRewards: other.totalRewards } }
-          await given.sendTo(say(body), half(true))
-          await given.sendTo(say(second), half(false))
+          await given.sendTo(say(given, body), half(true))
+          await given.sendTo(say(given, second), half(false))
         }
       }
     } satisfies NodeParts

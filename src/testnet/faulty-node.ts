@@ -4,10 +4,8 @@
  */
 import { Command } from 'commander'
 import { runStart, startOptions } from '../cli/start.ts'
-import { signEd25519 } from '../identity/index.ts'
 import type { NodeParts } from '../node/index.ts'
-import { Body, Envelope } from '../wire/index.ts'
-import { ATTACKS } from './attacks.ts'
+import { ATTACKS, say } from './attacks.ts'
 import { type Fault, parseFaults } from './faults.ts'
 import { wrongValue } from './wrong-value.ts'
 
@@ -52,20 +50,14 @@ const PARTS: Record<Fault, NodeParts> = {
     }
   },
   equivocate: {
-    publish:
-      (honest, { keyPair, signedBytes, open, send }) =>
-      async (body) => {
-        await honest(body)
-        if (body.submission != null) {
-          // its signer would refuse the second one, so it signs behind its back
-          const second = Body.encode({
-            ...body,
-            submission: { ...body.submission, value: Buffer.from(wrongValue(Buffer.from(body.submission.value).toString())) }
-          })
-          const signature = new Uint8Array(signEd25519(signedBytes(second), keyPair.secretKey))
-          await send(open(Envelope.encode({ body: second, signer: new Uint8Array(keyPair.publicKey), signature })))
-        }
+    publish: (honest, tools) => async (body) => {
+      await honest(body)
+      if (body.submission != null) {
+        // its signer would refuse the second one, so it signs behind its back
+        const value = Buffer.from(wrongValue(Buffer.from(body.submission.value).toString()))
+        await tools.send(say(tools, { ...body, submission: { ...body.submission, value } }))
       }
+    }
   }
 }
 
