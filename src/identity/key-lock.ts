@@ -73,6 +73,12 @@ function lockAt(path: string, keyPath: string, holder: KeyHolder): () => void {
           'Stop that node, or give this one a key of its own with --key'
       )
     }
+    // full for a moment, and the next one would get the lock that this one did not
+    if (/disk is full|ENOSPC/i.test(message)) {
+      throw new KeyFileError(
+        `the key ${keyPath} could not be locked, as there is no room for ${path} (${message}): make room and start again`
+      )
+    }
     if (/not a database|malformed/i.test(message)) {
       throw new KeyFileError(`${path} is in the place of the lock of the key ${keyPath}, and is no such lock: move it away`)
     }

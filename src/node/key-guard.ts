@@ -90,9 +90,10 @@ export function createKeyGuard(init: KeyGuardInit): KeyGuard {
   }
 
   const speak = () => {
+    // what must be on the disk first: on one that is full the node goes on listening, says so, and tries again
+    init.store.trustLog()
     reason = null
     save({ untilSlot: null, conflict: null })
-    init.store.trustLog()
     signer.release()
   }
 
@@ -186,8 +187,12 @@ export function createKeyGuard(init: KeyGuardInit): KeyGuard {
       }
       messages.prune(cycleAt(timing, slot) - LISTEN_ROUNDS)
       if (isListening() && slot >= state.untilSlot!) {
-        speak()
-        events.emit('speaking')
+        try {
+          speak()
+          events.emit('speaking')
+        } catch (err) {
+          logger.error({ reason: messageOf(err) }, 'the node cannot begin to sign, and tries again')
+        }
       } else if (isListening() && slot % CHECK_SLOTS === 0 && !checking) {
         checking = true
         checkVote()

@@ -1,6 +1,6 @@
-import { fork } from 'node:child_process'
+import { execFileSync, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -89,6 +89,29 @@ describe('identity: the lock beside a key file', () => {
     lock.release()
     lockKeyFile(key, HOLDER).release()
     await rm(lock.path!)
+  })
+
+  it('locks nowhere else when the disk is full: once there is room another would get the lock beside the key', async function () {
+    const place = await mkdtemp(join(tmpdir(), 'koii-mesh-full-'))
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16k', 'tmpfs', place], { stdio: 'ignore' })
+    } catch {
+      await rm(place, { recursive: true })
+      this.skip() // only root mounts
+    }
+    try {
+      const full = join(place, 'key.json')
+      await copyFile(key, full)
+      await writeFile(join(place, 'rest'), Buffer.alloc(2 ** 20)).catch(() => {})
+      expect(() => lockKeyFile(full, HOLDER)).to.throw(KeyFileError, /no room/)
+      await rm(join(place, 'rest'))
+      const lock = lockKeyFile(full, HOLDER)
+      expect(lock.path).to.equal(`${await realpath(full)}.lock`)
+      lock.release()
+    } finally {
+      execFileSync('umount', [place])
+      await rm(place, { recursive: true })
+    }
   })
 
   it('leaves a file of somebody else’s as it is', async () => {

@@ -194,6 +194,21 @@ describe('node: whose the staking key is', () => {
       expectSigning()
     })
 
+    it('goes on listening when the disk is full as it would begin to sign, and signs once there is room', async () => {
+      await guard.begin(START)
+      const { trustLog } = store
+      store.trustLog = () => {
+        throw new Error('database or disk is full')
+      }
+      guard.onSlot(UNTIL)
+      expectListening()
+      store.trustLog = trustLog
+      guard.onSlot(UNTIL + 1)
+      expect(happened.at(-1)).to.include({ event: 'speaking' })
+      expectSigning()
+      await own(submission(UNTIL + 1))
+    })
+
     it('signs when it has listened, and remembers which votes were of before', async () => {
       vote = { cycle: 7, recordDigest: digest(1) }
       await guard.begin(START)
