@@ -91,7 +91,11 @@ export function createSlots({ k2, log, nowMs = () => performance.now() }: SlotsI
       anchor = { slot, ms: at }
     }
     for (const listener of listeners) {
-      listener(slot, back)
+      try {
+        listener(slot, back)
+      } catch (err) {
+        log.error({ slot, reason: messageOf(err) }, 'what the node does in this slot failed')
+      }
     }
   }
 

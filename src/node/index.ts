@@ -560,9 +560,13 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     }
 
     function onCycle(cycle: number): void {
-      store.messages.prune(config.task, cycle - 2)
       proofs.beginCycle()
-      guard.forget(cycle - 2)
+      try {
+        store.messages.prune(config.task, cycle - 2)
+        guard.forget(cycle - 2)
+      } catch (err) {
+        log.error({ cycle, reason: messageOf(err) }, 'the node could not write to its database: see that there is room')
+      }
       events.emit('stats', { cycle, ...stats() })
       // the subscription may have missed the news
       k2.task(config.task).then(onTaskAccount, (err) => log.warn({ reason: messageOf(err) }, 'K2 did not tell how the task stands'))
@@ -910,7 +914,11 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         await proofs.stop()
         await libp2p.stop()
         await api?.stop()
-        store.messages.flush()
+        try {
+          store.messages.flush()
+        } catch (err) {
+          log.error({ reason: messageOf(err) }, 'what was heard last is not on the disk; other nodes have it')
+        }
         store.close()
         unlockKey()
         if (started) {

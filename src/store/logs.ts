@@ -80,7 +80,10 @@ export function messageLogIn(db: DatabaseSync): MessageLog {
       db.exec('COMMIT')
     } catch (err) {
       waiting = [...batch, ...waiting]
-      db.exec('ROLLBACK')
+      // on a full disk SQLite has rolled back by itself
+      if (db.isTransaction) {
+        db.exec('ROLLBACK')
+      }
       throw err
     }
   }

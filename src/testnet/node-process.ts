@@ -65,6 +65,8 @@ export function createNodeProcess({ name, dir, args, fault, onEvent, onExit }: N
       const started = spawn(process.execPath, [...entry, ...args, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] })
       child = started
       const log = createWriteStream(join(dir, 'node.log'), { flags: 'a' })
+      // a full disk costs the log, not the testnet
+      log.on('error', () => {})
       started.stderr!.on('data', (chunk: Buffer) => {
         log.write(chunk)
         tail = (tail + chunk.toString()).slice(-TAIL_BYTES)

@@ -78,6 +78,20 @@ describe('k2: slots', () => {
     expect(slots.now()).to.equal(9)
   })
 
+  it('go on for all others when one who listens fails, as on a full disk', async () => {
+    const { k2, say } = endpoint(7)
+    slots = createSlots({ k2, log: silent })
+    await slots.start()
+    const heard: number[] = []
+    slots.on(() => {
+      throw new Error('database or disk is full')
+    })
+    slots.on((slot) => heard.push(slot))
+    say(8)
+    say(9)
+    expect(heard).to.deep.equal([8, 9])
+  })
+
   it('measure their length, and take a jump for a jump', async () => {
     let ms = 0
     const { k2, say } = endpoint(0)
