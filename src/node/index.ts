@@ -62,6 +62,7 @@ import { slashFor } from './claims.ts'
 import { distributionOf } from './distribution.ts'
 import { createEffects } from './effects.ts'
 import { createKeyGuard } from './key-guard.ts'
+import { createPaced, type Paced } from './paced.ts'
 import { createRecords, type Records, recordCid } from './records.ts'
 import { checkRunnable } from './runnable.ts'
 import { type Kept, reopened, unsaid } from './say-again.ts'
@@ -166,7 +167,9 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     const self = signer.address
 
     // the chain: who has stake, what the task is, what slot it is
-    const k2 = createK2Client({ url: config.k2, programId: config.program, log })
+    const follower = { k2: () => k2, slots: () => slots, gossip: () => gossip, proofs: () => proofs }
+    const paced = await createPaced({ urls: config.k2, name: self, ...follower, log })
+    const k2 = createK2Client({ url: config.k2, programId: config.program, log, timeoutMs: paced?.graceMs })
     const genesisHash = await k2.genesisHash()
     const account = await k2.task(config.task)
     checkRunnable(account)
@@ -234,6 +237,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       verify: verifyEd25519,
       announcement: announcer.current,
       log,
+      ...(paced == null ? {} : { timeoutMs: paced.graceMs / 2 }),
       onOutcome: onHello
     })
     const discovery = createDiscovery({
@@ -257,7 +261,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     })
 
     // proofs and records: blocks on disk, served to whoever asks
-    const proofs = await createProofs(
+    const ownProofs = await createProofs(
       { libp2p, store: store.keyValue('pins') },
       {
         blocksDir: join(config.dataDir, 'blocks'),
@@ -267,6 +271,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         ...(parts.serve === false ? { mayServe: () => false } : {})
       }
     )
+    const proofs = paced?.proofs(ownProofs) ?? ownProofs
 
     // gossip and sync: one judge at the door, and the log of what it let in
     const pool = createPool()
@@ -320,7 +325,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       largestSlash: account.largestSlash,
       verify: verifyEd25519,
       distribution: (input) => distributionOf(versions.of(input.cycle)?.runner, input),
-      providers
+      providers,
+      ...(paced == null ? {} : { graceMs: paced.graceMs })
     })
     const records = parts.records?.(honestRecords) ?? honestRecords
 
@@ -377,6 +383,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       proposer: ({ stakes: { weights }, base, cycle, attempt }) =>
         proposerFor({ taskId: config.task, stakes: weights, beacon: base.beacon, cycle, attempt })
     })
+    const slotNow = paced?.asking(() => slots.now() ?? 0) ?? (() => slots.now() ?? 0)
     const publish =
       parts.publish?.(honestPublish, {
         keyPair,
@@ -393,7 +400,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
             peers.staked().flatMap(({ peerId, staker }) => (chosen(staker) ? [peerId] : []))
           )
         },
-        slot: () => slots.now() ?? 0,
+        slot: slotNow,
         slotMs: slots.slotMs,
         schedule: (cycle) => scheduleFor(timing, cycle),
         stakes: stakes.at
@@ -418,6 +425,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       providerOf: (staker) => hintOfStaker(staker),
       events,
       log,
+      ...(paced == null ? {} : { pace: paced.work, graceMs: paced.graceMs }),
       stopping: stopping.signal
     })
 
@@ -746,7 +754,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         folder: taskFolder(cid),
         store: store.keyValue(`task/${config.task}`, sizes.taskStore),
         proofs: createTaskProofs(proofs, { keep: () => ({ task: config.task, cycle: workingCycle }) }),
-        k2: pacedBySlots(createK2Reader(k2.connection), slots.now),
+        k2: pacedBySlots(createK2Reader(k2.connection, { timeoutMs: paced?.graceMs }), slots.now, paced?.asking),
+        ...(paced == null ? {} : { startTimeoutMs: paced.graceMs }),
         allowNetwork: config.allowNetwork,
         maxMemoryMb: config.taskMemoryMiB,
         log: ({ source, text }) => log.info({ source, text }, 'task')
@@ -890,6 +899,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         await outbox.resume(openVotes(slots.now() ?? 0))
         followTask(account)
         slots.on(onSlot)
+        paced?.start()
         if (finalizedCycle >= 0 && account.finalized != null) {
           // the ledger so far, for the records to come
           records.ensure(recordCid(account.finalized.recordDigest)).catch(() => {})
@@ -897,6 +907,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       },
       async stop() {
         stopping.abort()
+        paced?.stop()
         await slots.stop()
         k2.close()
         await versions.stop()
@@ -930,12 +941,12 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 }
 
 /** A task that waits for a slot asks again and again: K2 is asked once for each slot that we hear of. */
-function pacedBySlots(reader: TaskK2Reader, now: () => number | undefined): TaskK2Reader {
+function pacedBySlots(reader: TaskK2Reader, now: () => number | undefined, asking: Paced['asking'] = (ask) => ask): TaskK2Reader {
   let heard: number | undefined
   let answer: Promise<number> | undefined
   return {
     ...reader,
-    slot(options) {
+    slot: asking((options) => {
       if (answer == null || heard == null || heard !== now()) {
         heard = now()
         answer = reader.slot(options)
@@ -944,7 +955,7 @@ function pacedBySlots(reader: TaskK2Reader, now: () => number | undefined): Task
         })
       }
       return answer
-    }
+    })
   }
 }
 
