@@ -218,6 +218,8 @@ async function run(
     port: init.port ?? 0,
     genesis: { programs: [{ programId: PROGRAM_ID, bytes: await readFile(init.settlementProgram) }], funded }
   })
+  // until there are rounds, a slot that takes long only makes the start take long
+  k2.waitForFollowers(false)
   await k2.start()
   cleanup.push(() => k2.stop())
   const client = createK2Client({ url: k2.url })
@@ -360,6 +362,7 @@ async function run(
     isReady = true
     tell('ready', { nodes: init.nodes }, `all ${init.nodes} nodes have found each other`)
     traffic.follow(k2)
+    k2.waitForFollowers(true)
     if (k2.slot() < startingSlot - 1) {
       k2.warpTo(startingSlot - 1)
     }

@@ -262,6 +262,11 @@ export class LocalK2 {
     this.#ticker.release()
   }
 
+  /** With the pace `auto` slots wait for their followers, but for while they are told not to. */
+  waitForFollowers(on: boolean): void {
+    this.#pacer?.wait(on)
+  }
+
   /** How long slots were; undefined where they wait for nobody. */
   pace(): PaceFacts | undefined {
     return this.#pacer?.facts()

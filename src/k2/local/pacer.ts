@@ -79,6 +79,7 @@ export class Pacer {
   #longestMs = 0
   #running = false
   #held = false
+  #waiting = true
   #slot = 0
   #turn = 0
   #beganMs = 0
@@ -110,6 +111,17 @@ export class Pacer {
   release(): void {
     this.#held = false
     this.#begin()
+  }
+
+  /** Whether slots wait for their followers, as they do from the start; what slots came to is counted from when they do. */
+  wait(on: boolean): void {
+    if (on && !this.#waiting) {
+      this.#lengthsMs.length = 0
+      this.#longestMs = 0
+      this.#heldMs.clear()
+    }
+    this.#waiting = on
+    this.#look()
   }
 
   /** The chain has leapt: another slot is in progress, and begins now. */
@@ -198,7 +210,7 @@ export class Pacer {
   }
 
   #late(): Follower[] {
-    return [...this.#followers].filter(({ waited, answered }) => waited && answered < this.#turn)
+    return this.#waiting ? [...this.#followers].filter(({ waited, answered }) => waited && answered < this.#turn) : []
   }
 
   /** Ends the slot, or puts the next question, when it is time to. */
@@ -233,7 +245,7 @@ export class Pacer {
     if (leftMs > 0) {
       return leftMs
     }
-    const waited = [...this.#followers].filter((follower) => follower.waited)
+    const waited = [...this.#followers].filter((follower) => this.#waiting && follower.waited)
     if (this.#turn < MAX_TURNS && !waited.every(({ still }) => still)) {
       this.#askAll()
       return 'again'
