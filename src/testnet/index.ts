@@ -22,7 +22,15 @@ import { cycleAt, type Timing, windowOf, within } from '../clock/index.ts'
 import { ROE_PER_KOII, roeToKoii } from '../config/index.ts'
 import { generateKeyPair, type KeyPair, writeKeyFile } from '../identity/index.ts'
 import { createK2Client, type K2Client, messageOf, signerOf } from '../k2/index.ts'
-import { createLocalK2, createTraffic, type LocalK2, type LocalTransaction, type Pace, type PaceFacts } from '../k2/local/index.ts'
+import {
+  createLocalK2,
+  createTraffic,
+  type LocalK2,
+  type LocalTransaction,
+  type Pace,
+  type PaceFacts,
+  type PassedOver
+} from '../k2/local/index.ts'
 import {
   createTask,
   createTaskAccount,
@@ -241,6 +249,7 @@ async function run(
       }
     }
   })
+  k2.events.on('passedOver', onPassedOver)
   const faucetBefore = await client.balance(k2.faucetAddress)
 
   // -- the task
@@ -524,6 +533,16 @@ async function run(
         member.crashed ??= `unhandled: ${event.reason}`
         break
     }
+  }
+
+  /** It hangs, as far as can be told from outside: what it misses meanwhile is not the others' doing, nor the machine's. */
+  function onPassedOver({ follower, waitedMs }: PassedOver): void {
+    const member = members.find(({ pair }) => pair.address === follower)
+    if (member != null) {
+      member.interrupted = true
+    }
+    const text = `${nameOf(follower)} has not said for ${Math.round(waitedMs / 1000)} s that it is done with a slot: slots no longer wait for it`
+    tell('passed-over', { node: follower, name: nameOf(follower), waitedMs }, text)
   }
 
   function onNodeExit(member: Member, { signal: by, reason }: { signal: string | null; reason: string }): void {

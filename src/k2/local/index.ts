@@ -38,7 +38,7 @@ export {
 export type { Genesis, GenesisProgram } from './genesis.ts'
 export type { LocalK2, LocalK2Events, LocalK2Init, LocalTransaction } from './local-k2.ts'
 export type { LocalK2Log } from './log.ts'
-export type { Pace, PaceFacts } from './pacer.ts'
+export type { Pace, PaceFacts, PassedOver } from './pacer.ts'
 export type { LocalK2Clock } from './slot-ticker.ts'
 export { createTraffic, type LocalTarget, type PlannedTransfer, type Traffic, type TrafficTarget } from './traffic.ts'
 export type { TransactionError } from './transaction-error.ts'

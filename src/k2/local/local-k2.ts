@@ -8,7 +8,7 @@ import { type Genesis, openChain } from './genesis.ts'
 import { History, MIN_KEEP_BLOCKS, type TransactionRecord } from './history.ts'
 import { Ledger, type Submission } from './ledger.ts'
 import { type LocalK2Log, silentLog } from './log.ts'
-import { type Pace, type PaceFacts, Pacer } from './pacer.ts'
+import { type Pace, type PaceFacts, Pacer, type PassedOver } from './pacer.ts'
 import { PriorityFees } from './priority-fees.ts'
 import type { RpcContext } from './rpc/context.ts'
 import { checkParams, methodNotFound } from './rpc/dispatch.ts'
@@ -64,6 +64,8 @@ export interface LocalK2Events {
   transaction: [transaction: LocalTransaction]
   /** A slot began. */
   slot: [slot: number]
+  /** Somebody who follows the slots does not say that it is done with one, and they no longer wait for it. */
+  passedOver: [passed: PassedOver]
 }
 
 /** A chain of one validator in this process: the Solana VM, with slots, blocks, a history, and the JSON-RPC of a Solana node. */
@@ -133,7 +135,10 @@ export class LocalK2 {
     // time: one call per slot
     const slotMs = init.slotMs ?? 400
     const tick = () => this.#tick()
-    this.#pacer = init.pace === 'auto' ? new Pacer({ clock, slotMs, slot: () => this.slot(), tick, log: this.#log }) : undefined
+    this.#pacer =
+      init.pace === 'auto'
+        ? new Pacer({ clock, slotMs, slot: () => this.slot(), tick, onPassedOver: (passed) => this.#onPassedOver(passed) })
+        : undefined
     this.#ticker = this.#pacer ?? new SlotTicker({ clock, slotMs, tick })
     // who wants to be told
     this.#subscriptions = new Subscriptions(this.#ledger, () => clock.nowMs())
@@ -355,6 +360,11 @@ export class LocalK2 {
         feePayer: keys[0]!
       })
     }
+  }
+
+  #onPassedOver(passed: PassedOver): void {
+    this.#log.warn(passed, 'a node does not say that it is done with the slot: slots no longer wait for it, until it says so again')
+    this.#emit('passedOver', passed)
   }
 
   #emit<E extends keyof LocalK2Events>(event: E, ...args: LocalK2Events[E]): void {

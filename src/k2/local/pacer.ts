@@ -1,4 +1,3 @@
-import type { LocalK2Log } from './log.ts'
 import type { LocalK2Clock } from './slot-ticker.ts'
 
 /** How the slots of a local K2 end: `strict` after so many milliseconds, `auto` once its followers have done what is due as well. */
@@ -28,6 +27,13 @@ export interface PaceFacts {
   waitedFor: { name: string; ms: number } | null
 }
 
+/** Nobody waits for it any longer, until it speaks again. */
+export interface PassedOver {
+  follower: string
+  slot: number
+  waitedMs: number
+}
+
 export interface PacerInit {
   clock: LocalK2Clock
   /** A slot takes at least this. */
@@ -36,7 +42,7 @@ export interface PacerInit {
   slot: () => number
   /** Ends it. */
   tick: () => void
-  log: LocalK2Log
+  onPassedOver: (passed: PassedOver) => void
   silenceMs?: number
   longestMs?: number
 }
@@ -289,10 +295,7 @@ export class Pacer {
     follower.waited = false
     const waitedMs = Math.round(nowMs - this.#askedMs)
     this.#count(follower, waitedMs)
-    this.#init.log.warn(
-      { slot: this.#slot, follower: follower.name, waitedMs },
-      'a node does not say that it is done with the slot: slots no longer wait for it, until it says so again'
-    )
+    this.#init.onPassedOver({ follower: follower.name, slot: this.#slot, waitedMs })
     return true
   }
 }
