@@ -15,6 +15,8 @@
  * const task = await k2.task(taskId)
  * ```
  */
+
+export type { Doubt } from './accounts.ts'
 export {
   createVoteBatcher,
   type HeardVote,
@@ -32,6 +34,7 @@ export {
   K2ArgumentError,
   K2BehindError,
   K2ContradictionError,
+  K2DoubtError,
   K2LacksBlockError,
   K2NotYetError,
   K2TransactionError,

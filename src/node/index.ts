@@ -166,7 +166,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     const self = signer.address
 
     // the chain: who has stake, what the task is, what slot it is
-    const k2 = createK2Client({ url: config.k2, programId: config.program, log })
+    const k2 = createK2Client({ url: config.k2, programId: config.program, log, onDoubt: (doubt) => events.emit('k2-doubt', { ...doubt }) })
     const genesisHash = await k2.genesisHash()
     const account = await k2.task(config.task)
     checkRunnable(account)
@@ -869,6 +869,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
           await sayAgain(slots.now() ?? 0)
         }
         stakes.onRefresh(onStakes)
+        stakes.onCorrected((cycle, set) => effects.handle({ type: 'stakes', cycle, stakes: set }))
         await announce(true)
         events.emit('listening', {
           peerId: libp2p.peerId.toString(),
