@@ -41,8 +41,9 @@ export {
   K2UnreachableError,
   messageOf
 } from './errors.ts'
+export { createOutage, type EndpointHearing, type Outage } from './outage.ts'
 export { createOutbox, decodeVote, type FinalVote, type Outbox, type OutboxCounters, type OutboxInit } from './outbox.ts'
-export { createSlots, type Slots } from './slots.ts'
+export { createSlots, type Hearing, type Slots } from './slots.ts'
 export { createStakeView, type StakeView, stakeSetOf } from './stake-view.ts'
 export { type Sent, signerOf, type TransactionSigner } from './transactions.ts'
 export { rankOf } from './turns.ts'

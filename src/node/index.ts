@@ -36,7 +36,16 @@ import {
   verifyEd25519,
   writeKeyFile
 } from '../identity/index.ts'
-import { createK2Client, createOutbox, createSlots, createStakeView, createVoteBatcher, type FinalVote, messageOf } from '../k2/index.ts'
+import {
+  createK2Client,
+  createOutage,
+  createOutbox,
+  createSlots,
+  createStakeView,
+  createVoteBatcher,
+  type FinalVote,
+  messageOf
+} from '../k2/index.ts'
 import { bundleOf, type StakeAccount, type TaskAccount, voteMessage } from '../k2/settlement/index.ts'
 import {
   createAnnouncer,
@@ -177,7 +186,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       submissionWindow: account.submissionWindow,
       auditWindow: account.auditWindow
     }
-    const slots = createSlots({ k2, log })
+    const slots = createSlots({ k2, log, onTick: () => outage.tick() })
+    const outage = createOutage({ slots, log, emit: (event, detail) => events.emit(event, detail) })
     const stakes = createStakeView({ k2, task: config.task, timing, slot: slots.now, log })
     const events = createEvents({ slot: slots.now, node: self })
     events.on(({ event, cycle, reason }) => {
@@ -816,7 +826,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         multiaddrs: libp2p.getMultiaddrs().map(String),
         task: config.task,
         taskName: account.name,
-        k2: k2.endpoints(),
+        k2: k2.endpoints().map((endpoint) => ({ ...endpoint, ...outage.of(endpoint.name) })),
         slot,
         cycle: slot == null ? null : cycleAt(timing, slot),
         staked: stakes.isStaked(self) ?? null,
@@ -837,6 +847,10 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     function healthy(): { ok: boolean; reason: string } {
       if (slots.now() == null) {
         return { ok: false, reason: 'K2 has not answered' }
+      }
+      const away = outage.reason()
+      if (away != null) {
+        return { ok: false, reason: away }
       }
       if (stakes.isStaked(self) !== true) {
         return { ok: false, reason: 'no stake in the task' }
