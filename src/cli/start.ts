@@ -225,6 +225,14 @@ function sentence(event: string, d: Record<string, unknown>): string | null {
       return String(d.reason)
     case 'task-failed':
       return `the task cannot run: ${d.reason}`
+    case 'k2-away':
+      return `${d.reason}: the node asks on, and work and votes wait for it`
+    case 'k2-back':
+      return `K2 answers again, after ${d.seconds} s`
+    case 'k2-doubt':
+      return d.reason == null
+        ? `the list of ${d.list} of ${d.endpoint} can be believed again`
+        : `the list of ${d.list} of ${d.endpoint} is not believed, and is asked for again: ${d.reason}`
     case 'waiting':
       return `waiting for a peer that has the ${d.for}`
     case 'silent':

@@ -36,7 +36,16 @@ import {
   verifyEd25519,
   writeKeyFile
 } from '../identity/index.ts'
-import { createK2Client, createOutbox, createSlots, createStakeView, createVoteBatcher, type FinalVote, messageOf } from '../k2/index.ts'
+import {
+  createK2Client,
+  createOutage,
+  createOutbox,
+  createSlots,
+  createStakeView,
+  createVoteBatcher,
+  type FinalVote,
+  messageOf
+} from '../k2/index.ts'
 import { bundleOf, type StakeAccount, type TaskAccount, voteMessage } from '../k2/settlement/index.ts'
 import {
   createAnnouncer,
@@ -172,7 +181,13 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     // the chain: who has stake, what the task is, what slot it is
     const follower = { k2: () => k2, slots: () => slots, gossip: () => gossip, proofs: () => proofs }
     const paced = await createPaced({ urls: config.k2, name: self, ...follower, log })
-    const k2 = createK2Client({ url: config.k2, programId: config.program, log, timeoutMs: paced?.graceMs })
+    const k2 = createK2Client({
+      url: config.k2,
+      programId: config.program,
+      log,
+      timeoutMs: paced?.graceMs,
+      onDoubt: (doubt) => events.emit('k2-doubt', { ...doubt })
+    })
     const genesisHash = await k2.genesisHash()
     const account = await k2.task(config.task)
     checkRunnable(account)
@@ -183,7 +198,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       submissionWindow: account.submissionWindow,
       auditWindow: account.auditWindow
     }
-    const slots = createSlots({ k2, log })
+    const slots = createSlots({ k2, log, onTick: () => outage.tick() })
+    const outage = createOutage({ slots, log, emit: (event, detail) => events.emit(event, detail) })
     const stakes = createStakeView({ k2, task: config.task, timing, slot: slots.now, log })
     const events = createEvents({ slot: slots.now, node: self })
     events.on(({ event, cycle, reason }) => {
@@ -838,7 +854,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         listens: addresses.listens().map(String),
         task: config.task,
         taskName: account.name,
-        k2: k2.endpoints(),
+        k2: k2.endpoints().map((endpoint) => ({ ...endpoint, ...outage.of(endpoint.name) })),
         slot,
         cycle: slot == null ? null : cycleAt(timing, slot),
         staked: stakes.isStaked(self) ?? null,
@@ -861,6 +877,10 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     function healthy(): { ok: boolean; reason: string } {
       if (slots.now() == null) {
         return { ok: false, reason: 'K2 has not answered' }
+      }
+      const away = outage.reason()
+      if (away != null) {
+        return { ok: false, reason: away }
       }
       if (stakes.isStaked(self) !== true) {
         return { ok: false, reason: 'no stake in the task' }
@@ -900,6 +920,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
           await sayAgain(slots.now() ?? 0)
         }
         stakes.onRefresh(onStakes)
+        stakes.onCorrected((cycle, set) => effects.handle({ type: 'stakes', cycle, stakes: set }))
         await announce(true)
         events.emit('listening', {
           peerId: libp2p.peerId.toString(),
