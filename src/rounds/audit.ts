@@ -1,6 +1,7 @@
 import { sampleSubmissions } from '../audit/index.ts'
 import { AUDITS_PER_CYCLE, FINDINGS, findingOf, type Message } from '../wire/index.ts'
 import { type AuditState, type CycleState, heardBefore, staked, stakeIn, standing, submissionOf } from './cycle.ts'
+import { gotThrough, isOwnFault, tickProbe } from './own-fault.ts'
 import { clip } from './text.ts'
 import type { AuditPurpose, RoundsEffect, RoundsEvent, RoundsInit } from './types.ts'
 
@@ -54,7 +55,7 @@ export function tickAudit(init: RoundsInit, state: CycleState, slot: number): Ro
       }
     }
   }
-  return [...effects, ...accuse(state, slot), ...respond(init, state, slot), ...look(init, state, slot)]
+  return [...effects, ...tickProbe(state, slot), ...accuse(state, slot), ...respond(init, state, slot), ...look(init, state, slot)]
 }
 
 /** Our own submission is challenged: we say once that its proof can be had from us. */
@@ -138,7 +139,7 @@ export function onResponse(init: RoundsInit, state: CycleState, message: Message
   return lookAgain(state, id, slot)
 }
 
-export function onAudited(state: CycleState, event: Extract<RoundsEvent, { type: 'audited' }>): RoundsEffect[] {
+export function onAudited(state: CycleState, event: Extract<RoundsEvent, { type: 'audited' }>, slot: number): RoundsEffect[] {
   const { submission: id, finding } = event
   const reason = clip(event.reason)
   const audited = state.audits.get(id)
@@ -147,6 +148,7 @@ export function onAudited(state: CycleState, event: Extract<RoundsEvent, { type:
     return []
   }
   audited.running = false
+  audited.endedSlot = slot
   audited.result = { finding, reason }
   // what is bad is challenged as soon as it is known not to be our own fault: with the next step of the cycle
   return [
@@ -156,7 +158,7 @@ export function onAudited(state: CycleState, event: Extract<RoundsEvent, { type:
 
 /**
  * Challenges what is bad by our own draw, whoever else has: another's challenge may be one that the others do not heed. A proof that
- * did not come may be our own network's fault, so that is said when another look got through, or all are over.
+ * did not come may be our own network's fault, so that is said when another look got through, or all are over, and we are not cut off.
  */
 function accuse(state: CycleState, slot: number): RoundsEffect[] {
   if (slot >= state.schedule.challengeSlot) {
@@ -164,12 +166,15 @@ function accuse(state: CycleState, slot: number): RoundsEffect[] {
   }
   // of what we drew: what others challenge may keep us looking until it is too late to say anything
   const looks = [...state.audits].filter(([, { purpose }]) => purpose === 'sample')
-  const sure = gotThrough(state) || (looks.every(([, { running }]) => !running) && !isOwnFault(state))
-  return looks.flatMap(([id, { result }]) => {
+  const sure = gotThrough(state) || looks.every(([, { running }]) => !running)
+  return looks.flatMap(([id, look]) => {
+    const { result } = look
     const finding = result?.finding
-    const bad = finding === 'invalid' || (finding === 'unavailable' && sure)
     const subject = state.messages.get(id)?.message
-    if (!bad || subject == null || state.accused.has(id)) {
+    if (subject == null || state.accused.has(id) || (finding !== 'invalid' && finding !== 'unavailable')) {
+      return []
+    }
+    if (finding === 'unavailable' && (!sure || !look.confirmed || isOwnFault(state, look))) {
       return []
     }
     state.accused.add(id)
@@ -181,23 +186,6 @@ function accuse(state: CycleState, slot: number): RoundsEffect[] {
     }
     return [{ type: 'publish' as const, body: { cycle: state.cycle, slot, challenge } }]
   })
-}
-
-const gotThrough = (state: CycleState) =>
-  [...state.audits.values()].some(({ result }) => result?.finding === 'valid' || result?.finding === 'invalid')
-
-/**
- * When no proof came of any that we looked for, and their submitters hold more than a third of all stake, it is our own network that
- * fails, or our machine that is too slow: not all of them withhold it. However many hold less than that says nothing, as one staker may
- * be many small ones; but that we had no peer at some time since the auditors drew does.
- */
-export function isOwnFault(state: CycleState): boolean {
-  if (gotThrough(state)) {
-    return false
-  }
-  const subjects = new Set([...state.audits.keys()].flatMap((id) => state.messages.get(id)?.message.signer ?? []))
-  const stake = [...subjects].reduce((sum, subject) => sum + stakeIn(state, subject), 0n)
-  return state.alone || 3n * stake > (state.stakes?.total ?? 0n)
 }
 
 function lookAgain(state: CycleState, id: string, slot: number): RoundsEffect[] {
@@ -222,18 +210,21 @@ function audit(state: CycleState, id: string, slot: number, purpose: AuditPurpos
   const submission = state.messages.get(id)!.message
   const before = state.audits.get(id)
   const thorough = purpose === 'challenge'
+  // a sampled proof that has not come while there is time to challenge counts as unavailable; whatever is found must be known in the
+  // last slot in which it can be said
+  const [fetchBySlot, deadlineSlot] = purpose === 'sample' ? [challengeSlot - 1, finalSlot] : [lastFetchSlot(state), verdictsEndSlot - 1]
   const audited: AuditState = {
     running: true,
     since: slot,
+    untilSlot: fetchBySlot,
+    endedSlot: Number.POSITIVE_INFINITY,
+    confirmed: false,
     purpose: before?.purpose ?? purpose,
     again,
     thorough,
     result: before?.result ?? null
   }
   state.audits.set(id, audited)
-  // a sampled proof that has not come while there is time to challenge counts as unavailable; whatever is found must be known in the
-  // last slot in which it can be said
-  const [fetchBySlot, deadlineSlot] = purpose === 'sample' ? [challengeSlot - 1, finalSlot] : [lastFetchSlot(state), verdictsEndSlot - 1]
   return [{ type: 'audit', cycle: state.cycle, submission, purpose, fetchBySlot, deadlineSlot }]
 }
 

@@ -8,6 +8,12 @@ export interface AuditState {
   running: boolean
   /** The slot in which the look that runs, or the last one, began. */
   since: number
+  /** The slot by which its proof must be here. */
+  untilSlot: number
+  /** The slot in which it was over; infinity while it runs. */
+  endedSlot: number
+  /** Whether somebody was asked for a sign of life, or a slot began, since it found nothing: then all that ended with it has told. */
+  confirmed: boolean
   purpose: AuditPurpose
   /** Whether we have looked again, after a response or when all challenges were in. */
   again: boolean
@@ -50,6 +56,8 @@ export interface CycleState {
   draft: SubmissionDraft | null
   submitted: boolean
   audits: Map<string, AuditState>
+  /** Who was asked for a sign of life while proofs were missing, when each gave one last, and when we asked last. */
+  life: { asked: Set<string>; answered: Map<string, number>; probedSlot: number }
   sampled: boolean
   contests: Contest[]
   /** Ids of the submissions that somebody spoke against in time. */
@@ -103,6 +111,7 @@ export function newCycle(init: RoundsInit, cycle: number): CycleState {
     draft: null,
     submitted: false,
     audits: new Map(),
+    life: { asked: new Set(), answered: new Map(), probedSlot: Number.NEGATIVE_INFINITY },
     sampled: false,
     contests: [],
     contested: new Set(),

@@ -31,6 +31,7 @@ import { onChecked } from './checks.ts'
 import { type CycleState, convict, firstKey, newCycle } from './cycle.ts'
 import { onBuilt, tickDistribution } from './distribution.ts'
 import { onEquivocation, tickEvidence } from './evidence.ts'
+import { confirm, onProbed } from './own-fault.ts'
 import { onWorked, tickSubmission } from './submission.ts'
 import type { RoundsEffect, RoundsEvent, RoundsInit } from './types.ts'
 import { refutedIn, tickVerdicts } from './verdicts.ts'
@@ -76,6 +77,7 @@ export function createRounds(init: RoundsInit): Rounds {
         continue
       }
       listen(state, last, connected)
+      confirm(state)
       effects.push(...advance(state))
     }
     return effects
@@ -231,7 +233,10 @@ export function createRounds(init: RoundsInit): Rounds {
               effects.push(...onWorked(state, event))
               break
             case 'audited':
-              effects.push(...onAudited(state, event))
+              effects.push(...onAudited(state, event, slot))
+              break
+            case 'probed':
+              onProbed(state, event, slot)
               break
             case 'built':
               onBuilt(state, event, effects)

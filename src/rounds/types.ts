@@ -51,6 +51,8 @@ export type RoundsEvent =
   | { type: 'worked'; cycle: number; outcome: { ok: true; draft: SubmissionDraft } | { ok: false; reason: string } }
   /** `abstained`: the audit could not be done through our own fault; it says nothing about the submission. */
   | { type: 'audited'; cycle: number; submission: string; finding: Finding | 'abstained'; reason: string }
+  /** Signs of life: who was asked for one, and who has given it. May come in parts. */
+  | { type: 'probed'; cycle: number; asked: readonly string[]; answered: readonly string[] }
   | { type: 'built'; cycle: number; key: string; result: { ok: true; record: RecordFacts } | { ok: false; reason: string } }
   | { type: 'checked'; cycle: number; cid: string; result: CheckResult }
 
@@ -73,6 +75,8 @@ export type RoundsEffect =
   | { type: 'publish'; body: Body }
   /** The proof has until `fetchBySlot` to come, and the task's audit until `deadlineSlot` to judge it. */
   | { type: 'audit'; cycle: number; submission: Message; purpose: AuditPurpose; fetchBySlot: number; deadlineSlot: number }
+  /** Ask these stakers, whose proofs are missing, and all others that are connected for a sign of life. */
+  | { type: 'probe'; cycle: number; stakers: string[] }
   | { type: 'build'; cycle: number; key: string; messages: Message[]; stakes: StakeSet; base: Base }
   /** Fetch a record, from those who vouch for it or anybody, and recompute it. */
   | {

@@ -62,11 +62,14 @@ const approval = (record: RecordFacts, attempt = 0): Body => ({
 function machine({
   self = alice,
   stakes = STAKES,
-  turns = [bob, carol, alice]
+  turns = [bob, carol, alice],
+  alive = () => true
 }: {
   self?: KeyPair
   stakes?: StakeSet
   turns?: KeyPair[]
+  /** Who gives a sign of life when asked. */
+  alive?: (staker: string) => boolean
 } = {}) {
   const rounds: Rounds = createRounds({
     self: self.address,
@@ -81,6 +84,10 @@ function machine({
     for (const effect of effects) {
       if (effect.type === 'need-stakes') run(rounds.handle({ type: 'stakes', cycle: effect.cycle, stakes }))
       if (effect.type === 'need-base') run(rounds.handle({ type: 'base', cycle: effect.cycle, base: BASE }))
+      if (effect.type === 'probe') {
+        const others = [...stakes.weights.keys()].filter((staker) => staker !== self.address)
+        run(rounds.handle({ type: 'probed', cycle: effect.cycle, asked: others, answered: others.filter(alive) }))
+      }
     }
     return effects
   }
