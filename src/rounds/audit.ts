@@ -1,6 +1,7 @@
 import { sampleSubmissions } from '../audit/index.ts'
-import { AUDITS_PER_CYCLE, FINDINGS, findingOf, type Message } from '../wire/index.ts'
+import { AUDITS_PER_CYCLE, FINDINGS, type Finding, findingOf, type Message } from '../wire/index.ts'
 import { type AuditState, type CycleState, heardBefore, staked, stakeIn, standing, submissionOf } from './cycle.ts'
+import { triedInVain, tryAgain } from './not-yet.ts'
 import { gotThrough, isOwnFault, tickProbe } from './own-fault.ts'
 import { clip } from './text.ts'
 import type { AuditPurpose, RoundsEffect, RoundsEvent, RoundsInit } from './types.ts'
@@ -147,13 +148,50 @@ export function onAudited(state: CycleState, event: Extract<RoundsEvent, { type:
   if (audited == null || subject == null) {
     return []
   }
+  if (event.notYet === true && slot < audited.deadlineSlot) {
+    const isFirst = audited.retry == null
+    audited.retry = tryAgain(audited.retry, slot, reason)
+    return isFirst ? [{ type: 'note', cycle: state.cycle, note: { event: 'not-yet', what: 'audit', reason } }] : []
+  }
+  if (finding === 'unavailable' && audited.retry != null && audited.since > audited.untilSlot - state.schedule.deliverySlots) {
+    // that it could not look any sooner was our own fault
+    return ended(state, id, audited, 'abstained', triedInVain(audited.retry), slot)
+  }
+  return ended(state, id, audited, finding, reason, slot)
+}
+
+/** A look is over: what is bad is challenged as soon as it is known not to be our own fault, with the next step of the cycle. */
+function ended(
+  state: CycleState,
+  id: string,
+  audited: AuditState,
+  finding: Finding | 'abstained',
+  reason: string,
+  slot: number
+): RoundsEffect[] {
+  const subject = state.messages.get(id)?.message.signer ?? ''
   audited.running = false
   audited.endedSlot = slot
   audited.result = { finding, reason }
-  // what is bad is challenged as soon as it is known not to be our own fault: with the next step of the cycle
-  return [
-    { type: 'note', cycle: state.cycle, note: { event: 'audited', subject: subject.signer, finding, reason, purpose: audited.purpose } }
-  ]
+  return [{ type: 'note', cycle: state.cycle, note: { event: 'audited', subject, finding, reason, purpose: audited.purpose } }]
+}
+
+/** Looks that could not be made yet are made as soon as they can, and given up at the end of their time. */
+export function tickRetries(state: CycleState, slot: number): RoundsEffect[] {
+  return [...state.audits].flatMap(([id, audited]) => {
+    if (!audited.running || audited.retry == null || audited.retry.slot === Number.POSITIVE_INFINITY) {
+      return []
+    }
+    if (slot >= audited.deadlineSlot) {
+      return ended(state, id, audited, 'abstained', triedInVain(audited.retry), slot)
+    }
+    if (slot < audited.retry.slot) {
+      return []
+    }
+    audited.retry.slot = Number.POSITIVE_INFINITY
+    audited.since = slot
+    return lookEffect(state, id, audited)
+  })
 }
 
 /**
@@ -207,7 +245,6 @@ function lookAgain(state: CycleState, id: string, slot: number): RoundsEffect[] 
 
 function audit(state: CycleState, id: string, slot: number, purpose: AuditPurpose, again = false): RoundsEffect[] {
   const { challengeSlot, finalSlot, verdictsEndSlot } = state.schedule
-  const submission = state.messages.get(id)!.message
   const before = state.audits.get(id)
   const thorough = purpose === 'challenge'
   // a sampled proof that has not come while there is time to challenge counts as unavailable; whatever is found must be known in the
@@ -222,10 +259,18 @@ function audit(state: CycleState, id: string, slot: number, purpose: AuditPurpos
     purpose: before?.purpose ?? purpose,
     again,
     thorough,
-    result: before?.result ?? null
+    result: before?.result ?? null,
+    deadlineSlot,
+    retry: null
   }
   state.audits.set(id, audited)
-  return [{ type: 'audit', cycle: state.cycle, submission, purpose, fetchBySlot, deadlineSlot }]
+  return lookEffect(state, id, audited)
+}
+
+function lookEffect(state: CycleState, id: string, { thorough, untilSlot, deadlineSlot }: AuditState): RoundsEffect[] {
+  const submission = state.messages.get(id)!.message
+  const purpose = thorough ? 'challenge' : 'sample'
+  return [{ type: 'audit', cycle: state.cycle, submission, purpose, fetchBySlot: untilSlot, deadlineSlot }]
 }
 
 /** When a look must have its proof, so that what it finds can be said in the last slot for that. */

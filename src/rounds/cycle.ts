@@ -1,5 +1,6 @@
 import { type CycleSchedule, scheduleFor } from '../clock/index.ts'
 import { type Finding, KINDS, type Message, offenceOf, onceKey } from '../wire/index.ts'
+import type { Retry } from './not-yet.ts'
 import type { Quorums } from './quorums.ts'
 import { createQuorums } from './quorums.ts'
 import type { AuditPurpose, Base, RecordFacts, RoundsInit, StakeSet, SubmissionDraft } from './types.ts'
@@ -20,6 +21,10 @@ export interface AuditState {
   /** Whether this look goes on until *unavailable* is final. */
   thorough: boolean
   result: { finding: Finding | 'abstained'; reason: string } | null
+  /** The last slot in which something may be found. */
+  deadlineSlot: number
+  /** Set when the look could not be made yet. */
+  retry: Retry | null
 }
 
 /** A challenge that asks us to look: the how-manieth of its signer it is. */
@@ -30,9 +35,10 @@ export interface Contest {
 }
 
 export type Check =
-  | { state: 'checking' }
+  | { state: 'checking'; retry?: Retry }
   | { state: 'right' | 'incomplete'; record: RecordFacts; reason?: string | undefined }
   | { state: 'wrong' | 'unreadable'; reason: string }
+  | { state: 'waiting'; retry: Retry }
 
 /** Everything that a node knows of one cycle. */
 export interface CycleState {
@@ -53,6 +59,8 @@ export interface CycleState {
   /** Whether no staked peer was connected at some time since the auditors drew: then a proof that does not come is our own affair. */
   alone: boolean
   work: 'idle' | 'running' | 'done' | 'failed'
+  /** Set when the work could not be done yet. */
+  workRetry: Retry | null
   draft: SubmissionDraft | null
   submitted: boolean
   audits: Map<string, AuditState>
@@ -73,7 +81,8 @@ export interface CycleState {
   version: number
   /** Own record, and the version that it was built from. */
   build:
-    | { key: string; state: 'building' }
+    | { key: string; state: 'building'; retry?: Retry }
+    | { key: string; state: 'waiting'; retry: Retry }
     | { key: string; state: 'built'; record: RecordFacts }
     | { key: string; state: 'failed'; reason: string }
     | null
@@ -108,6 +117,7 @@ export function newCycle(init: RoundsInit, cycle: number): CycleState {
     deaf: false,
     alone: false,
     work: 'idle',
+    workRetry: null,
     draft: null,
     submitted: false,
     audits: new Map(),
