@@ -21,6 +21,7 @@
 import { randomInt } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { peerIdFromString } from '@libp2p/peer-id'
 import bs58 from 'bs58'
 import type { CID } from 'multiformats/cid'
 import { type CycleSchedule, cycleAt, liveCycles, scheduleFor, type Timing, windowOf } from '../clock/index.ts'
@@ -74,6 +75,7 @@ import { slashFor } from './claims.ts'
 import { distributionOf } from './distribution.ts'
 import { createEffects } from './effects.ts'
 import { createKeyGuard } from './key-guard.ts'
+import { createLifeSigns } from './life-signs.ts'
 import { createPaced, type Paced } from './paced.ts'
 import { createRecords, type Records, recordCid } from './records.ts'
 import { checkRunnable } from './runnable.ts'
@@ -435,6 +437,10 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       }) ?? honestPublish
     const cast = parts.vote?.(outbox.cast) ?? outbox.cast
     const stopping = new AbortController()
+    const lifeSigns = createLifeSigns({
+      staked: peers.staked,
+      ping: (peerId, signal) => libp2p.services.ping.ping(peerIdFromString(peerId), { signal })
+    })
     const effects = createEffects({
       rounds,
       timing,
@@ -449,6 +455,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       publish,
       taskAccount: (minSlot) => k2.task(config.task, minSlot),
       blockhashAt: async (slot) => bs58.decode((await k2.blockAtOrAfter(slot)).blockhash),
+      lifeSigns,
       providers,
       providerOf: (staker) => hintOfStaker(staker),
       events,
@@ -956,6 +963,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       async stop() {
         stopping.abort()
         paced?.stop()
+        lifeSigns.stop()
         await slots.stop()
         k2.close()
         await versions.stop()
