@@ -97,9 +97,21 @@ export function usableAddresses(bytes: Uint8Array[], rules: AddressRules): Multi
   return usable
 }
 
-/** Whether the host is written as an IP address that is not public, or as a name that is none. A name may yet resolve to anything. */
-export function isLocal(address: Multiaddr): boolean {
-  return judgeAddress(address, { local: false }) === 'private'
+export interface DialLimits {
+  /** Whether loopback and private ranges may be dialled. */
+  local: boolean
+  /** Addresses that the operator named: these may be private, and their names are the operator's own. */
+  allowed: readonly Multiaddr[]
+}
+
+/** Whether nothing may open a connection to the address, whoever wants to. Says nothing of what its name resolves to. */
+export function isForbidden(address: Multiaddr, { local, allowed }: DialLimits): boolean {
+  return !local && judgeAddress(address, { local }) != null && !isNamed(address, allowed)
+}
+
+export function isNamed(address: Multiaddr, allowed: readonly Multiaddr[]): boolean {
+  const bare = withoutPeer(address)
+  return allowed.some((one) => withoutPeer(one).equals(bare))
 }
 
 export function withoutPeer(address: Multiaddr): Multiaddr {

@@ -1,15 +1,15 @@
 import { type GossipSub, gossipsub, StrictNoSign } from '@libp2p/gossipsub'
 import { type Identify, identify } from '@libp2p/identify'
 import type { PrivateKey } from '@libp2p/interface'
-import { type KadDHT, kadDHT, passthroughMapper, removePrivateAddressesMapper } from '@libp2p/kad-dht'
+import { type KadDHT, kadDHT } from '@libp2p/kad-dht'
 import { type Ping, ping } from '@libp2p/ping'
-import { tcp } from '@libp2p/tcp'
-import { webSockets } from '@libp2p/websockets'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Datastore } from 'interface-datastore'
 import type { Libp2pOptions } from 'libp2p'
 import type { Network } from '../wire/index.ts'
+import { isForbidden } from './addresses.ts'
 import { admitOnly } from './admission.ts'
+import { type DialRules, guardedTcp, guardedWebSockets, type Resolve } from './dial-guard.ts'
 import {
   CONNECTION_LIMITS,
   type ConnectionLimits,
@@ -51,6 +51,8 @@ export interface Libp2pConfigInit {
   local?: boolean
   /** Addresses that may be dialled although they are private: what the operator named. */
   allowed?: Multiaddr[]
+  /** How strangers' names become addresses; what is not public of these is not dialled. */
+  resolve?: Resolve
   limits?: Partial<ConnectionLimits>
   /** `auto`: a DHT server once the node is publicly reachable. */
   dht?: 'auto' | 'server' | 'client'
@@ -87,6 +89,7 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
   const topic = topicOf(network)
   const ids = createMessageIds()
   const slots = createSlots({ peers, limits, local, allowed: init.allowed ?? [] })
+  const rules: DialRules = { local, allowed: init.allowed ?? [], ...(init.resolve == null ? {} : { resolve: init.resolve }) }
 
   const pubsub = gossipsub({
     globalSignaturePolicy: StrictNoSign,
@@ -127,7 +130,7 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
     nodeInfo: { name: 'koii-mesh', userAgent: 'koii-mesh' },
     addresses: { listen: init.listen, ...(init.announce == null || init.announce.length === 0 ? {} : { announce: init.announce }) },
     ...(init.datastore == null ? {} : { datastore: init.datastore }),
-    transports: [tcp(), webSockets()],
+    transports: [guardedTcp(rules), guardedWebSockets(rules)],
     connectionEncrypters: [leanNoise()],
     streamMuxers: [leanYamux()],
     connectionGater: slots.gater,
@@ -137,7 +140,9 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
       maxIncomingPendingConnections: limits.pendingInbound,
       inboundUpgradeTimeout: 5_000,
       maxPeerAddrsToDial: 8,
-      maxParallelDials: 16
+      maxParallelDials: 16,
+      // /dnsaddr/ is not spoken here: resolving it would ask for names of a stranger's choice
+      resolvers: {}
     },
     services: {
       identify: identify({ maxMessageSize: 8 * 1024 }),
@@ -147,7 +152,7 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
         logPrefix: 'koii-mesh:kad',
         datastorePrefix: '/koii-mesh-kad',
         metricsPrefix: 'koii_mesh_kad',
-        peerInfoMapper: local ? passthroughMapper : removePrivateAddressesMapper,
+        peerInfoMapper: (peer) => ({ ...peer, multiaddrs: peer.multiaddrs.filter((one) => !isForbidden(one, rules)) }),
         ...(dhtMode === 'auto' ? {} : { clientMode: dhtMode === 'client' })
       }),
       // only staked peers exist for gossip: see admission.ts
