@@ -8,6 +8,7 @@ import { type AddressRules, judgeAddress, parseAddress, usableAddresses, without
 import { type Candidate, nextBatch, peerOf, type Source } from './candidates.ts'
 import { PeerNotFoundError } from './errors.ts'
 import type { Hello } from './hello.ts'
+import { DIAL_TIMEOUT_MS } from './limits.ts'
 import type { Peers } from './peers.ts'
 import { type Log, silentLog, type Timer, wallTimer } from './seams.ts'
 import { rendezvousKey, stakerKey } from './topic.ts'
@@ -60,7 +61,6 @@ export interface Discovery {
 }
 
 const MIN_PEERS = 8
-const DIAL_TIMEOUT_MS = 5_000
 const DHT_TIMEOUT_MS = 10_000
 /** Between rounds: hasty while alone, unhurried while short of peers, slow when all is well. */
 const ALONE_MS = 1_000

@@ -9,14 +9,18 @@ import type { Libp2pOptions } from 'libp2p'
 import type { Network } from '../wire/index.ts'
 import { isForbidden } from './addresses.ts'
 import { admitOnly } from './admission.ts'
+import { dialAbreast } from './dial-abreast.ts'
 import { type DialRules, guardedTcp, guardedWebSockets, type Resolve } from './dial-guard.ts'
 import {
+  ADDRESS_DIAL_TIMEOUT_MS,
   CONNECTION_LIMITS,
   type ConnectionLimits,
+  DIAL_TIMEOUT_MS,
   GOSSIP_BUFFER_BYTES,
   GOSSIP_DECODE_LIMITS,
   GOSSIP_FRAME_BYTES,
-  LOCAL_CONNECTION_LIMITS
+  LOCAL_CONNECTION_LIMITS,
+  MAX_ADDRESSES_PER_DIAL
 } from './limits.ts'
 import { createMessageIds, type Traffic } from './message-ids.ts'
 import type { Peers } from './peers.ts'
@@ -139,8 +143,13 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
       inboundConnectionThreshold: limits.inboundPerSecond,
       maxIncomingPendingConnections: limits.pendingInbound,
       inboundUpgradeTimeout: 5_000,
-      maxPeerAddrsToDial: 8,
-      maxParallelDials: 16,
+      maxPeerAddrsToDial: MAX_ADDRESSES_PER_DIAL,
+      // a peer whose addresses all swallow packets holds a place for as long as one dial takes
+      maxParallelDials: 64,
+      dialTimeout: DIAL_TIMEOUT_MS,
+      addressDialTimeout: ADDRESS_DIAL_TIMEOUT_MS,
+      // in the order that was asked for: who asks knows which is the best
+      addressSorter: (a, b) => (a.isCertified === b.isCertified ? 0 : a.isCertified ? -1 : 1),
       // /dnsaddr/ is not spoken here: resolving it would ask for names of a stranger's choice
       resolvers: {}
     },
@@ -156,8 +165,9 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
         ...(dhtMode === 'auto' ? {} : { clientMode: dhtMode === 'client' })
       }),
       // only staked peers exist for gossip: see admission.ts
-      pubsub: (components) =>
-        pubsub({
+      pubsub: (components) => {
+        dialAbreast(components, timer)
+        return pubsub({
           privateKey: components.privateKey,
           peerId: components.peerId,
           peerStore: components.peerStore,
@@ -165,6 +175,7 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
           connectionManager: components.connectionManager,
           logger: components.logger
         })
+      }
     }
   }
   return { options, slots, traffic: ids.traffic }
