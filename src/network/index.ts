@@ -15,7 +15,7 @@
  * discovery.start()
  * ```
  */
-export { type AddressFault, type AddressRules, judgeAddress, parseAddress, usableAddresses } from './addresses.ts'
+export { type AddressFault, type AddressRules, isPublicIp, judgeAddress, parseAddress, usableAddresses } from './addresses.ts'
 export { type Announcer, type AnnouncerInit, createAnnouncer } from './announcer.ts'
 export { createDiscovery, type Discovery, type DiscoveryEvent, type DiscoveryInit, type Source } from './discovery.ts'
 export { HostError, NodeKeyError, PeerNotFoundError, StreamLimitError } from './errors.ts'

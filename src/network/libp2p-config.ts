@@ -1,22 +1,26 @@
 import { type GossipSub, gossipsub, StrictNoSign } from '@libp2p/gossipsub'
 import { type Identify, identify } from '@libp2p/identify'
 import type { PrivateKey } from '@libp2p/interface'
-import { type KadDHT, kadDHT, passthroughMapper, removePrivateAddressesMapper } from '@libp2p/kad-dht'
+import { type KadDHT, kadDHT } from '@libp2p/kad-dht'
 import { type Ping, ping } from '@libp2p/ping'
-import { tcp } from '@libp2p/tcp'
-import { webSockets } from '@libp2p/websockets'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Datastore } from 'interface-datastore'
 import type { Libp2pOptions } from 'libp2p'
 import type { Network } from '../wire/index.ts'
+import { isForbidden } from './addresses.ts'
 import { admitOnly } from './admission.ts'
+import { dialAbreast } from './dial-abreast.ts'
+import { type DialRules, guardedTcp, guardedWebSockets, type Resolve } from './dial-guard.ts'
 import {
+  ADDRESS_DIAL_TIMEOUT_MS,
   CONNECTION_LIMITS,
   type ConnectionLimits,
+  DIAL_TIMEOUT_MS,
   GOSSIP_BUFFER_BYTES,
   GOSSIP_DECODE_LIMITS,
   GOSSIP_FRAME_BYTES,
-  LOCAL_CONNECTION_LIMITS
+  LOCAL_CONNECTION_LIMITS,
+  MAX_ADDRESSES_PER_DIAL
 } from './limits.ts'
 import { createMessageIds, type Traffic } from './message-ids.ts'
 import { type OwnAddresses, type OwnAddressesComponents, ownAddresses, tellable } from './own-addresses.ts'
@@ -53,6 +57,8 @@ export interface Libp2pConfigInit {
   local?: boolean
   /** Addresses that may be dialled although they are private: what the operator named. */
   allowed?: Multiaddr[]
+  /** How strangers' names become addresses; what is not public of these is not dialled. */
+  resolve?: Resolve
   limits?: Partial<ConnectionLimits>
   /** `auto`: a DHT server once the node is publicly reachable. */
   dht?: 'auto' | 'server' | 'client'
@@ -99,6 +105,7 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
   const topic = topicOf(network)
   const ids = createMessageIds()
   const slots = createSlots({ peers, limits, local, allowed: init.allowed ?? [] })
+  const rules: DialRules = { local, allowed: init.allowed ?? [], ...(init.resolve == null ? {} : { resolve: init.resolve }) }
 
   const pubsub = gossipsub({
     globalSignaturePolicy: StrictNoSign,
@@ -139,7 +146,7 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
     nodeInfo: { name: 'koii-mesh', userAgent: 'koii-mesh' },
     addresses: { listen: init.listen, announce, announceFilter: tellable({ local, announced: announce.length > 0 }) },
     ...(init.datastore == null ? {} : { datastore: init.datastore }),
-    transports: [tcp(), webSockets()],
+    transports: [guardedTcp(rules), guardedWebSockets(rules)],
     connectionEncrypters: [leanNoise()],
     streamMuxers: [leanYamux()],
     connectionGater: slots.gater,
@@ -148,8 +155,15 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
       inboundConnectionThreshold: limits.inboundPerSecond,
       maxIncomingPendingConnections: limits.pendingInbound,
       inboundUpgradeTimeout: 5_000,
-      maxPeerAddrsToDial: 8,
-      maxParallelDials: 16
+      maxPeerAddrsToDial: MAX_ADDRESSES_PER_DIAL,
+      // a peer whose addresses all swallow packets holds a place for as long as one dial takes
+      maxParallelDials: 64,
+      dialTimeout: DIAL_TIMEOUT_MS,
+      addressDialTimeout: ADDRESS_DIAL_TIMEOUT_MS,
+      // in the order that was asked for: who asks knows which is the best
+      addressSorter: (a, b) => (a.isCertified === b.isCertified ? 0 : a.isCertified ? -1 : 1),
+      // /dnsaddr/ is not spoken here: resolving it would ask for names of a stranger's choice
+      resolvers: {}
     },
     services: {
       // the address manager is in none of libp2p's public types
@@ -161,12 +175,13 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
         logPrefix: 'koii-mesh:kad',
         datastorePrefix: '/koii-mesh-kad',
         metricsPrefix: 'koii_mesh_kad',
-        peerInfoMapper: local ? passthroughMapper : removePrivateAddressesMapper,
+        peerInfoMapper: (peer) => ({ ...peer, multiaddrs: peer.multiaddrs.filter((one) => !isForbidden(one, rules)) }),
         ...(dhtMode === 'auto' ? {} : { clientMode: dhtMode === 'client' })
       }),
       // only staked peers exist for gossip: see admission.ts
-      pubsub: (components) =>
-        pubsub({
+      pubsub: (components) => {
+        dialAbreast(components, timer)
+        return pubsub({
           privateKey: components.privateKey,
           peerId: components.peerId,
           peerStore: components.peerStore,
@@ -174,6 +189,7 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
           connectionManager: components.connectionManager,
           logger: components.logger
         })
+      }
     }
   }
   return { options, slots, traffic: ids.traffic }

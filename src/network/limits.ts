@@ -56,3 +56,12 @@ export const BAN_MS = 30 * 60 * 1000
 
 /** The longest address text that is looked at: the stake account's hint field is shorter. */
 export const MAX_ADDRESS_TEXT = 256
+
+/** A handshake takes four to six round trips: a link around the world, with 800 ms for each, still gets through. */
+export const ADDRESS_DIAL_TIMEOUT_MS = 7_000
+
+/** All addresses of one peer, side by side: the last begins when the others had a quarter of a second each. */
+export const DIAL_TIMEOUT_MS = 10_000
+
+/** Addresses of one peer in one dial: eight from an announcement, and what hints, the cache and the DHT say besides. */
+export const MAX_ADDRESSES_PER_DIAL = 16

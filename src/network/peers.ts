@@ -26,12 +26,14 @@ export interface Binding {
   /** Binary multiaddrs, without /p2p, not yet judged. */
   multiaddrs: Uint8Array[]
   sequence: number
+  /** The slot in which it was said, or heard where it claims to be said later. */
+  saidSlot: number
   expirySlot: number
   /** Whether that PeerId itself presented the announcement over an authenticated connection. Gossip alone proves only what the staker claims. */
   confirmed: boolean
 }
 
-export type BindFault = 'not-an-announcement' | 'stale' | 'expired' | 'banned'
+export type BindFault = 'not-an-announcement' | 'stale' | 'expired' | 'too-long' | 'banned'
 export interface PeerChange {
   peerId: string
   staker: string
@@ -75,16 +77,22 @@ export interface PeersInit {
   timing: Timing
   /** The slot of K2 now; undefined while it is not known. */
   slot: () => number | undefined
-  /** Wall clock, for how long a ban lasts. */
+  /** Wall clock in ms, for how long a ban lasts, and for sequence numbers of a time that is not yet. It may be wrong. */
   now?: () => number
 }
 
 /** Remembered identities out of favour or with strikes: attackers that rotate PeerIds push each other out, nobody else. */
 const MAX_REMEMBERED = 4_096
 
+/** Rounds that an announcement holds at most; a node's own hold half of that. What says more is not believed at all. */
+export const MAX_VALID_ROUNDS = 8
+
+/** Sequence numbers are wall clocks: one that is further ahead of ours than this was made by a clock that was wrong, or ours is. */
+const MAX_AHEAD_MS = 24 * 60 * 60 * 1_000
+
 /**
- * Who is who, and who may speak: stakers bound to PeerIds by their announcements. One binding per staker (the latest
- * sequence number wins) and one staker per PeerId.
+ * Who is who, and who may speak: stakers bound to PeerIds by their announcements. One binding per staker (the latest wins, by K2's
+ * slots, and by the sequence number within one of them) and one staker per PeerId.
  */
 export function createPeers({ stakes, timing, slot, now = Date.now }: PeersInit): Peers {
   const bindings = new Map<string, Binding>()
@@ -118,7 +126,9 @@ export function createPeers({ stakes, timing, slot, now = Date.now }: PeersInit)
     if (until == null) {
       return false
     }
-    if (until <= now()) {
+    const leftMs = until - now()
+    // a clock that was set back would make it last
+    if (leftMs <= 0 || leftMs > BAN_MS) {
       banned.delete(key)
       strikes.delete(key)
       return false
@@ -163,6 +173,12 @@ export function createPeers({ stakes, timing, slot, now = Date.now }: PeersInit)
     }
   }
 
+  /** Above zero when the first was said later. */
+  const compare = (one: { saidSlot: number; sequence: number }, other: { saidSlot: number; sequence: number }): number => {
+    const isAhead = ({ sequence }: { sequence: number }) => Number(sequence > now() + MAX_AHEAD_MS)
+    return one.saidSlot - other.saidSlot || isAhead(other) - isAhead(one) || one.sequence - other.sequence
+  }
+
   const bind = (message: Message, confirmed: boolean): BindFault | undefined => {
     const said = message.body.announcement
     const peerId = said == null ? undefined : peerIdText(said.peerId)
@@ -177,13 +193,22 @@ export function createPeers({ stakes, timing, slot, now = Date.now }: PeersInit)
     if (at != null && at > said.expirySlot) {
       return 'expired'
     }
+    // nothing is said later than it is heard, so that a slot of the far future wins for a moment at most
+    const heardSlot = at ?? message.body.slot
+    const saidSlot = Math.min(message.body.slot ?? heardSlot, heardSlot)
+    if (said.expirySlot - saidSlot > MAX_VALID_ROUNDS * timing.roundSlots) {
+      return 'too-long'
+    }
     const before = bindings.get(staker)
     const same = before?.peerId === peerId
+    const order = before == null ? 1 : compare({ saidSlot, sequence: said.sequence }, before)
     // the same announcement again says nothing new, unless it now comes from the PeerId itself
-    if (before != null && said.sequence < before.sequence && !(same && confirmed)) {
+    if (before != null && order < 0 && !(same && confirmed)) {
       return 'stale'
     }
-    const newest = before != null && said.sequence < before.sequence ? before : said
+    // what a PeerId says of itself now is what holds, whatever its clock was when it said more
+    const isNews = before == null || order >= 0 || saidSlot === before.saidSlot
+    const newest = isNews ? { ...said, saidSlot } : before
     if (before != null && !same) {
       unbind(before)
     }
@@ -200,6 +225,7 @@ export function createPeers({ stakes, timing, slot, now = Date.now }: PeersInit)
       peerId,
       multiaddrs: newest.multiaddrs,
       sequence: newest.sequence,
+      saidSlot: newest.saidSlot,
       expirySlot: newest.expirySlot,
       confirmed: confirmed || (same && before.confirmed)
     }

@@ -1,6 +1,6 @@
 import type { Connection, ConnectionGater, MultiaddrConnection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { ipOf, isLocal, withoutPeer } from './addresses.ts'
+import { ipOf, isForbidden } from './addresses.ts'
 import type { ConnectionLimits } from './limits.ts'
 import type { Peers } from './peers.ts'
 
@@ -72,7 +72,7 @@ export function createSlots({ peers, limits, local, allowed = [] }: SlotsInit): 
   return {
     gater: {
       denyDialPeer: (peerId) => peers.isBanned(peerId.toString()),
-      denyDialMultiaddr: (address) => !local && isLocal(address) && !allowed.some((one) => withoutPeer(one).equals(withoutPeer(address))),
+      denyDialMultiaddr: (address) => isForbidden(address, { local, allowed }),
       denyInboundEncryptedConnection: (peerId, connection: MultiaddrConnection) =>
         judgeSlot(facts(peerId.toString(), connection.remoteAddr), limits) != null,
       // what we dial we want, so only a ban closes it

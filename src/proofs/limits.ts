@@ -57,7 +57,8 @@ export const LIMITS = {
   reaskMs: 5_000,
   /** Pause before starting over with all providers, when all of them failed. */
   retryMs: 1_000,
-  dialTimeoutMs: 5_000,
+  /** Of all addresses of one provider, side by side. Meanwhile the next provider is asked. */
+  dialTimeoutMs: 10_000,
   fetchTimeoutMs: 30_000,
   /** Addresses of one provider (src/wire has the same bound). */
   multiaddrs: 8,
