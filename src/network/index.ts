@@ -24,8 +24,9 @@ export { createHello, HELLO_PROTOCOL, type Hello, type HelloFault, type HelloIni
 export { type HintedAddress, readHint } from './hints.ts'
 export { createHost, explainStart, type Host } from './host.ts'
 export { DHT_PROTOCOL, type HostServices, type Libp2pConfig, type Libp2pConfigInit, libp2pConfig } from './libp2p-config.ts'
-export { CONNECTION_LIMITS, type ConnectionLimits, LOCAL_CONNECTION_LIMITS, MAX_BAD_SIGNATURES } from './limits.ts'
+export { CONNECTION_LIMITS, type ConnectionLimits, LOCAL_CONNECTION_LIMITS, MAX_BAD_SIGNATURES, PEER_BUDGETS } from './limits.ts'
 export { createMessageIds, type MessageIds, type Traffic } from './message-ids.ts'
+export { type Charge, createMeter, type Meter } from './meter.ts'
 export { readNodeKey, readOrMakeNodeKey } from './node-key.ts'
 export {
   type BindFault,
@@ -38,5 +39,5 @@ export {
   type StakeView
 } from './peers.ts'
 export { type Log, silentLog, type Timer, wallTimer } from './seams.ts'
-export { createSlots, judgeSlot, type SlotFault, type Slots } from './slots.ts'
+export { createSlots, type Holder, overflow, type SlotFault, type Slots, type SlotUse } from './slots.ts'
 export { rendezvousKey, stakerKey, topicOf } from './topic.ts'

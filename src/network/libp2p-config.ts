@@ -10,19 +10,25 @@ import type { Datastore } from 'interface-datastore'
 import type { Libp2pOptions } from 'libp2p'
 import type { Network } from '../wire/index.ts'
 import { admitOnly } from './admission.ts'
+import { createDoorstep, type Doorstep } from './doorstep.ts'
+import { guardGossip } from './gossip-guard.ts'
 import {
   CONNECTION_LIMITS,
   type ConnectionLimits,
   GOSSIP_BUFFER_BYTES,
   GOSSIP_DECODE_LIMITS,
   GOSSIP_FRAME_BYTES,
-  LOCAL_CONNECTION_LIMITS
+  HANDSHAKE_MS,
+  LOCAL_CONNECTION_LIMITS,
+  limitsFor
 } from './limits.ts'
 import { createMessageIds, type Traffic } from './message-ids.ts'
+import { createMeter, type Meter } from './meter.ts'
 import type { Peers } from './peers.ts'
 import { SCORE_THRESHOLDS, scoreParams } from './score.ts'
 import { type Timer, wallTimer } from './seams.ts'
 import { createSlots, type Slots } from './slots.ts'
+import { watchStreams } from './streams.ts'
 import { topicOf } from './topic.ts'
 import { gatherSends, leanNoise, leanYamux } from './write-path.ts'
 
@@ -68,6 +74,8 @@ export interface Libp2pConfig {
   options: Libp2pOptions<HostServices>
   slots: Slots
   traffic: Traffic
+  meter: Meter
+  doorstep: Doorstep
 }
 
 /**
@@ -82,11 +90,15 @@ export interface Libp2pConfig {
  */
 export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
   const { privateKey, network, peers, local = false, heartbeatMs = 700, degree = 8, floodPublish = true, timer = wallTimer } = init
-  const limits = { ...(local ? LOCAL_CONNECTION_LIMITS : CONNECTION_LIMITS), ...init.limits }
+  const limits = limitsFor({ ...(local ? LOCAL_CONNECTION_LIMITS : CONNECTION_LIMITS), ...init.limits })
   const dhtMode = init.dht ?? (local ? 'server' : 'auto')
   const topic = topicOf(network)
   const ids = createMessageIds()
-  const slots = createSlots({ peers, limits, local, allowed: init.allowed ?? [] })
+  const slots = createSlots({ peers, limits, local, allowed: init.allowed ?? [], timer })
+  const meter = createMeter({ peers })
+  const doorstep = createDoorstep({ limits, timer })
+  const makeTcp = tcp()
+  const makeWebSockets = webSockets()
 
   const pubsub = gossipsub({
     globalSignaturePolicy: StrictNoSign,
@@ -127,15 +139,18 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
     nodeInfo: { name: 'koii-mesh', userAgent: 'koii-mesh' },
     addresses: { listen: init.listen, ...(init.announce == null || init.announce.length === 0 ? {} : { announce: init.announce }) },
     ...(init.datastore == null ? {} : { datastore: init.datastore }),
-    transports: [tcp(), webSockets()],
+    transports: [(components) => doorstep.guard(makeTcp(components)), (components) => doorstep.guard(makeWebSockets(components))],
     connectionEncrypters: [leanNoise()],
     streamMuxers: [leanYamux()],
     connectionGater: slots.gater,
     connectionManager: {
-      maxConnections: limits.maxConnections,
+      // who goes is for the slots to say: here is room for those that others are closed for
+      maxConnections: limits.maxConnections + limits.pendingInbound,
       inboundConnectionThreshold: limits.inboundPerSecond,
-      maxIncomingPendingConnections: limits.pendingInbound,
-      inboundUpgradeTimeout: 5_000,
+      // twice what the doorstep lets in, as one that it has dropped takes a moment to be gone
+      maxIncomingPendingConnections: 2 * limits.pendingInbound,
+      inboundUpgradeTimeout: HANDSHAKE_MS,
+      inboundStreamProtocolNegotiationTimeout: HANDSHAKE_MS,
       maxPeerAddrsToDial: 8,
       maxParallelDials: 16
     },
@@ -151,8 +166,9 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
         ...(dhtMode === 'auto' ? {} : { clientMode: dhtMode === 'client' })
       }),
       // only staked peers exist for gossip: see admission.ts
-      pubsub: (components) =>
-        pubsub({
+      pubsub: (components) => {
+        watchStreams({ registrar: components.registrar, events: components.events, meter, slots })
+        const router = pubsub({
           privateKey: components.privateKey,
           peerId: components.peerId,
           peerStore: components.peerStore,
@@ -160,7 +176,9 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
           connectionManager: components.connectionManager,
           logger: components.logger
         })
+        return guardGossip(router, meter, topic)
+      }
     }
   }
-  return { options, slots, traffic: ids.traffic }
+  return { options, slots, traffic: ids.traffic, meter, doorstep }
 }
