@@ -245,6 +245,8 @@ function sentence(event: string, d: Record<string, unknown>): string | null {
       return `peer ${d.peerId} of staker ${d.staker}: ${d.staked === 1 ? '1 staked peer' : `${d.staked} staked peers`}`
     case 'peer-left':
       return `peer ${d.peerId} left: ${d.staked === 1 ? '1 staked peer' : `${d.staked} staked peers`}`
+    case 'peer-cut':
+      return `cut peer ${d.peerId}${d.staker == null ? '' : ` of staker ${d.staker}`}: ${d.reason}`
     case 'submitted':
       return 'submitted the work'
     case 'missed':

@@ -1,7 +1,7 @@
 import type { Libp2p } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
-import { isLocal } from './addresses.ts'
+import { judgeAddress } from './addresses.ts'
 import { HostError } from './errors.ts'
 import { type HostServices, type Libp2pConfig, type Libp2pConfigInit, libp2pConfig } from './libp2p-config.ts'
 
@@ -16,7 +16,7 @@ export interface Host extends Omit<Libp2pConfig, 'options'> {
  * @throws HostError when it cannot listen, or announces what nobody dials
  */
 export async function createHost(init: Libp2pConfigInit): Promise<Host> {
-  const useless = (init.announce ?? []).find((text) => init.local !== true && isLocal(multiaddr(text)))
+  const useless = (init.announce ?? []).find((text) => init.local !== true && judgeAddress(multiaddr(text), { local: false }) === 'private')
   if (useless != null) {
     throw new HostError(
       `${useless} in --announce is a private address, and nodes dial none without --allow-private: announce the public one, at which your router forwards the port`

@@ -11,6 +11,8 @@ import { isForbidden } from './addresses.ts'
 import { admitOnly } from './admission.ts'
 import { dialAbreast } from './dial-abreast.ts'
 import { type DialRules, guardedTcp, guardedWebSockets, type Resolve } from './dial-guard.ts'
+import { createDoorstep, type Doorstep } from './doorstep.ts'
+import { guardGossip } from './gossip-guard.ts'
 import {
   ADDRESS_DIAL_TIMEOUT_MS,
   CONNECTION_LIMITS,
@@ -19,15 +21,19 @@ import {
   GOSSIP_BUFFER_BYTES,
   GOSSIP_DECODE_LIMITS,
   GOSSIP_FRAME_BYTES,
+  HANDSHAKE_MS,
   LOCAL_CONNECTION_LIMITS,
+  limitsFor,
   MAX_ADDRESSES_PER_DIAL
 } from './limits.ts'
 import { createMessageIds, type Traffic } from './message-ids.ts'
+import { createMeter, type Meter } from './meter.ts'
 import { type OwnAddresses, type OwnAddressesComponents, ownAddresses, tellable } from './own-addresses.ts'
 import type { Peers } from './peers.ts'
 import { SCORE_THRESHOLDS, scoreParams } from './score.ts'
 import { type Timer, wallTimer } from './seams.ts'
 import { createSlots, type Slots } from './slots.ts'
+import { watchStreams } from './streams.ts'
 import { topicOf } from './topic.ts'
 import { gatherSends, leanNoise, leanYamux } from './write-path.ts'
 
@@ -76,6 +82,8 @@ export interface Libp2pConfig {
   options: Libp2pOptions<HostServices>
   slots: Slots
   traffic: Traffic
+  meter: Meter
+  doorstep: Doorstep
 }
 
 /**
@@ -100,12 +108,16 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
     floodPublish = true,
     timer = wallTimer
   } = init
-  const limits = { ...(local ? LOCAL_CONNECTION_LIMITS : CONNECTION_LIMITS), ...init.limits }
+  const limits = limitsFor({ ...(local ? LOCAL_CONNECTION_LIMITS : CONNECTION_LIMITS), ...init.limits })
   const dhtMode = init.dht ?? (local ? 'server' : 'auto')
   const topic = topicOf(network)
   const ids = createMessageIds()
-  const slots = createSlots({ peers, limits, local, allowed: init.allowed ?? [] })
+  const slots = createSlots({ peers, limits, local, allowed: init.allowed ?? [], timer })
+  const meter = createMeter({ peers })
+  const doorstep = createDoorstep({ limits, timer })
   const rules: DialRules = { local, allowed: init.allowed ?? [], ...(init.resolve == null ? {} : { resolve: init.resolve }) }
+  const makeTcp = guardedTcp(rules)
+  const makeWebSockets = guardedWebSockets(rules)
 
   const pubsub = gossipsub({
     globalSignaturePolicy: StrictNoSign,
@@ -146,15 +158,18 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
     nodeInfo: { name: 'koii-mesh', userAgent: 'koii-mesh' },
     addresses: { listen: init.listen, announce, announceFilter: tellable({ local, announced: announce.length > 0 }) },
     ...(init.datastore == null ? {} : { datastore: init.datastore }),
-    transports: [guardedTcp(rules), guardedWebSockets(rules)],
+    transports: [(components) => doorstep.guard(makeTcp(components)), (components) => doorstep.guard(makeWebSockets(components))],
     connectionEncrypters: [leanNoise()],
     streamMuxers: [leanYamux()],
     connectionGater: slots.gater,
     connectionManager: {
-      maxConnections: limits.maxConnections,
+      // who goes is for the slots to say: here is room for those that others are closed for
+      maxConnections: limits.maxConnections + limits.pendingInbound,
       inboundConnectionThreshold: limits.inboundPerSecond,
-      maxIncomingPendingConnections: limits.pendingInbound,
-      inboundUpgradeTimeout: 5_000,
+      // twice what the doorstep lets in, as one that it has dropped takes a moment to be gone
+      maxIncomingPendingConnections: 2 * limits.pendingInbound,
+      inboundUpgradeTimeout: HANDSHAKE_MS,
+      inboundStreamProtocolNegotiationTimeout: HANDSHAKE_MS,
       maxPeerAddrsToDial: MAX_ADDRESSES_PER_DIAL,
       // a peer whose addresses all swallow packets holds a place for as long as one dial takes
       maxParallelDials: 64,
@@ -181,7 +196,8 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
       // only staked peers exist for gossip: see admission.ts
       pubsub: (components) => {
         dialAbreast(components, timer)
-        return pubsub({
+        watchStreams({ registrar: components.registrar, events: components.events, meter, slots })
+        const router = pubsub({
           privateKey: components.privateKey,
           peerId: components.peerId,
           peerStore: components.peerStore,
@@ -189,8 +205,9 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
           connectionManager: components.connectionManager,
           logger: components.logger
         })
+        return guardGossip(router, meter, topic)
       }
     }
   }
-  return { options, slots, traffic: ids.traffic }
+  return { options, slots, traffic: ids.traffic, meter, doorstep }
 }

@@ -230,7 +230,12 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     })
 
     // the network: one libp2p, lent to every room below
-    const peers = createPeers({ stakes, timing, slot: slots.now })
+    const hints = () =>
+      stakes
+        .accounts()
+        .filter(({ stakingKey, addressHint }) => stakingKey !== self && addressHint != null)
+        .map(({ stakingKey, addressHint }) => ({ staker: stakingKey, address: addressHint! }))
+    const peers = createPeers({ stakes, timing, slot: slots.now, hints })
     const ports = store.keyValue('ports')
     const { listen, taken } = await withKeptPorts(config.listen, ports)
     if (taken.length > 0) {
@@ -276,11 +281,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       peers,
       hello,
       staker: self,
-      hints: async () =>
-        stakes
-          .accounts()
-          .filter(({ stakingKey, addressHint }) => stakingKey !== self && addressHint != null)
-          .map(({ stakingKey, addressHint }) => ({ staker: stakingKey, address: addressHint! })),
+      hints: async () => hints(),
       bootstrap: config.bootstrap,
       cache: store.keyValue('peers'),
       local: config.allowPrivate,
@@ -314,6 +315,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       peers,
       pool,
       traffic: host.traffic,
+      meter: host.meter,
       verify: verifyEd25519,
       onMessage: (message, { via }) => take(message, via === 'own'),
       onRefusal: ({ message, reason }) => {
@@ -848,6 +850,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         },
         proofs: { fetched, bytes: fetchedBytes, unavailable, invalid, servedBlocks, servedBytes, dhtQueries },
         peers: { staked: peers.staked().length, connected: libp2p.getPeers().length, mesh: gossip.meshPeers().length },
+        door: { ...host.slots.counts(), dropped: { ...host.doorstep.dropped(), ...host.slots.dropped() }, cut: host.meter.cuts() },
         rssBytes: process.memoryUsage().rss
       }
     }
@@ -941,6 +944,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
           log.warn(unreachable)
         }
         discovery.start()
+        peers.onBan((peerId, reason) => events.emit('peer-cut', { peerId, staker: peers.stakerOf(peerId) ?? null, reason }))
         peers.onChange(({ peerId, staker, admitted }) => {
           events.emit(admitted ? 'peer' : 'peer-left', { peerId, staker, staked: peers.staked().length })
           if (admitted && peers.staked().length <= 3) {
