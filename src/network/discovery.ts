@@ -39,6 +39,8 @@ export interface DiscoveryInit {
   local?: boolean
   /** How many staked peers to stay connected to. */
   minPeers?: number | (() => number)
+  /** Pause between tellings of the DHT where we are; well within the lifetime of its records. @default 10 minutes */
+  reprovideMs?: number
   random?: () => number
   timer?: Timer
   now?: () => number
@@ -72,7 +74,7 @@ const MAX_ALONE_MS = 30_000
 const BACKOFF_MS = 1_000
 const MAX_BACKOFF_MS = 5 * 60 * 1_000
 /** Providers wander off as nodes come and go, long before their records expire. */
-const REPROVIDE_MS = 10 * 60 * 1_000
+export const REPROVIDE_MS = 10 * 60 * 1_000
 const MAX_CACHED = 64
 const MAX_PROVIDERS = 32
 const MAX_FAILURES = 1_024
@@ -85,7 +87,7 @@ const CACHE_PREFIX = 'peer/'
 export function createDiscovery(init: DiscoveryInit): Discovery {
   const { libp2p, network, peers, hello, staker, hints, bootstrap = [], cache, local = false, minPeers = MIN_PEERS } = init
   const enough = typeof minPeers === 'function' ? minPeers : () => minPeers
-  const { random = Math.random, timer = wallTimer, now = Date.now, log = silentLog, onEvent = () => {} } = init
+  const { random = Math.random, timer = wallTimer, now = Date.now, log = silentLog, onEvent = () => {}, reprovideMs = REPROVIDE_MS } = init
   const failures = new Map<string, { count: number; untilMs: number }>()
   /** Addresses without a PeerId, and who answered there. */
   const answered = new Map<string, string>()
@@ -202,7 +204,7 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
   }
 
   const provide = async () => {
-    if (staker == null || libp2p.getPeers().length === 0 || now() - providedAtMs < REPROVIDE_MS) {
+    if (staker == null || libp2p.getPeers().length === 0 || now() - providedAtMs < reprovideMs) {
       return
     }
     providedAtMs = now()
@@ -213,7 +215,7 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
       onEvent({ type: 'dht', action: 'provided', count: 2 })
     } catch (err) {
       // soon again, but not in a loop
-      providedAtMs = now() - REPROVIDE_MS + SHORT_MS
+      providedAtMs = now() - reprovideMs + SHORT_MS
       onEvent({ type: 'dht', action: 'provided', count: 0, reason: reasonOf(err) })
     }
   }

@@ -1,18 +1,21 @@
 import { type GossipSub, gossipsub, StrictNoSign } from '@libp2p/gossipsub'
 import { type Identify, identify } from '@libp2p/identify'
 import type { PrivateKey } from '@libp2p/interface'
-import { type KadDHT, kadDHT, passthroughMapper, removePrivateAddressesMapper } from '@libp2p/kad-dht'
+import type { KadDHT } from '@libp2p/kad-dht'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { type Ping, ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { webSockets } from '@libp2p/websockets'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import type { Datastore } from 'interface-datastore'
 import type { Libp2pOptions } from 'libp2p'
 import type { Network } from '../wire/index.ts'
 import { admitOnly } from './admission.ts'
+import { boundedDht, filterForPeerStore } from './dht.ts'
+import { createHostStore, type HostStore } from './host-store.ts'
 import {
   CONNECTION_LIMITS,
   type ConnectionLimits,
+  DHT_LIMITS,
   GOSSIP_BUFFER_BYTES,
   GOSSIP_DECODE_LIMITS,
   GOSSIP_FRAME_BYTES,
@@ -25,9 +28,6 @@ import { type Timer, wallTimer } from './seams.ts'
 import { createSlots, type Slots } from './slots.ts'
 import { topicOf } from './topic.ts'
 import { gatherSends, leanNoise, leanYamux } from './write-path.ts'
-
-/** The mesh's own DHT, apart from the public one. */
-export const DHT_PROTOCOL = '/koii-mesh/kad/1.0.0'
 
 export type HostServices = {
   identify: Identify
@@ -45,8 +45,6 @@ export interface Libp2pConfigInit {
   listen: string[]
   /** Multiaddrs to tell others instead of those found, for nodes behind a port forward. */
   announce?: string[]
-  /** Keeps the peer store and the DHT over restarts; in memory when left out. */
-  datastore?: Datastore
   /** Loopback and private ranges are dialled and told, and the rules about addresses are off. */
   local?: boolean
   /** Addresses that may be dialled although they are private: what the operator named. */
@@ -60,7 +58,11 @@ export interface Libp2pConfigInit {
   degree?: number
   /** Whether our own messages go to all peers of the topic at once rather than to the mesh's degree. */
   floodPublish?: boolean
+  /** How long this node keeps what others provide. @default 45 minutes @see recordLifetimeMs */
+  recordLifetimeMs?: number
   timer?: Timer
+  /** Milliseconds that only ever grow. */
+  now?: () => number
 }
 
 export interface Libp2pConfig {
@@ -68,6 +70,8 @@ export interface Libp2pConfig {
   options: Libp2pOptions<HostServices>
   slots: Slots
   traffic: Traffic
+  /** What libp2p keeps of peers and for the DHT, bounded. */
+  store: HostStore
 }
 
 /**
@@ -82,11 +86,15 @@ export interface Libp2pConfig {
  */
 export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
   const { privateKey, network, peers, local = false, heartbeatMs = 700, degree = 8, floodPublish = true, timer = wallTimer } = init
+  const { recordLifetimeMs = DHT_LIMITS.maxLifetimeMs, now = () => performance.now() } = init
   const limits = { ...(local ? LOCAL_CONNECTION_LIMITS : CONNECTION_LIMITS), ...init.limits }
   const dhtMode = init.dht ?? (local ? 'server' : 'auto')
   const topic = topicOf(network)
   const ids = createMessageIds()
   const slots = createSlots({ peers, limits, local, allowed: init.allowed ?? [] })
+  const self = peerIdFromPrivateKey(privateKey).toString()
+  const isKept = (peer: string) => peers.isStaked(peer) || peers.isClaimed(peer)
+  const store = createHostStore({ self, isKept, recordLifetimeMs, now })
 
   const pubsub = gossipsub({
     globalSignaturePolicy: StrictNoSign,
@@ -126,7 +134,8 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
     privateKey,
     nodeInfo: { name: 'koii-mesh', userAgent: 'koii-mesh' },
     addresses: { listen: init.listen, ...(init.announce == null || init.announce.length === 0 ? {} : { announce: init.announce }) },
-    ...(init.datastore == null ? {} : { datastore: init.datastore }),
+    datastore: store,
+    peerStore: { addressFilter: filterForPeerStore({ self, local, allowed: init.allowed ?? [] }) },
     transports: [tcp(), webSockets()],
     connectionEncrypters: [leanNoise()],
     streamMuxers: [leanYamux()],
@@ -142,14 +151,7 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
     services: {
       identify: identify({ maxMessageSize: 8 * 1024 }),
       ping: ping(),
-      dht: kadDHT({
-        protocol: DHT_PROTOCOL,
-        logPrefix: 'koii-mesh:kad',
-        datastorePrefix: '/koii-mesh-kad',
-        metricsPrefix: 'koii_mesh_kad',
-        peerInfoMapper: local ? passthroughMapper : removePrivateAddressesMapper,
-        ...(dhtMode === 'auto' ? {} : { clientMode: dhtMode === 'client' })
-      }),
+      dht: boundedDht({ local, isStaked: peers.isStaked, now, ...(dhtMode === 'auto' ? {} : { client: dhtMode === 'client' }) }),
       // only staked peers exist for gossip: see admission.ts
       pubsub: (components) =>
         pubsub({
@@ -162,5 +164,5 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
         })
     }
   }
-  return { options, slots, traffic: ids.traffic }
+  return { options, slots, traffic: ids.traffic, store }
 }

@@ -46,7 +46,9 @@ import {
   createPeers,
   type DiscoveryEvent,
   type HelloOutcome,
-  readOrMakeNodeKey
+  REPROVIDE_MS,
+  readOrMakeNodeKey,
+  recordLifetimeMs
 } from '../network/index.ts'
 import { createEvents, type Events, type Logger } from '../observe/index.ts'
 import { createProofs, createTaskProofs, type ProviderHint } from '../proofs/index.ts'
@@ -207,10 +209,12 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     // the network: one libp2p, lent to every room below
     const peers = createPeers({ stakes, timing, slot: slots.now })
+    const recordsMs = recordLifetimeMs(timing.roundSlots)
     const host = await createHost({
       privateKey,
       network,
       peers,
+      recordLifetimeMs: recordsMs,
       listen: config.listen,
       ...(config.announce.length === 0 ? {} : { announce: config.announce }),
       local: config.allowPrivate,
@@ -250,6 +254,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       bootstrap: config.bootstrap,
       cache: store.keyValue('peers'),
       local: config.allowPrivate,
+      reprovideMs: Math.min(REPROVIDE_MS, recordsMs / 2),
       // no more than there are: looking for peers that do not exist never ends
       minPeers: () => Math.max(1, Math.min(config.minPeers, stakes.accounts().filter(({ stakingKey }) => stakingKey !== self).length)),
       log,
@@ -262,6 +267,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       {
         blocksDir: join(config.dataDir, 'blocks'),
         isStaked: peers.isStaked,
+        reprovideIntervalMs: recordsMs / 2,
         dialOncePerCycle: true,
         unstakedBytesPerS: sizes.serveUnstaked,
         ...(parts.serve === false ? { mayServe: () => false } : {})
