@@ -43,6 +43,8 @@ export interface DiscoveryInit {
   local?: boolean
   /** How many staked peers to stay connected to. */
   minPeers?: number | (() => number)
+  /** Pause between tellings of the DHT where we are; well within the lifetime of its records. @default 10 minutes */
+  reprovideMs?: number
   random?: () => number
   timer?: Timer
   /** In ms, for pauses: a clock that is set must not make them longer. */
@@ -81,7 +83,7 @@ const FAILED_ALONE = 3
 const BACKOFF_MS = 1_000
 const MAX_BACKOFF_MS = 5 * 60 * 1_000
 /** Providers wander off as nodes come and go, long before their records expire. */
-const REPROVIDE_MS = 10 * 60 * 1_000
+export const REPROVIDE_MS = 10 * 60 * 1_000
 const MAX_PROVIDERS = 32
 const MAX_FAILURES = 1_024
 
@@ -92,7 +94,14 @@ const MAX_FAILURES = 1_024
 export function createDiscovery(init: DiscoveryInit): Discovery {
   const { libp2p, network, peers, hello, staker, hints, bootstrap = [], cache, local = false, minPeers = MIN_PEERS } = init
   const enough = typeof minPeers === 'function' ? minPeers : () => minPeers
-  const { random = Math.random, timer = wallTimer, now = () => performance.now(), log = silentLog, onEvent = () => {} } = init
+  const {
+    random = Math.random,
+    timer = wallTimer,
+    now = () => performance.now(),
+    log = silentLog,
+    onEvent = () => {},
+    reprovideMs = REPROVIDE_MS
+  } = init
   /** Of peers, and of addresses as those of a peer: a wrong one costs no other its turn. */
   const failures = new Map<string, { count: number; untilMs: number }>()
   /** Addresses without a PeerId, and who answered there. */
@@ -197,7 +206,7 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
   }
 
   const provide = async () => {
-    if (staker == null || libp2p.getPeers().length === 0 || now() - providedAtMs < REPROVIDE_MS) {
+    if (staker == null || libp2p.getPeers().length === 0 || now() - providedAtMs < reprovideMs) {
       return
     }
     providedAtMs = now()
@@ -208,7 +217,7 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
       onEvent({ type: 'dht', action: 'provided', count: 2 })
     } catch (err) {
       // soon again, but not in a loop
-      providedAtMs = now() - REPROVIDE_MS + SHORT_MS
+      providedAtMs = now() - reprovideMs + SHORT_MS
       onEvent({ type: 'dht', action: 'provided', count: 0, reason: reasonOf(err) })
     }
   }

@@ -1,22 +1,25 @@
 import { type GossipSub, gossipsub, StrictNoSign } from '@libp2p/gossipsub'
 import { type Identify, identify } from '@libp2p/identify'
 import type { PrivateKey } from '@libp2p/interface'
-import { type KadDHT, kadDHT } from '@libp2p/kad-dht'
+import type { KadDHT } from '@libp2p/kad-dht'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { type Ping, ping } from '@libp2p/ping'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import type { Datastore } from 'interface-datastore'
 import type { Libp2pOptions } from 'libp2p'
 import type { Network } from '../wire/index.ts'
 import { isForbidden } from './addresses.ts'
 import { admitOnly } from './admission.ts'
+import { boundedDht, filterForPeerStore } from './dht.ts'
 import { dialAbreast } from './dial-abreast.ts'
 import { type DialRules, guardedTcp, guardedWebSockets, type Resolve } from './dial-guard.ts'
 import { createDoorstep, type Doorstep } from './doorstep.ts'
 import { guardGossip } from './gossip-guard.ts'
+import { createHostStore, type HostStore } from './host-store.ts'
 import {
   ADDRESS_DIAL_TIMEOUT_MS,
   CONNECTION_LIMITS,
   type ConnectionLimits,
+  DHT_LIMITS,
   DIAL_TIMEOUT_MS,
   GOSSIP_BUFFER_BYTES,
   GOSSIP_DECODE_LIMITS,
@@ -37,9 +40,6 @@ import { watchStreams } from './streams.ts'
 import { topicOf } from './topic.ts'
 import { gatherSends, leanNoise, leanYamux } from './write-path.ts'
 
-/** The mesh's own DHT, apart from the public one. */
-export const DHT_PROTOCOL = '/koii-mesh/kad/1.0.0'
-
 export type HostServices = {
   identify: Identify
   ping: Ping
@@ -57,8 +57,6 @@ export interface Libp2pConfigInit {
   listen: string[]
   /** Multiaddrs to tell others instead of those found, for nodes behind a port forward. */
   announce?: string[]
-  /** Keeps the peer store and the DHT over restarts; in memory when left out. */
-  datastore?: Datastore
   /** Loopback and private ranges are dialled and told, and the rules about addresses are off. */
   local?: boolean
   /** Addresses that may be dialled although they are private: what the operator named. */
@@ -74,7 +72,11 @@ export interface Libp2pConfigInit {
   degree?: number
   /** Whether our own messages go to all peers of the topic at once rather than to the mesh's degree. */
   floodPublish?: boolean
+  /** How long this node keeps what others provide. @default 45 minutes @see recordLifetimeMs */
+  recordLifetimeMs?: number
   timer?: Timer
+  /** Milliseconds that only ever grow. */
+  now?: () => number
 }
 
 export interface Libp2pConfig {
@@ -84,6 +86,8 @@ export interface Libp2pConfig {
   traffic: Traffic
   meter: Meter
   doorstep: Doorstep
+  /** What libp2p keeps of peers and for the DHT, bounded. */
+  store: HostStore
 }
 
 /**
@@ -118,6 +122,10 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
   const rules: DialRules = { local, allowed: init.allowed ?? [], ...(init.resolve == null ? {} : { resolve: init.resolve }) }
   const makeTcp = guardedTcp(rules)
   const makeWebSockets = guardedWebSockets(rules)
+  const { recordLifetimeMs = DHT_LIMITS.maxLifetimeMs, now = () => performance.now() } = init
+  const self = peerIdFromPrivateKey(privateKey).toString()
+  const isKept = (peer: string) => peers.isStaked(peer) || peers.isClaimed(peer)
+  const store = createHostStore({ self, isKept, recordLifetimeMs, now })
 
   const pubsub = gossipsub({
     globalSignaturePolicy: StrictNoSign,
@@ -157,7 +165,8 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
     privateKey,
     nodeInfo: { name: 'koii-mesh', userAgent: 'koii-mesh' },
     addresses: { listen: init.listen, announce, announceFilter: tellable({ local, announced: announce.length > 0 }) },
-    ...(init.datastore == null ? {} : { datastore: init.datastore }),
+    datastore: store,
+    peerStore: { addressFilter: filterForPeerStore({ self, local, allowed: init.allowed ?? [] }) },
     transports: [(components) => doorstep.guard(makeTcp(components)), (components) => doorstep.guard(makeWebSockets(components))],
     connectionEncrypters: [leanNoise()],
     streamMuxers: [leanYamux()],
@@ -185,13 +194,11 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
       addresses: (components) => ownAddresses(components as unknown as OwnAddressesComponents),
       identify: identify({ maxMessageSize: 8 * 1024 }),
       ping: ping(),
-      dht: kadDHT({
-        protocol: DHT_PROTOCOL,
-        logPrefix: 'koii-mesh:kad',
-        datastorePrefix: '/koii-mesh-kad',
-        metricsPrefix: 'koii_mesh_kad',
-        peerInfoMapper: (peer) => ({ ...peer, multiaddrs: peer.multiaddrs.filter((one) => !isForbidden(one, rules)) }),
-        ...(dhtMode === 'auto' ? {} : { clientMode: dhtMode === 'client' })
+      dht: boundedDht({
+        mayTell: (address) => !isForbidden(address, rules),
+        isStaked: peers.isStaked,
+        now,
+        ...(dhtMode === 'auto' ? {} : { client: dhtMode === 'client' })
       }),
       // only staked peers exist for gossip: see admission.ts
       pubsub: (components) => {
@@ -209,5 +216,5 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
       }
     }
   }
-  return { options, slots, traffic: ids.traffic, meter, doorstep }
+  return { options, slots, traffic: ids.traffic, meter, doorstep, store }
 }

@@ -164,3 +164,66 @@ export const DIAL_TIMEOUT_MS = 10_000
 
 /** Addresses of one peer in one dial: eight from an announcement, and what hints, the cache and the DHT say besides. */
 export const MAX_ADDRESSES_PER_DIAL = 16
+/** The DHT: what a message may hold, how much a peer may ask, and what is kept of what it says. */
+export const DHT_LIMITS = {
+  /** One message to us: a key, and of an ADD_PROVIDER one peer with its addresses. */
+  requestBytes: 4 * 1024,
+  /** All that comes back on a stream of ours: one answer of 20 closer peers and 20 providers, with eight long addresses each. */
+  responseBytes: 32 * 1024,
+  /** A message costs one token, and one more for each of these: lists within a message are paid for, too. */
+  tokenBytes: 256,
+  /** Providing a root costs each peer near its key some three tokens, looking for one a single token, and starting a node some twenty. */
+  stranger: { burst: 128, perSecond: 8 },
+  /** All peers without stake together, as PeerIds cost nothing. */
+  strangers: { burst: 512, perSecond: 64 },
+  staked: { burst: 4_096, perSecond: 128 },
+  /** Peers whose tokens are remembered, of each kind. */
+  peers: 1_024,
+
+  /** A stranger provides a bundle, perhaps; never many proofs. */
+  recordsPerStranger: 32,
+  strangerRecords: 2_048,
+  /** A key's answer holds 20 peers; strangers never fill it alone. */
+  strangersPerKey: 8,
+  /** A staker has some 42 roots provided at once: three for each cycle of its last fourteen (protocols/proofs). */
+  recordsPerStaked: 512,
+  /** 20 times 840, which is what twenty honest stakers come to. */
+  stakedRecords: 16_384,
+  providersPerAnswer: 20,
+  /** A multihash of 64 bytes in base32 has 106. */
+  keyChars: 128,
+  /** A time. */
+  recordBytes: 16,
+  /** Rounds that a record is kept for after it was last provided, within bounds of time. */
+  lifetimeRounds: 8,
+  minLifetimeMs: 2 * 60_000,
+  maxLifetimeMs: 45 * 60_000,
+
+  /** Kademlia's table takes 64 times 20 peers; what waits to get in is pinged first. */
+  tableQueue: 256
+}
+
+/** The peer store: what is kept of peers, and of each of them. */
+export const PEER_STORE_LIMITS = {
+  /** Of peers without stake that are not connected: what was heard of in the DHT. */
+  strangerEntries: 256,
+  /** Of peers with stake, and of all that are connected. */
+  keptEntries: 4_096,
+  entryBytes: 8 * 1024,
+  addresses: 16,
+  addressBytes: 256,
+  protocols: 64,
+  /** One protocol, version or tag, with its name. */
+  textBytes: 256,
+  /** Pieces of metadata, and tags. */
+  facts: 16,
+  envelopeBytes: 4 * 1024,
+  /** All else that libp2p may want to keep: nothing today. */
+  otherEntries: 64
+}
+
+/** How long this node keeps provider records of a task whose rounds take `roundSlots` slots of 400 ms. */
+export function recordLifetimeMs(roundSlots: number): number {
+  const ms = DHT_LIMITS.lifetimeRounds * roundSlots * 400
+  return Math.min(DHT_LIMITS.maxLifetimeMs, Math.max(DHT_LIMITS.minLifetimeMs, ms))
+}

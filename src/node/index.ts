@@ -57,7 +57,9 @@ import {
   type DiscoveryEvent,
   type HelloOutcome,
   keepPorts,
+  REPROVIDE_MS,
   readOrMakeNodeKey,
+  recordLifetimeMs,
   unreachableNotice,
   withKeptPorts
 } from '../network/index.ts'
@@ -244,10 +246,12 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         'another program has a port that this node had before: it listens on another, and its address on K2 may be old'
       )
     }
+    const recordsMs = recordLifetimeMs(timing.roundSlots)
     const host = await createHost({
       privateKey,
       network,
       peers,
+      recordLifetimeMs: recordsMs,
       listen,
       announce: config.announce,
       local: config.allowPrivate,
@@ -285,6 +289,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       bootstrap: config.bootstrap,
       cache: store.keyValue('peers'),
       local: config.allowPrivate,
+      reprovideMs: Math.min(REPROVIDE_MS, recordsMs / 2),
       // no more than there are: looking for peers that do not exist never ends
       minPeers: () => Math.max(1, Math.min(config.minPeers, stakes.accounts().filter(({ stakingKey }) => stakingKey !== self).length)),
       log,
@@ -297,6 +302,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       {
         blocksDir: join(config.dataDir, 'blocks'),
         isStaked: peers.isStaked,
+        reprovideIntervalMs: recordsMs / 2,
         dialOncePerCycle: true,
         unstakedBytesPerS: sizes.serveUnstaked,
         ...(parts.serve === false ? { mayServe: () => false } : {})

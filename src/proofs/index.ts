@@ -85,7 +85,7 @@ export interface ProofsInit {
   unstakedBytesPerS?: number
   /** Whether an address of a provider that failed is left alone until `beginCycle`. @default it is tried again */
   dialOncePerCycle?: boolean
-  /** @default 30 minutes */
+  /** @default 20 minutes */
   reprovideIntervalMs?: number
 }
 
