@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { loadConfig, roeToKoii } from '../config/index.ts'
+import { readSmallFile } from '../disk/index.ts'
 import { API_FILE } from '../node/index.ts'
 import { answer, example, tableOf, withJson } from './common.ts'
 
@@ -89,7 +89,7 @@ export function statusCommand(): Command {
 async function findApi(dataDir: string | undefined): Promise<string> {
   const dir = dataDir ?? process.env.KOII_MESH_DATA_DIR ?? loadConfig({ flags: { k2: 'http://localhost', task: '1'.repeat(32) } }).dataDir
   try {
-    const { url } = JSON.parse(await readFile(join(dir, API_FILE), 'utf8')) as { url: string }
+    const { url } = JSON.parse(readSmallFile(join(dir, API_FILE), 4096).toString('utf8')) as { url: string }
     return url
   } catch {
     throw new StatusError(

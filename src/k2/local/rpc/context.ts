@@ -14,6 +14,8 @@ export interface RpcContext {
   chain: ChainFacts
   /** False while blocks cannot be stored. */
   healthy: () => boolean
+  /** Why not. */
+  trouble?: () => string | undefined
   /** What came into the last blocks had to pay. */
   priorityFees: PriorityFees
   /** Where it listens, as host and port. */
