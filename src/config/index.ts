@@ -9,12 +9,12 @@
  * const config = loadConfig({ file: './koii-mesh.json', env: process.env, flags: { k2: 'http://127.0.0.1:8899', task } })
  * ```
  */
-import { readFileSync } from 'node:fs'
 import { isAbsolute, join, resolve } from 'node:path'
 import { multiaddr } from '@multiformats/multiaddr'
 import bs58 from 'bs58'
 import envPaths from 'env-paths'
 import { z } from 'zod'
+import { readSmallFile } from '../disk/index.ts'
 import { koiiToRoe } from './koii.ts'
 
 export { koiiToRoe, ROE_PER_KOII, roeToKoii } from './koii.ts'
@@ -24,6 +24,7 @@ export class ConfigError extends Error {
 }
 
 const MIB = 1024 * 1024
+const MAX_FILE_BYTES = MIB
 
 const address = z.string().refine((text) => {
   try {
@@ -182,11 +183,9 @@ function readFile(file: string): Record<string, unknown> {
   const path = isAbsolute(file) ? file : resolve(file)
   let text: string
   try {
-    text = readFileSync(path, 'utf8')
+    text = readSmallFile(path, MAX_FILE_BYTES).toString('utf8')
   } catch (err) {
-    throw new ConfigError(
-      `cannot read the configuration file ${file} (${(err as NodeJS.ErrnoException).code}): check the path given with --config`
-    )
+    throw new ConfigError(`cannot read the configuration file ${file} (${(err as Error).message}): check the path given with --config`)
   }
   try {
     const value: unknown = JSON.parse(text)

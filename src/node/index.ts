@@ -64,7 +64,7 @@ import {
   withKeptPorts
 } from '../network/index.ts'
 import { createEvents, type Events, type Logger } from '../observe/index.ts'
-import { createProofs, createTaskProofs, type ProviderHint } from '../proofs/index.ts'
+import { createMadeBook, createProofs, createTaskProofs, MADE_BLOCKS, MADE_ROOTS, type ProviderHint } from '../proofs/index.ts'
 import { proposerFor } from '../record/index.ts'
 import { createRounds, type StakeSet } from '../rounds/index.ts'
 import { openStore } from '../store/index.ts'
@@ -343,6 +343,11 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     // the task: its bundle comes from peers once we have some
     let workingCycle = 0
+    const madeBook = createMadeBook({
+      limits: { bytes: sizes.quota / 2, blocks: MADE_BLOCKS, roots: MADE_ROOTS },
+      pins: () => proofs.pins(config.task),
+      liveFrom: () => workingCycle - 2
+    })
     const versions = createTaskVersions({
       make: makeTask,
       drop: (cid) =>
@@ -796,7 +801,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         // two bundles may run at a time
         folder: taskFolder(cid),
         store: store.keyValue(`task/${config.task}`, sizes.taskStore),
-        proofs: createTaskProofs(proofs, { keep: () => ({ task: config.task, cycle: workingCycle }) }),
+        proofs: createTaskProofs(proofs, { keep: () => ({ task: config.task, cycle: workingCycle }), book: madeBook }),
         k2: pacedBySlots(createK2Reader(k2.connection, { timeoutMs: paced?.graceMs }), slots.now, paced?.asking),
         ...(paced == null ? {} : { startTimeoutMs: paced.graceMs }),
         allowNetwork: config.allowNetwork,

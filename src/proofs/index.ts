@@ -53,10 +53,12 @@ export {
   ProofTooDeepError,
   ProofTooLargeError,
   ProofUnavailableError,
+  QuotaExceededError,
   SaveError
 } from './errors.ts'
 export type { Fetched, FetchOptions } from './fetch.ts'
 export { type DagLimits, DEFAULT_DAG_LIMITS } from './limits.ts'
+export { createMadeBook, MADE_BLOCKS, MADE_ROOTS, type MadeBook } from './made.ts'
 export type { Packed, PackedFile } from './pack.ts'
 export type { Pin } from './pins.ts'
 export type { ProviderHint } from './providers.ts'
