@@ -4,6 +4,7 @@ import { claimLatest, createAuditor, providerAt } from '../node/index.ts'
 import { type K2Options, k2Of, signerFrom, stakeOfKey, withK2 } from './chain.ts'
 import { answer, collect, example, UsageError } from './common.ts'
 import { onBadHints } from './hints.ts'
+import { ASK_NODE_OPTION, ownNode } from './own-node.ts'
 
 interface ClaimOptions extends K2Options {
   task: string
@@ -11,6 +12,7 @@ interface ClaimOptions extends K2Options {
   staker?: string
   wallet?: string
   from?: string[]
+  dataDir?: string
 }
 
 export function claimCommand(): Command {
@@ -21,6 +23,7 @@ export function claimCommand(): Command {
     .option('--staker <address>', 'instead of --key: whose rewards, with --wallet paying the fee')
     .option('--wallet <file>', 'who pays the fee')
     .option('--from <multiaddr>', 'a peer to fetch the ledger from, besides the task’s stakers', collect)
+    .option(...ASK_NODE_OPTION)
     .addHelpText('after', example('koii-mesh claim --task 9xQe... --key ./alice.json'))
     .action(async (options: ClaimOptions) => {
       const payerFile = options.wallet ?? options.key
@@ -31,7 +34,7 @@ export function claimCommand(): Command {
       const payer = await signerFrom(payerFile)
       const key = options.staker ?? (await signerFrom(options.key!)).address
       const staker = (await stakeOfKey(k2, options.task, key))?.staker ?? key
-      const also = (options.from ?? []).map(providerAt)
+      const also = [...(await ownNode(options.dataDir)), ...(options.from ?? []).map(providerAt)]
       const auditor = await createAuditor()
       try {
         const paid = await claimLatest(k2, auditor, options.task, staker, payer, {

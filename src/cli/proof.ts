@@ -5,11 +5,13 @@ import { ProofUnavailableError, toCid } from '../proofs/index.ts'
 import { k2Of } from './chain.ts'
 import { answer, collect, example, UsageError, whole, withJson } from './common.ts'
 import { onBadHints } from './hints.ts'
+import { ASK_NODE_OPTION, ownNode } from './own-node.ts'
 
 interface GetOptions {
   from?: string[]
   k2?: string
   task?: string
+  dataDir?: string
   out?: string
   history?: boolean
   timeout: number
@@ -17,41 +19,42 @@ interface GetOptions {
 }
 
 export function proofCommand(): Command {
-  return new Command('proof')
-    .description('look at proofs')
-    .addCommand(
-      withJson(new Command('get'))
-        .description('fetch a proof straight from a peer, check every block against its hash, and write it out')
-        .argument('<cid>', 'CID of the proof')
-        .option('--from <multiaddr>', 'a peer that has it, with /p2p/ and its PeerId; may be given several times', collect)
-        .option('--k2 <url>', 'with --task: ask the stakers of that task, whose addresses K2 has')
-        .option('--task <id>', 'see --k2')
-        .option('--out <path>', 'where to write it; without it, a file or folder named after the CID')
-        .option('--history', 'of a record: all the records before it, too, as far as somebody still has them all')
-        .option('--timeout <s>', 'seconds until it gives up', whole(1, 86_400), 30)
-        .addHelpText('after', example('koii-mesh proof get bafy... --from /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... --out ./proof'))
-        .action(get)
-    )
+  return new Command('proof').description('look at proofs').addCommand(
+    withJson(new Command('get'))
+      .description('fetch a proof straight from a peer, check every block against its hash, and write it out')
+      .argument('<cid>', 'CID of the proof')
+      .option('--from <multiaddr>', 'a peer that has it, with /p2p/ and its PeerId; may be given several times', collect)
+      .option('--k2 <url>', 'with --task: ask the stakers of that task, whose addresses K2 has')
+      .option('--task <id>', 'see --k2')
+      .option(...ASK_NODE_OPTION)
+      .option('--out <path>', 'where to write it; without it, a file or folder named after the CID')
+      .option('--history', 'of a record: all the records before it, too, as far as somebody still has them all')
+      .option('--timeout <s>', 'seconds until it gives up', whole(1, 86_400), 30)
+      .addHelpText('after', example('koii-mesh proof get bafy... --from /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... --out ./proof'))
+      .action(get)
+  )
 }
 
 export class NobodyHasItError extends Error {
   override name = 'NobodyHasItError'
 }
 
-async function get(cid: string, { from = [], k2: url, task, out, history, timeout, json }: GetOptions): Promise<void> {
+async function get(cid: string, { from = [], k2: url, task, dataDir, out, history, timeout, json }: GetOptions): Promise<void> {
   try {
     toCid(cid)
   } catch (err) {
     throw new UsageError(err instanceof Error ? err.message : String(err))
   }
-  const hints = from.map(providerAt)
+  const hints = [...(await ownNode(dataDir)), ...from.map(providerAt)]
   if (url != null && task != null) {
     const { from: stakers, bad } = hintsOf(await k2Of({ k2: url, program: PROGRAM_ID }).stakes(task))
     onBadHints(bad)
     hints.push(...stakers)
   }
   if (hints.length === 0) {
-    throw new UsageError('nobody to ask: name a peer with --from, or the task whose stakers to ask with --k2 and --task')
+    throw new UsageError(
+      'nobody to ask: name a peer with --from, a node of this machine with --data-dir, or the task whose stakers to ask with --k2 and --task'
+    )
   }
   const auditor = await createAuditor()
   const path = out ?? cid

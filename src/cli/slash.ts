@@ -4,12 +4,14 @@ import { createAuditor, providerAt, slashLatest } from '../node/index.ts'
 import { type K2Options, k2Of, signerFrom, withK2 } from './chain.ts'
 import { addressOf, answer, collect, DEFAULT_WALLET, example } from './common.ts'
 import { onBadHints } from './hints.ts'
+import { ASK_NODE_OPTION, ownNode } from './own-node.ts'
 
 interface SlashOptions extends K2Options {
   task: string
   staker: string
   wallet: string
   from?: string[]
+  dataDir?: string
 }
 
 export function slashCommand(): Command {
@@ -19,12 +21,13 @@ export function slashCommand(): Command {
     .requiredOption('--staker <address>', 'whose stake')
     .option('--wallet <file>', 'who pays the fee', DEFAULT_WALLET)
     .option('--from <multiaddr>', 'a peer to fetch the ledger from, besides the task’s stakers', collect)
+    .option(...ASK_NODE_OPTION)
     .addHelpText('after', example('koii-mesh slash --task 9xQe... --staker 4Nd1... --wallet ./wallet.json'))
     .action(async (options: SlashOptions) => {
       const staker = addressOf(options.staker, '--staker')
       const k2 = k2Of(options)
       const payer = await signerFrom(options.wallet)
-      const also = (options.from ?? []).map(providerAt)
+      const also = [...(await ownNode(options.dataDir)), ...(options.from ?? []).map(providerAt)]
       const auditor = await createAuditor()
       try {
         const taken = await slashLatest(k2, auditor, options.task, staker, payer, {

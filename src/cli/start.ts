@@ -209,10 +209,14 @@ function tell({ event, slot, cycle, ...detail }: NodeEvent): void {
   }
 }
 
+function listeningOn(told: string[], listens: string[]): string {
+  return told.length > 0 ? `listening on ${told.join(', ')}` : `listening on ${listens.join(', ')}, which is told to nobody`
+}
+
 function sentence(event: string, d: Record<string, unknown>): string | null {
   switch (event) {
     case 'listening':
-      return `listening on ${(d.multiaddrs as string[]).join(', ')}`
+      return listeningOn(d.multiaddrs as string[], d.listens as string[])
     case 'task':
       return `task ${d.taskName} runs, bundle ${d.bundle}`
     case 'bundle-changed':

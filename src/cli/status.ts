@@ -1,9 +1,7 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { Command } from 'commander'
-import { loadConfig, roeToKoii } from '../config/index.ts'
-import { API_FILE } from '../node/index.ts'
+import { roeToKoii } from '../config/index.ts'
 import { answer, example, tableOf, withJson } from './common.ts'
+import { askStatus, findApi } from './own-node.ts'
 
 interface Status {
   node: string
@@ -41,13 +39,6 @@ function submissionOf({ outcome, reason, missed }: Entry): string {
   return `${outcome ?? '-'}${reason == null ? '' : `: ${reason}`}`
 }
 
-export class StatusError extends Error {
-  override name = 'StatusError'
-}
-
-/** A node on this machine answers at once. */
-const TIMEOUT_MS = 5000
-
 export function statusCommand(): Command {
   return withJson(new Command('status'))
     .description('ask the running node how it is: its peers, its rounds, what it was paid and why not')
@@ -55,7 +46,7 @@ export function statusCommand(): Command {
     .option('--url <url>', 'its status API, if known')
     .addHelpText('after', example('koii-mesh status --data-dir ./alice'))
     .action(async ({ dataDir, url, json }: { dataDir?: string; url?: string; json?: boolean }) => {
-      const status = await ask(url ?? (await findApi(dataDir)))
+      const status = await askStatus<Status>(url ?? (await findApi(dataDir)))
       const table = tableOf(
         ['cycle', 'submission', 'vote', 'paid', 'in all'],
         status.cycles.map(({ cycle, entry }) => [
@@ -84,30 +75,4 @@ export function statusCommand(): Command {
         ...(status.cycles.length === 0 ? ['No cycle has been settled yet.'] : [table])
       ])
     })
-}
-
-async function findApi(dataDir: string | undefined): Promise<string> {
-  const dir = dataDir ?? process.env.KOII_MESH_DATA_DIR ?? loadConfig({ flags: { k2: 'http://localhost', task: '1'.repeat(32) } }).dataDir
-  try {
-    const { url } = JSON.parse(await readFile(join(dir, API_FILE), 'utf8')) as { url: string }
-    return url
-  } catch {
-    throw new StatusError(
-      `no node runs with the data directory ${dir}: start one with koii-mesh start, or name its directory with --data-dir`
-    )
-  }
-}
-
-async function ask(url: string): Promise<Status> {
-  try {
-    const response = await fetch(`${url}/status`, { signal: AbortSignal.timeout(TIMEOUT_MS) })
-    if (!response.ok) {
-      throw new Error(`status ${response.status}`)
-    }
-    return (await response.json()) as Status
-  } catch (err) {
-    throw new StatusError(
-      `the node at ${url} does not answer (${err instanceof Error ? err.message : String(err)}): it may have been killed: start it again with koii-mesh start, or name the data directory of the node you mean with --data-dir`
-    )
-  }
 }

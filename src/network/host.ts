@@ -1,5 +1,7 @@
 import type { Libp2p } from '@libp2p/interface'
+import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
+import { isLocal } from './addresses.ts'
 import { HostError } from './errors.ts'
 import { type HostServices, type Libp2pConfig, type Libp2pConfigInit, libp2pConfig } from './libp2p-config.ts'
 
@@ -11,9 +13,15 @@ export interface Host extends Omit<Libp2pConfig, 'options'> {
 /**
  * Builds and starts the node's libp2p.
  *
- * @throws HostError when it cannot listen
+ * @throws HostError when it cannot listen, or announces what nobody dials
  */
 export async function createHost(init: Libp2pConfigInit): Promise<Host> {
+  const useless = (init.announce ?? []).find((text) => init.local !== true && isLocal(multiaddr(text)))
+  if (useless != null) {
+    throw new HostError(
+      `${useless} in --announce is a private address, and nodes dial none without --allow-private: announce the public one, at which your router forwards the port`
+    )
+  }
   const { options, ...rest } = libp2pConfig(init)
   try {
     return { libp2p: await createLibp2p(options), ...rest }

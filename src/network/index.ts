@@ -7,7 +7,7 @@
  * ```ts
  * const peers = createPeers({ stakes, timing, slot })
  * const { libp2p, slots, traffic } = await createHost({ privateKey, network, peers, listen: ['/ip4/0.0.0.0/tcp/0'] })
- * const announcer = createAnnouncer({ network, timing, slot, signer, peerId: libp2p.peerId, multiaddrs: () => libp2p.getMultiaddrs() })
+ * const announcer = createAnnouncer({ network, timing, slot, signer, peerId: libp2p.peerId, multiaddrs: libp2p.services.addresses.told })
  * await announcer.renew()
  * const hello = createHello({ libp2p, network, peers, slots, verify, announcement: announcer.current })
  * await hello.start()
@@ -23,10 +23,12 @@ export { converse, type FrameLimits, next } from './frames.ts'
 export { createHello, HELLO_PROTOCOL, type Hello, type HelloFault, type HelloInit, type HelloOutcome, judgeHello } from './hello.ts'
 export { type HintedAddress, readHint } from './hints.ts'
 export { createHost, explainStart, type Host } from './host.ts'
+export { keepPorts, withKeptPorts } from './kept-ports.ts'
 export { DHT_PROTOCOL, type HostServices, type Libp2pConfig, type Libp2pConfigInit, libp2pConfig } from './libp2p-config.ts'
 export { CONNECTION_LIMITS, type ConnectionLimits, LOCAL_CONNECTION_LIMITS, MAX_BAD_SIGNATURES } from './limits.ts'
 export { createMessageIds, type MessageIds, type Traffic } from './message-ids.ts'
 export { readNodeKey, readOrMakeNodeKey } from './node-key.ts'
+export { type OwnAddresses, unreachableNotice } from './own-addresses.ts'
 export {
   type BindFault,
   type Binding,

@@ -19,6 +19,7 @@ import {
   LOCAL_CONNECTION_LIMITS
 } from './limits.ts'
 import { createMessageIds, type Traffic } from './message-ids.ts'
+import { type OwnAddresses, type OwnAddressesComponents, ownAddresses, tellable } from './own-addresses.ts'
 import type { Peers } from './peers.ts'
 import { SCORE_THRESHOLDS, scoreParams } from './score.ts'
 import { type Timer, wallTimer } from './seams.ts'
@@ -34,6 +35,7 @@ export type HostServices = {
   ping: Ping
   dht: KadDHT
   pubsub: GossipSub
+  addresses: OwnAddresses
 }
 
 export interface Libp2pConfigInit {
@@ -81,7 +83,17 @@ export interface Libp2pConfig {
  * ```
  */
 export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
-  const { privateKey, network, peers, local = false, heartbeatMs = 700, degree = 8, floodPublish = true, timer = wallTimer } = init
+  const {
+    privateKey,
+    network,
+    peers,
+    announce = [],
+    local = false,
+    heartbeatMs = 700,
+    degree = 8,
+    floodPublish = true,
+    timer = wallTimer
+  } = init
   const limits = { ...(local ? LOCAL_CONNECTION_LIMITS : CONNECTION_LIMITS), ...init.limits }
   const dhtMode = init.dht ?? (local ? 'server' : 'auto')
   const topic = topicOf(network)
@@ -125,7 +137,7 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
   const options: Libp2pOptions<HostServices> = {
     privateKey,
     nodeInfo: { name: 'koii-mesh', userAgent: 'koii-mesh' },
-    addresses: { listen: init.listen, ...(init.announce == null || init.announce.length === 0 ? {} : { announce: init.announce }) },
+    addresses: { listen: init.listen, announce, announceFilter: tellable({ local, announced: announce.length > 0 }) },
     ...(init.datastore == null ? {} : { datastore: init.datastore }),
     transports: [tcp(), webSockets()],
     connectionEncrypters: [leanNoise()],
@@ -140,6 +152,8 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
       maxParallelDials: 16
     },
     services: {
+      // the address manager is in none of libp2p's public types
+      addresses: (components) => ownAddresses(components as unknown as OwnAddressesComponents),
       identify: identify({ maxMessageSize: 8 * 1024 }),
       ping: ping(),
       dht: kadDHT({

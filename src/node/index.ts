@@ -46,7 +46,10 @@ import {
   createPeers,
   type DiscoveryEvent,
   type HelloOutcome,
-  readOrMakeNodeKey
+  keepPorts,
+  readOrMakeNodeKey,
+  unreachableNotice,
+  withKeptPorts
 } from '../network/index.ts'
 import { createEvents, type Events, type Logger } from '../observe/index.ts'
 import { createProofs, createTaskProofs, type ProviderHint } from '../proofs/index.ts'
@@ -207,23 +210,32 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     // the network: one libp2p, lent to every room below
     const peers = createPeers({ stakes, timing, slot: slots.now })
+    const ports = store.keyValue('ports')
+    const { listen, taken } = await withKeptPorts(config.listen, ports)
+    if (taken.length > 0) {
+      log.warn(
+        { ports: taken },
+        'another program has a port that this node had before: it listens on another, and its address on K2 may be old'
+      )
+    }
     const host = await createHost({
       privateKey,
       network,
       peers,
-      listen: config.listen,
-      ...(config.announce.length === 0 ? {} : { announce: config.announce }),
+      listen,
+      announce: config.announce,
       local: config.allowPrivate,
       limits: { maxConnections: config.maxConnections },
       dht: config.dhtServer ? (config.allowPrivate ? 'server' : 'auto') : 'client'
     })
     const { libp2p } = host
+    const addresses = libp2p.services.addresses
     const announcer = createAnnouncer({
       network,
       timing,
       slot: slots.now,
       peerId: libp2p.peerId,
-      multiaddrs: () => libp2p.getMultiaddrs(),
+      multiaddrs: addresses.told,
       signer: { publicKey: signer.publicKey, sign: (bytes, cycle) => signer.sign(bytes, { task: config.task, cycle, key: null }) }
     })
     const hello = createHello({
@@ -813,7 +825,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       return {
         node: self,
         peerId: libp2p.peerId.toString(),
-        multiaddrs: libp2p.getMultiaddrs().map(String),
+        multiaddrs: addresses.told().map(String),
+        listens: addresses.listens().map(String),
         task: config.task,
         taskName: account.name,
         k2: k2.endpoints(),
@@ -825,7 +838,9 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         bundles: versions.list(),
         closedFrom: closedFrom ?? null,
         signing: guard.status(),
-        notices: [guard.notice(), closedFrom == null ? null : whatNow(closedFrom)].filter((notice) => notice != null),
+        notices: [guard.notice(), unreachableNotice(addresses), closedFrom == null ? null : whatNow(closedFrom)].filter(
+          (notice) => notice != null
+        ),
         taskProcess: versions.of(workingCycle)?.runner.status() ?? null,
         ...stats(),
         sync: sync.counters(),
@@ -844,7 +859,11 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       if (guard.notice() != null) {
         return { ok: false, reason: guard.notice()! }
       }
-      return peers.staked().length === 0 ? { ok: false, reason: 'no staked peer is connected' } : { ok: true, reason: 'working' }
+      if (peers.staked().length === 0) {
+        return { ok: false, reason: 'no staked peer is connected' }
+      }
+      const dialled = unreachableNotice(addresses) == null
+      return { ok: true, reason: dialled ? 'working' : 'working, but nobody can dial this node: it has no public address to tell' }
     }
 
     return {
@@ -861,6 +880,9 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         await guard.begin(slots.now() ?? 0)
         peers.refresh()
         await proofs.start()
+        await keepPorts(config.listen, addresses.listeners(), ports).catch((err) =>
+          log.warn({ reason: messageOf(err) }, 'the ports of this start are not kept: the next one may listen on others')
+        )
         await hello.start()
         gossip.start()
         await sync.start()
@@ -872,10 +894,15 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         await announce(true)
         events.emit('listening', {
           peerId: libp2p.peerId.toString(),
-          multiaddrs: libp2p.getMultiaddrs().map(String),
+          multiaddrs: addresses.told().map(String),
+          listens: addresses.listens().map(String),
           api: api.url,
           staked: stakes.isStaked(self) ?? null
         })
+        const unreachable = unreachableNotice(addresses)
+        if (unreachable != null) {
+          log.warn(unreachable)
+        }
         discovery.start()
         peers.onChange(({ peerId, staker, admitted }) => {
           events.emit(admitted ? 'peer' : 'peer-left', { peerId, staker, staked: peers.staked().length })

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { type Cli, cli, type Event, report, run } from './cli.ts'
@@ -98,7 +98,12 @@ describe('a testnet of real processes, and people who meddle with it', function 
     expect(JSON.parse(got.stdout)).to.include({ cid, path: out })
     expect((await stat(out)).size).to.be.greaterThan(0)
 
-    const claimed = await run(['claim', '--k2', url, '--task', task, '--key', join(data, 'staking-key.json'), '--json'])
+    // the own node's address need not be known to its operator
+    const nearby = await run(['proof', 'get', cid!, '--data-dir', data, '--out', join(dir, 'nearby'), '--json'])
+    expect(nearby.code, nearby.stderr).to.equal(0)
+    expect(await readFile(join(dir, 'nearby'))).to.deep.equal(await readFile(out))
+
+    const claimed = await run(['claim', '--k2', url, '--task', task, '--key', join(data, 'staking-key.json'), '--data-dir', data, '--json'])
     expect(claimed.code, claimed.stderr).to.equal(0)
     const claim = JSON.parse(claimed.stdout)
     expect(claim).to.include({ staker: listening.node, to: listening.node })

@@ -56,6 +56,24 @@ describe('cases: ux/04, a stale hint', function () {
     }
   })
 
+  it('does not come of a restart: the port that was free is the same the next time', async () => {
+    const key = join(dir, 'kept.json')
+    await writeKeyFile(key, generateKeyPair())
+    const at: string[] = []
+    for (const _ of [1, 2]) {
+      const node = cli([
+        ...['start', '--k2', chain.k2.url, '--task', chain.task, '--key', key, '--data-dir', join(dir, 'kept'), '--json'],
+        ...['--allow-private', '--api-port', '0', '--log-level', 'silent']
+      ])
+      const { multiaddrs } = await node.event('listening node', ({ event }) => event === 'listening')
+      at.push(multiaddrs.sort().join(' '))
+      await node.clean()
+    }
+    expect(at[1])
+      .to.equal(at[0])
+      .and.to.match(/\/tcp\/\d+\/p2p.*\/tcp\/\d+\/ws\/p2p/)
+  })
+
   it('a claim that reaches nobody says what it lacks, and how to go on', async () => {
     const voter = chain.stakers[0]!
     const key = join(dir, 'voter.json')
