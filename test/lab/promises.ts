@@ -48,17 +48,13 @@ function isUp(facts: LabFacts, node: string, { from, to }: SlotRange, recoverySl
     .every((out) => out.to <= from || out.from >= to)
 }
 
-/** The least stake that was up at any time of a range, of all, in thousandths. */
+/** The least stake that was up at any time of a range, in thousandths of all. */
 export function leastUp(facts: LabFacts, { from, to }: SlotRange): number {
-  const all = facts.nodes.reduce((sum, { stake }) => sum + BigInt(stake), 0n)
-  let least = all
-  for (let slot = from; slot < to; slot++) {
-    const up = facts.nodes
-      .filter(({ name }) => isUp(facts, name, { from: slot, to: slot + 1 }, 0))
-      .reduce((sum, { stake }) => sum + BigInt(stake), 0n)
-    least = up < least ? up : least
-  }
-  return Number((least * 1000n) / all)
+  const sum = (nodes: LabFacts['nodes']) => nodes.reduce((all, { stake }) => all + Number(stake), 0)
+  const up = Array.from({ length: to - from }, (_, i) => ({ from: from + i, to: from + i + 1 })).map((slot) =>
+    sum(facts.nodes.filter(({ name }) => isUp(facts, name, slot, 0)))
+  )
+  return Math.floor((Math.min(...up) * 1000) / sum(facts.nodes))
 }
 
 /** From the first slot in which a cycle is submitted to its last vote. */

@@ -42,8 +42,6 @@ const UPDATED = [4, 5, 6]
 const dir = process.argv[2]!
 const slotMs = Number(process.argv[3])
 const dice = diceFrom(Number(process.argv[4]))
-/** For the time before a node tells its own address. */
-const announces = process.env.LAB_ANNOUNCE != null
 
 const addressOf = (i: number) => `45.77.${i === BEHIND_ROUTER ? 9 : 1}.${10 + i}`
 const network = createNetwork()
@@ -59,11 +57,7 @@ for (const [i, stake] of STAKES.entries()) {
   await mesh.addNode({
     name,
     stake,
-    flags: [
-      ...['--listen', '/ip4/0.0.0.0/tcp/4001'],
-      ...(announces && i !== BEHIND_ROUTER ? ['--announce', `/ip4/${addressOf(i)}/tcp/4001`] : []),
-      ...(i === 0 ? ['--bundle', 'k2-index'] : [])
-    ]
+    flags: [...['--listen', '/ip4/0.0.0.0/tcp/4001'], ...(i === 0 ? ['--bundle', 'k2-index'] : [])]
   })
 }
 const { nodes, timing } = mesh

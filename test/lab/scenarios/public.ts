@@ -28,18 +28,14 @@ const PORT = ['--listen', '/ip4/0.0.0.0/tcp/4001']
 
 const dir = process.argv[2]!
 const slotMs = Number(process.argv[3])
-/** For the time before a node tells its own address. */
-const announces = process.env.LAB_ANNOUNCE != null
 
 const network = createNetwork()
 const mesh = await createMesh({ dir, network, slotMs, roundSlots: 30 })
 const flagsOf = [['--bundle', 'k2-index'], PORT, ['--listen', '/ip4/45.77.1.12/tcp/4001'], []]
 for (const [i, flags] of flagsOf.entries()) {
   const name = `n${i}`
-  const address = `45.77.1.${10 + i}`
-  network.addHost(name, address)
-  const port = ['--listen', `/ip4/${address}/tcp/4001`, '--announce', `/ip4/${address}/tcp/4001`]
-  await mesh.addNode({ name, stake: 10, flags: announces ? [...flags.filter((flag) => !/^--listen|^.ip4/.test(flag)), ...port] : flags })
+  network.addHost(name, `45.77.1.${10 + i}`)
+  await mesh.addNode({ name, stake: 10, flags })
 }
 for (const node of mesh.nodes) {
   node.start()
