@@ -12,17 +12,10 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { diceFrom } from '../../sim/random.ts'
-import type { LabFacts } from '../facts.ts'
 import type { LabNode } from '../lab-node.ts'
 import { createMesh } from '../mesh.ts'
 import { bothWays, createNetwork } from '../network.ts'
-
-export interface EightOutcome {
-  facts: LabFacts
-  haveMet: boolean
-  /** What was done, as often as the script says. */
-  kills: number
-}
+import type { EightOutcome } from './outcomes.ts'
 
 const ROUND_SLOTS = 60
 const LOSS_PERCENT = 5
@@ -128,6 +121,7 @@ if (haveMet) {
   await at(14, 2)
 }
 mesh.say(nodes.map((node) => `${node.name} ${JSON.stringify(node.weight())}`).join(', '))
-const outcome: EightOutcome = { facts: await mesh.finish(), haveMet, kills }
+const toldFromBehind = nodes[BEHIND_ROUTER]!.multiaddrs()
+const outcome: EightOutcome = { facts: await mesh.finish(), haveMet, kills, toldFromBehind }
 writeFileSync(join(dir, 'outcome.json'), JSON.stringify(outcome, null, 2))
 process.exit(0)

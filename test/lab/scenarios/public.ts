@@ -5,21 +5,9 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createK2Client } from '../../../src/k2/index.ts'
-import type { LabFacts } from '../facts.ts'
 import { createMesh } from '../mesh.ts'
 import { createNetwork } from '../network.ts'
-
-export interface PublicOutcome {
-  facts: LabFacts
-  /** By node: whom it is connected to, and whether it has the task's code. */
-  met: Record<string, { peers: number; hasTask: boolean }>
-  /** By node: the addresses that it told when it began to listen. */
-  told: Record<string, string[]>
-  /** By node: where K2 says that it is. */
-  hints: Record<string, string | null>
-  /** By node: ROE that `koii-mesh claim` brought. */
-  claimed: Record<string, string>
-}
+import type { PublicOutcome } from './outcomes.ts'
 
 /** For a machine that does other things at the same time. */
 const MEETING_SLOTS = 200
