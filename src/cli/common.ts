@@ -2,7 +2,8 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import bs58 from 'bs58'
 import Table from 'cli-table3'
-import { type Command, InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { Pace } from '../k2/local/index.ts'
 import { shownText, toLine } from '../observe/index.ts'
 
 /** Where the Koii and Solana CLIs keep the wallet (KOII.md, Money). */
@@ -32,6 +33,16 @@ export function whole(min: number, max = Number.MAX_SAFE_INTEGER): (text: string
 
 export function withJson(command: Command): Command {
   return command.option('--json', 'print JSON, for machines')
+}
+
+/** How the slots of a local K2 end. */
+export function paceOption(otherwise: Pace): Option {
+  return new Option(
+    '--pace <how>',
+    'auto: a slot waits until every node that follows it has done what is due, so a busy machine costs time and no round; strict: it takes --slot-ms'
+  )
+    .choices(['auto', 'strict'])
+    .default(otherwise)
 }
 
 export function example(...lines: string[]): string {

@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { Command } from 'commander'
 import { koiiToRoe } from '../config/koii.ts'
-import { createLocalK2, createTraffic, resetDataDir } from '../k2/local/index.ts'
+import { createLocalK2, createTraffic, type Pace, resetDataDir } from '../k2/local/index.ts'
 import { PROGRAM_ID } from '../k2/settlement/program-id.ts'
-import { addressOf, answer, collect, example, SETTLEMENT_SO, UsageError, untilStopped, whole, withJson } from './common.ts'
+import { addressOf, answer, collect, example, paceOption, SETTLEMENT_SO, UsageError, untilStopped, whole, withJson } from './common.ts'
 import { deployCommand, verifyCommand } from './k2-program.ts'
 
 /** Half a century of slots. */
@@ -14,6 +14,7 @@ interface K2Options {
   port: number
   host: string
   slotMs: number
+  pace: Pace
   dataDir?: string
   reset?: boolean
   warp?: number
@@ -37,6 +38,7 @@ export function k2Command(): Command {
       .option('--port <port>', 'HTTP port; the WebSocket is on the next one', whole(0, 65_534), 8899)
       .option('--host <address>', 'address to listen on', '127.0.0.1')
       .option('--slot-ms <ms>', 'length of a slot', whole(10, 60_000), 400)
+      .addOption(paceOption('strict'))
       .option('--data-dir <dir>', 'keep the chain in this folder; without it the chain ends with the process')
       .option('--reset', 'throw the chain in --data-dir away, whatever version wrote it, and begin a new one')
       .option('--warp <slot>', 'jump forward to this slot; the slots between count as skipped', whole(1, MAX_SLOT))
@@ -48,11 +50,12 @@ export function k2Command(): Command {
         'after',
         example(
           'koii-mesh k2 --port 8899 --slot-ms 400 --data-dir ./k2',
+          'koii-mesh k2 --slot-ms 100 --pace auto   (for nodes of your own on a machine that may be busy)',
           'koii-mesh k2 --data-dir ./k2 --reset --warp 1000 --fund 9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin=2.5'
         )
       )
       .action(async (options: K2Options) => {
-        const { port, host, slotMs, traffic, keepSlots, keepTransactions, json } = options
+        const { port, host, slotMs, pace, traffic, keepSlots, keepTransactions, json } = options
         const funds = fundsOf(options.fund ?? [])
         const dataDir = options.dataDir == null ? undefined : resolve(options.dataDir)
         if (options.reset === true && dataDir == null) {
@@ -67,6 +70,7 @@ export function k2Command(): Command {
           port,
           host,
           slotMs,
+          pace,
           keepSlots,
           keepTransactions,
           ...(dataDir == null ? {} : { dataDir }),
@@ -88,13 +92,20 @@ export function k2Command(): Command {
         stream?.follow(k2)
         const stopped = untilStopped()
         await k2.start()
-        answer(json, { event: 'listening', url: k2.url, wsUrl: k2.wsUrl, slot: k2.slot(), program: PROGRAM_ID }, [
+        answer(json, { event: 'listening', url: k2.url, wsUrl: k2.wsUrl, slot: k2.slot(), program: PROGRAM_ID, slotMs, pace }, [
           `K2 listens on ${k2.url} (WebSocket ${k2.wsUrl}), slot ${k2.slot()}`,
+          pace === 'auto'
+            ? `a slot takes ${slotMs} ms, or longer: it waits until every node that follows it has done what is due`
+            : `a slot takes ${slotMs} ms`,
           `settlement program ${PROGRAM_ID}`,
           options.dataDir == null ? 'The chain is in memory: give --data-dir to keep it.' : `The chain is kept in ${options.dataDir}.`,
           'Ctrl+C stops it.'
         ])
         await stopped
+        const facts = k2.pace()
+        if (facts != null) {
+          answer(json, { event: 'pace', slotMs: facts }, [`slots took ${facts.median} ms (${slotMs} asked), the longest ${facts.longest}`])
+        }
         await k2.stop()
       })
   )

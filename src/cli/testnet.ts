@@ -1,16 +1,18 @@
 import { Command } from 'commander'
 import { amountOf } from '../config/index.ts'
+import type { Pace } from '../k2/local/index.ts'
 import { shownText, toLine } from '../observe/index.ts'
 // the light pages of the room alone: what it says at once must not wait for libp2p and the VM to be loaded
 import { FAULTS, parseFaults } from '../testnet/faults.ts'
-import { createView } from '../testnet/view.ts'
+import { createView, slotTimes } from '../testnet/view.ts'
 import { MIN_ROUND_SLOTS, windowsOf } from '../testnet/windows.ts'
-import { collect, example, MAX_LINE, untilStopped, whole, withJson } from './common.ts'
+import { collect, example, MAX_LINE, paceOption, untilStopped, whole, withJson } from './common.ts'
 
 interface TestnetOptions {
   nodes: number
   rounds?: number
   slotMs: number
+  pace: Pace
   task: string
   roundSlots: number
   bounty: string
@@ -27,6 +29,7 @@ export function testnetCommand(): Command {
     .option('--nodes <n>', 'how many nodes', whole(1, 100), 5)
     .option('--rounds <n>', 'stop when this many cycles are finalized; without it, run until Ctrl+C', whole(1, 1_000_000))
     .option('--slot-ms <ms>', 'length of a slot', whole(20, 60_000), 400)
+    .addOption(paceOption('auto'))
     .option('--task <name>', 'k2-index, site-archive, the path of a bundle, or its CID', 'k2-index')
     .option('--from <multiaddr>', 'a peer that has the bundle, for a CID; may be given several times', collect)
     .option('--round-slots <n>', `length of a round, at least ${MIN_ROUND_SLOTS}`, whole(1, 100_000), 30)
@@ -40,7 +43,13 @@ export function testnetCommand(): Command {
     )
     .option('--data-dir <dir>', 'keep keys, state and logs of the nodes here; without it they go when the testnet ends')
     .option('--port <port>', 'port of the local K2; 0 takes a free one', whole(0, 65_534), 0)
-    .addHelpText('after', example('koii-mesh testnet --nodes 6 --rounds 3 --slot-ms 100 --fault bad-proof:1 --fault no-proof:1'))
+    .addHelpText(
+      'after',
+      example(
+        'koii-mesh testnet --nodes 6 --rounds 3 --slot-ms 100 --fault bad-proof:1 --fault no-proof:1',
+        'koii-mesh testnet --slot-ms 400 --pace strict   (slots as on a real K2: who is too slow misses its windows)'
+      )
+    )
     .action(async ({ fault = [], json, rounds, bounty, ...options }: TestnetOptions) => {
       const faults = parseFaults(fault)
       const bountyRoe = amountOf(bounty, '--bounty')
@@ -74,6 +83,9 @@ export function testnetCommand(): Command {
         process.stdout.write(
           `${summary.finalized} cycles finalized in ${summary.seconds} s; K2 took ${summary.k2.votes} votes; ${summary.proofs.fetched} proofs were fetched from peers\n`
         )
+        if (summary.slotMs != null) {
+          process.stdout.write(`${slotTimes(summary.slotMs)}\n`)
+        }
       }
       if (!summary.ok) {
         throw new Error(`the testnet did not hold what it promises: ${summary.reason}`)

@@ -24,6 +24,8 @@ export interface K2Client extends AccountReads, BlockReads, Transactions {
   /** Each endpoint's own slot clock. */
   slotSources: readonly SlotSource[]
   endpoints(): EndpointStatus[]
+  /** Requests under way, or waiting for their turn. */
+  pending(): number
   /** Ends its subscriptions; requests still work. */
   close(): void
 }
@@ -151,6 +153,7 @@ export function createK2Client({
       dropped: () => endpoint.facts().dropped
     })),
     endpoints: pool.status,
+    pending: () => pool.endpoints.reduce((sum, endpoint) => sum + endpoint.facts().load, 0),
     close: pool.close
   }
   return client

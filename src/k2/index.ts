@@ -39,6 +39,7 @@ export {
   messageOf
 } from './errors.ts'
 export { createOutbox, decodeVote, type FinalVote, type Outbox, type OutboxCounters, type OutboxInit } from './outbox.ts'
+export { askPace, createPaceLink, type PaceLink, type PaceQuestion } from './pace-link.ts'
 export { createSlots, type Slots } from './slots.ts'
 export { createStakeView, type StakeView, stakeSetOf } from './stake-view.ts'
 export { type Sent, signerOf, type TransactionSigner } from './transactions.ts'

@@ -1,7 +1,7 @@
 import type { Logger } from '../observe/index.ts'
 import type { SlotSource } from './client.ts'
 import { messageOf } from './errors.ts'
-import { type Clock, followStory, LEAP_SLOTS, SHORTEST_SLOT_MS, type Story, turnClock } from './slot-clock.ts'
+import { type Clock, followStory, LEAP_SLOTS, SHORTEST_SLOT_MS, SLACK_SLOTS, type Story, turnClock } from './slot-clock.ts'
 
 /**
  * The slot clock of K2 as this node hears it, from all its endpoints. An endpoint that is behind does not turn time, and one that is
@@ -15,6 +15,8 @@ export interface Slots {
   slotMs(): number
   /** Calls `listener` with each slot that the clock comes to; `back` when it was ahead by a lie, and begins anew. */
   on(listener: (slot: number, back: boolean) => void): () => void
+  /** A K2 of our own says that it has come to a slot: a jump there is no lie, and not doubted for a while as another's would be. */
+  believe(slot: number): void
   /** @throws K2UnreachableError when no endpoint answers */
   start(): Promise<void>
   stop(): Promise<void>
@@ -44,12 +46,21 @@ interface Source {
   heardMs: number
   /** By subscription, or when that was dialled last. */
   noticedMs: number
+  /** The newest slot that the subscription told: while there is no later one it is silent with reason. */
+  noticedSlot: number
   asking: boolean
 }
 
 export function createSlots({ k2, log, nowMs = () => performance.now() }: SlotsInit): Slots {
   const listeners = new Set<(slot: number, back: boolean) => void>()
-  const sources: Source[] = k2.slotSources.map((from) => ({ from, story: undefined, heardMs: nowMs(), noticedMs: nowMs(), asking: false }))
+  const sources: Source[] = k2.slotSources.map((from) => ({
+    from,
+    story: undefined,
+    heardMs: nowMs(),
+    noticedMs: nowMs(),
+    noticedSlot: -1,
+    asking: false
+  }))
   let clock: Clock | undefined
   let slotMs = DEFAULT_SLOT_MS
   let anchor: { slot: number; ms: number } | undefined
@@ -58,15 +69,15 @@ export function createSlots({ k2, log, nowMs = () => performance.now() }: SlotsI
   let stopped = false
 
   const advance = () => {
-    const at = nowMs()
     const live = sources.filter(({ from }) => !from.dropped())
+    const stories = live.flatMap(({ story }) => story ?? [])
+    const at = nowMs()
+    turn(turnClock(clock, stories, at, slotMs), at)
+  }
+
+  const turn = (next: Clock | undefined, at: number) => {
     const former = clock
-    clock = turnClock(
-      former,
-      live.flatMap(({ story }) => story ?? []),
-      at,
-      slotMs
-    )
+    clock = next
     if (clock == null || clock.slot === former?.slot) {
       return
     }
@@ -110,7 +121,8 @@ export function createSlots({ k2, log, nowMs = () => performance.now() }: SlotsI
 
   const poll = async (source: Source) => {
     const at = nowMs()
-    if (at - source.noticedMs > Math.max(DEAD_MS, DEAD_SLOTS * slotMs)) {
+    const missed = (source.story?.slot ?? 0) > source.noticedSlot
+    if (missed && at - source.noticedMs > Math.max(DEAD_MS, DEAD_SLOTS * slotMs)) {
       source.noticedMs = at
       source.from.renew('no slot for a while')
     }
@@ -134,6 +146,15 @@ export function createSlots({ k2, log, nowMs = () => performance.now() }: SlotsI
       listeners.add(listener)
       return () => {
         listeners.delete(listener)
+      }
+    },
+    believe(slot) {
+      if (clock != null && slot > clock.slot + SLACK_SLOTS) {
+        const at = nowMs()
+        for (const source of sources) {
+          source.story = followStory(undefined, slot, at)
+        }
+        turn({ slot, sinceMs: at, supported: false, slack: SLACK_SLOTS, measured: false }, at)
       }
     },
     async start() {
@@ -162,6 +183,7 @@ export function createSlots({ k2, log, nowMs = () => performance.now() }: SlotsI
       leaves = sources.map((source) =>
         source.from.onSlot((slot) => {
           source.noticedMs = nowMs()
+          source.noticedSlot = slot
           hear(source, slot)
         })
       )

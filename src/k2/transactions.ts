@@ -48,6 +48,9 @@ export interface Transactions {
 
 /** A confirmation takes a slot or two; past this the blockhash is near its end and a new try is due. */
 const CONFIRM_TIMEOUT_MS = 30_000
+/** On a local K2 whose slots take longer than usual, it is these that count, as long as they go on at all. */
+const CONFIRM_SLOTS = 32
+const LONGEST_CONFIRM_MS = 120_000
 /** How many blockhashes are looked at before it is said that the endpoints do not know each other's. */
 const BLOCKHASH_TRIES = 4
 
@@ -133,9 +136,13 @@ export function createTransactions({ pool, programId, url }: { pool: Pool; progr
 
   /** Polls the status: the subscription's answer can be lost, and a lost answer must not cost a vote. */
   async function confirm(signature: string): Promise<void> {
-    const deadline = performance.now() + CONFIRM_TIMEOUT_MS
-    for (let waitMs = 25; performance.now() < deadline; waitMs = Math.min(waitMs * 1.5, 400)) {
-      const { value } = await pool.agree({
+    const startedMs = performance.now()
+    const took = () => performance.now() - startedMs
+    let firstSlot = Number.POSITIVE_INFINITY
+    let lastSlot = 0
+    const mayLand = () => took() < CONFIRM_TIMEOUT_MS || (lastSlot - firstSlot < CONFIRM_SLOTS && took() < LONGEST_CONFIRM_MS)
+    for (let waitMs = 25; mayLand(); waitMs = Math.min(waitMs * 1.5, 400)) {
+      const { value, slot } = await pool.agree({
         request: async (connection) => {
           const answer = await connection.getSignatureStatuses([signature])
           const status = answer.value[0]
@@ -150,10 +157,12 @@ export function createTransactions({ pool, programId, url }: { pool: Pool; progr
       if (value.done) {
         return
       }
+      firstSlot = Math.min(firstSlot, slot)
+      lastSlot = Math.max(lastSlot, slot)
       await new Promise((resolve) => setTimeout(resolve, waitMs))
     }
     throw new K2TransactionError(
-      `K2 at ${url} has not confirmed ${signature} within ${CONFIRM_TIMEOUT_MS / 1000} s: it may still land; look at it before sending again`
+      `K2 at ${url} has not confirmed ${signature} within ${Math.round(took() / 1000)} s: it may still land; look at it before sending again`
     )
   }
 }

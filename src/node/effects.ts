@@ -8,6 +8,7 @@ import type { ProviderHint } from '../proofs/index.ts'
 import type { Base, Rounds, RoundsEffect, RoundsEvent } from '../rounds/index.ts'
 import type { CycleTiming } from '../tasks/index.ts'
 import type { Body } from '../wire/index.ts'
+import type { PaceWork } from './pace-work.ts'
 import { type Records, recordCid } from './records.ts'
 import type { TaskHost } from './task-host.ts'
 
@@ -31,6 +32,10 @@ export interface EffectsInit {
   providerOf: (staker: string) => ProviderHint | undefined
   events: Events
   log: Logger
+  /** Where K2's slots wait for what is due here. */
+  pace?: PaceWork | undefined
+  /** What a limit that slots set gets on top in ms, as slots may become longer while it runs: it is the slot that ends it. */
+  graceMs?: number
   /** Aborted when the node stops. */
   stopping: AbortSignal
 }
@@ -43,12 +48,12 @@ export interface Effects {
 }
 
 export function createEffects(init: EffectsInit): Effects {
-  const { rounds, timing, slots, stakes, records, publish, events, log, stopping } = init
+  const { rounds, timing, slots, stakes, records, publish, events, log, stopping, pace, graceMs = 0 } = init
   const running = new Set<Promise<void>>()
 
   const handle = (event: RoundsEvent) => {
     for (const effect of rounds.handle(event)) {
-      const done = run(effect)
+      const done = (pace == null ? run(effect) : pace.run(effect, slots.now() ?? 0, () => run(effect)))
         .catch((err) =>
           log[stopping.aborted ? 'debug' : 'error'](
             { effect: effect.type, cycle: 'cycle' in effect ? effect.cycle : undefined, reason: messageOf(err) },
@@ -66,15 +71,27 @@ export function createEffects(init: EffectsInit): Effects {
   }
   const msUntil = (slot: number) => Math.max(50, (slot - (slots.now() ?? slot)) * slots.slotMs())
 
-  /** Aborted as soon as the clock shows a slot: in a long window a length of slots that is measured a little wrong is off by many. */
-  const atSlot = (slot: number) => {
+  /**
+   * Runs with a signal that is aborted as soon as the clock shows a slot: in a long window a length of slots that is measured a little
+   * wrong is off by many.
+   */
+  const endsAt = async <T>(slot: number, run: (ends: AbortSignal) => Promise<T>): Promise<T> => {
     const ends = new AbortController()
     const leave = slots.on((now) => {
       if (now >= slot) {
         ends.abort()
       }
     })
-    return { signal: ends.signal, leave }
+    try {
+      return await run(ends.signal)
+    } finally {
+      leave()
+    }
+  }
+
+  const pause = (ms: number) => {
+    const sleep = () => setTimeout(ms, undefined, { signal: stopping }).catch(() => {})
+    return pace == null ? sleep() : pace.away(sleep)
   }
 
   /** What K2 says the record of `cycle` builds on. Final, as it is read inside the window in which only `cycle` is voted on. */
@@ -113,7 +130,7 @@ export function createEffects(init: EffectsInit): Effects {
         const outcome =
           host == null
             ? { ok: false as const, reason: 'the task’s bundle is not here yet' }
-            : await host.work(timingOf(effect.cycle), msUntil(effect.deadlineSlot))
+            : await endsAt(effect.deadlineSlot, (ends) => host.work(timingOf(effect.cycle), msUntil(effect.deadlineSlot) + graceMs, ends))
         // a node that is told to stop has missed nothing
         return stopping.aborted ? undefined : handle({ type: 'worked', cycle: effect.cycle, outcome })
       }
@@ -126,9 +143,12 @@ export function createEffects(init: EffectsInit): Effects {
           const reason = 'the task’s bundle is not here yet'
           return handle({ type: 'audited', cycle, submission: submission.id, finding: 'abstained', reason })
         }
-        const ends = atSlot(fetchBySlot)
-        const limits = { fetchMs: msUntil(fetchBySlot), totalMs: msUntil(deadlineSlot), fetchEnds: ends.signal }
-        const result = await host.audit(submission, vouchers([submission.signer]), timingOf(cycle), limits).finally(ends.leave)
+        const result = await endsAt(fetchBySlot, (fetchEnds) =>
+          endsAt(deadlineSlot, (ends) => {
+            const limits = { fetchMs: msUntil(fetchBySlot), totalMs: msUntil(deadlineSlot), graceMs, fetchEnds, ends }
+            return host.audit(submission, vouchers([submission.signer]), timingOf(cycle), limits)
+          })
+        )
         return handle({ type: 'audited', cycle, submission: submission.id, ...result })
       }
       case 'build': {
@@ -143,9 +163,9 @@ export function createEffects(init: EffectsInit): Effects {
       }
       case 'check': {
         const { cycle, cid, deadlineSlot } = effect
-        const result = await records
-          .check(CID.parse(cid), effect, vouchers(effect.vouchers), msUntil(deadlineSlot))
-          .catch((err) => ({ verdict: 'unreadable' as const, reason: messageOf(err) }))
+        const result = await endsAt(deadlineSlot, (ends) =>
+          records.check(CID.parse(cid), effect, vouchers(effect.vouchers), msUntil(deadlineSlot) + graceMs, ends)
+        ).catch((err) => ({ verdict: 'unreadable' as const, reason: messageOf(err) }))
         return handle({ type: 'checked', cycle, cid, result })
       }
       case 'vote': {
@@ -170,7 +190,7 @@ export function createEffects(init: EffectsInit): Effects {
   /** The task, which a node that has just started still fetches. */
   const taskBy = async (cycle: number, slot: number): Promise<TaskHost | undefined> => {
     while (init.task(cycle) == null && (slots.now() ?? 0) < slot && !stopping.aborted) {
-      await setTimeout(slots.slotMs(), undefined, { signal: stopping }).catch(() => {})
+      await pause(slots.slotMs())
     }
     return init.task(cycle)
   }
@@ -187,7 +207,7 @@ export function createEffects(init: EffectsInit): Effects {
           throw err
         }
         log.warn({ cycle, reason: messageOf(err) }, 'K2 or a peer did not answer; asking again')
-        await setTimeout(Math.min(slots.slotMs() * 2 ** Math.min(attempt, 4), 5000), undefined, { signal: stopping }).catch(() => {})
+        await pause(Math.min(slots.slotMs() * 2 ** Math.min(attempt, 4), 5000))
       }
     }
   }

@@ -65,6 +65,7 @@ import { slashFor } from './claims.ts'
 import { distributionOf } from './distribution.ts'
 import { createEffects } from './effects.ts'
 import { createKeyGuard } from './key-guard.ts'
+import { createPaced, type Paced } from './paced.ts'
 import { createRecords, type Records, recordCid } from './records.ts'
 import { checkRunnable } from './runnable.ts'
 import { type Kept, reopened, unsaid } from './say-again.ts'
@@ -169,7 +170,9 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     const self = signer.address
 
     // the chain: who has stake, what the task is, what slot it is
-    const k2 = createK2Client({ url: config.k2, programId: config.program, log })
+    const follower = { k2: () => k2, slots: () => slots, gossip: () => gossip, proofs: () => proofs }
+    const paced = await createPaced({ urls: config.k2, name: self, ...follower, log })
+    const k2 = createK2Client({ url: config.k2, programId: config.program, log, timeoutMs: paced?.graceMs })
     const genesisHash = await k2.genesisHash()
     const account = await k2.task(config.task)
     checkRunnable(account)
@@ -246,6 +249,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       verify: verifyEd25519,
       announcement: announcer.current,
       log,
+      ...(paced == null ? {} : { timeoutMs: paced.graceMs / 2 }),
       onOutcome: onHello
     })
     const discovery = createDiscovery({
@@ -269,7 +273,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     })
 
     // proofs and records: blocks on disk, served to whoever asks
-    const proofs = await createProofs(
+    const ownProofs = await createProofs(
       { libp2p, store: store.keyValue('pins') },
       {
         blocksDir: join(config.dataDir, 'blocks'),
@@ -279,6 +283,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         ...(parts.serve === false ? { mayServe: () => false } : {})
       }
     )
+    const proofs = paced?.proofs(ownProofs) ?? ownProofs
 
     // gossip and sync: one judge at the door, and the log of what it let in
     const pool = createPool()
@@ -332,7 +337,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       largestSlash: account.largestSlash,
       verify: verifyEd25519,
       distribution: (input) => distributionOf(versions.of(input.cycle)?.runner, input),
-      providers
+      providers,
+      ...(paced == null ? {} : { graceMs: paced.graceMs })
     })
     const records = parts.records?.(honestRecords) ?? honestRecords
 
@@ -389,6 +395,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       proposer: ({ stakes: { weights }, base, cycle, attempt }) =>
         proposerFor({ taskId: config.task, stakes: weights, beacon: base.beacon, cycle, attempt })
     })
+    const slotNow = paced?.asking(() => slots.now() ?? 0) ?? (() => slots.now() ?? 0)
     const publish =
       parts.publish?.(honestPublish, {
         keyPair,
@@ -405,7 +412,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
             peers.staked().flatMap(({ peerId, staker }) => (chosen(staker) ? [peerId] : []))
           )
         },
-        slot: () => slots.now() ?? 0,
+        slot: slotNow,
         slotMs: slots.slotMs,
         schedule: (cycle) => scheduleFor(timing, cycle),
         stakes: stakes.at
@@ -430,6 +437,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       providerOf: (staker) => hintOfStaker(staker),
       events,
       log,
+      ...(paced == null ? {} : { pace: paced.work, graceMs: paced.graceMs }),
       stopping: stopping.signal
     })
 
@@ -758,7 +766,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         folder: taskFolder(cid),
         store: store.keyValue(`task/${config.task}`, sizes.taskStore),
         proofs: createTaskProofs(proofs, { keep: () => ({ task: config.task, cycle: workingCycle }) }),
-        k2: pacedBySlots(createK2Reader(k2.connection), slots.now),
+        k2: pacedBySlots(createK2Reader(k2.connection, { timeoutMs: paced?.graceMs }), slots.now, paced?.asking),
+        ...(paced == null ? {} : { startTimeoutMs: paced.graceMs }),
         allowNetwork: config.allowNetwork,
         maxMemoryMb: config.taskMemoryMiB,
         log: ({ source, text }) => log.info({ source, text }, 'task')
@@ -917,6 +926,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         await outbox.resume(openVotes(slots.now() ?? 0))
         followTask(account)
         slots.on(onSlot)
+        paced?.start()
         if (finalizedCycle >= 0 && account.finalized != null) {
           // the ledger so far, for the records to come
           records.ensure(recordCid(account.finalized.recordDigest)).catch(() => {})
@@ -924,6 +934,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       },
       async stop() {
         stopping.abort()
+        paced?.stop()
         await slots.stop()
         k2.close()
         await versions.stop()
@@ -957,12 +968,12 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 }
 
 /** A task that waits for a slot asks again and again: K2 is asked once for each slot that we hear of. */
-function pacedBySlots(reader: TaskK2Reader, now: () => number | undefined): TaskK2Reader {
+function pacedBySlots(reader: TaskK2Reader, now: () => number | undefined, asking: Paced['asking'] = (ask) => ask): TaskK2Reader {
   let heard: number | undefined
   let answer: Promise<number> | undefined
   return {
     ...reader,
-    slot(options) {
+    slot: asking((options) => {
       if (answer == null || heard == null || heard !== now()) {
         heard = now()
         answer = reader.slot(options)
@@ -971,7 +982,7 @@ function pacedBySlots(reader: TaskK2Reader, now: () => number | undefined): Task
         })
       }
       return answer
-    }
+    })
   }
 }
 

@@ -40,10 +40,10 @@ export function recordCid(digest: Uint8Array): CID {
 }
 
 /** Gives blocks by their CID, from here or from those who may have them, until `timeoutMs` from now; the proofs room checks the hashes. */
-export function blocksFrom(proofs: Proofs, from: ProviderHint[], timeoutMs: number): GetBlock {
+export function blocksFrom(proofs: Proofs, from: ProviderHint[], timeoutMs: number, until?: AbortSignal): GetBlock {
   const deadline = performance.now() + timeoutMs
   return async (cid) => {
-    await proofs.fetch(cid, { from, shallow: true, timeoutMs: Math.max(1, deadline - performance.now()) })
+    await proofs.fetch(cid, { from, shallow: true, timeoutMs: Math.max(1, deadline - performance.now()), until })
     const chunks: Uint8Array[] = []
     for await (const chunk of proofs.helia.blockstore.get(cid)) {
       chunks.push(chunk)
@@ -64,6 +64,8 @@ export interface RecordsInit {
   distribution: (input: DistributionInput) => Promise<readonly DistributionEntry[]>
   /** Who may have the blocks of records: the staked peers that we know. */
   providers: () => ProviderHint[]
+  /** What fetching a finalized record may take in ms beyond the usual, on machines that may be slow. */
+  graceMs?: number
 }
 
 export interface CycleFacts {
@@ -77,7 +79,7 @@ export interface CycleFacts {
 export interface Records {
   /** Builds the record and keeps its blocks, so that others can fetch it from us. */
   build(facts: CycleFacts): Promise<BuiltRecord>
-  check(cid: CID, facts: CycleFacts & Heard, from: ProviderHint[], timeoutMs: number): Promise<CheckResult>
+  check(cid: CID, facts: CycleFacts & Heard, from: ProviderHint[], timeoutMs: number, ends?: AbortSignal): Promise<CheckResult>
   /** Has a finalized record and its ledger here, from whoever has them. @throws ProofUnavailableError */
   ensure(cid: CID, timeoutMs?: number): Promise<{ content: RecordContent; ledger: Ledger }>
   /** What a finalized record came to for each staker. @throws ProofUnavailableError */
@@ -153,7 +155,7 @@ export function createRecords(init: RecordsInit): Records {
     return { ledger, blocks: made.map(({ cid }) => cid) }
   }
 
-  const ensure = (cid: CID, timeoutMs = FETCH_TIMEOUT_MS): Promise<Kept> => {
+  const ensure = (cid: CID, timeoutMs = FETCH_TIMEOUT_MS + (init.graceMs ?? 0)): Promise<Kept> => {
     const key = cid.toString()
     let loading = ledgers.get(key)
     if (loading == null) {
@@ -212,10 +214,10 @@ export function createRecords(init: RecordsInit): Records {
       )
       return built
     },
-    async check(cid, facts, from, timeoutMs) {
+    async check(cid, facts, from, timeoutMs, ends) {
       try {
         const inputs = await inputsOf(facts)
-        const { content } = await readRecord(cid, blocksFrom(proofs, from, timeoutMs), recordLimits(facts.stakes.weights.size))
+        const { content } = await readRecord(cid, blocksFrom(proofs, from, timeoutMs, ends), recordLimits(facts.stakes.weights.size))
         const { mustHave, timely } = facts
         const check = await checkRecord(content, { ...inputs, mustHave, timely }, { timing, verify, distribution })
         if (!check.ok && check.verdict === 'wrong') {

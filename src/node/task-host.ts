@@ -34,13 +34,18 @@ export interface Audited {
 export interface AuditLimits {
   fetchMs: number
   totalMs: number
+  /** What both get on top, where slots may become longer meanwhile. */
+  graceMs?: number
   /** Aborted when the slot has come by which the proof must be here: how long slots take is only measured. */
   fetchEnds?: AbortSignal
+  /** The same for all of it. */
+  ends?: AbortSignal
 }
 
 /** Between the rounds and the task: does the work of a cycle, and audits what others submitted. */
 export interface TaskHost {
-  work(timing: CycleTiming, timeoutMs: number): Promise<Worked>
+  /** @param ends aborted when the slot has come by which it must be done */
+  work(timing: CycleTiming, timeoutMs: number, ends?: AbortSignal): Promise<Worked>
   /**
    * @param from who may have the proof, the submitter first
    * @param limits how long the proof may take to come, and how long all of it may take, in ms from now
@@ -54,8 +59,8 @@ const REASON_BYTES = 1000
 export function createTaskHost(init: TaskHostInit): TaskHost {
   const host = createHost(init)
   return {
-    async work(timing, timeoutMs) {
-      const worked = await host.work(timing, timeoutMs)
+    async work(timing, timeoutMs, ends) {
+      const worked = await host.work(timing, timeoutMs, ends)
       return worked.ok ? worked : { ok: false, reason: oneLine(worked.reason, REASON_BYTES) }
     },
     async audit(submission, from, timing, limits) {
@@ -71,7 +76,7 @@ function createHost({ taskId, runner, proofs, bounds = {}, limits, alsoProvide }
     roots: Root[],
     from: ProviderHint[],
     cycle: number,
-    { fetchMs, totalMs, fetchEnds }: AuditLimits
+    { fetchMs, totalMs, graceMs = 0, fetchEnds }: AuditLimits
   ): Promise<Audited | null> {
     const started = performance.now()
     for (const root of roots) {
@@ -80,7 +85,7 @@ function createHost({ taskId, runner, proofs, bounds = {}, limits, alsoProvide }
         await proofs.fetch(root.cid, {
           from,
           declared: root.declared,
-          timeoutMs: Math.max(1, started + fetchMs - performance.now()),
+          timeoutMs: Math.max(1, started + fetchMs + graceMs - performance.now()),
           until: fetchEnds
         })
       } catch (err) {
@@ -102,12 +107,13 @@ function createHost({ taskId, runner, proofs, bounds = {}, limits, alsoProvide }
   }
 
   return {
-    async work(timing, timeoutMs) {
-      const worked = await runner.task(timing, { timeoutMs })
+    async work(timing, timeoutMs, ends) {
+      const options = { timeoutMs, ...(ends == null ? {} : { signal: ends }) }
+      const worked = await runner.task(timing, options)
       if (!worked.ok) {
         return { ok: false, reason: `the task ${worked.reason}: ${worked.detail}` }
       }
-      const submitted = await runner.submission(timing, { timeoutMs })
+      const submitted = await runner.submission(timing, options)
       if (!submitted.ok) {
         return { ok: false, reason: `the task's submission ${submitted.reason}: ${submitted.detail}` }
       }
@@ -159,7 +165,10 @@ function createHost({ taskId, runner, proofs, bounds = {}, limits, alsoProvide }
         { staker: submission.signer, value: Buffer.from(value).toString('utf8'), proofs: roots.map(({ cid }) => cid.toString()) },
         timing,
         reader,
-        { timeoutMs: Math.max(1, started + times.totalMs - performance.now()) }
+        {
+          timeoutMs: Math.max(1, started + times.totalMs + (times.graceMs ?? 0) - performance.now()),
+          ...(times.ends == null ? {} : { signal: times.ends })
+        }
       )
       if (!audited.ok) {
         // the runner alone knows whose doing it was (src/tasks/endings.ts)

@@ -15,8 +15,8 @@ const PARTS: Record<Fault, NodeParts> = {
   'bad-proof': {
     taskHost: (honest) => ({
       ...honest,
-      async work(timing, timeoutMs) {
-        const worked = await honest.work(timing, timeoutMs)
+      async work(timing, timeoutMs, ends) {
+        const worked = await honest.work(timing, timeoutMs, ends)
         return worked.ok
           ? { ok: true, draft: { ...worked.draft, value: Buffer.from(wrongValue(Buffer.from(worked.draft.value).toString())) } }
           : worked

@@ -22,7 +22,15 @@ import { cycleAt, type Timing, windowOf, within } from '../clock/index.ts'
 import { ROE_PER_KOII, roeToKoii } from '../config/index.ts'
 import { generateKeyPair, type KeyPair, writeKeyFile } from '../identity/index.ts'
 import { createK2Client, type K2Client, messageOf, signerOf } from '../k2/index.ts'
-import { createLocalK2, createTraffic, type LocalK2, type LocalTransaction } from '../k2/local/index.ts'
+import {
+  createLocalK2,
+  createTraffic,
+  type LocalK2,
+  type LocalTransaction,
+  type Pace,
+  type PaceFacts,
+  type PassedOver
+} from '../k2/local/index.ts'
 import {
   createTask,
   createTaskAccount,
@@ -44,6 +52,7 @@ import { type Fault, FaultError, SMALL_STAKES } from './faults.ts'
 import { createFinish } from './finish.ts'
 import { checkInvariants, type Invariant } from './invariants.ts'
 import { createLedgerCheck } from './ledger-check.ts'
+import { limitsOf } from './limits.ts'
 import { createNodeProcess, type NodeProcess } from './node-process.ts'
 import { startStaticSite } from './static-site.ts'
 import type { NodeRow, SetupStep, SetupView, ViewState } from './view.ts'
@@ -62,6 +71,8 @@ export interface TestnetInit {
   /** Cycles to finalize; null runs until `signal`. */
   rounds: number | null
   slotMs: number
+  /** Whether slots wait until every node is through with them (`auto`, the default), or take `slotMs` whatever the machine does. */
+  pace?: Pace
   roundSlots: number
   /** What a cycle pays, in ROE; 10 KOII by default. */
   bounty?: bigint
@@ -96,6 +107,8 @@ export interface TestnetSummary {
   proofs: { fetched: number; bytes: number }
   invariants: Invariant[]
   seconds: number
+  /** What a slot was asked to take and what it took, in ms, and which node slots waited for longest; null with `strict`. */
+  slotMs: { asked: number; median: number; longest: number; waitedFor: { name: string; ms: number } | null } | null
 }
 
 const BOUNTY_ROE = 10n * ROE_PER_KOII
@@ -106,13 +119,9 @@ const WALLET_ROE = 1_000_000n * ROE_PER_KOII
 /** Fees of a staking key: 5,000 lamports a vote. */
 const KEY_ROE = ROE_PER_KOII
 const FUND_ROE = 100_000n * ROE_PER_KOII
-/** Nodes have this long to start, find each other and fetch the task; the slots then jump to the first cycle. */
-const BOOT_MS = 90_000
 /** A killed node comes back after this. */
 const RESTART_MS = 1_000
 const VIEW_MS = 250
-/** A node hears within this that the last cycle is finalized, and has its record. */
-const LATE_MS = 5_000
 
 interface Member {
   name: string
@@ -170,7 +179,8 @@ async function run(
   started: number,
   cleanup: Array<() => Promise<unknown>>
 ): Promise<TestnetSummary> {
-  const { slotMs, roundSlots, signal } = init
+  const { slotMs, pace = 'auto', roundSlots, signal } = init
+  const limits = limitsOf(pace)
   const messages: string[] = []
   const records: RecordFacts[] = []
   let voteLanded = false
@@ -212,15 +222,18 @@ async function run(
   step('K2', 'starting, in this process')
   const k2: LocalK2 = await createLocalK2({
     slotMs,
+    pace,
     port: init.port ?? 0,
     genesis: { programs: [{ programId: PROGRAM_ID, bytes: await readFile(init.settlementProgram) }], funded }
   })
+  // until there are rounds, a slot that takes long only makes the start take long
+  k2.waitForFollowers(false)
   await k2.start()
   cleanup.push(() => k2.stop())
   const client = createK2Client({ url: k2.url })
-  step('K2', `${k2.url}, a slot every ${slotMs} ms`, true)
+  step('K2', `${k2.url}, a slot every ${slotMs} ms${pace === 'auto' ? ', or when all nodes are through with it' : ''}`, true)
   step('program', `${PROGRAM_ID}, there at genesis`, true)
-  tell('k2', { url: k2.url, program: PROGRAM_ID }, `K2 runs on ${k2.url}`)
+  tell('k2', { url: k2.url, program: PROGRAM_ID, slotMs, pace }, `K2 runs on ${k2.url}`)
 
   // -- what happens on it, as seen by the chain itself
   const transactions: TransactionFacts[] = []
@@ -236,6 +249,7 @@ async function run(
       }
     }
   })
+  k2.events.on('passedOver', onPassedOver)
   const faucetBefore = await client.balance(k2.faucetAddress)
 
   // -- the task
@@ -249,7 +263,7 @@ async function run(
   const params = site == null ? {} : { urls: site.urls }
   const task = generateKeyPair()
   step('task', `${manifest.name}: creating and funding it on K2`)
-  const startingSlot = k2.slot() + Math.ceil(BOOT_MS / slotMs)
+  const startingSlot = k2.slot() + Math.ceil(limits.bootMs / slotMs)
   const timing: Timing = { startingSlot, roundSlots, ...windows }
   await client.send(
     [
@@ -319,6 +333,7 @@ async function run(
     store: { get: unused, put: unused, delete: unused, list: unused },
     proofs: { putNode: unused, putFiles: unused, getNode: unused, listFiles: unused, readFile: unused },
     k2: { slot: unused, block: unused, blocks: unused },
+    startTimeoutMs: limits.fetchMs,
     log: () => {}
   })
   cleanup.push(() => runner.stop())
@@ -331,7 +346,8 @@ async function run(
     timing,
     auditor,
     providers: () => members.flatMap(({ hint }) => (hint == null ? [] : [providerAt(hint)])),
-    distribution: (input) => distributionOf(runner, input)
+    distribution: (input) => distributionOf(runner, input),
+    fetchMs: limits.fetchMs
   })
 
   // -- from here on it runs by itself until enough cycles are there, or somebody stops it
@@ -345,7 +361,7 @@ async function run(
       stop()
     }
   })
-  const bootTimer = setTimeout(() => ready.reject(new TestnetError(notReady())), BOOT_MS - 5 * slotMs)
+  const bootTimer = setTimeout(() => ready.reject(new TestnetError(notReady())), limits.bootMs - 5 * slotMs)
   try {
     await Promise.race([ready.promise, aborted])
   } finally {
@@ -355,6 +371,7 @@ async function run(
     isReady = true
     tell('ready', { nodes: init.nodes }, `all ${init.nodes} nodes have found each other`)
     traffic.follow(k2)
+    k2.waitForFollowers(true)
     if (k2.slot() < startingSlot - 1) {
       k2.warpTo(startingSlot - 1)
     }
@@ -518,6 +535,16 @@ async function run(
     }
   }
 
+  /** It hangs, as far as can be told from outside: what it misses meanwhile is not the others' doing, nor the machine's. */
+  function onPassedOver({ follower, waitedMs }: PassedOver): void {
+    const member = members.find(({ pair }) => pair.address === follower)
+    if (member != null) {
+      member.interrupted = true
+    }
+    const text = `${nameOf(follower)} has not said for ${Math.round(waitedMs / 1000)} s that it is done with a slot: slots no longer wait for it`
+    tell('passed-over', { node: follower, name: nameOf(follower), waitedMs }, text)
+  }
+
   function onNodeExit(member: Member, { signal: by, reason }: { signal: string | null; reason: string }): void {
     if (member.stats != null) {
       member.past.push(member.stats)
@@ -574,7 +601,7 @@ async function run(
 
   function notReady(): string {
     const late = members.filter((member) => !member.hasTask || member.row.peers < init.nodes - 1)
-    return `the nodes did not find each other within ${BOOT_MS / 1000} s: ${late.map(({ name, row, hasTask }) => `${name} has ${row.peers} peers${hasTask ? '' : ' and no task'}`).join(', ')}. Logs: ${dir}`
+    return `the nodes did not find each other within ${limits.bootMs / 1000} s: ${late.map(({ name, row, hasTask }) => `${name} has ${row.peers} peers${hasTask ? '' : ' and no task'}`).join(', ')}. Logs: ${dir}`
   }
 
   /** How far the nodes are, until the first round begins. */
@@ -650,7 +677,7 @@ async function run(
     const last = records.at(-1)!.cycle
     const honest = members.filter(({ fault }) => fault == null)
     let sinceEndMs = 0
-    while (sinceEndMs < LATE_MS && !signal.aborted) {
+    while (sinceEndMs < limits.lateMs && !signal.aborted) {
       const voted = honest.every(({ pair }) =>
         transactions.some(({ votes, failed }) => !failed && votes.some((vote) => vote.cycle === last && vote.staker === pair.address))
       )
@@ -782,7 +809,8 @@ async function run(
       },
       proofs: { fetched: sum(({ proofs }) => proofs.fetched), bytes: sum(({ proofs }) => proofs.bytes) },
       invariants,
-      seconds: Math.round((performance.now() - started) / 100) / 10
+      seconds: Math.round((performance.now() - started) / 100) / 10,
+      slotMs: paceNow()
     }
   }
 
@@ -806,6 +834,11 @@ async function run(
     })
   }
 
+  function paceNow(): PaceFacts | null {
+    const facts = k2.pace()
+    return facts == null ? null : { ...facts, waitedFor: facts.waitedFor && { ...facts.waitedFor, name: nameOf(facts.waitedFor.name) } }
+  }
+
   function nameOf(staker: string): string {
     return members.find(({ pair }) => pair.address === staker)?.name ?? staker
   }
@@ -825,6 +858,7 @@ async function run(
       phase: phaseAt(timing, slot),
       finalized: records.length,
       wanted: init.rounds,
+      slotMs: paceNow(),
       rows: members.map(({ row }) => row),
       messages
     }

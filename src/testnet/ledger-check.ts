@@ -17,15 +17,15 @@ export interface LedgerCheckInit {
   auditor: Auditor
   providers: () => ProviderHint[]
   distribution: CheckTools['distribution']
+  /** How long fetching one record may take. */
+  fetchMs: number
 }
-
-const FETCH_TIMEOUT_MS = 20_000
 
 /**
  * Reads each finalized record as an outsider would, from the nodes that hold it, and recomputes it from the one before:
  * content, tally, distribution, ledger and root against what K2 has.
  */
-export function createLedgerCheck({ k2, task, genesisHash, timing, auditor, providers, distribution }: LedgerCheckInit) {
+export function createLedgerCheck({ k2, task, genesisHash, timing, auditor, providers, distribution, fetchMs }: LedgerCheckInit) {
   const network = networkOf(genesisHash, task)
   let previous: PreviousRecord | null = null
   let ledger: Ledger = new Map()
@@ -36,7 +36,7 @@ export function createLedgerCheck({ k2, task, genesisHash, timing, auditor, prov
     async check(account: TaskAccount): Promise<RecordFacts> {
       const { cycle, recordDigest, root } = account.finalized!
       const cid = recordCid(recordDigest)
-      const get = blocksFrom(auditor.proofs, providers(), FETCH_TIMEOUT_MS)
+      const get = blocksFrom(auditor.proofs, providers(), fetchMs)
       const { content } = await readRecord(cid, get)
       const read = await readLedger(content.ledger, get, undefined, content)
       const { weights: stakes, total: totalStake, stakers = new Map() } = stakeSetOf(await k2.stakes(task), cycle)

@@ -45,6 +45,8 @@ export interface ViewState extends SetupView {
   phase: string
   finalized: number
   wanted: number | null
+  /** What a slot was asked to take and what it takes, in ms, and whom slots waited for longest; null where they wait for nobody. */
+  slotMs: { asked: number; median: number; longest: number; waitedFor: { name: string; ms: number } | null } | null
   rows: NodeRow[]
   messages: string[]
 }
@@ -88,6 +90,12 @@ function oneLine(state: ViewState): string {
   }
   const { phase, cycle, finalized, wanted, messages } = state
   return `cycle ${cycle}, ${phase}: ${finalized}${wanted == null ? '' : ` of ${wanted}`} finalized${messages.length > 0 ? ` - ${shownText(messages.at(-1))}` : ''}`
+}
+
+/** Asked and real length of a slot, on one line. */
+export function slotTimes({ asked, median, longest, waitedFor }: NonNullable<ViewState['slotMs']>): string {
+  const whom = waitedFor == null ? '' : `; longest waited for: ${shownText(waitedFor.name)}, ${(waitedFor.ms / 1000).toFixed(1)} s in all`
+  return `slots take ${median} ms (${asked} asked, the longest took ${longest}${whom})`
 }
 
 function setupLines(setup: SetupStep[]): string[] {
@@ -140,7 +148,7 @@ export function picture(state: ViewState | SetupView, columns: number): string {
   }
   return [
     `koii-mesh testnet  task ${state.taskName} ${state.task}`,
-    `K2 ${state.url}  slot ${state.slot}`,
+    `K2 ${state.url}  slot ${state.slot}${state.slotMs == null ? '' : `  ${slotTimes(state.slotMs)}`}`,
     `cycle ${Math.max(0, state.cycle)}  ${bar}  slot ${Math.max(0, state.at)} of ${state.roundSlots}  ${state.phase}  ${goal}`,
     table.toString(),
     ...latest(state.messages),

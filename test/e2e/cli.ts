@@ -8,6 +8,9 @@ import { createInterface } from 'node:readline'
 
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts')
 
+/** What takes this long hangs: nobody measures time here. */
+const EVENT_TIMEOUT_MS = 10 * 60_000
+
 // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of JSON by reading it
 export type Event = any
 
@@ -84,7 +87,7 @@ export function cli(args: string[], { env = {}, cwd }: CliInit = {}): Cli {
     stdout: () => lines.join('\n'),
     stderr: () => errors,
     ended,
-    event(what, is, { timeoutMs = 60_000, from = 0 } = {}) {
+    event(what, is, { timeoutMs = EVENT_TIMEOUT_MS, from = 0 } = {}) {
       return new Promise((resolve, reject) => {
         let at = from
         const done = (settle: () => void) => {

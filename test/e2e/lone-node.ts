@@ -20,7 +20,7 @@ export interface LoneNode {
 
 export async function loneNode(): Promise<LoneNode> {
   const { dir, remove } = await tempDir()
-  const chain = await startChain({ stakers: 2, slotMs: 200 })
+  const chain = await startChain({ stakers: 2, slotMs: 200, pace: 'auto' })
   const [data, key] = [join(dir, 'data'), join(dir, 'key.json')]
   await writeKeyFile(key, chain.stakers[0]!)
   const started: Cli[] = []

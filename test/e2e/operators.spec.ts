@@ -55,6 +55,36 @@ describe('a testnet of real processes, and people who meddle with it', function 
     await expectNobodyLeft(command)
   })
 
+  it('a node that hangs for longer than anybody waits costs the others nothing, and is one of them again when it goes on', async () => {
+    const { command, finish } = await testnet(['--nodes', '5', '--rounds', '5'])
+    const timeoutMs = RUN_TIMEOUT_MS
+    const victim = await command.event('second node', is('node-started', { name: 'node-2' }))
+    await command.event('submission', is('submitted', { name: 'node-2', cycle: 1 }), { timeoutMs })
+    const from = command.events.length
+    process.kill(victim.pid, 'SIGSTOP')
+    const passed = await command.event('that nobody waits for it', is('passed-over', { name: 'node-2' }), { from, timeoutMs })
+    expect(passed.waitedMs).to.be.at.least(10_000)
+    // the others go on without it
+    await command.event('finalized cycle', is('finalized', { node: null }), { from: command.events.length, timeoutMs })
+    process.kill(victim.pid, 'SIGCONT')
+    const back = command.events.length
+    await command.event('submission of the one that was stopped', is('submitted', { name: 'node-2' }), { from: back, timeoutMs })
+
+    const { code, summary } = await finish()
+    expect(code).to.equal(0)
+    expectHeld(command.events, summary)
+    // it was waited for in vain once, and not in every slot
+    expect(command.events.filter(is('passed-over'))).to.have.length(1)
+    expect(summary.skipped).to.deep.equal([])
+    const others = nodesOf(command.events).filter(({ staker }) => staker !== victim.node)
+    for (const { cycle, accepted } of summary.records as Event[]) {
+      expect(accepted, `accepted in cycle ${cycle}`).to.include.members(others.map(({ staker }) => staker))
+    }
+    const again = summary.records.filter(({ accepted }: Event) => accepted.includes(victim.node)).map(({ cycle }: Event) => cycle)
+    expect(Math.max(...again), `cycles of the one that was stopped: ${again}`).to.be.greaterThan(1)
+    await expectNobodyLeft(command)
+  })
+
   it('a node that is started late by hand catches up, is paid, and serves and claims; Ctrl+C ends everything', async () => {
     const { command, dir } = await testnet(['--nodes', '4'])
     const timeoutMs = RUN_TIMEOUT_MS

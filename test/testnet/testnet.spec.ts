@@ -253,6 +253,7 @@ describe('testnet', () => {
       phase: 'audits',
       finalized: 1,
       wanted: 3,
+      slotMs: { asked: 400, median: 412, longest: 2900, waitedFor: { name: 'node-2', ms: 3200 } },
       rows: [
         {
           name: 'node-1',

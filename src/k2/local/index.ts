@@ -17,7 +17,7 @@
  * ```
  *
  * What happens to a transaction: `server` takes the text, `rpc/` checks its parameters and tries it (preflight), `ledger` runs it in `vm` into
- * the slot in progress, `slot-ticker` closes the slot, `history` stores the block with its transactions and the accounts that they
+ * the slot in progress, `slot-ticker` (or `pacer`) closes the slot, `history` stores the block with its transactions and the accounts that they
  * changed, and `rpc/subscriptions` tells those who wait for it. Only then is it confirmed, so no kill takes back what was confirmed.
  */
 import { LocalK2, type LocalK2Init } from './local-k2.ts'
@@ -38,6 +38,7 @@ export {
 export type { Genesis, GenesisProgram } from './genesis.ts'
 export type { LocalK2, LocalK2Events, LocalK2Init, LocalTransaction } from './local-k2.ts'
 export type { LocalK2Log } from './log.ts'
+export type { Pace, PaceFacts, PassedOver } from './pacer.ts'
 export type { LocalK2Clock } from './slot-ticker.ts'
 export { createTraffic, type LocalTarget, type PlannedTransfer, type Traffic, type TrafficTarget } from './traffic.ts'
 export type { TransactionError } from './transaction-error.ts'

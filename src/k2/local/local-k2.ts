@@ -8,10 +8,12 @@ import { type Genesis, openChain } from './genesis.ts'
 import { History, MIN_KEEP_BLOCKS, type TransactionRecord } from './history.ts'
 import { Ledger, type Submission } from './ledger.ts'
 import { type LocalK2Log, silentLog } from './log.ts'
+import { type Pace, type PaceFacts, Pacer, type PassedOver } from './pacer.ts'
 import { PriorityFees } from './priority-fees.ts'
 import type { RpcContext } from './rpc/context.ts'
 import { checkParams, methodNotFound } from './rpc/dispatch.ts'
 import { type MethodName, methods } from './rpc/methods.ts'
+import { withPace } from './rpc/pace.ts'
 import { Subscriptions } from './rpc/subscriptions.ts'
 import { RpcServer } from './server.ts'
 import { type LocalK2Clock, SlotTicker, systemClock } from './slot-ticker.ts'
@@ -24,6 +26,8 @@ import { Vm } from './vm.ts'
 export interface LocalK2Init {
   /** Length of a slot in milliseconds; default 400. */
   slotMs?: number
+  /** Default `strict`: a slot takes `slotMs`. With `auto` it takes longer where those who follow the slots need it. */
+  pace?: Pace
   /** Address to listen on; default 127.0.0.1. */
   host?: string
   /** HTTP port; WebSocket is on the next one, and on this one too. 0 takes a free pair; default 8899. */
@@ -60,6 +64,8 @@ export interface LocalK2Events {
   transaction: [transaction: LocalTransaction]
   /** A slot began. */
   slot: [slot: number]
+  /** Somebody who follows the slots does not say that it is done with one, and they no longer wait for it. */
+  passedOver: [passed: PassedOver]
 }
 
 /** A chain of one validator in this process: the Solana VM, with slots, blocks, a history, and the JSON-RPC of a Solana node. */
@@ -67,7 +73,8 @@ export class LocalK2 {
   readonly events = new EventEmitter<LocalK2Events>()
   readonly #history: History
   readonly #ledger: Ledger
-  readonly #ticker: SlotTicker
+  readonly #ticker: Pick<SlotTicker, 'start' | 'stop' | 'hold' | 'release'>
+  readonly #pacer: Pacer | undefined
   readonly #server: RpcServer
   readonly #subscriptions: Subscriptions
   readonly #counters = new Counters()
@@ -109,6 +116,7 @@ export class LocalK2 {
         priorityFees: new PriorityFees(),
         listens: () => ({ rpc: this.#authority(this.#server.port), pubsub: this.#authority(this.#server.port + 1) }),
         healthy: () => this.#healthy,
+        pace: init.pace ?? 'strict',
         submit: (wire, options) => this.#ledger.submit(wire, options),
         airdrop: (to, lamports) => this.#airdrop(to, lamports)
       }
@@ -125,7 +133,13 @@ export class LocalK2 {
       }
     })
     // time: one call per slot
-    this.#ticker = new SlotTicker({ clock, slotMs: init.slotMs ?? 400, tick: () => this.#tick() })
+    const slotMs = init.slotMs ?? 400
+    const tick = () => this.#tick()
+    this.#pacer =
+      init.pace === 'auto'
+        ? new Pacer({ clock, slotMs, slot: () => this.slot(), tick, onPassedOver: (passed) => this.#onPassedOver(passed) })
+        : undefined
+    this.#ticker = this.#pacer ?? new SlotTicker({ clock, slotMs, tick })
     // who wants to be told
     this.#subscriptions = new Subscriptions(this.#ledger, () => clock.nowMs())
     // the outside
@@ -133,7 +147,7 @@ export class LocalK2 {
       host: this.#host,
       port: init.port ?? 8899,
       handler: (name, params) => this.#call(name, params),
-      subscriptions: this.#subscriptions,
+      subscriptions: this.#pacer === undefined ? this.#subscriptions : withPace(this.#subscriptions, this.#pacer),
       log: this.#log
     })
   }
@@ -202,6 +216,7 @@ export class LocalK2 {
   warpTo(slot: number): void {
     this.#running()
     this.#ledger.completeSlot(slot)
+    this.#pacer?.leapt()
   }
 
   /**
@@ -250,6 +265,16 @@ export class LocalK2 {
   /** Lets slots tick again after hold. */
   release(): void {
     this.#ticker.release()
+  }
+
+  /** With the pace `auto` slots wait for their followers, but for while they are told not to. */
+  waitForFollowers(on: boolean): void {
+    this.#pacer?.wait(on)
+  }
+
+  /** How long slots were; undefined where they wait for nobody. */
+  pace(): PaceFacts | undefined {
+    return this.#pacer?.facts()
   }
 
   /** The newest blockhash. */
@@ -335,6 +360,11 @@ export class LocalK2 {
         feePayer: keys[0]!
       })
     }
+  }
+
+  #onPassedOver(passed: PassedOver): void {
+    this.#log.warn(passed, 'a node does not say that it is done with the slot: slots no longer wait for it, until it says so again')
+    this.#emit('passedOver', passed)
   }
 
   #emit<E extends keyof LocalK2Events>(event: E, ...args: LocalK2Events[E]): void {

@@ -6,7 +6,7 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import { PortInUseError } from './errors.ts'
 import type { LocalK2Log } from './log.ts'
 import { dispatch, type Handler } from './rpc/dispatch.ts'
-import type { Client, Subscriptions } from './rpc/subscriptions.ts'
+import type { RpcClient, Subscriptions } from './rpc/subscriptions.ts'
 
 /** The longest request body and WebSocket message: a full batch of transactions, and no more. */
 export const MAX_BODY_BYTES = 512 * 1024
@@ -28,7 +28,7 @@ export class RpcServer {
   readonly #host: string
   readonly #wantedPort: number
   readonly #handler: Handler
-  readonly #subscriptions: Subscriptions
+  readonly #subscriptions: Pick<Subscriptions, 'client'>
   readonly #log: LocalK2Log
   #http: FastifyInstance | undefined
   #webSocketPort: Server | undefined
@@ -36,7 +36,7 @@ export class RpcServer {
   /** The HTTP port, once listening. */
   port = 0
 
-  constructor(init: { host: string; port: number; handler: Handler; subscriptions: Subscriptions; log: LocalK2Log }) {
+  constructor(init: { host: string; port: number; handler: Handler; subscriptions: Pick<Subscriptions, 'client'>; log: LocalK2Log }) {
     this.#host = init.host
     this.#wantedPort = init.port
     this.#handler = init.handler
@@ -116,7 +116,7 @@ export class RpcServer {
   }
 
   #serve(socket: WebSocket): void {
-    const client: Client = this.#subscriptions.client((text) => {
+    const client: RpcClient = this.#subscriptions.client((text) => {
       if (socket.bufferedAmount > MAX_BACKLOG_BYTES) {
         this.#log.warn({ backlogBytes: socket.bufferedAmount }, 'a subscriber reads too slowly and is dropped')
         socket.terminate()

@@ -21,7 +21,11 @@ export const chainMethods = {
     }
     return 'ok'
   }),
-  getVersion: method(none, () => ({ 'solana-core': API_VERSION, 'feature-set': FEATURE_SET })),
+  getVersion: method(none, ({ pace }) => ({
+    'solana-core': API_VERSION,
+    'feature-set': FEATURE_SET,
+    ...(pace === 'auto' ? { 'koii-mesh-pace': pace } : {})
+  })),
   getGenesisHash: method(none, ({ chain }) => chain.genesisHash),
   getIdentity: method(none, ({ chain }) => ({ identity: chain.identity })),
   getSlot: method(view, (context, [config]) => slotFor(context, config)),

@@ -14,6 +14,8 @@ export interface RpcContext {
   chain: ChainFacts
   /** False while blocks cannot be stored. */
   healthy: () => boolean
+  /** Whether slots wait for those who follow them: then nodes ask to be waited for. */
+  pace: 'auto' | 'strict'
   /** What came into the last blocks had to pay. */
   priorityFees: PriorityFees
   /** Where it listens, as host and port. */

@@ -249,7 +249,7 @@ export class Subscriptions {
   }
 
   /** A new connection's. */
-  client(send: Send): Client {
+  client(send: Send): RpcClient {
     return new Client(this, send)
   }
 
@@ -327,8 +327,16 @@ export class Subscriptions {
   }
 }
 
+/** What a connection may ask for, and how it is told. */
+export interface RpcClient {
+  send: Send
+  /** Answers one of the connection's requests. @throws RpcError */
+  handle(method: string, params: unknown[]): unknown
+  close(): void
+}
+
 /** One connection's side of the subscriptions. */
-export class Client {
+export class Client implements RpcClient {
   readonly send: Send
   readonly ids = new Set<number>()
   readonly #subscriptions: Subscriptions

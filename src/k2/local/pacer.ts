@@ -1,0 +1,301 @@
+import type { LocalK2Clock } from './slot-ticker.ts'
+
+/** How the slots of a local K2 end: `strict` after so many milliseconds, `auto` once its followers have done what is due as well. */
+export type Pace = 'auto' | 'strict'
+
+/** What a follower is asked: whether it has taken the slot in, and is quiet. Turns of a slot are counted from 1. */
+export interface PaceQuestion {
+  slot: number
+  turn: number
+}
+
+/** A follower's own side of the pacer. */
+export interface PaceSeat {
+  /** It has taken the slot in and nothing that is due is under way; `moves` counts what it has done and heard since it began. */
+  done(question: PaceQuestion, moves: number): void
+  /** It is alive and still at it. */
+  busy(): void
+  /** It is gone, and nobody waits for it. */
+  leave(): void
+}
+
+/** What slots have come to, in ms; `waitedFor`: whom it was that held them up longest, over all slots. */
+export interface PaceFacts {
+  asked: number
+  median: number
+  longest: number
+  waitedFor: { name: string; ms: number } | null
+}
+
+/** Nobody waits for it any longer, until it speaks again. */
+export interface PassedOver {
+  follower: string
+  slot: number
+  waitedMs: number
+}
+
+export interface PacerInit {
+  clock: LocalK2Clock
+  /** A slot takes at least this. */
+  slotMs: number
+  /** The slot in progress. */
+  slot: () => number
+  /** Ends it. */
+  tick: () => void
+  onPassedOver: (passed: PassedOver) => void
+  silenceMs?: number
+  longestMs?: number
+}
+
+/** More than a testnet has nodes. */
+export const MAX_FOLLOWERS = 128
+/** Whoever says nothing for so long is hung, and nobody waits for it until it speaks again. */
+const SILENCE_MS = 10_000
+/** Nor for one that says for so long, in one slot, that it is still at it. */
+const LONGEST_MS = 60_000
+/** A message that is heard in one turn may be answered in the next: by then even a chatty mesh has said all that a slot is for. */
+const MAX_TURNS = 24
+/** Of so many slots the median is told. */
+const KEPT_SLOTS = 1000
+const KEPT_NAMES = 1000
+
+interface Follower {
+  name: string
+  ask: (question: PaceQuestion) => void
+  /** Whether slots wait for it: from when it has first said that it is done with the one in progress. */
+  waited: boolean
+  /** The turn of this slot that it answered last. */
+  answered: number
+  moves: number
+  /** Whether it had nothing new to tell in the last turn. */
+  still: boolean
+  heardMs: number
+}
+
+/**
+ * Ends each slot when its followers are through with it: after at least `slotMs`, and once they have told in two turns running that
+ * nothing is left to do and nothing has moved. The second turn is for what is on its way from one to another when all say that they
+ * are done: it is heard in the slot in which it was said. Nobody is waited for without bound.
+ */
+export class Pacer {
+  readonly #init: Required<PacerInit>
+  readonly #followers = new Set<Follower>()
+  readonly #lengthsMs: number[] = []
+  readonly #heldMs = new Map<string, number>()
+  #longestMs = 0
+  #running = false
+  #held = false
+  #waiting = true
+  #slot = 0
+  #turn = 0
+  #beganMs = 0
+  #askedMs = 0
+  #cancel: (() => void) | undefined
+  /** Guards against a follower that answers while it is being asked. */
+  #looking = false
+
+  constructor(init: PacerInit) {
+    this.#init = { silenceMs: SILENCE_MS, longestMs: LONGEST_MS, ...init }
+  }
+
+  start(): void {
+    this.#running = true
+    this.#begin()
+  }
+
+  stop(): void {
+    this.#running = false
+    this.#cancel?.()
+  }
+
+  hold(): void {
+    this.#held = true
+    this.#cancel?.()
+  }
+
+  /** Gives the slot in progress its full length again, from now. */
+  release(): void {
+    this.#held = false
+    this.#begin()
+  }
+
+  /** Whether slots wait for their followers, as they do from the start; what slots came to is counted from when they do. */
+  wait(on: boolean): void {
+    if (on && !this.#waiting) {
+      this.#lengthsMs.length = 0
+      this.#longestMs = 0
+      this.#heldMs.clear()
+    }
+    this.#waiting = on
+    this.#look()
+  }
+
+  /** The chain has leapt: another slot is in progress, and begins now. */
+  leapt(): void {
+    this.#begin()
+  }
+
+  /** @returns undefined when there are `MAX_FOLLOWERS` already */
+  join(name: string, ask: (question: PaceQuestion) => void): PaceSeat | undefined {
+    if (this.#followers.size >= MAX_FOLLOWERS) {
+      return undefined
+    }
+    const follower: Follower = { name, ask, waited: false, answered: 0, moves: -1, still: false, heardMs: this.#init.clock.nowMs() }
+    this.#followers.add(follower)
+    if (this.#running && !this.#held) {
+      ask({ slot: this.#slot, turn: this.#turn })
+    }
+    return {
+      done: (question, moves) => this.#done(follower, question, moves),
+      busy: () => {
+        follower.heardMs = this.#init.clock.nowMs()
+      },
+      leave: () => {
+        this.#followers.delete(follower)
+        this.#look()
+      }
+    }
+  }
+
+  facts(): PaceFacts {
+    const sorted = this.#lengthsMs.toSorted((a, b) => a - b)
+    const [name, ms] = [...this.#heldMs].reduce<[string, number]>((most, one) => (one[1] > most[1] ? one : most), ['', 0])
+    return {
+      asked: this.#init.slotMs,
+      median: Math.round(sorted[sorted.length >> 1] ?? this.#init.slotMs),
+      longest: Math.round(this.#longestMs),
+      waitedFor: ms > 0 ? { name, ms: Math.round(ms) } : null
+    }
+  }
+
+  #begin(): void {
+    if (!this.#running || this.#held) {
+      return
+    }
+    this.#slot = this.#init.slot()
+    this.#beganMs = this.#init.clock.nowMs()
+    this.#turn = 0
+    this.#askAll()
+    this.#look()
+  }
+
+  #askAll(): void {
+    this.#turn++
+    this.#askedMs = this.#init.clock.nowMs()
+    for (const follower of [...this.#followers]) {
+      if (this.#turn === 1) {
+        follower.answered = 0
+        follower.still = false
+      }
+      // who is not waited for is asked once a slot, to find out whether it is back
+      if (follower.waited || this.#turn === 1) {
+        follower.ask({ slot: this.#slot, turn: this.#turn })
+      }
+    }
+  }
+
+  #done(follower: Follower, { slot, turn }: PaceQuestion, moves: number): void {
+    follower.heardMs = this.#init.clock.nowMs()
+    if (slot !== this.#slot || turn > this.#turn || turn <= follower.answered || !this.#followers.has(follower)) {
+      return
+    }
+    const wasWaited = follower.waited
+    follower.still = turn === follower.answered + 1 && turn > 1 && moves === follower.moves
+    follower.answered = turn
+    follower.moves = moves
+    follower.waited = true
+    if (!wasWaited && turn < this.#turn) {
+      follower.ask({ slot: this.#slot, turn: this.#turn })
+    }
+    if (wasWaited && this.#late().length === 0) {
+      // it was the last of this turn: from when time alone would have ended the slot, the wait was for it
+      const heldMs = follower.heardMs - Math.max(this.#askedMs, this.#beganMs + this.#init.slotMs)
+      this.#count(follower, heldMs)
+    }
+    this.#look()
+  }
+
+  #late(): Follower[] {
+    return this.#waiting ? [...this.#followers].filter(({ waited, answered }) => waited && answered < this.#turn) : []
+  }
+
+  /** Ends the slot, or puts the next question, when it is time to. */
+  #look(): void {
+    if (this.#looking || !this.#running || this.#held) {
+      return
+    }
+    this.#looking = true
+    try {
+      let after = this.#step()
+      while (after === 'again') {
+        after = this.#step()
+      }
+      this.#cancel?.()
+      this.#cancel = this.#running && !this.#held ? this.#init.clock.after(Math.max(0, after), () => this.#look()) : undefined
+    } finally {
+      this.#looking = false
+    }
+  }
+
+  /** @returns in how many ms to look again */
+  #step(): number | 'again' {
+    if (!this.#running || this.#held) {
+      return 0
+    }
+    const nowMs = this.#init.clock.nowMs()
+    const late = this.#late().filter((follower) => !this.#passOver(follower, nowMs))
+    if (late.length > 0) {
+      return Math.min(...late.map((follower) => this.#boundMs(follower))) - nowMs
+    }
+    const leftMs = this.#beganMs + this.#init.slotMs - nowMs
+    if (leftMs > 0) {
+      return leftMs
+    }
+    const waited = [...this.#followers].filter((follower) => this.#waiting && follower.waited)
+    if (this.#turn < MAX_TURNS && !waited.every(({ still }) => still)) {
+      this.#askAll()
+      return 'again'
+    }
+    this.#end(nowMs)
+    return 'again'
+  }
+
+  #end(nowMs: number): void {
+    const lengthMs = nowMs - this.#beganMs
+    this.#longestMs = Math.max(this.#longestMs, lengthMs)
+    this.#lengthsMs.push(lengthMs)
+    if (this.#lengthsMs.length > KEPT_SLOTS) {
+      this.#lengthsMs.shift()
+    }
+    this.#init.tick()
+    if (this.#running && !this.#held) {
+      this.#slot = this.#init.slot()
+      this.#beganMs = this.#init.clock.nowMs()
+      this.#turn = 0
+      this.#askAll()
+    }
+  }
+
+  #count({ name }: Follower, ms: number): void {
+    if (ms > 0 && (this.#heldMs.has(name) || this.#heldMs.size < KEPT_NAMES)) {
+      this.#heldMs.set(name, (this.#heldMs.get(name) ?? 0) + ms)
+    }
+  }
+
+  /** When nobody waits for it any longer. */
+  #boundMs({ heardMs }: Follower): number {
+    const { silenceMs, longestMs } = this.#init
+    return Math.min(Math.max(heardMs, this.#askedMs) + silenceMs, this.#beganMs + longestMs)
+  }
+
+  #passOver(follower: Follower, nowMs: number): boolean {
+    if (nowMs < this.#boundMs(follower)) {
+      return false
+    }
+    follower.waited = false
+    const waitedMs = Math.round(nowMs - this.#askedMs)
+    this.#count(follower, waitedMs)
+    this.#init.onPassedOver({ follower: follower.name, slot: this.#slot, waitedMs })
+    return true
+  }
+}

@@ -1,0 +1,106 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { RoundsEffect } from '../rounds/index.ts'
+
+/**
+ * What a node has under way that a slot of K2 should wait for, where K2 waits: what the round wants of it, and nothing that waits for
+ * a slot itself, or for somebody else.
+ */
+export interface PaceWork {
+  /** Runs an effect, which began in `slot`. */
+  run<T>(effect: RoundsEffect, slot: number, run: () => Promise<T>): Promise<T>
+  /** What runs inside waits for others, or for time: slots do not wait for it. Outside of an effect it is just run. */
+  away<T>(run: () => Promise<T>): Promise<T>
+  /** Somebody asked which slot it is, as one does who waits for the next: an effect, or else the task. */
+  asked(slot: number): void
+  /** Whether `slot` has to wait. */
+  holds(slot: number): boolean
+  /** Grows with whatever begins and ends. */
+  moves(): number
+}
+
+/** Asked so often within a slot, it waits for another one. */
+const POLLS = 3
+/** K2 shows a slot one later, and what is read from it may be of that very slot. */
+const READING_SLOTS = 2
+
+interface Running {
+  /** The first slot that waits for it. */
+  due: number
+  /** Whether the task is called for it, which may wait for slots as it likes. */
+  ofTask: boolean
+  away: number
+  polls: Polls
+}
+
+interface Polls {
+  slot: number
+  count: number
+}
+
+export function createPaceWork(): PaceWork {
+  const running = new Set<Running>()
+  const current = new AsyncLocalStorage<Running>()
+  const task: Polls = { slot: -1, count: 0 }
+  let moves = 0
+
+  const waitsForSlot = ({ slot, count }: Polls, now: number) => slot === now && count >= POLLS
+
+  return {
+    async run(effect, slot, run) {
+      const one: Running = {
+        due: dueSlot(effect, slot),
+        ofTask: effect.type === 'work' || effect.type === 'audit',
+        away: 0,
+        polls: { slot: -1, count: 0 }
+      }
+      running.add(one)
+      moves++
+      try {
+        return await current.run(one, run)
+      } finally {
+        running.delete(one)
+        moves++
+      }
+    },
+    async away(run) {
+      const one = current.getStore()
+      if (one == null) {
+        return run()
+      }
+      one.away++
+      try {
+        return await run()
+      } finally {
+        one.away--
+        moves++
+      }
+    },
+    asked(slot) {
+      const polls = current.getStore()?.polls ?? task
+      polls.count = polls.slot === slot ? polls.count + 1 : 1
+      polls.slot = slot
+    },
+    holds: (slot) =>
+      [...running].some(
+        ({ due, ofTask, away, polls }) => slot >= due && away === 0 && !waitsForSlot(polls, slot) && !(ofTask && waitsForSlot(task, slot))
+      ),
+    moves: () => moves
+  }
+}
+
+/** The first slot that waits for an effect: at once for what is quick, and near its deadline for what has a deadline. */
+function dueSlot(effect: RoundsEffect, slot: number): number {
+  switch (effect.type) {
+    case 'need-stakes':
+    case 'need-base':
+      return slot + READING_SLOTS
+    case 'work':
+      // then it is submitted in the last slot of the window
+      return effect.deadlineSlot - 2
+    case 'audit':
+      // what is drawn is challenged before that is too late, and what is looked at for others is said in the last slot for it
+      return effect.purpose === 'sample' ? effect.fetchBySlot : effect.deadlineSlot - 1
+    default:
+      return 0
+  }
+}

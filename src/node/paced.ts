@@ -1,0 +1,76 @@
+import type { Gossip } from '../gossip/index.ts'
+import { askPace, createPaceLink, type K2Client, type PaceLink, type Slots } from '../k2/index.ts'
+import type { Logger } from '../observe/index.ts'
+import type { Proofs } from '../proofs/index.ts'
+import { createPace, type Pace } from './pace.ts'
+import { createPaceWork, type PaceWork } from './pace-work.ts'
+
+/** What the rooms of a node get where its K2 waits for it: a local one with `--pace auto`, and no other. */
+export interface Paced {
+  work: PaceWork
+  /** What limits by the clock on the wall get on top, in ms: the machine may be as slow as it likes, and slots end what they bound. */
+  graceMs: number
+  /** Fetching waits for peers, and no slot for it. */
+  proofs(proofs: Proofs): Proofs
+  /** Asks which slot it is, as one who may wait for the next. */
+  asking<A extends unknown[], T>(ask: (...args: A) => T): (...args: A) => T
+  /** From here on slots wait for this node. */
+  start(): void
+  stop(): void
+}
+
+export interface PacedInit {
+  urls: readonly string[]
+  name: string
+  k2: () => Pick<K2Client, 'pending'>
+  slots: () => Pick<Slots, 'now' | 'on' | 'believe'>
+  gossip: () => Pick<Gossip, 'counters'>
+  proofs: () => Pick<Proofs, 'stats'>
+  log: Logger
+}
+
+/** A busy machine may take this long for what an idle one does at once. */
+export const GRACE_MS = 60_000
+
+/** Undefined where K2 waits for nobody: with several endpoints none of them is a local K2 that could. */
+export async function createPaced(init: PacedInit): Promise<Paced | undefined> {
+  const [url] = init.urls
+  if (url == null || init.urls.length !== 1 || (await askPace(url)) !== 'auto') {
+    return undefined
+  }
+  const work = createPaceWork()
+  const heard = () => {
+    const { delivered, published, refused } = init.gossip().counters()
+    const { receivedBlocks, servedBlocks } = init.proofs().stats()
+    return delivered + published + receivedBlocks + servedBlocks + Object.values(refused).reduce((sum, count) => sum + count, 0)
+  }
+  let pace: Pace | undefined
+  let link: PaceLink | undefined
+
+  return {
+    work,
+    graceMs: GRACE_MS,
+    proofs: (proofs) => ({ ...proofs, fetch: (cid, options) => work.away(() => proofs.fetch(cid, options)) }),
+    asking:
+      (ask) =>
+      (...args) => {
+        work.asked(init.slots().now() ?? -1)
+        return ask(...args)
+      },
+    start() {
+      pace = createPace({
+        slots: init.slots(),
+        holds: (slot) => work.holds(slot) || init.k2().pending() > 0,
+        moves: () => work.moves() + heard(),
+        done: (question, moves) => link?.done(question, moves),
+        busy: () => link?.busy()
+      })
+      link = createPaceLink({ url, name: init.name, onQuestion: pace.asked, log: init.log })
+      init.log.info({ url }, 'the slots of this K2 wait for the node')
+    },
+    stop() {
+      link?.close()
+      pace?.stop()
+    }
+  }
+}
