@@ -201,11 +201,16 @@ async function tellPastHint(config: Config, key: string, multiaddrs: string[], h
   }
 }
 
+/** By the clock on the operator's wall. */
+function timeOfDay(iso: string): string {
+  return new Date(iso).toLocaleTimeString('en-GB')
+}
+
 /** One line for people, for what they want to know as it happens. */
-function tell({ event, slot, cycle, ...detail }: NodeEvent): void {
+function tell({ event, time, slot, cycle, ...detail }: NodeEvent): void {
   const text = sentence(event, detail)
   if (text != null) {
-    process.stdout.write(`slot ${slot ?? '?'}${cycle == null ? '' : ` cycle ${cycle}`}  ${shownText(text, MAX_LINE)}\n`)
+    process.stdout.write(`${timeOfDay(time)}  slot ${slot ?? '?'}${cycle == null ? '' : ` cycle ${cycle}`}  ${shownText(text, MAX_LINE)}\n`)
   }
 }
 

@@ -26,8 +26,10 @@ export const LIMITS = {
 
   // --- the wire (TARGETS, rule 5)
 
-  /** Of one Bitswap message, before anything of it is decoded. */
+  /** Of one Bitswap message that we send, and of the part of a longer one that is decoded at once. */
   frameBytes: 512 * 1024,
+  /** Of one Bitswap message that we take, as Bitswap 1.2 has it: Helia packs as much, and boxo a small block before a large one. */
+  messageBytes: 4 * 1024 * 1024,
   /** Fields of one Bitswap message, at all levels together: a frame of empty elements is refused where it passes this. A want takes six. */
   frameElements: 8192,
   /** Helia's Bitswap forgets the wants past 1,024 of a peer; a quarter of that keeps a fast link full. */

@@ -50,7 +50,7 @@ export async function saveProof(blocks: Blocks, reader: ProofReader, path: strin
     }
     count(0, file.sizeBytes) // before any of it is written
     saved.files++
-    await write(file.path === '' ? path : join(path, file.path), reader.readFile(file.path), count)
+    await write(file.path === '' ? path : join(path, file.path), reader.readListed(file), count)
   }
   if (saved.files === 0) {
     saved.kind = 'directory'
