@@ -51,6 +51,7 @@ export async function createOutsider({ dir, client, task, timing, nodes }: Outsi
     timing,
     auditor,
     providers: () => nodes.flatMap((node) => node.multiaddrs().slice(0, 1).map(providerAt)),
+    fetchMs: 60_000,
     distribution: (input) => distributionOf(runner, input)
   })
   const records: RecordFacts[] = []
