@@ -75,6 +75,8 @@ class Dial {
     this.#options = options
     this.#signal = signal
     this.#timer = timer
+    // it may be over while the addresses are still being looked up, and nobody waits for it yet
+    this.#outcome.promise.catch(() => {})
   }
 
   async run(): Promise<Connection> {

@@ -107,6 +107,29 @@ describe('network: the addresses of a peer are dialled side by side', () => {
     expect(String((err as AggregateError).errors.at(-1))).to.match(/more than 16 addresses/)
   })
 
+  it('one that is given up while its addresses are looked up fails for who asked, and for nobody else', async () => {
+    const given = new AbortController()
+    const queue = {
+      dialPeer: (_options: object, _signal: AbortSignal): Promise<unknown> => Promise.reject(new Error('not replaced')),
+      calculateMultiaddrs: async () => {
+        given.abort(new Error('given up'))
+        await new Promise((resolve) => setTimeout(resolve, 20))
+        return []
+      }
+    }
+    expect(dialAbreast({ connectionManager: { dialQueue: queue } })).to.equal(true)
+    const unhandled: unknown[] = []
+    const onUnhandled = (err: unknown) => unhandled.push(err)
+    process.on('unhandledRejection', onUnhandled)
+    try {
+      const err = await queue.dialPeer({ multiaddrs: new Set() }, given.signal).catch((thrown: Error) => thrown)
+      expect((err as Error).name).to.equal('TimeoutError')
+    } finally {
+      process.off('unhandledRejection', onUnhandled)
+    }
+    expect(unhandled).to.deep.equal([])
+  })
+
   it('takes the place of a method that this version of libp2p has', async () => {
     const libp2p = await stockHost()
     ends.push(() => libp2p.stop())
