@@ -332,7 +332,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     // the rounds, and the way of a final vote
     const outbox = createOutbox({
-      k2,
+      k2: paced?.votes(k2) ?? k2,
       signer,
       staker: () => ownStake()?.staker ?? self,
       task: config.task,

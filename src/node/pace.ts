@@ -2,8 +2,8 @@ import type { PaceQuestion, Slots } from '../k2/index.ts'
 
 export interface PaceInit {
   slots: Pick<Slots, 'now' | 'on' | 'believe'>
-  /** Whether something is under way that `slot` has to wait for. */
-  holds: (slot: number) => boolean
+  /** Whether something is under way that `slot` has to wait for; K2 asked at `askedMs`. */
+  holds: (slot: number, askedMs: number) => boolean
   /** Grows with whatever the node does, and hears from others. */
   moves: () => number
   done: (question: PaceQuestion, moves: number) => void
@@ -40,7 +40,8 @@ export function createPace(init: PaceInit): Pace {
     const { slot } = question
     let dropped = false
     let cancel = () => {}
-    let saidMs = nowMs()
+    const askedMs = nowMs()
+    let saidMs = askedMs
     slots.believe(slot)
     const leave = slots.on(() => look())
     drop = () => {
@@ -48,7 +49,7 @@ export function createPace(init: PaceInit): Pace {
       leave()
       cancel()
     }
-    const isFree = () => (slots.now() ?? -1) >= slot && !holds(slots.now() ?? slot)
+    const isFree = () => (slots.now() ?? -1) >= slot && !holds(slots.now() ?? slot, askedMs)
     const later = () => {
       cancel()
       cancel = after(LOOK_MS, () => {

@@ -12,6 +12,8 @@ export interface Paced {
   graceMs: number
   /** Fetching waits for peers, and no slot for it. */
   proofs(proofs: Proofs): Proofs
+  /** What brings a vote to K2 does so in the slot in which it was cast. */
+  votes<K extends Pick<K2Client, 'prepare' | 'broadcast'>>(k2: K): K
   /** Asks which slot it is, as one who may wait for the next. */
   asking<A extends unknown[], T>(ask: (...args: A) => T): (...args: A) => T
   /** From here on slots wait for this node. */
@@ -22,7 +24,7 @@ export interface Paced {
 export interface PacedInit {
   urls: readonly string[]
   name: string
-  k2: () => Pick<K2Client, 'pending'>
+  k2: () => Pick<K2Client, 'oldestRequestMs'>
   slots: () => Pick<Slots, 'now' | 'on' | 'believe'>
   gossip: () => Pick<Gossip, 'counters'>
   proofs: () => Pick<Proofs, 'stats'>
@@ -51,6 +53,11 @@ export async function createPaced(init: PacedInit): Promise<Paced | undefined> {
     work,
     graceMs: GRACE_MS,
     proofs: (proofs) => ({ ...proofs, fetch: (cid, options) => work.away(() => proofs.fetch(cid, options)) }),
+    votes: (k2) => ({
+      ...k2,
+      prepare: (...args) => work.quick('a vote', () => k2.prepare(...args)),
+      broadcast: (wire) => work.quick('a vote', () => k2.broadcast(wire))
+    }),
     asking:
       (ask) =>
       (...args) => {
@@ -60,10 +67,15 @@ export async function createPaced(init: PacedInit): Promise<Paced | undefined> {
     start() {
       pace = createPace({
         slots: init.slots(),
-        holds: (slot) => work.holds(slot) || init.k2().pending() > 0,
+        // of K2 all that was asked for before is awaited, and not what is asked for meanwhile: a task may ask without end
+        holds: (slot, askedMs) => work.holds(slot) || init.k2().oldestRequestMs() <= askedMs,
         moves: () => work.moves() + heard(),
         done: (question, moves) => link?.done(question, moves),
-        busy: () => link?.busy()
+        busy() {
+          link?.busy()
+          const slot = init.slots().now() ?? 0
+          init.log.debug({ slot, for: work.heldBy(slot) }, 'K2’s slot waits for this node')
+        }
       })
       link = createPaceLink({ url, name: init.name, onQuestion: pace.asked, log: init.log })
       init.log.info({ url }, 'the slots of this K2 wait for the node')
