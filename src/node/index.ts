@@ -169,7 +169,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     // the chain: who has stake, what the task is, what slot it is
     const follower = { k2: () => k2, slots: () => slots, gossip: () => gossip, proofs: () => proofs }
     const paced = await createPaced({ urls: config.k2, name: self, ...follower, log })
-    const k2 = createK2Client({ url: config.k2, programId: config.program, log, timeoutMs: paced?.graceMs })
+    const k2 = createK2Client({ url: config.k2, programId: config.program, log, timeoutMs: paced?.answerMs })
     const genesisHash = await k2.genesisHash()
     const account = await k2.task(config.task)
     checkRunnable(account)
@@ -237,7 +237,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       verify: verifyEd25519,
       announcement: announcer.current,
       log,
-      ...(paced == null ? {} : { timeoutMs: paced.graceMs / 2 }),
+      ...(paced == null ? {} : { timeoutMs: paced.answerMs }),
       onOutcome: onHello
     })
     const discovery = createDiscovery({
@@ -326,7 +326,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       verify: verifyEd25519,
       distribution: (input) => distributionOf(versions.of(input.cycle)?.runner, input),
       providers,
-      ...(paced == null ? {} : { graceMs: paced.graceMs })
+      ...(paced == null ? {} : { graceMs: paced.answerMs })
     })
     const records = parts.records?.(honestRecords) ?? honestRecords
 
@@ -754,8 +754,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         folder: taskFolder(cid),
         store: store.keyValue(`task/${config.task}`, sizes.taskStore),
         proofs: createTaskProofs(proofs, { keep: () => ({ task: config.task, cycle: workingCycle }) }),
-        k2: pacedBySlots(createK2Reader(k2.connection, { timeoutMs: paced?.graceMs }), slots.now, paced?.asking),
-        ...(paced == null ? {} : { startTimeoutMs: paced.graceMs }),
+        k2: pacedBySlots(createK2Reader(k2.connection, { timeoutMs: paced?.answerMs }), slots.now, paced?.asking),
+        ...(paced == null ? {} : { startTimeoutMs: paced.answerMs }),
         allowNetwork: config.allowNetwork,
         maxMemoryMb: config.taskMemoryMiB,
         log: ({ source, text }) => log.info({ source, text }, 'task')

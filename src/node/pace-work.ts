@@ -33,6 +33,8 @@ interface Running {
   due: number
   /** Whether the task is called for it, which may wait for slots as it likes. */
   ofTask: boolean
+  /** Since when slots have waited for it. */
+  heldMs?: number
   away: number
   polls: Polls
 }
@@ -42,7 +44,10 @@ interface Polls {
   count: number
 }
 
-export function createPaceWork(): PaceWork {
+/** So long a slot waits for one call of a task, after which it is not the machine that is slow, but the task that sleeps or never ends. */
+const TASK_MS = 60_000
+
+export function createPaceWork(nowMs: () => number = () => performance.now()): PaceWork {
   const running = new Set<Running>()
   const current = new AsyncLocalStorage<Running>()
   const task: Polls = { slot: -1, count: 0 }
@@ -50,8 +55,16 @@ export function createPaceWork(): PaceWork {
 
   const waitsForSlot = ({ slot, count }: Polls, now: number) => slot === now && count >= POLLS
 
-  const isHolding = ({ due, ofTask, away, polls }: Running, slot: number) =>
-    slot >= due && away === 0 && !waitsForSlot(polls, slot) && !(ofTask && waitsForSlot(task, slot))
+  const isHolding = (one: Running, slot: number) => {
+    if (slot < one.due || one.away > 0 || waitsForSlot(one.polls, slot)) {
+      return false
+    }
+    if (!one.ofTask) {
+      return true
+    }
+    one.heldMs ??= nowMs()
+    return !waitsForSlot(task, slot) && nowMs() - one.heldMs < TASK_MS
+  }
 
   const track = async <T>(what: string, due: number, ofTask: boolean, run: () => Promise<T>): Promise<T> => {
     const one: Running = { what, due, ofTask, away: 0, polls: { slot: -1, count: 0 } }

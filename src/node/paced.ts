@@ -8,8 +8,10 @@ import { createPaceWork, type PaceWork } from './pace-work.ts'
 /** What the rooms of a node get where its K2 waits for it: a local one with `--pace auto`, and no other. */
 export interface Paced {
   work: PaceWork
-  /** What limits by the clock on the wall get on top, in ms: the machine may be as slow as it likes, and slots end what they bound. */
+  /** What limits that slots set as well get on top, in ms: the machine may be as slow as it likes, and it is the slot that ends them. */
   graceMs: number
+  /** What an answer may take to come over a connection, in ms. */
+  answerMs: number
   /** Fetching waits for peers, and no slot for it. */
   proofs(proofs: Proofs): Proofs
   /** What brings a vote to K2 does so in the slot in which it was cast. */
@@ -31,8 +33,9 @@ export interface PacedInit {
   log: Logger
 }
 
+const GRACE_MS = 60 * 60_000
 /** A busy machine may take this long for what an idle one does at once. */
-export const GRACE_MS = 60_000
+const ANSWER_MS = 120_000
 
 /** Undefined where K2 waits for nobody: with several endpoints none of them is a local K2 that could. */
 export async function createPaced(init: PacedInit): Promise<Paced | undefined> {
@@ -52,6 +55,7 @@ export async function createPaced(init: PacedInit): Promise<Paced | undefined> {
   return {
     work,
     graceMs: GRACE_MS,
+    answerMs: ANSWER_MS,
     proofs: (proofs) => ({ ...proofs, fetch: (cid, options) => work.away(() => proofs.fetch(cid, options)) }),
     votes: (k2) => ({
       ...k2,

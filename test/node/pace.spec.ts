@@ -227,6 +227,24 @@ describe('what a slot waits for', () => {
     await end()
   })
 
+  it('a call of the task that does not end for a minute of waiting is waited for no longer', async () => {
+    const clock = manualClock(0)
+    const work = createPaceWork(clock.nowMs)
+    const end = begin(work, effect('audit', { purpose: 'sample', fetchBySlot: 60, deadlineSlot: 66 }))
+    clock.advance(1_000_000)
+    expect(work.holds(59)).to.equal(false)
+    expect(work.holds(60), 'the minute begins when slots wait').to.equal(true)
+    clock.advance(59_000)
+    expect(work.holds(60)).to.equal(true)
+    clock.advance(1000)
+    expect(work.holds(60)).to.equal(false)
+    const check = begin(work, effect('check', { deadlineSlot: 99 }))
+    clock.advance(1_000_000)
+    expect(work.holds(60), 'what is no call of it is').to.equal(true)
+    await check()
+    await end()
+  })
+
   it('nothing is left of what failed', async () => {
     const work = createPaceWork()
     const failed = await work
