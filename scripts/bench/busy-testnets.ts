@@ -27,7 +27,11 @@ interface Run {
 
 export async function benchBusyTestnets({ runs, progress }: Pick<BenchContext, 'runs' | 'progress'>): Promise<Result[]> {
   const busy = Array.from({ length: BUSY }, () => spawn(process.execPath, ['-e', 'for (;;) {}'], { stdio: 'ignore' }))
-  const end = () => busy.forEach((child) => child.kill('SIGKILL'))
+  const end = () => {
+    for (const child of busy) {
+      child.kill('SIGKILL')
+    }
+  }
   process.once('exit', end)
   const done: Run[] = []
   try {

@@ -168,7 +168,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     // the chain: who has stake, what the task is, what slot it is
     const follower = { k2: () => k2, slots: () => slots, gossip: () => gossip, proofs: () => proofs }
-    const paced = await createPaced({ urls: config.k2, name: self, ...follower, log })
+    const paced = await createPaced({ urls: config.k2, name: self, ...follower, onLeap: meetAgain, log })
     const k2 = createK2Client({ url: config.k2, programId: config.program, log, timeoutMs: paced?.answerMs })
     const genesisHash = await k2.genesisHash()
     const account = await k2.task(config.task)
@@ -590,6 +590,12 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         await hello.greetAll()
         await gossip.publish(message)
       }
+    }
+
+    /** What was said long ago has run out. */
+    function meetAgain(): void {
+      peers.refresh()
+      announce(true).catch((err) => log.warn({ reason: messageOf(err) }, 'could not announce ourselves'))
     }
 
     function onTaskAccount(task: TaskAccount): void {

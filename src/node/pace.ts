@@ -2,6 +2,8 @@ import type { PaceQuestion, Slots } from '../k2/index.ts'
 
 export interface PaceInit {
   slots: Pick<Slots, 'now' | 'on' | 'believe'>
+  /** K2 has leapt, and the clock with it. */
+  onLeap: () => void
   /** Whether something is under way that `slot` has to wait for; K2 asked at `askedMs`. */
   holds: (slot: number, askedMs: number) => boolean
   /** Grows with whatever the node does, and hears from others. */
@@ -42,7 +44,9 @@ export function createPace(init: PaceInit): Pace {
     let cancel = () => {}
     const askedMs = nowMs()
     let saidMs = askedMs
-    slots.believe(slot)
+    if (slots.believe(slot)) {
+      init.onLeap()
+    }
     const leave = slots.on(() => look())
     drop = () => {
       dropped = true
@@ -50,13 +54,16 @@ export function createPace(init: PaceInit): Pace {
       cancel()
     }
     const isFree = () => (slots.now() ?? -1) >= slot && !holds(slots.now() ?? slot, askedMs)
+    const sayBusy = () => {
+      if (nowMs() - saidMs >= BUSY_MS) {
+        saidMs = nowMs()
+        busy()
+      }
+    }
     const later = () => {
       cancel()
       cancel = after(LOOK_MS, () => {
-        if (nowMs() - saidMs >= BUSY_MS) {
-          saidMs = nowMs()
-          busy()
-        }
+        sayBusy()
         look()
       })
     }
@@ -78,6 +85,7 @@ export function createPace(init: PaceInit): Pace {
         if (dropped) {
           return
         }
+        sayBusy()
         const now = moves()
         if (!isFree()) {
           looking = false

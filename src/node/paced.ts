@@ -30,6 +30,8 @@ export interface PacedInit {
   slots: () => Pick<Slots, 'now' | 'on' | 'believe'>
   gossip: () => Pick<Gossip, 'counters'>
   proofs: () => Pick<Proofs, 'stats'>
+  /** K2 has leapt: what others had said may have run out. */
+  onLeap: () => void
   log: Logger
 }
 
@@ -71,6 +73,7 @@ export async function createPaced(init: PacedInit): Promise<Paced | undefined> {
     start() {
       pace = createPace({
         slots: init.slots(),
+        onLeap: init.onLeap,
         // of K2 all that was asked for before is awaited, and not what is asked for meanwhile: a task may ask without end
         holds: (slot, askedMs) => work.holds(slot) || init.k2().oldestRequestMs() <= askedMs,
         moves: () => work.moves() + heard(),

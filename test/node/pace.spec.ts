@@ -11,7 +11,7 @@ function stage() {
   let slot: number | undefined = 10
   let turns: Array<() => void> = []
   const said: Array<{ slot: number; turn: number; moves: number }> = []
-  const room = { moves: 0, busyWith: null as number | null, believed: [] as number[], alive: 0 }
+  const room = { moves: 0, busyWith: null as number | null, believed: [] as number[], leaps: 0, alive: 0 }
   const pace = createPace({
     slots: {
       now: () => slot,
@@ -19,7 +19,13 @@ function stage() {
         listeners.add(listener)
         return () => listeners.delete(listener)
       },
-      believe: (at) => void room.believed.push(at)
+      believe: (at) => {
+        room.believed.push(at)
+        return at > 1000
+      }
+    },
+    onLeap: () => {
+      room.leaps++
     },
     holds: (at) => room.busyWith != null && at >= room.busyWith,
     moves: () => room.moves,
@@ -98,6 +104,18 @@ describe('a node whose K2 waits for it', () => {
     expect(said).to.have.length(1)
   })
 
+  it('tells that it is alive while things keep moving, too', () => {
+    const { pace, room, said, clock, turn } = stage()
+    pace.asked({ slot: 10, turn: 1 })
+    for (let i = 0; i < 50; i++) {
+      room.moves++
+      clock.advance(100)
+      turn(1)
+    }
+    expect(said).to.deep.equal([])
+    expect(room.alive).to.be.within(4, 5)
+  })
+
   it('what begins while it is about to say so is waited for, too', () => {
     const { pace, room, said, clock, turn } = stage()
     pace.asked({ slot: 10, turn: 1 })
@@ -131,7 +149,10 @@ describe('a node whose K2 waits for it', () => {
   it('believes its K2 where that has leapt', () => {
     const { pace, room } = stage()
     pace.asked({ slot: 5000, turn: 1 })
-    expect(room.believed).to.deep.equal([5000])
+    expect(room).to.include({ leaps: 1 })
+    pace.asked({ slot: 12, turn: 1 })
+    expect(room).to.include({ leaps: 1 })
+    expect(room.believed).to.deep.equal([5000, 12])
   })
 })
 
