@@ -60,6 +60,8 @@ export interface Libp2pConfigInit {
   degree?: number
   /** Whether our own messages go to all peers of the topic at once rather than to the mesh's degree. */
   floodPublish?: boolean
+  /** What a handshake and a ping may take in ms, where all nodes share a machine that may be slow. */
+  answerMs?: number | undefined
   timer?: Timer
 }
 
@@ -135,10 +137,11 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
       maxConnections: limits.maxConnections,
       inboundConnectionThreshold: limits.inboundPerSecond,
       maxIncomingPendingConnections: limits.pendingInbound,
-      inboundUpgradeTimeout: 5_000,
+      inboundUpgradeTimeout: init.answerMs ?? 5_000,
       maxPeerAddrsToDial: 8,
       maxParallelDials: 16
     },
+    ...(init.answerMs == null ? {} : { connectionMonitor: { pingTimeout: { minTimeout: init.answerMs, maxTimeout: init.answerMs } } }),
     services: {
       identify: identify({ maxMessageSize: 8 * 1024 }),
       ping: ping(),

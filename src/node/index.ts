@@ -217,6 +217,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       listen: config.listen,
       ...(config.announce.length === 0 ? {} : { announce: config.announce }),
       local: config.allowPrivate,
+      answerMs: paced?.answerMs,
       limits: { maxConnections: config.maxConnections },
       dht: config.dhtServer ? (config.allowPrivate ? 'server' : 'auto') : 'client'
     })
