@@ -354,8 +354,11 @@ describe('local K2: slots that wait for those who follow them', () => {
       expect(f.k2.slot()).to.be.at.most(slot + 1)
       const begun = f.k2.slot()
       const next = new Promise<void>((resolve) => f.k2.events.once('slot', () => resolve()))
+      const passed: unknown[] = []
+      f.k2.events.on('passedOver', (one) => passed.push(one))
       close()
       await next
+      expect(passed, 'it is gone at once, and not after a while of silence').to.deep.equal([])
       expect(f.k2.slot()).to.be.greaterThan(begun)
     })
 

@@ -84,6 +84,8 @@ describe('a node whose K2 waits for it', () => {
       turn(1)
     }
     expect(said).to.deep.equal([])
+    turn(3)
+    expect(said, 'what came last may yet be answered').to.deep.equal([])
     turn()
     expect(said).to.deep.equal([{ slot: 10, turn: 1, moves: 20 }])
   })
