@@ -22,8 +22,8 @@ export interface K2Client extends AccountReads, BlockReads, Transactions, Watche
   /** Each endpoint's own slot clock. */
   slotSources: readonly SlotSource[]
   endpoints(): EndpointStatus[]
-  /** Requests under way, or waiting for their turn. */
-  pending(): number
+  /** When the oldest request that is under way, or waits for its turn, was made: milliseconds of `nowMs`; Infinity when there is none. */
+  oldestRequestMs(): number
   /** Ends its subscriptions; requests still work. */
   close(): void
 }
@@ -110,7 +110,7 @@ export function createK2Client({
       dropped: () => endpoint.facts().dropped
     })),
     endpoints: pool.status,
-    pending: () => pool.endpoints.reduce((sum, endpoint) => sum + endpoint.facts().load, 0),
+    oldestRequestMs: () => Math.min(...pool.endpoints.map((endpoint) => endpoint.oldestRequestMs())),
     close: pool.close
   }
 }

@@ -45,6 +45,8 @@ export interface Endpoint {
   connection: K2Connection
   feed: Feed
   facts(): EndpointFacts
+  /** When the oldest request that is not answered yet was made; Infinity when there is none. */
+  oldestRequestMs(): number
   counters(): { requests: number; failures: number; contradictions: number }
   /**
    * Runs a request when its turn has come.
@@ -87,6 +89,8 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, ...init }
   let dropped = false
   let latencyMs = 0
   let resume: NodeJS.Timeout | undefined
+  /** In the order in which they were made. */
+  const open = new Set<{ sinceMs: number }>()
   const counters = { requests: 0, failures: 0, contradictions: 0 }
 
   const onFault = ({ reason, retryAfterMs }: Fault) => {
@@ -130,6 +134,7 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, ...init }
     connection,
     feed,
     facts: () => ({ name, dropped, slot, heardMs, pausedUntilMs, suspectUntilMs, load: queue.size + queue.pending, latencyMs }),
+    oldestRequestMs: () => open.values().next().value?.sinceMs ?? Number.POSITIVE_INFINITY,
     counters: () => ({ ...counters }),
     async ask(request, waitMs = timeoutMs) {
       if (dropped) {
@@ -138,6 +143,8 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, ...init }
       if (queue.size >= LONGEST_QUEUE) {
         throw new K2UnreachableError(`K2 at ${name} does not keep up: ${queue.size} requests wait for it`)
       }
+      const made = { sinceMs: nowMs() }
+      open.add(made)
       const turn = new AbortController()
       const waiting = setTimeout(() => turn.abort(), waitMs)
       resume?.ref()
@@ -162,6 +169,7 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, ...init }
         }
         throw err
       } finally {
+        open.delete(made)
         clearTimeout(waiting)
       }
     },

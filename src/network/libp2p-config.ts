@@ -74,6 +74,8 @@ export interface Libp2pConfigInit {
   floodPublish?: boolean
   /** How long this node keeps what others provide. @default 45 minutes @see recordLifetimeMs */
   recordLifetimeMs?: number
+  /** What a handshake and a ping may take in ms, where all nodes share a machine that may be slow. */
+  answerMs?: number | undefined
   timer?: Timer
   /** Milliseconds that only ever grow. */
   now?: () => number
@@ -118,7 +120,8 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
   const ids = createMessageIds()
   const slots = createSlots({ peers, limits, local, allowed: init.allowed ?? [], timer })
   const meter = createMeter({ peers })
-  const doorstep = createDoorstep({ limits, timer })
+  const patience = init.answerMs == null ? {} : { firstByteMs: init.answerMs / 2, handshakeMs: init.answerMs }
+  const doorstep = createDoorstep({ limits, timer, ...patience })
   const rules: DialRules = { local, allowed: init.allowed ?? [], ...(init.resolve == null ? {} : { resolve: init.resolve }) }
   const makeTcp = guardedTcp(rules)
   const makeWebSockets = guardedWebSockets(rules)
@@ -177,18 +180,19 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
       inboundConnectionThreshold: limits.inboundPerSecond,
       // twice what the doorstep lets in, as one that it has dropped takes a moment to be gone
       maxIncomingPendingConnections: 2 * limits.pendingInbound,
-      inboundUpgradeTimeout: HANDSHAKE_MS,
-      inboundStreamProtocolNegotiationTimeout: HANDSHAKE_MS,
+      inboundUpgradeTimeout: init.answerMs ?? HANDSHAKE_MS,
+      inboundStreamProtocolNegotiationTimeout: init.answerMs ?? HANDSHAKE_MS,
       maxPeerAddrsToDial: MAX_ADDRESSES_PER_DIAL,
       // a peer whose addresses all swallow packets holds a place for as long as one dial takes
       maxParallelDials: 64,
-      dialTimeout: DIAL_TIMEOUT_MS,
-      addressDialTimeout: ADDRESS_DIAL_TIMEOUT_MS,
+      dialTimeout: Math.max(DIAL_TIMEOUT_MS, init.answerMs ?? 0),
+      addressDialTimeout: Math.max(ADDRESS_DIAL_TIMEOUT_MS, init.answerMs ?? 0),
       // in the order that was asked for: who asks knows which is the best
       addressSorter: (a, b) => (a.isCertified === b.isCertified ? 0 : a.isCertified ? -1 : 1),
       // /dnsaddr/ is not spoken here: resolving it would ask for names of a stranger's choice
       resolvers: {}
     },
+    ...(init.answerMs == null ? {} : { connectionMonitor: { pingTimeout: { minTimeout: init.answerMs, maxTimeout: init.answerMs } } }),
     services: {
       // the address manager is in none of libp2p's public types
       addresses: (components) => ownAddresses(components as unknown as OwnAddressesComponents),

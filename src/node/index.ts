@@ -184,12 +184,12 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     // the chain: who has stake, what the task is, what slot it is
     const follower = { k2: () => k2, slots: () => slots, gossip: () => gossip, proofs: () => proofs }
-    const paced = await createPaced({ urls: config.k2, name: self, ...follower, log })
+    const paced = await createPaced({ urls: config.k2, name: self, ...follower, onLeap: meetAgain, log })
     const k2 = createK2Client({
       url: config.k2,
       programId: config.program,
       log,
-      timeoutMs: paced?.graceMs,
+      timeoutMs: paced?.answerMs,
       onDoubt: (doubt) => events.emit('k2-doubt', { ...doubt })
     })
     const genesisHash = await k2.genesisHash()
@@ -255,6 +255,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       listen,
       announce: config.announce,
       local: config.allowPrivate,
+      answerMs: paced?.answerMs,
       limits: { maxConnections: config.maxConnections },
       dht: config.dhtServer ? (config.allowPrivate ? 'server' : 'auto') : 'client'
     })
@@ -276,7 +277,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       verify: verifyEd25519,
       announcement: announcer.current,
       log,
-      ...(paced == null ? {} : { timeoutMs: paced.graceMs / 2 }),
+      ...(paced == null ? {} : { timeoutMs: paced.answerMs }),
       onOutcome: onHello
     })
     const discovery = createDiscovery({
@@ -369,13 +370,13 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       verify: verifyEd25519,
       distribution: (input) => distributionOf(versions.of(input.cycle)?.runner, input),
       providers,
-      ...(paced == null ? {} : { graceMs: paced.graceMs })
+      ...(paced == null ? {} : { graceMs: paced.answerMs })
     })
     const records = parts.records?.(honestRecords) ?? honestRecords
 
     // the rounds, and the way of a final vote
     const outbox = createOutbox({
-      k2,
+      k2: paced?.votes(k2) ?? k2,
       signer,
       staker: () => ownStake()?.staker ?? self,
       task: config.task,
@@ -640,6 +641,12 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       }
     }
 
+    /** What was said long ago has run out. */
+    function meetAgain(): void {
+      peers.refresh()
+      announce(true).catch((err) => log.warn({ reason: messageOf(err) }, 'could not announce ourselves'))
+    }
+
     function onTaskAccount(task: TaskAccount): void {
       followTask(task)
       const { finalized } = task
@@ -802,8 +809,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         folder: taskFolder(cid),
         store: store.keyValue(`task/${config.task}`, sizes.taskStore),
         proofs: createTaskProofs(proofs, { keep: () => ({ task: config.task, cycle: workingCycle }), book: madeBook }),
-        k2: pacedBySlots(createK2Reader(k2.connection, { timeoutMs: paced?.graceMs }), slots.now, paced?.asking),
-        ...(paced == null ? {} : { startTimeoutMs: paced.graceMs }),
+        k2: pacedBySlots(createK2Reader(k2.connection, { timeoutMs: paced?.answerMs }), slots.now, paced?.asking),
+        ...(paced == null ? {} : { startTimeoutMs: paced.answerMs }),
         allowNetwork: config.allowNetwork,
         maxMemoryMb: config.taskMemoryMiB,
         log: ({ source, text }) => log.info({ source, text }, 'task')

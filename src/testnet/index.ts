@@ -123,6 +123,8 @@ const FUND_ROE = 100_000n * ROE_PER_KOII
 /** A killed node comes back after this. */
 const RESTART_MS = 1_000
 const VIEW_MS = 250
+/** So long before the first cycle nodes greet each other again. */
+const MEETING_SLOTS = 12
 
 interface Member {
   name: string
@@ -201,6 +203,7 @@ async function run(
   let paidOut = false
   let ending = false
   let isReady = false
+  let met = () => {}
   let stakedCount = 0
   let stoppedAt: number | null = null
   const enough = Promise.withResolvers<void>()
@@ -383,9 +386,7 @@ async function run(
     tell('ready', { nodes: init.nodes }, `all ${init.nodes} nodes have found each other`)
     traffic.follow(k2)
     k2.waitForFollowers(true)
-    if (k2.slot() < startingSlot - 1) {
-      k2.warpTo(startingSlot - 1)
-    }
+    await leap()
     k2.events.on('slot', onSlot)
     const watch = setInterval(onTick, slotMs)
     cleanup.push(async () => clearInterval(watch))
@@ -607,7 +608,35 @@ async function run(
   function checkReady(): void {
     if (members.every((member) => member.hasTask && member.row.peers >= init.nodes - 1)) {
       ready.resolve()
+      met()
     }
+  }
+
+  /** To just before the first cycle. What nodes had said to each other has run out by then, so they say it again, and rounds wait for that. */
+  async function leap(): Promise<void> {
+    if (pace === 'strict') {
+      if (k2.slot() < startingSlot - 1) {
+        k2.warpTo(startingSlot - 1)
+      }
+      return
+    }
+    if (k2.slot() < startingSlot - MEETING_SLOTS) {
+      k2.warpTo(startingSlot - MEETING_SLOTS)
+    }
+    while (k2.slot() < startingSlot - 2 && !signal.aborted) {
+      await new Promise((done) => k2.events.once('slot', done))
+    }
+    k2.hold()
+    const limit = setTimeout(() => met(), limits.bootMs / 4)
+    await Promise.race([
+      aborted,
+      new Promise<void>((done) => {
+        met = done
+        checkReady()
+      })
+    ])
+    clearTimeout(limit)
+    k2.release()
   }
 
   function notReady(): string {

@@ -299,7 +299,9 @@ describe('proofs: keep', () => {
       expect(await after.reader(kept).getNode()).to.deep.equal({ kept: true })
       expect(await new FsBlockstore(init.blocksDir).has(lost)).to.equal(false)
       expect(namesOf(await after.pins())).to.deep.equal([kept.toString()])
-      await new Promise((resolve) => setTimeout(resolve, 50))
+      while (provided.length === 0) {
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      }
       expect(provided).to.deep.equal([kept.toString()])
     })
   })

@@ -6,6 +6,7 @@ import { type CycleIds, Envelopes, Have, Ids, Want } from '../../src/sync/genera
 import { createSync, SYNC_LIMITS, SYNC_PROTOCOL } from '../../src/sync/index.ts'
 import type { Message } from '../../src/wire/index.ts'
 import { Envelope, seal } from '../../src/wire/index.ts'
+import { HANGS_MS } from '../cpu.ts'
 import {
   fixedStakes,
   keyOf,
@@ -40,7 +41,7 @@ async function talk(
   const connection = from.libp2p.getConnections(to.libp2p.peerId)[0]!
   try {
     const stream = await connection.newStream(SYNC_PROTOCOL)
-    await converse(stream, frames, { frameBytes: 1e7, totalBytes: 1e7 }, AbortSignal.timeout(3_000))
+    await converse(stream, frames, { frameBytes: 1e7, totalBytes: 1e7 }, AbortSignal.timeout(HANGS_MS))
     return 'ended'
   } catch (err) {
     return (err as Error).name
@@ -270,7 +271,7 @@ describe('sync', () => {
           yield Envelopes.encode({ envelopes: [] })
         },
         { frameBytes: 1e6, totalBytes: 1e6 },
-        AbortSignal.timeout(3_000)
+        AbortSignal.timeout(HANGS_MS)
       ).catch(() => {})
     )
     const { received } = await alice.sync.now()
