@@ -75,8 +75,9 @@ export async function createMesh({ dir, network, slotMs, roundSlots }: MeshInit)
   let timing: Timing = { startingSlot: 0, roundSlots, submissionWindow: 0, auditWindow: 0 }
 
   const say = (text: string) => {
-    const round = timing.startingSlot === 0 ? '' : ` round ${cycleAt(timing, slot)}+${(slot - timing.startingSlot) % roundSlots}`
-    const line = `${((performance.now() - startedMs) / 1000).toFixed(1)} s, slot ${slot}${round}: ${text}`
+    const round = cycleAt(timing, slot)
+    const where = timing.startingSlot === 0 || round < 0 ? '' : `, round ${round} + ${(slot - timing.startingSlot) % roundSlots}`
+    const line = `${((performance.now() - startedMs) / 1000).toFixed(1)} s, slot ${slot}${where}: ${text}`
     console.log(line)
     appendFileSync(join(dir, 'story.txt'), `${line}\n`)
   }
@@ -94,7 +95,9 @@ export async function createMesh({ dir, network, slotMs, roundSlots }: MeshInit)
 
   // -- K2, on a host of its own
   network.addHost('k2', K2_ADDRESS)
-  const [file, ...rest] = argv('k2', ['k2', '--host', K2_ADDRESS, '--slot-ms', String(slotMs), '--traffic', '3', '--json'])
+  // slots that wait for the nodes: a busy machine makes a run long, and nobody misses a window for want of processor time
+  const slots = ['--slot-ms', String(slotMs), '--pace', 'auto', '--traffic', '3']
+  const [file, ...rest] = argv('k2', ['k2', '--host', K2_ADDRESS, ...slots, '--json'])
   const k2Process = spawn(file!, rest, { env, cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] })
   const k2Log = createWriteStream(join(dir, 'k2.log'))
   k2Process.stderr.pipe(k2Log)

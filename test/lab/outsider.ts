@@ -29,6 +29,8 @@ export interface Outsider {
 /** The network loses packets, and the nodes that have a record may be the ones that are out. */
 const TRIES = 5
 const AGAIN_MS = 2_000
+/** Nobody else waits for it. */
+const FETCH_MS = 60_000
 
 /** Someone without stake who reads each finalized record from the nodes and recomputes it: what it says, K2 pays by. */
 export async function createOutsider({ dir, client, task, timing, nodes }: OutsiderInit): Promise<Outsider> {
@@ -50,6 +52,7 @@ export async function createOutsider({ dir, client, task, timing, nodes }: Outsi
     genesisHash: await client.genesisHash(),
     timing,
     auditor,
+    fetchMs: FETCH_MS,
     providers: () => nodes.flatMap((node) => node.multiaddrs().slice(0, 1).map(providerAt)),
     distribution: (input) => distributionOf(runner, input)
   })
