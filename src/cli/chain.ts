@@ -21,7 +21,7 @@ export function withK2(command: Command): Command {
 /** @throws K2ArgumentError */
 export function k2Of({ k2, program }: K2Options): K2Client {
   return createK2Client({
-    url: k2,
+    url: k2.split(','),
     programId: program,
     onLeftOut: (address, reason) => sayOnce(`left out the account ${address} of K2, which cannot be read (${reason})`)
   })

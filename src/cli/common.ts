@@ -68,13 +68,46 @@ export interface Shown {
   lines: string
 }
 
-/** A table whose cells others may have written. */
-export function tableOf(head: string[], rows: unknown[][]): Shown {
-  const table = new Table({ head, style: { compact: true, head: [], border: [] } })
-  for (const row of rows) {
-    table.push(row.map((cell) => shownText(cell, MAX_CELL)))
+/**
+ * A table whose cells others may have written, without colours.
+ *
+ * @param columns - of the terminal; without one nothing is wrapped, for what reads lines
+ */
+export function tableOf(head: string[], rows: unknown[][], columns = process.stdout.isTTY ? process.stdout.columns : undefined): Shown {
+  const cells = rows.map((row) => row.map((cell) => shownText(cell, MAX_CELL)))
+  const colWidths = columns == null ? undefined : fitted([head, ...cells], columns)
+  if (columns != null && colWidths == null) {
+    return { lines: recordsOf(head, cells) }
   }
+  const table = new Table({
+    head,
+    style: { compact: true, head: [], border: [] },
+    ...(colWidths == null ? {} : { colWidths, wordWrap: true })
+  })
+  table.push(...cells)
   return { lines: table.toString() }
+}
+
+/** What is too wide for a table whose words are kept whole: an address that is cut cannot be copied. */
+function recordsOf(head: string[], cells: string[][]): string {
+  const width = Math.max(...head.map(({ length }) => length))
+  return cells.map((row) => row.map((cell, at) => `${(head[at] ?? '').padEnd(width)}  ${cell}`).join('\n')).join('\n\n')
+}
+
+/** Of each column, its spaces included: the widest ones give way, as far as their words can be kept whole. Undefined where that is not enough. */
+function fitted(rows: string[][], columns: number): number[] | undefined {
+  const lengths = (column: number, of: (cell: string) => number) => Math.max(...rows.map((row) => of(row[column] ?? '')))
+  const widths = rows[0]!.map((_, column) => lengths(column, (cell) => cell.length) + 2)
+  const least = rows[0]!.map((_, column) => lengths(column, (cell) => Math.max(...cell.split(' ').map(({ length }) => length))) + 2)
+  const borders = widths.length + 1
+  for (let over = widths.reduce((sum, width) => sum + width, borders) - columns; over > 0; over--) {
+    const widest = widths.reduce((best, width, at) => (width > least[at]! && (best < 0 || width > widths[best]!) ? at : best), -1)
+    if (widest < 0) {
+      return undefined
+    }
+    widths[widest]!--
+  }
+  return widths
 }
 
 /** Prints one answer: JSON on request, else the lines for people, in which nothing that others wrote acts on the terminal. */

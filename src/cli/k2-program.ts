@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { roeToKoii } from '../config/koii.ts'
+import { readSmallFile } from '../disk/index.ts'
 import { generateKeyPair, readKeyFile, writeKeyFile } from '../identity/index.ts'
 import { PROGRAM_ID } from '../k2/settlement/program-id.ts'
 import { addressOf, answer, DEFAULT_K2, DEFAULT_WALLET, example, SETTLEMENT_SO, UsageError, withJson } from './common.ts'
@@ -143,7 +144,8 @@ export function verifyCommand(): Command {
 
 async function readProgramFile(path: string | undefined): Promise<Uint8Array> {
   try {
-    return await readFile(path ?? SETTLEMENT_SO)
+    // more than any account holds
+    return path == null ? await readFile(SETTLEMENT_SO) : readSmallFile(path, 16 * 1024 * 1024)
   } catch (err) {
     throw new UsageError(`cannot read the program ${path ?? 'of this package'} (${(err as Error).message}): check --so`)
   }

@@ -2,9 +2,22 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { Command } from 'commander'
 import { koiiToRoe } from '../config/koii.ts'
-import { createLocalK2, createTraffic, type Pace, resetDataDir } from '../k2/local/index.ts'
+import { createLocalK2, createTraffic, type LocalK2Log, type Pace, resetDataDir } from '../k2/local/index.ts'
 import { PROGRAM_ID } from '../k2/settlement/program-id.ts'
-import { addressOf, answer, collect, example, paceOption, SETTLEMENT_SO, UsageError, untilStopped, whole, withJson } from './common.ts'
+import { shownText } from '../observe/shown-text.ts'
+import {
+  addressOf,
+  answer,
+  collect,
+  example,
+  MAX_LINE,
+  paceOption,
+  SETTLEMENT_SO,
+  UsageError,
+  untilStopped,
+  whole,
+  withJson
+} from './common.ts'
 import { deployCommand, verifyCommand } from './k2-program.ts'
 
 /** Half a century of slots. */
@@ -73,6 +86,7 @@ export function k2Command(): Command {
           pace,
           keepSlots,
           keepTransactions,
+          log: operatorLog(),
           ...(dataDir == null ? {} : { dataDir }),
           genesis: {
             programs: [{ programId: PROGRAM_ID, bytes }],
@@ -109,6 +123,12 @@ export function k2Command(): Command {
         await k2.stop()
       })
   )
+}
+
+/** What the operator should know, one line each on standard error. */
+function operatorLog(): LocalK2Log {
+  const say = (_facts: object, text: string) => void process.stderr.write(`koii-mesh: ${shownText(text, MAX_LINE)}\n`)
+  return { debug: () => {}, info: () => {}, warn: say, error: say }
 }
 
 /** "ADDRESS=KOII" each. @throws UsageError */

@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import envPaths from 'env-paths'
 import { shownText } from '../observe/shown-text.ts'
+import { readSharedSettings, shareSettings } from './settings.ts'
 
 // what Node compiled and stripped of types once is read the next time: half of the time of a start. In the user's own cache folder,
 // not in the one for everybody that is Node's default; where it cannot be written, nothing is lost
@@ -54,6 +55,11 @@ const program = new Command('koii-mesh')
   // an option after the name of a command is that command's, even where the one above it has one of the same name
   .enablePositionalOptions()
 
+try {
+  readSharedSettings(process.argv, process.env)
+} catch (err) {
+  fail(err)
+}
 const wanted = process.argv[2] ?? ''
 for (const name of Object.hasOwn(COMMANDS, wanted) ? [wanted] : Object.keys(COMMANDS)) {
   program.addCommand(await COMMANDS[name]!())
@@ -70,6 +76,7 @@ const inherit = (command: Command, path: string) => {
           .replaceAll('\n', ' ')} (${path} --help shows every option and an example)\n`
       )
   })
+  shareSettings(command)
   for (const sub of command.commands) {
     inherit(sub, `${path} ${sub.name()}`)
   }
@@ -81,6 +88,12 @@ const alive = setInterval(() => {}, 2 ** 30)
 try {
   await program.parseAsync(process.argv)
 } catch (err) {
+  fail(err)
+} finally {
+  clearInterval(alive)
+}
+
+function fail(err: unknown): never {
   if (err instanceof CommanderError) {
     process.exitCode = err.exitCode === 0 ? 0 : 2
   } else {
@@ -99,6 +112,4 @@ try {
   }
   // what a failed command left running (a socket, a timer) must not keep its process alive
   process.exit()
-} finally {
-  clearInterval(alive)
 }

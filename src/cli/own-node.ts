@@ -1,7 +1,7 @@
 /** The node that runs on this machine, asked by its status API. */
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { loadConfig } from '../config/index.ts'
+import { readSmallFile } from '../disk/index.ts'
 import { API_FILE } from '../node/api.ts'
 import { providerAt } from '../node/hints.ts'
 import type { ProviderHint } from '../proofs/index.ts'
@@ -12,12 +12,13 @@ export class StatusError extends Error {
 
 /** A node on this machine answers at once. */
 const TIMEOUT_MS = 5000
+const MAX_API_FILE_BYTES = 4096
 
 /** The URL of a running node's status API. @throws StatusError */
 export async function findApi(dataDir: string | undefined): Promise<string> {
   const dir = dataDir ?? process.env.KOII_MESH_DATA_DIR ?? loadConfig({ flags: { k2: 'http://localhost', task: '1'.repeat(32) } }).dataDir
   try {
-    const { url } = JSON.parse(await readFile(join(dir, API_FILE), 'utf8')) as { url: string }
+    const { url } = JSON.parse(readSmallFile(join(dir, API_FILE), MAX_API_FILE_BYTES).toString('utf8')) as { url: string }
     return url
   } catch {
     throw new StatusError(

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { replaceStakingKey } from '../k2/settlement/index.ts'
 import { distinct, signerFrom } from './chain.ts'
-import { answer, example } from './common.ts'
+import { answer, example, UsageError } from './common.ts'
 import { byOwner, type OwnerOptions, openAsOwner, ownOf } from './own-stake.ts'
 
 export function replaceKeyCommand(): Command {
@@ -12,6 +12,11 @@ export function replaceKeyCommand(): Command {
     .action(async (options: OwnerOptions & { newKey: string }) => {
       const { k2, stake, wallet } = await openAsOwner(options)
       const key = await signerFrom(options.newKey)
+      if (key.address === stake.stakingKey) {
+        throw new UsageError(
+          `${key.address} signs for this stake already: make another key with koii-mesh keygen, and give it with --new-key`
+        )
+      }
       const { signature } = await k2.send(
         [replaceStakingKey({ ...ownOf(options, stake), newStakingKey: key.address })],
         distinct([wallet, key])

@@ -201,11 +201,16 @@ async function tellPastHint(config: Config, key: string, multiaddrs: string[], h
   }
 }
 
+/** By the clock on the operator's wall. */
+function timeOfDay(iso: string): string {
+  return new Date(iso).toLocaleTimeString('en-GB')
+}
+
 /** One line for people, for what they want to know as it happens. */
-function tell({ event, slot, cycle, ...detail }: NodeEvent): void {
+function tell({ event, time, slot, cycle, ...detail }: NodeEvent): void {
   const text = sentence(event, detail)
   if (text != null) {
-    process.stdout.write(`slot ${slot ?? '?'}${cycle == null ? '' : ` cycle ${cycle}`}  ${shownText(text, MAX_LINE)}\n`)
+    process.stdout.write(`${timeOfDay(time)}  slot ${slot ?? '?'}${cycle == null ? '' : ` cycle ${cycle}`}  ${shownText(text, MAX_LINE)}\n`)
   }
 }
 
@@ -225,6 +230,14 @@ function sentence(event: string, d: Record<string, unknown>): string | null {
       return String(d.reason)
     case 'task-failed':
       return `the task cannot run: ${d.reason}`
+    case 'k2-away':
+      return `${d.reason}: the node asks on, and work and votes wait for it`
+    case 'k2-back':
+      return `K2 answers again, after ${d.seconds} s`
+    case 'k2-doubt':
+      return d.reason == null
+        ? `the list of ${d.list} of ${d.endpoint} can be believed again`
+        : `the list of ${d.list} of ${d.endpoint} is not believed, and is asked for again: ${d.reason}`
     case 'waiting':
       return `waiting for a peer that has the ${d.for}`
     case 'silent':
@@ -237,6 +250,8 @@ function sentence(event: string, d: Record<string, unknown>): string | null {
       return `peer ${d.peerId} of staker ${d.staker}: ${d.staked === 1 ? '1 staked peer' : `${d.staked} staked peers`}`
     case 'peer-left':
       return `peer ${d.peerId} left: ${d.staked === 1 ? '1 staked peer' : `${d.staked} staked peers`}`
+    case 'peer-cut':
+      return `cut peer ${d.peerId}${d.staker == null ? '' : ` of staker ${d.staker}`}: ${d.reason}`
     case 'submitted':
       return 'submitted the work'
     case 'missed':

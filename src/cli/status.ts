@@ -3,8 +3,20 @@ import { roeToKoii } from '../config/index.ts'
 import { answer, example, tableOf, withJson } from './common.ts'
 import { askStatus, findApi } from './own-node.ts'
 
+/** An endpoint as the node sees it; what a node of before does not tell is left out. */
+interface Endpoint {
+  name: string
+  state: 'good' | 'behind' | 'paused' | 'suspect' | 'of another network'
+  slot: number | null
+  lagSlots: number
+  away?: boolean
+  silentMs?: number
+  webSocket?: boolean
+}
+
 interface Status {
   node: string
+  k2?: Endpoint[]
   taskName: string
   task: string
   slot: number | null
@@ -39,6 +51,26 @@ function submissionOf({ outcome, reason, missed }: Entry): string {
   return `${outcome ?? '-'}${reason == null ? '' : `: ${reason}`}`
 }
 
+function endpointInWords({ state, slot, lagSlots, away, silentMs, webSocket }: Endpoint): string {
+  if (state === 'of another network') {
+    return 'is of another network, and not asked: take it out of --k2'
+  }
+  if (away === true) {
+    return `has not answered since ${slot == null ? 'the start' : `slot ${slot}`}, for ${Math.round((silentMs ?? 0) / 1000)} s`
+  }
+  const how = webSocket === false ? ', only when it is asked: its WebSocket tells no slots' : ''
+  switch (state) {
+    case 'good':
+      return `answers${slot == null ? '' : `, slot ${slot}`}${how}`
+    case 'behind':
+      return `answers, ${lagSlots} slots behind the others${how}`
+    case 'paused':
+      return `failed, and is left alone for a moment${how}`
+    case 'suspect':
+      return `contradicts the others, and is believed last${how}`
+  }
+}
+
 export function statusCommand(): Command {
   return withJson(new Command('status'))
     .description('ask the running node how it is: its peers, its rounds, what it was paid and why not')
@@ -62,6 +94,7 @@ export function statusCommand(): Command {
         `task    ${status.taskName} ${status.task}`,
         `stake   ${status.staked === true ? `${roeToKoii(BigInt(status.stake))} KOII` : status.staked === false ? 'none: koii-mesh stake --help' : 'not known yet: K2 has not answered'}`,
         `time    slot ${status.slot ?? 'unknown'}, cycle ${status.cycle ?? 'unknown'}, last finalized ${status.finalizedCycle ?? 'none'}`,
+        ...(status.k2 ?? []).map((endpoint, i) => `${i === 0 ? 'k2' : '  '}      ${endpoint.name} ${endpointInWords(endpoint)}`),
         `peers   ${status.peers.staked} staked, ${status.peers.mesh} in the mesh, ${status.peers.connected} connected`,
         `memory  ${(status.rssBytes / 1024 / 1024).toFixed(0)} MiB`,
         ...status.bundles

@@ -9,12 +9,12 @@
  * const config = loadConfig({ file: './koii-mesh.json', env: process.env, flags: { k2: 'http://127.0.0.1:8899', task } })
  * ```
  */
-import { readFileSync } from 'node:fs'
 import { isAbsolute, join, resolve } from 'node:path'
 import { multiaddr } from '@multiformats/multiaddr'
 import bs58 from 'bs58'
 import envPaths from 'env-paths'
 import { z } from 'zod'
+import { readSmallFile } from '../disk/index.ts'
 import { koiiToRoe } from './koii.ts'
 
 export { koiiToRoe, ROE_PER_KOII, roeToKoii } from './koii.ts'
@@ -24,8 +24,9 @@ export class ConfigError extends Error {
 }
 
 const MIB = 1024 * 1024
+const MAX_FILE_BYTES = MIB
 
-const address = z.string().refine((text) => {
+const address = z.string({ error: 'should be an address: 32 bytes in base58' }).refine((text) => {
   try {
     return bs58.decode(text).length === 32
   } catch {
@@ -33,7 +34,7 @@ const address = z.string().refine((text) => {
   }
 }, 'should be 32 bytes in base58')
 
-const maddr = z.string().refine((text) => {
+const maddr = z.string({ error: 'should be a multiaddr such as /ip4/203.0.113.7/tcp/4001' }).refine((text) => {
   try {
     multiaddr(text)
     return true
@@ -43,30 +44,35 @@ const maddr = z.string().refine((text) => {
 }, 'should be a multiaddr such as /ip4/203.0.113.7/tcp/4001')
 
 const httpUrl = z
-  .string()
+  .string({ error: 'should be an http(s) URL such as http://127.0.0.1:8899' })
   .refine((text) => /^https?:\/\/[^\s/]+/.test(text) && URL.canParse(text), 'should be an http(s) URL such as http://127.0.0.1:8899')
 
 /** Environment variables and flags come as text. */
-const flag = z.union([z.boolean(), z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1')])
-const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
+const flag = z.union([z.boolean(), z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1')], {
+  error: 'should be true or false'
+})
+const whole = (min: number, max: number) => {
+  const error = `should be a whole number from ${min} to ${max}`
+  const number = z.number({ error }).int({ error }).min(min, { error }).max(max, { error })
+  return z.preprocess((value) => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value), number)
+}
+const text = () => z.string({ error: 'should be text' }).min(1, { error: 'should not be empty' })
 const split = (value: unknown) => (typeof value === 'string' ? value.split(',').filter((part) => part !== '') : value)
-const list = <T extends z.ZodType>(item: T) => z.preprocess(split, z.array(item))
+const list = <T extends z.ZodType>(item: T) => z.preprocess(split, z.array(item, { error: 'should be a list, or text with commas' }))
 
 const schema = z.strictObject({
   /** The JSON-RPC endpoints of K2, the same chain behind each: no default, as a node without a chosen chain is a mistake. */
-  k2: z.preprocess(split, z.array(httpUrl).min(1, 'should be at least one URL')),
+  k2: z.preprocess(split, z.array(httpUrl, { error: 'should be a URL, or a list of some' }).min(1, 'should be at least one URL')),
   /** The settlement program on that chain; the local K2 has the default one at genesis. */
   program: address.optional(),
   /** The task's address on K2. */
   task: address,
   /** State of this node: one folder per staking key. */
-  dataDir: z
-    .string()
-    .min(1)
+  dataDir: text()
     .transform((path) => resolve(path))
     .default(() => join(envPaths('koii-mesh', { suffix: '' }).data, 'node')),
   /** The staking key's file, as the Solana CLI writes it; without it one is made in the data directory. */
-  key: z.string().min(1).optional(),
+  key: text().optional(),
   /** TCP and WebSocket on free ports: several nodes can share a machine, and the stake account tells peers the way. */
   listen: list(maddr).default(['/ip4/0.0.0.0/tcp/0', '/ip4/0.0.0.0/tcp/0/ws']),
   /** What to tell others instead of the listening addresses, for a node behind a forwarded port. */
@@ -94,16 +100,23 @@ const schema = z.strictObject({
   /** Let a task whose manifest asks for it use the network: off until the operator has read the task. */
   allowNetwork: flag.default(false),
   /** A local copy of the task's bundle: only its author needs it, others fetch it by CID from their peers. */
-  bundle: z.string().min(1).optional(),
+  bundle: text().optional(),
   /** Run a new bundle as soon as it counts: on, as a node that does not misses cycles; off for who reads code before it runs. */
   followBundle: flag.default(true),
   /** Have K2 take what finalized ledgers say that others have lost, when it is our turn: on, as else nobody loses it. */
   applySlashes: flag.default(true),
   /** Settings of the task, as JSON: handed to its functions unread. */
-  params: z.preprocess((value) => (typeof value === 'string' ? JSON.parse(value) : value), z.record(z.string(), z.unknown())).default({}),
+  params: z
+    .preprocess(
+      (value) => (typeof value === 'string' ? JSON.parse(value) : value),
+      z.record(z.string(), z.unknown(), { error: 'should be a JSON object' })
+    )
+    .default({}),
   /** Port of the status API on 127.0.0.1: 0 takes a free one, and `koii-mesh status` finds it by the data directory. */
   apiPort: whole(0, 65_535).default(0),
-  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info')
+  logLevel: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], { error: 'should be trace, debug, info, warn, error or silent' })
+    .default('info')
 })
 
 export type Config = z.output<typeof schema>
@@ -151,7 +164,7 @@ export function loadConfig({ file, env = {}, flags = {} }: ConfigInit): Config {
     }
   }
   if (file != null) {
-    take(readFile(file), (key) => `"${key}" in ${file}`)
+    take(readSettings(file), (key) => `"${key}" in ${file}`)
   }
   take(Object.fromEntries(CONFIG_KEYS.map((key) => [key, env[envName(key)]])), (key) => envName(key))
   take(flags, flagName)
@@ -178,15 +191,14 @@ export function loadConfig({ file, env = {}, flags = {} }: ConfigInit): Config {
   throw new ConfigError([...new Set(lines)].join('; '))
 }
 
-function readFile(file: string): Record<string, unknown> {
+/** What a configuration file says, unchecked. @throws ConfigError */
+export function readSettings(file: string): Record<string, unknown> {
   const path = isAbsolute(file) ? file : resolve(file)
   let text: string
   try {
-    text = readFileSync(path, 'utf8')
+    text = readSmallFile(path, MAX_FILE_BYTES).toString('utf8')
   } catch (err) {
-    throw new ConfigError(
-      `cannot read the configuration file ${file} (${(err as NodeJS.ErrnoException).code}): check the path given with --config`
-    )
+    throw new ConfigError(`cannot read the configuration file ${file} (${(err as Error).message}): check the path given with --config`)
   }
   try {
     const value: unknown = JSON.parse(text)

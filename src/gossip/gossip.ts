@@ -1,5 +1,5 @@
 import { type GossipSub, type GossipsubMessage, TopicValidatorResult } from '@libp2p/gossipsub'
-import { type Log, type Peers, silentLog, type Traffic, topicOf } from '../network/index.ts'
+import { type Log, type Meter, type Peers, silentLog, type Traffic, topicOf } from '../network/index.ts'
 import { KIND_NAMES, type Kind, type Message, type Verify } from '../wire/index.ts'
 import { PublishRefusedError } from './errors.ts'
 import { createJudge, type JudgeInit, takenCycles, type Verdict } from './judge.ts'
@@ -26,6 +26,8 @@ export interface GossipInit extends Omit<JudgeInit, 'peers'> {
   pubsub: GossipSub
   peers: Peers
   traffic: Traffic
+  /** Charged for what is ignored. */
+  meter?: Pick<Meter, 'charge'>
   verify: Verify
   /**
    * Gets every accepted message once: others' and our own. What it throws counts as our own fault: the message is forgotten
@@ -67,6 +69,9 @@ interface Router {
 
 /** Refusals that no honest peer causes, whatever its clock and its view of K2: enough of them cut it. */
 const DISHONEST = new Set<Reason>(['too-large', 'malformed', 'bad-signature', 'meaningless'])
+
+/** Refusals that cost us work for nothing. Our clock or our view of K2 may be at fault, so only a flood of them is held against a peer. */
+const WASTED = new Set<Reason>(['future', 'old', 'wrong-window', 'unstaked', 'over-quota', 'unknown-subject'])
 
 /** The one table between our verdicts and gossipsub's. */
 const TO_ROUTER = { accept: TopicValidatorResult.Accept, ignore: TopicValidatorResult.Ignore, reject: TopicValidatorResult.Reject } as const
@@ -126,6 +131,9 @@ export function createGossip(init: GossipInit): Gossip {
     }
     if (DISHONEST.has(reason)) {
       peers.strike(from)
+    }
+    if (via === 'gossip' && WASTED.has(reason)) {
+      init.meter?.charge(from, 'ignored messages')
     }
     log.debug({ reason, from, via, kind: message?.kind, signer: message?.signer, detail }, 'message refused')
     onRefusal?.({ reason, via, from, ...(message == null ? {} : { message }), ...(detail == null ? {} : { detail }) })

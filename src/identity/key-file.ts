@@ -1,8 +1,12 @@
-import { chmod, mkdir, open, readFile } from 'node:fs/promises'
+import { chmod, open, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import bs58 from 'bs58'
 import sodium from 'sodium-native'
+import { diskAdvice, diskFault, makeFolder, readSmallFile, type UnreadableFileError } from '../disk/index.ts'
 import { KeyFileError } from './errors.ts'
+
+/** 64 numbers of up to three digits, and room for blanks. */
+const MAX_KEY_FILE_BYTES = 4096
 
 /** An Ed25519 key pair as the Solana CLI writes it: 64 bytes, the seed and then the public key. */
 export interface KeyPair {
@@ -33,11 +37,11 @@ export function generateKeyPair(): KeyPair {
 export async function readKeyFile(path: string): Promise<KeyPair> {
   let text: string
   try {
-    text = await readFile(path, 'utf8')
+    text = readSmallFile(path, MAX_KEY_FILE_BYTES).toString('utf8')
   } catch (err) {
-    const code = (err as NodeJS.ErrnoException).code
+    const { code, message } = err as UnreadableFileError
     const next = code === 'ENOENT' ? `make one with: koii-mesh keygen --out ${path}` : 'check the path and its permissions'
-    throw new KeyFileError(`cannot read the key file ${path} (${code}): ${next}`)
+    throw new KeyFileError(`cannot read the key file ${path} (${message}): ${next}`)
   }
   const wrong = (what: string) =>
     new KeyFileError(`${path} is not a key file (${what}): it should hold a JSON array of 64 numbers, as the Solana and Koii CLIs write it`)
@@ -60,11 +64,14 @@ export async function readKeyFile(path: string): Promise<KeyPair> {
 
 /** Writes a key file that only its owner can read; never over an existing one. */
 export async function writeKeyFile(path: string, pair: KeyPair): Promise<void> {
-  const cannotWrite = (err: unknown) =>
-    new KeyFileError(`cannot write the key file ${path} (${(err as NodeJS.ErrnoException).code}): choose another place with --out`)
+  const cannotWrite = (err: unknown) => {
+    const fault = diskFault(err, dirname(path))
+    const why = fault == null || fault.kind === 'denied' ? (err as Error).message : diskAdvice(fault, dirname(path))
+    return new KeyFileError(`cannot write the key file ${path} (${why}): choose another place with --out`)
+  }
   let file: Awaited<ReturnType<typeof open>>
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    makeFolder(dirname(path))
   } catch (err) {
     throw cannotWrite(err)
   }
@@ -79,6 +86,10 @@ export async function writeKeyFile(path: string, pair: KeyPair): Promise<void> {
   try {
     await file.writeFile(`${JSON.stringify([...pair.secretKey])}\n`)
     await file.sync()
+  } catch (err) {
+    // half a key is none, and would be in the way of the next try
+    await rm(path, { force: true })
+    throw cannotWrite(err)
   } finally {
     await file.close()
   }

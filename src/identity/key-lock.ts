@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { lstatSync, mkdirSync, realpathSync } from 'node:fs'
 import { hostname, tmpdir, userInfo } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { demandFile, diskFault } from '../disk/index.ts'
 import { KeyFileError, KeyInUseError } from './errors.ts'
 
 /** Who has a key: for the one who is refused. */
@@ -47,6 +48,7 @@ export function lockKeyFile(keyPath: string, holder: KeyHolder): KeyLock {
 }
 
 function lockAt(path: string, keyPath: string, holder: KeyHolder): () => void {
+  demandFile(path)
   const db = new DatabaseSync(path, { timeout: BUSY_MS })
   try {
     db.exec('BEGIN IMMEDIATE')
@@ -74,7 +76,7 @@ function lockAt(path: string, keyPath: string, holder: KeyHolder): () => void {
       )
     }
     // full for a moment, and the next one would get the lock that this one did not
-    if (/disk is full|ENOSPC/i.test(message)) {
+    if (diskFault(err, dirname(path))?.kind === 'full') {
       throw new KeyFileError(
         `the key ${keyPath} could not be locked, as there is no room for ${path} (${message}): make room and start again`
       )

@@ -1,16 +1,16 @@
 import { PublicKey } from '@solana/web3.js'
 import { pino } from 'pino'
 import type { Logger } from '../observe/index.ts'
-import { type AccountReads, createAccountReads, publicKey } from './accounts.ts'
+import { type AccountReads, createAccountReads, type Doubt } from './accounts.ts'
 import { type BlockReads, createBlockReads } from './blocks.ts'
 import { exactAmount, type K2Connection } from './connection.ts'
 import type { EndpointLimits, EndpointStatus } from './endpoint.ts'
-import { messageOf } from './errors.ts'
 import { createPool } from './pool.ts'
-import { decodeTask, PROGRAM_ID, type TaskAccount } from './settlement/index.ts'
+import { PROGRAM_ID } from './settlement/index.ts'
 import { createTransactions, type Transactions } from './transactions.ts'
+import { createWatches, type Watches } from './watches.ts'
 
-export interface K2Client extends AccountReads, BlockReads, Transactions {
+export interface K2Client extends AccountReads, BlockReads, Transactions, Watches {
   /** The endpoints, as they are given with --k2. */
   url: string
   programId: string
@@ -19,8 +19,6 @@ export interface K2Client extends AccountReads, BlockReads, Transactions {
   genesisHash(): Promise<string>
   balance(address: string): Promise<bigint>
   rentExemption(bytes: number): Promise<number>
-  /** Calls `listener` with the task when it has changed, until the returned function is called. */
-  watchTask(task: string, listener: (task: TaskAccount) => void): () => void
   /** Each endpoint's own slot clock. */
   slotSources: readonly SlotSource[]
   endpoints(): EndpointStatus[]
@@ -51,6 +49,8 @@ export interface K2ClientInit {
   log?: Logger
   /** Told once of each account that cannot be read and is left out of a list; without it the log is. */
   onLeftOut?: (address: string, reason: string) => void
+  /** Told when a list contradicts what witnesses it, and when none does any more; the log is told in any case. */
+  onDoubt?: (doubt: Doubt) => void
   nowMs?: () => number
   random?: () => number
 }
@@ -63,6 +63,7 @@ export function createK2Client({
   limits,
   log = pino({ level: 'silent' }),
   onLeftOut = (address, reason) => log.warn({ account: address, reason }, 'left out an account of K2 that cannot be read'),
+  onDoubt = () => {},
   nowMs = () => performance.now(),
   random = Math.random
 }: K2ClientInit): K2Client {
@@ -74,10 +75,9 @@ export function createK2Client({
   )
   const pool = createPool({ urls, limits: { ...limits, ...(timeoutMs == null ? {} : { timeoutMs }) }, log, nowMs, random })
   const url = urls.join(',')
-  const several = urls.length > 1
-  const accounts = createAccountReads({ pool, programId, url, onLeftOut })
+  const accounts = createAccountReads({ pool, programId, url, log, onLeftOut, onDoubt })
 
-  const client: K2Client = {
+  return {
     url,
     programId,
     connection: routed(pool.endpoints[0]!.connection, pool.read),
@@ -91,50 +91,7 @@ export function createK2Client({
         return exactAmount((answer as { value: unknown }).value, 'the balance')
       }),
     rentExemption: (bytes) => pool.read((connection) => connection.getMinimumBalanceForRentExemption(bytes)),
-    watchTask(task, listener) {
-      publicKey(task, 'a task', 'koii-mesh task list')
-      let reading = false
-      let again = false
-      let ended = false
-      /** Of several endpoints, one that says that something changed is a reason to look, and not to believe it. */
-      const look = async () => {
-        if (reading) {
-          again = true
-          return
-        }
-        reading = true
-        do {
-          again = false
-          try {
-            const found = await client.task(task)
-            if (!ended) {
-              listener(found)
-            }
-          } catch (err) {
-            log.debug({ reason: messageOf(err) }, 'K2 did not tell how the task stands')
-          }
-        } while (again && !ended)
-        reading = false
-      }
-      const leaves = pool.endpoints.map(({ feed }) =>
-        feed.on('accountSubscribe', [task, { encoding: 'base64', commitment: 'confirmed' }], (result) => {
-          if (several) {
-            look()
-            return
-          }
-          const { owner, data } = (result as { value: { owner: string; data: [string] } }).value
-          if (owner === programId) {
-            listener(decodeTask(task, Buffer.from(data[0], 'base64')))
-          }
-        })
-      )
-      return () => {
-        ended = true
-        for (const leave of leaves) {
-          leave()
-        }
-      }
-    },
+    ...createWatches({ pool, programId, log, task: accounts.task }),
     slotSources: pool.endpoints.map((endpoint) => ({
       name: endpoint.name,
       async slot() {
@@ -144,19 +101,18 @@ export function createK2Client({
         return slot
       },
       onSlot: (listener) =>
-        endpoint.feed.on('slotSubscribe', [], (result) => {
+        endpoint.feed.on('slotSubscribe', [], listener, (result) => {
           const { slot } = result as { slot: number }
           endpoint.heard(slot)
-          listener(slot)
+          return slot
         }),
-      renew: endpoint.feed.renew,
+      renew: (reason) => endpoint.feed.renew(reason, 'slotSubscribe'),
       dropped: () => endpoint.facts().dropped
     })),
     endpoints: pool.status,
     pending: () => pool.endpoints.reduce((sum, endpoint) => sum + endpoint.facts().load, 0),
     close: pool.close
   }
-  return client
 }
 
 /** A connection whose every request goes where `read` sends it. */

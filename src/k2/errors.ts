@@ -33,6 +33,19 @@ export class K2ContradictionError extends Error {
   override name = 'K2ContradictionError'
 }
 
+/** What endpoints list contradicts what they say themselves: the list is not believed. */
+export class K2DoubtError extends K2ContradictionError {
+  override name = 'K2DoubtError'
+  readonly doubts: ReadonlyArray<{ name: string; reason: string }>
+
+  constructor(doubts: ReadonlyArray<{ name: string; reason: string }>) {
+    super(
+      `what K2 lists contradicts what it says of the task (${doubts.map(({ name, reason }) => `${name}: ${reason}`).join(', ')}): it is asked again; give another endpoint with --k2 if this lasts`
+    )
+    this.doubts = doubts
+  }
+}
+
 /** K2 took a transaction and refused it. */
 export class K2TransactionError extends Error {
   override name = 'K2TransactionError'

@@ -15,6 +15,8 @@
  * const task = await k2.task(taskId)
  * ```
  */
+
+export type { Doubt } from './accounts.ts'
 export {
   createVoteBatcher,
   type HeardVote,
@@ -32,15 +34,17 @@ export {
   K2ArgumentError,
   K2BehindError,
   K2ContradictionError,
+  K2DoubtError,
   K2LacksBlockError,
   K2NotYetError,
   K2TransactionError,
   K2UnreachableError,
   messageOf
 } from './errors.ts'
+export { createOutage, type EndpointHearing, type Outage } from './outage.ts'
 export { createOutbox, decodeVote, type FinalVote, type Outbox, type OutboxCounters, type OutboxInit } from './outbox.ts'
 export { askPace, createPaceLink, type PaceLink, type PaceQuestion } from './pace-link.ts'
-export { createSlots, type Slots } from './slots.ts'
+export { createSlots, type Hearing, type Slots } from './slots.ts'
 export { createStakeView, type StakeView, stakeSetOf } from './stake-view.ts'
 export { type Sent, signerOf, type TransactionSigner } from './transactions.ts'
 export { rankOf } from './turns.ts'

@@ -4,7 +4,8 @@ import type { Logger } from '../observe/index.ts'
 import { type Answer, askingOrder, LAG_SLOTS, lagOf, majority } from './choose.ts'
 import { isBehind, isEndpointFault, type K2Connection, nameOf } from './connection.ts'
 import { createEndpoint, type Endpoint, type EndpointLimits, type EndpointStatus } from './endpoint.ts'
-import { K2ArgumentError, K2BehindError, K2ContradictionError, K2UnreachableError, messageOf } from './errors.ts'
+import { K2ArgumentError, K2BehindError, K2ContradictionError, K2DoubtError, K2UnreachableError, messageOf } from './errors.ts'
+import type { Contradiction } from './witness.ts'
 
 /** K2's slot time, for telling how far behind an answer of a while ago is. */
 const SLOT_MS = 400
@@ -37,6 +38,10 @@ export interface Question<T> {
   minSlot?: number | undefined
   /** The digest of "not yet": where most say so, whoever says more may be ahead, and is not held to contradict them. */
   open?: string
+  /** What of an answer cannot be so, whoever says it: such an answer is none. */
+  check?: (value: T) => Contradiction | undefined
+  /** Told of each endpoint whose answer was no older than the one believed: what is wrong with its own, or undefined. */
+  onJudged?: (name: string, fault: string | undefined) => void
 }
 
 /** What became of a transaction that was given to every endpoint. */
@@ -205,12 +210,18 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
     )
 
   /** Puts a question to all, once. */
-  async function poll<T>({ request, digest, minSlot, open }: Question<T>) {
+  async function poll<T>({ request, digest, minSlot, open, check, onJudged }: Question<T>) {
     const answers: Array<Answer & { value?: T; error?: unknown }> = []
+    const impossible: Array<Contradiction & { name: string; slot: number }> = []
     let failure: unknown
     const asked = usable().map(async (endpoint) => {
       try {
         const { slot, value } = await reaching(() => askOne(endpoint, request, several ? patienceMs : undefined), endpoint, minSlot)
+        const contradiction = check?.(value)
+        if (contradiction != null) {
+          impossible.push({ ...contradiction, name: endpoint.name, slot })
+          return
+        }
         answers.push({ name: endpoint.name, slot, digest: digest(value), suspect: isSuspect(endpoint), value })
       } catch (err) {
         if (isEndpointFault(err) || isBehind(err)) {
@@ -223,7 +234,7 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
     })
     await untilMajority(asked, answers)
     if (answers.length === 0) {
-      throw failure ?? noneLeft()
+      throw impossible.length === 0 ? (failure ?? noneLeft()) : new K2DoubtError(impossible)
     }
     const early = majority(answers, usable().length)
     const verdict = early.digest == null ? majority(answers, answers.length) : early
@@ -235,7 +246,12 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
           const same = one.digest === verdict.digest
           if (same || one.slot >= best) {
             byName.get(one.name)!.agreed(same, { slot: one.slot, says: short(one.digest), others: short(verdict.digest!) })
+            onJudged?.(one.name, same ? undefined : 'it says something else than the others')
           }
+        }
+        for (const { name, slot, reason } of impossible.filter((one) => one.firm && one.slot >= best)) {
+          byName.get(name)!.agreed(false, { slot, says: reason })
+          onJudged?.(name, reason)
         }
       })
     }

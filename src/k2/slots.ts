@@ -17,15 +17,32 @@ export interface Slots {
   on(listener: (slot: number, back: boolean) => void): () => void
   /** A K2 of our own says that it has come to a slot: a jump there is no lie, and not doubted for a while as another's would be. */
   believe(slot: number): void
+  /** How each endpoint is heard. */
+  hearings(): Hearing[]
   /** @throws K2UnreachableError when no endpoint answers */
   start(): Promise<void>
   stop(): Promise<void>
+}
+
+/** How an endpoint is heard. What time this process itself was away is in none of it. */
+export interface Hearing {
+  name: string
+  /** It is of another network. */
+  dropped: boolean
+  /** Since it told a slot last, by whatever way. */
+  silentMs: number
+  /** Since the slot that it tells rose last. */
+  stillMs: number
+  /** Whether its subscription tells slots. */
+  bySubscription: boolean
 }
 
 export interface SlotsInit {
   k2: { slotSources: readonly SlotSource[] }
   log: Logger
   nowMs?: () => number
+  /** Called some times a second, while the clock runs. */
+  onTick?: () => void
 }
 
 /** K2's own slot time (KOII.md A3), until we have measured. */
@@ -39,6 +56,9 @@ const DEAD_MS = 2000
 /** At the start every endpoint gets this long once one has answered. */
 const START_WAIT_MS = 1000
 
+/** More than this between two ticks was not K2's doing. */
+const MOST_PASSED_MS = 1000
+
 interface Source {
   from: SlotSource
   story: Story | undefined
@@ -49,9 +69,12 @@ interface Source {
   /** The newest slot that the subscription told: while there is no later one it is silent with reason. */
   noticedSlot: number
   asking: boolean
+  silentMs: number
+  stillMs: number
+  unnoticedMs: number
 }
 
-export function createSlots({ k2, log, nowMs = () => performance.now() }: SlotsInit): Slots {
+export function createSlots({ k2, log, nowMs = () => performance.now(), onTick = () => {} }: SlotsInit): Slots {
   const listeners = new Set<(slot: number, back: boolean) => void>()
   const sources: Source[] = k2.slotSources.map((from) => ({
     from,
@@ -59,8 +82,12 @@ export function createSlots({ k2, log, nowMs = () => performance.now() }: SlotsI
     heardMs: nowMs(),
     noticedMs: nowMs(),
     noticedSlot: -1,
-    asking: false
+    asking: false,
+    silentMs: 0,
+    stillMs: 0,
+    unnoticedMs: 0
   }))
+  let tickedMs = nowMs()
   let clock: Clock | undefined
   let slotMs = DEFAULT_SLOT_MS
   let anchor: { slot: number; ms: number } | undefined
@@ -115,7 +142,10 @@ export function createSlots({ k2, log, nowMs = () => performance.now() }: SlotsI
       return
     }
     source.heardMs = nowMs()
-    source.story = followStory(source.story, slot, source.heardMs)
+    source.silentMs = 0
+    const former = source.story
+    source.story = followStory(former, slot, source.heardMs)
+    source.stillMs = source.story === former ? source.stillMs : 0
     advance()
   }
 
@@ -139,6 +169,17 @@ export function createSlots({ k2, log, nowMs = () => performance.now() }: SlotsI
     }
   }
 
+  /** A process that was stopped, or did not get its turn, has missed what was said meanwhile: that is nobody's silence. */
+  const grow = () => {
+    const passedMs = Math.min(nowMs() - tickedMs, MOST_PASSED_MS)
+    tickedMs = nowMs()
+    for (const source of sources) {
+      source.silentMs += passedMs
+      source.stillMs += passedMs
+      source.unnoticedMs += passedMs
+    }
+  }
+
   return {
     now: () => clock?.slot,
     slotMs: () => slotMs,
@@ -157,6 +198,11 @@ export function createSlots({ k2, log, nowMs = () => performance.now() }: SlotsI
         turn({ slot, sinceMs: at, supported: false, slack: SLACK_SLOTS, measured: false }, at)
       }
     },
+    hearings: () =>
+      sources.map(({ from, silentMs, stillMs, unnoticedMs }) => ({
+        ...{ name: from.name, dropped: from.dropped(), silentMs, stillMs },
+        bySubscription: unnoticedMs <= Math.max(DEAD_MS, DEAD_SLOTS * slotMs)
+      })),
     async start() {
       let failure: unknown
       const first = Promise.withResolvers<void>()
@@ -184,15 +230,23 @@ export function createSlots({ k2, log, nowMs = () => performance.now() }: SlotsI
         source.from.onSlot((slot) => {
           source.noticedMs = nowMs()
           source.noticedSlot = slot
+          source.unnoticedMs = 0
           hear(source, slot)
         })
       )
+      tickedMs = nowMs()
       timer = setInterval(() => {
+        grow()
         for (const source of sources) {
           poll(source)
         }
         // where one endpoint alone keeps time, time itself lets it go on, and it tells whether a jump is to be believed
         advance()
+        try {
+          onTick()
+        } catch (err) {
+          log.error({ err }, 'what the node does with the silence of K2 failed')
+        }
       }, DEFAULT_SLOT_MS / 2)
     },
     async stop() {

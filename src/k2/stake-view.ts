@@ -2,12 +2,22 @@ import { cycleAt, type Timing, windowOf } from '../clock/index.ts'
 import type { Logger } from '../observe/index.ts'
 import type { StakeSet } from '../rounds/index.ts'
 import type { K2Client } from './client.ts'
-import { messageOf } from './errors.ts'
-import { type StakeAccount, speakerOf, stakeWeight, weightOrZero } from './settlement/index.ts'
+import { K2DoubtError, messageOf } from './errors.ts'
+import {
+  RingHistoryError,
+  type StakeAccount,
+  speakerOf,
+  stakeWeight,
+  type TaskAccount,
+  totalStake,
+  weightOrZero
+} from './settlement/index.ts'
+import { contradictionOf } from './witness.ts'
 
 /**
  * Who may speak: the stakes of a task as last read from K2. What counts in a cycle is fixed when the cycle begins, so a
- * set that was read after that is final and kept; before that there is no answer.
+ * set that was read after that is final and kept; before that there is no answer. No set is fixed that is not, to the last ROE, what
+ * the task's own account says was staked in its cycle; one that proves to be another is corrected while its cycle lasts.
  */
 export interface StakeView {
   /** Of the stake that a staking key speaks for in a cycle. */
@@ -16,15 +26,17 @@ export interface StakeView {
   isStaked(key: string): boolean | undefined
   /** All stake accounts as last read: address hints for discovery, last votes for the outbox. */
   accounts(): readonly StakeAccount[]
-  /** The set of `cycle`, read from K2 if it was not yet. */
+  /** The set of `cycle`, read from K2 if it was not yet. @throws K2DoubtError while K2 gives no list that is whole */
   at(cycle: number): Promise<StakeSet>
   /** Reads K2 again. */
   refresh(minSlot?: number): Promise<void>
   onRefresh(listener: () => void): () => void
+  /** Calls `listener` with the set of a cycle that was fixed as another before. */
+  onCorrected(listener: (cycle: number, set: StakeSet) => void): () => void
 }
 
 export interface StakeViewInit {
-  k2: K2Client
+  k2: Pick<K2Client, 'stakes' | 'task'>
   task: string
   timing: Timing
   slot: () => number | undefined
@@ -40,28 +52,57 @@ export function createStakeView({ k2, task, timing, slot, log }: StakeViewInit):
   let former: StakeAccount[] = []
   const sets = new Map<number, StakeSet>()
   const listeners = new Set<() => void>()
+  const correctors = new Set<(cycle: number, set: StakeSet) => void>()
   let reading: { promise: Promise<void>; minSlot: number } | undefined
+  /** Of a cycle, what was wrong with the list that was read last. */
+  const doubts = new Map<number, string>()
+
+  /** Fixes the set of a cycle, and corrects it, when the list is what the task's account says. */
+  const fix = (cycle: number, found: readonly StakeAccount[], witness: TaskAccount) => {
+    const fixed = sets.get(cycle)
+    if (fixed != null && isOf(fixed, witness, cycle)) {
+      return
+    }
+    const reason = contradictionOf(found, witness, cycle)
+    if (reason != null) {
+      doubts.set(cycle, reason)
+      log.warn({ cycle, reason }, 'K2’s list of stakes is not what its account of the task says: it is asked for again')
+      return
+    }
+    const set = setOf(found, cycle)
+    if (set == null) {
+      return
+    }
+    doubts.delete(cycle)
+    sets.set(cycle, set)
+    if (fixed != null) {
+      log.warn(
+        { cycle, was: `${fixed.total}`, total: `${set.total}` },
+        'the stakes of a cycle were read wrongly from K2, and are corrected'
+      )
+      for (const listener of correctors) {
+        listener(cycle, set)
+      }
+    }
+  }
 
   const read = async (minSlot: number) => {
     const from = Math.max(minSlot, 0)
     const found = await k2.stakes(task, from)
+    const witness = await k2.task(task, from)
     former = accounts ?? []
     accounts = found
     const current = cycleAt(timing, Math.max(from, slot() ?? 0))
     // only cycles that had begun at the slot we asked for are fixed in what we got
     const begun = cycleAt(timing, from)
-    for (let cycle = Math.max(0, current - KEPT_CYCLES + 1); cycle <= begun; cycle++) {
-      if (!sets.has(cycle)) {
-        const set = setOf(accounts, cycle)
-        if (set != null) {
-          sets.set(cycle, set)
-        }
-      }
-    }
-    for (const cycle of sets.keys()) {
+    for (const cycle of [...sets.keys(), ...doubts.keys()]) {
       if (cycle <= current - KEPT_CYCLES) {
         sets.delete(cycle)
+        doubts.delete(cycle)
       }
+    }
+    for (let cycle = Math.max(0, current - KEPT_CYCLES + 1); cycle <= begun; cycle++) {
+      fix(cycle, found, witness)
     }
     for (const listener of listeners) {
       listener()
@@ -104,19 +145,19 @@ export function createStakeView({ k2, task, timing, slot, log }: StakeViewInit):
         await refresh(windowOf(timing, cycle, 'work').from)
       }
       const set = sets.get(cycle)
-      if (set == null) {
-        log.warn({ cycle }, 'the stake accounts no longer tell the stakes of this cycle')
-        return { weights: new Map(), total: 0n }
+      if (set != null) {
+        return set
       }
-      return set
+      const reason = doubts.get(cycle)
+      if (reason != null) {
+        throw new K2DoubtError([{ name: 'K2', reason }])
+      }
+      log.warn({ cycle }, 'the stake accounts no longer tell the stakes of this cycle')
+      return { weights: new Map(), total: 0n }
     },
     refresh,
-    onRefresh(listener) {
-      listeners.add(listener)
-      return () => {
-        listeners.delete(listener)
-      }
-    }
+    onRefresh: (listener) => joined(listeners, listener),
+    onCorrected: (listener) => joined(correctors, listener)
   }
 
   function setOf(all: readonly StakeAccount[], cycle: number): StakeSet | undefined {
@@ -126,6 +167,25 @@ export function createStakeView({ k2, task, timing, slot, log }: StakeViewInit):
       log.debug({ cycle, reason: messageOf(err) }, 'no stakes known for the cycle')
       return undefined
     }
+  }
+}
+
+function joined<T>(listeners: Set<T>, listener: T): () => void {
+  listeners.add(listener)
+  return () => {
+    listeners.delete(listener)
+  }
+}
+
+/** Whether a set that is fixed is still what the task's account says; what that no longer tells stands. */
+function isOf(set: StakeSet, witness: TaskAccount, cycle: number): boolean {
+  try {
+    return totalStake(witness, cycle) === set.total
+  } catch (err) {
+    if (err instanceof RingHistoryError) {
+      return true
+    }
+    throw err
   }
 }
 

@@ -1,6 +1,9 @@
-import { getNetConfig, isLinkLocal, isLoopback, isPrivate } from '@libp2p/utils'
+import { getNetConfig } from '@libp2p/utils'
 import { CODE_P2P, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { MAX_ADDRESS_TEXT } from './limits.ts'
+import { isHostName, isPublicIp, nameFault } from './public-ip.ts'
+
+export { isPublicIp } from './public-ip.ts'
 
 export type AddressFault = 'too-long' | 'malformed' | 'not-tcp' | 'no-port' | 'private' | 'own'
 
@@ -12,7 +15,9 @@ export interface AddressRules {
 }
 
 /** Only what the node's transports speak: TCP, and WebSocket over it. Relays and browser transports come another day. */
-const SPOKEN = new Set(['ip4', 'ip6', 'dns', 'dns4', 'dns6', 'tcp', 'ws', 'wss', 'tls', 'sni', 'http-path', 'p2p'])
+const IPS = new Set(['ip4', 'ip6'])
+const NAMES = new Set(['dns', 'dns4', 'dns6'])
+const OVER_TCP = new Set(['ws', 'wss', 'tls', 'sni', 'http-path', 'p2p'])
 
 /** Checks an address that the network or K2 gave us before anything dials it. Pure, and throws at none. */
 export function judgeAddress(address: Multiaddr, rules: AddressRules): AddressFault | undefined {
@@ -26,26 +31,39 @@ export function judgeAddress(address: Multiaddr, rules: AddressRules): AddressFa
 
 function judge(address: Multiaddr, rules: AddressRules): AddressFault | undefined {
   const parts = address.getComponents()
-  const names = parts.map((part) => part.name)
-  if (names.filter((name) => name === 'tcp').length !== 1 || !names.every((name) => SPOKEN.has(name))) {
+  const spoken = parts.every(({ name }) => name === 'tcp' || IPS.has(name) || NAMES.has(name) || OVER_TCP.has(name))
+  if (!spoken || parts.filter(({ name }) => name === 'tcp').length !== 1) {
     return 'not-tcp'
   }
-  const net = parts[0]
-  if (net == null || !['ip4', 'ip6', 'dns', 'dns4', 'dns6'].includes(net.name)) {
+  const [host, tcp, ...rest] = parts
+  if (
+    host == null ||
+    !(IPS.has(host.name) || NAMES.has(host.name)) ||
+    tcp?.name !== 'tcp' ||
+    !rest.every(({ name }) => OVER_TCP.has(name))
+  ) {
     return 'malformed'
   }
-  const port = Number(parts.find((part) => part.name === 'tcp')?.value)
-  if (!(port > 0)) {
+  if (!(Number(tcp.value) > 0)) {
     return 'no-port'
   }
   const bare = withoutPeer(address)
   if (rules.own?.some((own) => withoutPeer(own).equals(bare))) {
     return 'own'
   }
-  if (!rules.local && isLocal(address)) {
+  // who is asked for by name, at whatever address, is a name too
+  const names = [host, ...rest].filter(({ name }) => NAMES.has(name) || name === 'sni').map(({ value }) => value ?? '')
+  if (!names.every(isHostName)) {
+    return 'malformed'
+  }
+  return rules.local ? undefined : notPublic(host.name, host.value ?? '', names)
+}
+
+function notPublic(kind: string, value: string, names: string[]): AddressFault | undefined {
+  if (IPS.has(kind) && !isPublicIp(value)) {
     return 'private'
   }
-  return undefined
+  return names.map(nameFault).find((fault) => fault != null)
 }
 
 /** Text to an address that may be dialled, or what is wrong with it. */
@@ -79,13 +97,21 @@ export function usableAddresses(bytes: Uint8Array[], rules: AddressRules): Multi
   return usable
 }
 
-export function isLocal(address: Multiaddr): boolean {
-  return isLoopback(address) || isPrivate(address) || isLinkLocal(address) || isUnspecified(address)
+export interface DialLimits {
+  /** Whether loopback and private ranges may be dialled. */
+  local: boolean
+  /** Addresses that the operator named: these may be private, and their names are the operator's own. */
+  allowed: readonly Multiaddr[]
 }
 
-function isUnspecified(address: Multiaddr): boolean {
-  const host = address.getComponents()[0]?.value
-  return host === '0.0.0.0' || host === '::'
+/** Whether nothing may open a connection to the address, whoever wants to. Says nothing of what its name resolves to. */
+export function isForbidden(address: Multiaddr, { local, allowed }: DialLimits): boolean {
+  return !local && judgeAddress(address, { local }) != null && !isNamed(address, allowed)
+}
+
+export function isNamed(address: Multiaddr, allowed: readonly Multiaddr[]): boolean {
+  const bare = withoutPeer(address)
+  return allowed.some((one) => withoutPeer(one).equals(bare))
 }
 
 export function withoutPeer(address: Multiaddr): Multiaddr {

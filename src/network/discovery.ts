@@ -1,14 +1,18 @@
-import type { Connection, Libp2p, PeerInfo } from '@libp2p/interface'
-import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import type { Connection, Libp2p, PeerId, PeerInfo } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
 import { shownText } from '../observe/shown-text.ts'
 import type { KeyValue } from '../store/index.ts'
 import type { Network } from '../wire/index.ts'
 import { type AddressRules, judgeAddress, parseAddress, usableAddresses, withoutPeer } from './addresses.ts'
-import { type Candidate, nextBatch, peerOf, type Source } from './candidates.ts'
+import { byPeer, type Candidate, nextBatch, peerOf, type Rumour, type Source } from './candidates.ts'
+import { dialAbreast } from './dial-abreast.ts'
 import { PeerNotFoundError } from './errors.ts'
 import type { Hello } from './hello.ts'
-import type { Peers } from './peers.ts'
+import { DIAL_TIMEOUT_MS, MAX_ADDRESSES_PER_DIAL } from './limits.ts'
+import { createPeerCache } from './peer-cache.ts'
+import type { Binding, Peers } from './peers.ts'
+import { createRhythm } from './rhythm.ts'
 import { type Log, silentLog, type Timer, wallTimer } from './seams.ts'
 import { rendezvousKey, stakerKey } from './topic.ts'
 
@@ -39,8 +43,11 @@ export interface DiscoveryInit {
   local?: boolean
   /** How many staked peers to stay connected to. */
   minPeers?: number | (() => number)
+  /** Pause between tellings of the DHT where we are; well within the lifetime of its records. @default 10 minutes */
+  reprovideMs?: number
   random?: () => number
   timer?: Timer
+  /** In ms, for pauses: a clock that is set must not make them longer. */
   now?: () => number
   log?: Log
   onEvent?: (event: DiscoveryEvent) => void
@@ -60,7 +67,6 @@ export interface Discovery {
 }
 
 const MIN_PEERS = 8
-const DIAL_TIMEOUT_MS = 5_000
 const DHT_TIMEOUT_MS = 10_000
 /** Between rounds: hasty while alone, unhurried while short of peers, slow when all is well. */
 const ALONE_MS = 1_000
@@ -68,15 +74,18 @@ const SHORT_MS = 4_000
 const FULL_MS = 30_000
 /** Rounds without a peer double the pause up to this. */
 const MAX_ALONE_MS = 30_000
+/** Before somebody who may be dialling us is dialled, and before one that is gone is looked for. */
+const MOMENT_MS = 200
+/** What a failed dial says against a remembered address, while others answer and while nobody does: see PeerCache. */
+const FAILED_AMONG_PEERS = 8
+const FAILED_ALONE = 3
 /** First pause after a failed dial; doubled each time. */
 const BACKOFF_MS = 1_000
 const MAX_BACKOFF_MS = 5 * 60 * 1_000
 /** Providers wander off as nodes come and go, long before their records expire. */
-const REPROVIDE_MS = 10 * 60 * 1_000
-const MAX_CACHED = 64
+export const REPROVIDE_MS = 10 * 60 * 1_000
 const MAX_PROVIDERS = 32
 const MAX_FAILURES = 1_024
-const CACHE_PREFIX = 'peer/'
 
 /**
  * Finds peers and stays connected to enough of them: cached peers, the address hints of the stake accounts, bootstrap
@@ -85,7 +94,15 @@ const CACHE_PREFIX = 'peer/'
 export function createDiscovery(init: DiscoveryInit): Discovery {
   const { libp2p, network, peers, hello, staker, hints, bootstrap = [], cache, local = false, minPeers = MIN_PEERS } = init
   const enough = typeof minPeers === 'function' ? minPeers : () => minPeers
-  const { random = Math.random, timer = wallTimer, now = Date.now, log = silentLog, onEvent = () => {} } = init
+  const {
+    random = Math.random,
+    timer = wallTimer,
+    now = () => performance.now(),
+    log = silentLog,
+    onEvent = () => {},
+    reprovideMs = REPROVIDE_MS
+  } = init
+  /** Of peers, and of addresses as those of a peer: a wrong one costs no other its turn. */
   const failures = new Map<string, { count: number; untilMs: number }>()
   /** Addresses without a PeerId, and who answered there. */
   const answered = new Map<string, string>()
@@ -93,12 +110,12 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
   /** Texts that are no address to dial, so that each is told of once. */
   const refused = new Map<string, true>()
   let stopping = new AbortController()
-  let cancelNext: (() => void) | undefined
-  let round: Promise<void> | undefined
+  /** Somebody was left a moment to dial us first. */
+  let isWaiting = false
   let lonelyRounds = 0
   let providedAtMs = Number.NEGATIVE_INFINITY
   let providing: Promise<void> | undefined
-  let searching: Promise<Candidate[]> | undefined
+  let searching: Promise<Rumour[]> | undefined
 
   const self = libp2p.peerId.toString()
   const rules = (): AddressRules => ({ local, own: libp2p.getMultiaddrs() })
@@ -106,8 +123,10 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
   const stakedNow = () => libp2p.getPeers().filter((peer) => peers.isStaked(peer.toString())).length
   const isConnected = (peerId: string) => libp2p.getPeers().some((peer) => peer.toString() === peerId)
   const jitter = (ms: number) => ms * (0.75 + random() / 2)
+  const remembered = createPeerCache({ store: cache, log, isConnected })
+  dialAbreast(libp2p)
 
-  const fromText = (text: string, source: Source, allowed: AddressRules): Candidate | undefined => {
+  const fromText = (text: string, source: Source, allowed: AddressRules): Rumour[] => {
     const parsed = parseAddress(text, allowed)
     if ('fault' in parsed) {
       if (parsed.fault !== 'own' && !refused.has(text)) {
@@ -116,83 +135,68 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
         onEvent({ type: 'refused', source, address, reason: parsed.fault })
         log.warn({ source, address, reason: parsed.fault }, 'passed over an address that cannot be dialled')
       }
-      return undefined
+      return []
     }
     const peer = peerOf(parsed.address)
-    return { key: parsed.address.toString(), ...(peer == null ? {} : { peer }), addresses: [parsed.address], source }
+    return [{ address: peer == null ? parsed.address : withoutPeer(parsed.address), ...(peer == null ? {} : { peer }), source }]
   }
 
-  const cached = async (): Promise<Candidate[]> => {
-    const found: Candidate[] = []
-    const keys = await cache?.list(CACHE_PREFIX).catch((err) => log.debug({ err }, 'no peers are remembered'))
-    for (const key of (keys ?? []).slice(0, MAX_CACHED)) {
-      try {
-        const bytes = (await cache?.get(key)) as Uint8Array
-        const addresses = (JSON.parse(Buffer.from(bytes).toString()) as string[]).map((text) => multiaddr(text))
-        const peer = key.slice(CACHE_PREFIX.length)
-        found.push({
-          key: peer,
-          peer,
-          addresses: addresses.filter((one) => judgeAddress(one, rules()) == null),
-          source: 'cache'
-        })
-      } catch {
-        // no list of addresses, or one that is damaged
-        await cache?.delete(key).catch((err) => log.debug({ err }, 'a peer that cannot be read stays remembered'))
-      }
-    }
-    return found
+  const cached = async (): Promise<Rumour[]> => {
+    const usable = (address: Multiaddr) => judgeAddress(address, rules()) == null
+    return (await remembered.list()).flatMap(({ peer, addresses }) =>
+      addresses.filter(usable).map((address): Rumour => ({ address: withoutPeer(address), peer, source: 'cache' }))
+    )
   }
 
-  const hinted = async (): Promise<Candidate[]> => {
+  const hinted = async (): Promise<Rumour[]> => {
     try {
-      const all = await hints()
-      return all
-        .filter((one) => one.staker !== staker && one.address !== '')
-        .flatMap((one) => {
-          const candidate = fromText(one.address, 'hint', rules())
-          return candidate == null ? [] : [{ ...candidate, staker: one.staker }]
-        })
+      const all = (await hints()).filter((one) => one.staker !== staker && one.address !== '')
+      return all.flatMap((one) => fromText(one.address, 'hint', rules()).map((rumour) => ({ ...rumour, staker: one.staker })))
     } catch (err) {
       log.debug({ err }, 'no address hints')
       return []
     }
   }
 
-  const claimed = (): Candidate[] =>
-    peers.bindings().flatMap((binding): Candidate[] => {
+  const claimedBy = ({ peerId: peer, multiaddrs, staker: whose }: Binding): Rumour[] =>
+    usableAddresses(multiaddrs, rules()).map((address) => ({ address, peer, source: 'announcement', staker: whose }))
+
+  const claimed = (): Rumour[] =>
+    peers.bindings().flatMap((binding) => {
       // both ends hear of each other at the same time: the one with the greater PeerId lets the other dial first
       if (binding.peerId > self && !announced.has(binding.peerId)) {
         announced.add(binding.peerId)
+        isWaiting = true
         return []
       }
-      return [
-        { key: binding.peerId, peer: binding.peerId, addresses: usableAddresses(binding.multiaddrs, rules()), source: 'announcement' }
-      ]
+      return claimedBy(binding)
     })
 
-  const providersOf = async (key: CID, signal: AbortSignal): Promise<Candidate[]> => {
-    const found: Candidate[] = []
+  const providersOf = async (key: CID, signal: AbortSignal): Promise<Rumour[]> => {
+    const found = new Map<string, Rumour[]>()
     try {
       for await (const provider of libp2p.contentRouting.findProviders(key, { signal })) {
-        found.push(...fromProvider(provider))
-        if (found.length >= MAX_PROVIDERS) {
+        const rumours = fromProvider(provider)
+        if (rumours.length > 0) {
+          found.set(provider.id.toString(), rumours)
+        }
+        if (found.size >= MAX_PROVIDERS) {
           break
         }
       }
-      onEvent({ type: 'dht', action: 'searched', count: found.length })
+      onEvent({ type: 'dht', action: 'searched', count: found.size })
     } catch (err) {
-      onEvent({ type: 'dht', action: 'searched', count: found.length, reason: reasonOf(err) })
+      onEvent({ type: 'dht', action: 'searched', count: found.size, reason: reasonOf(err) })
     }
-    return found
+    return [...found.values()].flat()
   }
-  const fromProvider = (provider: PeerInfo): Candidate[] => {
-    const key = provider.id.toString()
-    const addresses = provider.multiaddrs.filter((one) => judgeAddress(one, rules()) == null)
-    return key === self || addresses.length === 0 ? [] : [{ key, peer: key, addresses: addresses.slice(0, 8), source: 'dht' }]
+  const fromProvider = (provider: PeerInfo): Rumour[] => {
+    const peer = provider.id.toString()
+    const addresses = provider.multiaddrs.filter((one) => judgeAddress(one, rules()) == null).slice(0, 8)
+    return peer === self ? [] : addresses.map((address) => ({ address: withoutPeer(address), peer, source: 'dht' }))
   }
 
-  const search = (): Promise<Candidate[]> => {
+  const search = (): Promise<Rumour[]> => {
     searching ??= rendezvousKey(network)
       .then((key) => providersOf(key, AbortSignal.any([AbortSignal.timeout(DHT_TIMEOUT_MS), stopping.signal])))
       .finally(() => {
@@ -202,7 +206,7 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
   }
 
   const provide = async () => {
-    if (staker == null || libp2p.getPeers().length === 0 || now() - providedAtMs < REPROVIDE_MS) {
+    if (staker == null || libp2p.getPeers().length === 0 || now() - providedAtMs < reprovideMs) {
       return
     }
     providedAtMs = now()
@@ -213,29 +217,47 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
       onEvent({ type: 'dht', action: 'provided', count: 2 })
     } catch (err) {
       // soon again, but not in a loop
-      providedAtMs = now() - REPROVIDE_MS + SHORT_MS
+      providedAtMs = now() - reprovideMs + SHORT_MS
       onEvent({ type: 'dht', action: 'provided', count: 0, reason: reasonOf(err) })
     }
   }
 
+  const rests = (key: string) => (failures.get(key)?.untilMs ?? 0) > now()
+  const asOf = (key: string, address: Multiaddr) => `${key} ${address}`
+
   const mayDial = ({ key, peer: said, addresses, staker: whose }: Candidate) => {
     const peer = said ?? answered.get(key) ?? key
     const theirs = whose == null ? undefined : peers.bindingOf(whose)?.peerId
-    const connected = isConnected(peer) || (theirs != null && isConnected(theirs))
-    return addresses.length > 0 && peer !== self && !peers.isBanned(peer) && !connected && (failures.get(key)?.untilMs ?? 0) <= now()
+    const connected = isConnected(peer) || (said == null && theirs != null && isConnected(theirs))
+    const isRested = !rests(key) && addresses.some((address) => !rests(asOf(key, address)))
+    return isRested && peer !== self && !peers.isBanned(peer) && !connected
   }
 
-  /** Dials and waits for the hello. True when the peer may speak. */
-  const reach = async (candidate: Candidate, signal: AbortSignal): Promise<boolean> => {
+  /** Connects to whoever must answer at one of the addresses, so many at a time, the best first. */
+  const connect = async (candidate: Candidate, signal: AbortSignal, hurried: boolean): Promise<Connection | undefined> => {
     const { key, peer: said, addresses, source } = candidate
-    let connection: Connection
-    try {
-      const target = addresses.map((one) => (peerOf(one) == null && said != null ? one.encapsulate(`/p2p/${said}`) : one))
-      const limit = AbortSignal.any([AbortSignal.timeout(DIAL_TIMEOUT_MS), signal])
-      connection = await libp2p.dial(target, { signal: limit })
-    } catch (err) {
-      const retryMs = fail(key)
-      onEvent({ type: 'failed', source, peer: said ?? key, reason: reasonOf(err), retryMs })
+    const rested = addresses.filter((address) => hurried || !rests(asOf(key, address)))
+    for (let at = 0; at < rested.length && !signal.aborted; at += MAX_ADDRESSES_PER_DIAL) {
+      const some = rested.slice(at, at + MAX_ADDRESSES_PER_DIAL)
+      try {
+        const target = some.map((one) => (said == null ? one : one.encapsulate(`/p2p/${said}`)))
+        return await libp2p.dial(target, { signal: AbortSignal.any([AbortSignal.timeout(DIAL_TIMEOUT_MS), signal]) })
+      } catch (err) {
+        if (signal.aborted) {
+          return undefined
+        }
+        const retryMs = Math.min(...some.map((address) => fail(asOf(key, address))))
+        onEvent({ type: 'failed', source, peer: said ?? key, reason: reasonOf(err), retryMs })
+      }
+    }
+    return undefined
+  }
+
+  /** Dials and waits for the hello. True when the peer may speak. Hurried, also where a dial failed a moment ago. */
+  const reach = async (candidate: Candidate, signal: AbortSignal, hurried = false): Promise<boolean> => {
+    const { key, source } = candidate
+    const connection = await connect(candidate, signal, hurried)
+    if (connection == null) {
       return false
     }
     const outcome = await hello.greet(connection)
@@ -249,8 +271,9 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
       return false
     }
     failures.delete(key)
+    failures.delete(asOf(key, withoutPeer(connection.remoteAddr)))
     onEvent({ type: 'connected', source, peer, staker: peers.stakerOf(peer) as string })
-    await remember(peer, connection.remoteAddr)
+    await remembered.good(peer, connection.remoteAddr)
     return true
   }
 
@@ -261,37 +284,31 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
     return retryMs
   }
 
-  const remember = async (peer: string, address: Multiaddr) => {
-    try {
-      await cache?.put(`${CACHE_PREFIX}${peer}`, Buffer.from(JSON.stringify([withoutPeer(address).toString()])))
-      const keys = (await cache?.list(CACHE_PREFIX)) ?? []
-      for (const key of keys.slice(0, Math.max(0, keys.length - MAX_CACHED))) {
-        await cache?.delete(key)
-      }
-    } catch (err) {
-      log.debug({ err }, 'peer not remembered')
-    }
-  }
-
-  const dialAll = async (candidates: Candidate[]) => {
-    const seen = new Set<string>()
-    const rest = candidates.filter((one) => mayDial(one) && !seen.has(one.key) && seen.add(one.key))
+  const dialAll = async (rumours: Rumour[]) => {
+    const hasOtherWays = rumours.some(({ source }) => source !== 'cache')
+    const rest = byPeer(rumours).filter(mayDial)
     while (rest.length > 0 && stakedNow() < enough() && !stopping.signal.aborted) {
       const batch = nextBatch(rest).filter(mayDial)
       for (const { source, key, peer } of batch) {
         onEvent({ type: 'found', source, peer: peer ?? key })
       }
-      await Promise.all(batch.map((one) => reach(one, stopping.signal)))
+      const reached = await Promise.all(batch.map((one) => reach(one, stopping.signal)))
+      const weight = stakedNow() > 0 ? FAILED_AMONG_PEERS : hasOtherWays ? FAILED_ALONE : 0
+      for (const [at, { key }] of batch.entries()) {
+        if (reached[at] === false && !isConnected(key) && !stopping.signal.aborted) {
+          await remembered.failed(key, weight)
+        }
+      }
     }
   }
 
   const look = async () => {
     peers.refresh()
     if (stakedNow() < enough()) {
-      const named = bootstrap.flatMap((text) => fromText(text, 'bootstrap', operatorRules()) ?? [])
+      const named = bootstrap.flatMap((text) => fromText(text, 'bootstrap', operatorRules()))
       await dialAll([...(await cached()), ...(await hinted()), ...named, ...claimed()])
     }
-    if (libp2p.getPeers().length > 0) {
+    if (libp2p.getPeers().length > 0 && !stopping.signal.aborted) {
       // not waited for: a slow DHT must not hold up the next look at everything else
       providing ??= provide().finally(() => {
         providing = undefined
@@ -305,30 +322,23 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
     onEvent({ type: 'peers', staked: stakedNow(), wanted: enough() })
   }
 
-  const lookOnce = (): Promise<void> => {
-    round ??= look()
-      .catch((err) => log.warn({ err }, 'discovery failed'))
-      .finally(() => {
-        round = undefined
-      })
-    return round
-  }
-
-  const schedule = () => {
-    if (stopping.signal.aborted) {
-      return
-    }
+  const pauseMs = (): number => {
     const count = stakedNow()
     lonelyRounds = count === 0 ? lonelyRounds + 1 : 0
-    const pauseMs = count >= enough() ? FULL_MS : count > 0 ? SHORT_MS : Math.min(MAX_ALONE_MS, ALONE_MS * 2 ** (lonelyRounds - 1))
-    cancelNext = timer(() => void lookOnce().then(schedule), jitter(pauseMs))
+    const unhurriedMs = count > 0 ? SHORT_MS : Math.min(MAX_ALONE_MS, ALONE_MS * 2 ** (lonelyRounds - 1))
+    const ms = count >= enough() ? FULL_MS : isWaiting ? MOMENT_MS : unhurriedMs
+    isWaiting = false
+    return jitter(ms)
   }
 
-  // a peer that is gone may leave us alone: look again soon rather than at the end of a long pause
-  const onDisconnect = () => {
-    if (cancelNext != null && stakedNow() < enough()) {
-      cancelNext()
-      cancelNext = timer(() => void lookOnce().then(schedule), jitter(ALONE_MS))
+  const rhythm = createRhythm({ run: () => look().catch((err) => log.warn({ err }, 'discovery failed')), pauseMs, timer, now })
+
+  // a staked peer that is gone may leave us alone: look again soon rather than at the end of a long pause. Those without stake come
+  // and go as they like, and hasten nothing
+  const onDisconnect = (event?: CustomEvent<PeerId>) => {
+    const peer = event?.detail?.toString()
+    if (stakedNow() < enough() && (peer == null || peers.isStaked(peer))) {
+      rhythm.within(jitter(peer == null ? ALONE_MS : MOMENT_MS))
     }
   }
 
@@ -336,16 +346,15 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
     start() {
       stopping = new AbortController()
       libp2p.addEventListener('peer:disconnect', onDisconnect)
-      void lookOnce().then(schedule)
+      rhythm.start()
     },
     async stop() {
       libp2p.removeEventListener('peer:disconnect', onDisconnect)
       stopping.abort(new Error('stopping'))
-      cancelNext?.()
-      cancelNext = undefined
-      await Promise.allSettled([round, providing, searching])
+      rhythm.stop()
+      await Promise.allSettled([rhythm.idle(), providing, searching])
     },
-    now: lookOnce,
+    now: rhythm.now,
     async findStaker(wanted, { signal = AbortSignal.timeout(DHT_TIMEOUT_MS) } = {}) {
       const limit = AbortSignal.any([signal, stopping.signal])
       const bound = () => {
@@ -353,20 +362,15 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
         return binding != null && peers.isStaked(binding.peerId) && isConnected(binding.peerId) ? binding.peerId : undefined
       }
       const binding = peers.bindingOf(wanted)
-      if (bound() == null && binding != null) {
-        await reach(
-          { key: binding.peerId, peer: binding.peerId, addresses: usableAddresses(binding.multiaddrs, rules()), source: 'announcement' },
-          limit
-        )
+      for (const candidate of bound() == null && binding != null ? byPeer(claimedBy(binding)) : []) {
+        await reach(candidate, limit, true)
       }
-      if (bound() == null) {
-        for (const candidate of await providersOf(await stakerKey(network, wanted), limit)) {
-          if (!isConnected(candidate.key)) {
-            await reach(candidate, limit)
-          }
-          if (bound() != null) {
-            break
-          }
+      for (const candidate of bound() == null ? byPeer(await providersOf(await stakerKey(network, wanted), limit)) : []) {
+        if (!isConnected(candidate.key)) {
+          await reach(candidate, limit, true)
+        }
+        if (bound() != null) {
+          break
         }
       }
       const peerId = bound()

@@ -85,10 +85,10 @@ export function createHello(init: HelloInit): Hello {
       peers.strike(peerId)
     }
     const admitted = peers.isStaked(peerId)
-    const crowded = !admitted && slots.isCrowded()
-    if ((fault != null && DISHONEST.has(fault)) || crowded) {
-      connection.abort(new Error(fault ?? 'no slot left'))
+    if (fault != null && DISHONEST.has(fault)) {
+      connection.abort(new Error(fault))
     }
+    slots.greeted(connection)
     const staker = peers.stakerOf(peerId)
     const outcome: HelloOutcome = fault == null && staker != null ? { peerId, staker, admitted } : { peerId, fault: fault ?? 'unbound' }
     log.debug(outcome, 'hello')
@@ -125,6 +125,7 @@ export function createHello(init: HelloInit): Hello {
       detail: err instanceof Error ? err.message : String(err)
     }
     log.debug(outcome, 'hello failed')
+    slots.greeted(connection)
     onOutcome?.(outcome)
     return outcome
   }

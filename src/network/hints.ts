@@ -3,10 +3,10 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { CODE_P2P, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { shownText } from '../observe/shown-text.ts'
 import { judgeAddress } from './addresses.ts'
+import { isHostName } from './public-ip.ts'
 
 /** Bytes of UTF-8 that the stake account has room for. */
 const MAX_HINT_BYTES = 127
-const MAX_HOST_NAME = 253
 const DNS = new Set(['dns', 'dns4', 'dns6'])
 
 /** An address that may be dialled, without its `/p2p/`, and the PeerId of who must answer there. */
@@ -52,13 +52,13 @@ function readAddress(text: string): HintedAddress | { fault: string } {
   if (peers.length > 1 || parts.some(({ name }) => name === 'p2p-circuit')) {
     return { fault: 'leads over another peer: give the address of the node itself' }
   }
+  const host = parts[0]
+  if (host != null && DNS.has(host.name) && !isHostName(host.value ?? '')) {
+    return { fault: `has "${shownText(host.value, 60)}" for a host, which is not the name of one` }
+  }
   const fault = judgeAddress(whole, { local: true })
   if (fault != null) {
     return { fault: FAULTS[fault] ?? fault }
-  }
-  const host = parts[0]!
-  if (DNS.has(host.name) && !isHostName(host.value ?? '')) {
-    return { fault: `has "${shownText(host.value, 60)}" for a host, which is not the name of one` }
   }
   let peerId: string
   try {
@@ -73,8 +73,4 @@ const FAULTS: Record<string, string> = {
   'not-tcp': 'is not an address over TCP: nodes speak TCP, and WebSocket over it',
   'no-port': 'has no port that can be dialled',
   malformed: 'does not begin with an IP address or the name of a host'
-}
-
-function isHostName(text: string): boolean {
-  return text.length <= MAX_HOST_NAME && /^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?$/i.test(text)
 }

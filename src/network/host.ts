@@ -1,9 +1,10 @@
 import type { Libp2p } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
-import { isLocal } from './addresses.ts'
+import { judgeAddress } from './addresses.ts'
 import { HostError } from './errors.ts'
 import { type HostServices, type Libp2pConfig, type Libp2pConfigInit, libp2pConfig } from './libp2p-config.ts'
+import { forgetStrangers } from './strangers.ts'
 
 export interface Host extends Omit<Libp2pConfig, 'options'> {
   /** Built once, and lent to Helia, hello, discovery, gossip and sync alike. */
@@ -16,7 +17,7 @@ export interface Host extends Omit<Libp2pConfig, 'options'> {
  * @throws HostError when it cannot listen, or announces what nobody dials
  */
 export async function createHost(init: Libp2pConfigInit): Promise<Host> {
-  const useless = (init.announce ?? []).find((text) => init.local !== true && isLocal(multiaddr(text)))
+  const useless = (init.announce ?? []).find((text) => init.local !== true && judgeAddress(multiaddr(text), { local: false }) === 'private')
   if (useless != null) {
     throw new HostError(
       `${useless} in --announce is a private address, and nodes dial none without --allow-private: announce the public one, at which your router forwards the port`
@@ -24,7 +25,14 @@ export async function createHost(init: Libp2pConfigInit): Promise<Host> {
   }
   const { options, ...rest } = libp2pConfig(init)
   try {
-    return { libp2p: await createLibp2p(options), ...rest }
+    const libp2p = await createLibp2p(options)
+    forgetStrangers({
+      libp2p,
+      store: rest.store,
+      isKept: (peer) => init.peers.isStaked(peer) || init.peers.isClaimed(peer),
+      ...(init.timer == null ? {} : { timer: init.timer })
+    })
+    return { libp2p, ...rest }
   } catch (err) {
     throw explainStart(err, init.listen)
   }

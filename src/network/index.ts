@@ -15,18 +15,28 @@
  * discovery.start()
  * ```
  */
-export { type AddressFault, type AddressRules, judgeAddress, parseAddress, usableAddresses } from './addresses.ts'
+export { type AddressFault, type AddressRules, isPublicIp, judgeAddress, parseAddress, usableAddresses } from './addresses.ts'
 export { type Announcer, type AnnouncerInit, createAnnouncer } from './announcer.ts'
-export { createDiscovery, type Discovery, type DiscoveryEvent, type DiscoveryInit, type Source } from './discovery.ts'
+export { DHT_PROTOCOL } from './dht.ts'
+export { createDiscovery, type Discovery, type DiscoveryEvent, type DiscoveryInit, REPROVIDE_MS, type Source } from './discovery.ts'
 export { HostError, NodeKeyError, PeerNotFoundError, StreamLimitError } from './errors.ts'
 export { converse, type FrameLimits, next } from './frames.ts'
 export { createHello, HELLO_PROTOCOL, type Hello, type HelloFault, type HelloInit, type HelloOutcome, judgeHello } from './hello.ts'
 export { type HintedAddress, readHint } from './hints.ts'
 export { createHost, explainStart, type Host } from './host.ts'
+export type { HostStore } from './host-store.ts'
 export { keepPorts, withKeptPorts } from './kept-ports.ts'
-export { DHT_PROTOCOL, type HostServices, type Libp2pConfig, type Libp2pConfigInit, libp2pConfig } from './libp2p-config.ts'
-export { CONNECTION_LIMITS, type ConnectionLimits, LOCAL_CONNECTION_LIMITS, MAX_BAD_SIGNATURES } from './limits.ts'
+export { type HostServices, type Libp2pConfig, type Libp2pConfigInit, libp2pConfig } from './libp2p-config.ts'
+export {
+  CONNECTION_LIMITS,
+  type ConnectionLimits,
+  LOCAL_CONNECTION_LIMITS,
+  MAX_BAD_SIGNATURES,
+  PEER_BUDGETS,
+  recordLifetimeMs
+} from './limits.ts'
 export { createMessageIds, type MessageIds, type Traffic } from './message-ids.ts'
+export { type Charge, createMeter, type Meter } from './meter.ts'
 export { readNodeKey, readOrMakeNodeKey } from './node-key.ts'
 export { type OwnAddresses, unreachableNotice } from './own-addresses.ts'
 export {
@@ -40,5 +50,5 @@ export {
   type StakeView
 } from './peers.ts'
 export { type Log, silentLog, type Timer, wallTimer } from './seams.ts'
-export { createSlots, judgeSlot, type SlotFault, type Slots } from './slots.ts'
+export { createSlots, type Holder, overflow, type SlotFault, type Slots, type SlotUse } from './slots.ts'
 export { rendezvousKey, stakerKey, topicOf } from './topic.ts'

@@ -1,34 +1,44 @@
 import { type GossipSub, gossipsub, StrictNoSign } from '@libp2p/gossipsub'
 import { type Identify, identify } from '@libp2p/identify'
 import type { PrivateKey } from '@libp2p/interface'
-import { type KadDHT, kadDHT, passthroughMapper, removePrivateAddressesMapper } from '@libp2p/kad-dht'
+import type { KadDHT } from '@libp2p/kad-dht'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { type Ping, ping } from '@libp2p/ping'
-import { tcp } from '@libp2p/tcp'
-import { webSockets } from '@libp2p/websockets'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import type { Datastore } from 'interface-datastore'
 import type { Libp2pOptions } from 'libp2p'
 import type { Network } from '../wire/index.ts'
+import { isForbidden } from './addresses.ts'
 import { admitOnly } from './admission.ts'
+import { boundedDht, filterForPeerStore } from './dht.ts'
+import { dialAbreast } from './dial-abreast.ts'
+import { type DialRules, guardedTcp, guardedWebSockets, type Resolve } from './dial-guard.ts'
+import { createDoorstep, type Doorstep } from './doorstep.ts'
+import { guardGossip } from './gossip-guard.ts'
+import { createHostStore, type HostStore } from './host-store.ts'
 import {
+  ADDRESS_DIAL_TIMEOUT_MS,
   CONNECTION_LIMITS,
   type ConnectionLimits,
+  DHT_LIMITS,
+  DIAL_TIMEOUT_MS,
   GOSSIP_BUFFER_BYTES,
   GOSSIP_DECODE_LIMITS,
   GOSSIP_FRAME_BYTES,
-  LOCAL_CONNECTION_LIMITS
+  HANDSHAKE_MS,
+  LOCAL_CONNECTION_LIMITS,
+  limitsFor,
+  MAX_ADDRESSES_PER_DIAL
 } from './limits.ts'
 import { createMessageIds, type Traffic } from './message-ids.ts'
+import { createMeter, type Meter } from './meter.ts'
 import { type OwnAddresses, type OwnAddressesComponents, ownAddresses, tellable } from './own-addresses.ts'
 import type { Peers } from './peers.ts'
 import { SCORE_THRESHOLDS, scoreParams } from './score.ts'
 import { type Timer, wallTimer } from './seams.ts'
 import { createSlots, type Slots } from './slots.ts'
+import { watchStreams } from './streams.ts'
 import { topicOf } from './topic.ts'
 import { gatherSends, leanNoise, leanYamux } from './write-path.ts'
-
-/** The mesh's own DHT, apart from the public one. */
-export const DHT_PROTOCOL = '/koii-mesh/kad/1.0.0'
 
 export type HostServices = {
   identify: Identify
@@ -47,12 +57,12 @@ export interface Libp2pConfigInit {
   listen: string[]
   /** Multiaddrs to tell others instead of those found, for nodes behind a port forward. */
   announce?: string[]
-  /** Keeps the peer store and the DHT over restarts; in memory when left out. */
-  datastore?: Datastore
   /** Loopback and private ranges are dialled and told, and the rules about addresses are off. */
   local?: boolean
   /** Addresses that may be dialled although they are private: what the operator named. */
   allowed?: Multiaddr[]
+  /** How strangers' names become addresses; what is not public of these is not dialled. */
+  resolve?: Resolve
   limits?: Partial<ConnectionLimits>
   /** `auto`: a DHT server once the node is publicly reachable. */
   dht?: 'auto' | 'server' | 'client'
@@ -62,7 +72,11 @@ export interface Libp2pConfigInit {
   degree?: number
   /** Whether our own messages go to all peers of the topic at once rather than to the mesh's degree. */
   floodPublish?: boolean
+  /** How long this node keeps what others provide. @default 45 minutes @see recordLifetimeMs */
+  recordLifetimeMs?: number
   timer?: Timer
+  /** Milliseconds that only ever grow. */
+  now?: () => number
 }
 
 export interface Libp2pConfig {
@@ -70,6 +84,10 @@ export interface Libp2pConfig {
   options: Libp2pOptions<HostServices>
   slots: Slots
   traffic: Traffic
+  meter: Meter
+  doorstep: Doorstep
+  /** What libp2p keeps of peers and for the DHT, bounded. */
+  store: HostStore
 }
 
 /**
@@ -94,11 +112,20 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
     floodPublish = true,
     timer = wallTimer
   } = init
-  const limits = { ...(local ? LOCAL_CONNECTION_LIMITS : CONNECTION_LIMITS), ...init.limits }
+  const limits = limitsFor({ ...(local ? LOCAL_CONNECTION_LIMITS : CONNECTION_LIMITS), ...init.limits })
   const dhtMode = init.dht ?? (local ? 'server' : 'auto')
   const topic = topicOf(network)
   const ids = createMessageIds()
-  const slots = createSlots({ peers, limits, local, allowed: init.allowed ?? [] })
+  const slots = createSlots({ peers, limits, local, allowed: init.allowed ?? [], timer })
+  const meter = createMeter({ peers })
+  const doorstep = createDoorstep({ limits, timer })
+  const rules: DialRules = { local, allowed: init.allowed ?? [], ...(init.resolve == null ? {} : { resolve: init.resolve }) }
+  const makeTcp = guardedTcp(rules)
+  const makeWebSockets = guardedWebSockets(rules)
+  const { recordLifetimeMs = DHT_LIMITS.maxLifetimeMs, now = () => performance.now() } = init
+  const self = peerIdFromPrivateKey(privateKey).toString()
+  const isKept = (peer: string) => peers.isStaked(peer) || peers.isClaimed(peer)
+  const store = createHostStore({ self, isKept, recordLifetimeMs, now })
 
   const pubsub = gossipsub({
     globalSignaturePolicy: StrictNoSign,
@@ -138,35 +165,46 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
     privateKey,
     nodeInfo: { name: 'koii-mesh', userAgent: 'koii-mesh' },
     addresses: { listen: init.listen, announce, announceFilter: tellable({ local, announced: announce.length > 0 }) },
-    ...(init.datastore == null ? {} : { datastore: init.datastore }),
-    transports: [tcp(), webSockets()],
+    datastore: store,
+    peerStore: { addressFilter: filterForPeerStore({ self, local, allowed: init.allowed ?? [] }) },
+    transports: [(components) => doorstep.guard(makeTcp(components)), (components) => doorstep.guard(makeWebSockets(components))],
     connectionEncrypters: [leanNoise()],
     streamMuxers: [leanYamux()],
     connectionGater: slots.gater,
     connectionManager: {
-      maxConnections: limits.maxConnections,
+      // who goes is for the slots to say: here is room for those that others are closed for
+      maxConnections: limits.maxConnections + limits.pendingInbound,
       inboundConnectionThreshold: limits.inboundPerSecond,
-      maxIncomingPendingConnections: limits.pendingInbound,
-      inboundUpgradeTimeout: 5_000,
-      maxPeerAddrsToDial: 8,
-      maxParallelDials: 16
+      // twice what the doorstep lets in, as one that it has dropped takes a moment to be gone
+      maxIncomingPendingConnections: 2 * limits.pendingInbound,
+      inboundUpgradeTimeout: HANDSHAKE_MS,
+      inboundStreamProtocolNegotiationTimeout: HANDSHAKE_MS,
+      maxPeerAddrsToDial: MAX_ADDRESSES_PER_DIAL,
+      // a peer whose addresses all swallow packets holds a place for as long as one dial takes
+      maxParallelDials: 64,
+      dialTimeout: DIAL_TIMEOUT_MS,
+      addressDialTimeout: ADDRESS_DIAL_TIMEOUT_MS,
+      // in the order that was asked for: who asks knows which is the best
+      addressSorter: (a, b) => (a.isCertified === b.isCertified ? 0 : a.isCertified ? -1 : 1),
+      // /dnsaddr/ is not spoken here: resolving it would ask for names of a stranger's choice
+      resolvers: {}
     },
     services: {
       // the address manager is in none of libp2p's public types
       addresses: (components) => ownAddresses(components as unknown as OwnAddressesComponents),
       identify: identify({ maxMessageSize: 8 * 1024 }),
       ping: ping(),
-      dht: kadDHT({
-        protocol: DHT_PROTOCOL,
-        logPrefix: 'koii-mesh:kad',
-        datastorePrefix: '/koii-mesh-kad',
-        metricsPrefix: 'koii_mesh_kad',
-        peerInfoMapper: local ? passthroughMapper : removePrivateAddressesMapper,
-        ...(dhtMode === 'auto' ? {} : { clientMode: dhtMode === 'client' })
+      dht: boundedDht({
+        mayTell: (address) => !isForbidden(address, rules),
+        isStaked: peers.isStaked,
+        now,
+        ...(dhtMode === 'auto' ? {} : { client: dhtMode === 'client' })
       }),
       // only staked peers exist for gossip: see admission.ts
-      pubsub: (components) =>
-        pubsub({
+      pubsub: (components) => {
+        dialAbreast(components, timer)
+        watchStreams({ registrar: components.registrar, events: components.events, meter, slots })
+        const router = pubsub({
           privateKey: components.privateKey,
           peerId: components.peerId,
           peerStore: components.peerStore,
@@ -174,7 +212,9 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
           connectionManager: components.connectionManager,
           logger: components.logger
         })
+        return guardGossip(router, meter, topic)
+      }
     }
   }
-  return { options, slots, traffic: ids.traffic }
+  return { options, slots, traffic: ids.traffic, meter, doorstep, store }
 }

@@ -1,6 +1,6 @@
 import type { Libp2pEvents, Listener, PeerId, PeerStore, TypedEventTarget } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { isLocal, withoutPeer } from './addresses.ts'
+import { judgeAddress, withoutPeer } from './addresses.ts'
 
 /** Where the node is: what it tells others, and what is of use on its own machine or network alone. */
 export interface OwnAddresses {
@@ -24,6 +24,8 @@ export interface OwnAddressesComponents {
   }
 }
 
+const isPublic = (address: Multiaddr) => judgeAddress(address, { local: false }) == null
+
 /** An address of one's own interface does not expire. */
 const FOR_GOOD_MS = 2 ** 31
 
@@ -37,7 +39,7 @@ export function ownAddresses(components: OwnAddressesComponents): OwnAddresses {
   let before = ''
   const refresh = () => {
     for (const address of transportManager.getAddrs()) {
-      if (!isLocal(address)) {
+      if (isPublic(address)) {
         addressManager.confirmObservedAddr(address, { type: 'transport', ttl: FOR_GOOD_MS })
       }
     }
@@ -62,7 +64,7 @@ export function ownAddresses(components: OwnAddressesComponents): OwnAddresses {
 
 /** libp2p's filter of what is told. What the operator announces is his word; of the rest, a private address leads nobody here. */
 export function tellable({ local, announced }: { local: boolean; announced: boolean }): (addresses: Multiaddr[]) => Multiaddr[] {
-  return (addresses) => (local || announced ? addresses : addresses.filter((address) => !isLocal(address)))
+  return (addresses) => (local || announced ? addresses : addresses.filter((address) => isPublic(address)))
 }
 
 /** What the operator of a node that tells no address should know and do; undefined when it tells one. */

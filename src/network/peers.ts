@@ -2,7 +2,8 @@ import { peerIdFromMultihash } from '@libp2p/peer-id'
 import * as Digest from 'multiformats/hashes/digest'
 import { cycleAt, type Timing } from '../clock/index.ts'
 import type { Message } from '../wire/index.ts'
-import { BAN_MS, MAX_BAD_SIGNATURES } from './limits.ts'
+import { readHint } from './hints.ts'
+import { BAN_MS, CUT_MS, CUTS_FORGOTTEN_MS, MAX_BAD_SIGNATURES } from './limits.ts'
 
 /** What the network asks of K2's stake list. Answers come at once, from what was read last. */
 export interface StakeView {
@@ -26,12 +27,14 @@ export interface Binding {
   /** Binary multiaddrs, without /p2p, not yet judged. */
   multiaddrs: Uint8Array[]
   sequence: number
+  /** The slot in which it was said, or heard where it claims to be said later. */
+  saidSlot: number
   expirySlot: number
   /** Whether that PeerId itself presented the announcement over an authenticated connection. Gossip alone proves only what the staker claims. */
   confirmed: boolean
 }
 
-export type BindFault = 'not-an-announcement' | 'stale' | 'expired' | 'banned'
+export type BindFault = 'not-an-announcement' | 'stale' | 'expired' | 'too-long' | 'banned'
 export interface PeerChange {
   peerId: string
   staker: string
@@ -47,7 +50,7 @@ export interface Peers {
   isStaked(peerId: string): boolean
   /** Whether K2 has stake for this staker; undefined while it is not known. */
   hasStake(staker: string): boolean | undefined
-  /** Whether a staker with stake claims this PeerId: enough to keep a slot for its hello. */
+  /** Whether a staker with stake claims this PeerId, in an announcement or in its stake account's hint: enough to keep a slot for its hello. */
   isClaimed(peerId: string): boolean
   stakerOf(peerId: string): string | undefined
   bindingOf(staker: string): Binding | undefined
@@ -58,6 +61,8 @@ export interface Peers {
   strike(peerId: string): boolean
   /** Cuts a peer, and the staker behind it. */
   ban(peerId: string, reason: string): void
+  /** The same for a peer that sent too much: for `CUT_MS`, and twice as long each further time. */
+  cut(peerId: string, reason: string): void
   isBanned(peerId: string): boolean
   /** Looks at expiries and stakes again: call it when K2 was read, and now and then. */
   refresh(): void
@@ -75,25 +80,38 @@ export interface PeersInit {
   timing: Timing
   /** The slot of K2 now; undefined while it is not known. */
   slot: () => number | undefined
-  /** Wall clock, for how long a ban lasts. */
+  /** The address hints of the stake accounts on K2, as they are known now. */
+  hints?: () => Iterable<{ staker: string; address: string }>
+  /** Wall clock in ms, for how long a ban lasts, and for sequence numbers of a time that is not yet. It may be wrong. */
   now?: () => number
 }
 
 /** Remembered identities out of favour or with strikes: attackers that rotate PeerIds push each other out, nobody else. */
 const MAX_REMEMBERED = 4_096
 
+/** Rounds that an announcement holds at most; a node's own hold half of that. What says more is not believed at all. */
+export const MAX_VALID_ROUNDS = 8
+
+/** Sequence numbers are wall clocks: one that is further ahead of ours than this was made by a clock that was wrong, or ours is. */
+const MAX_AHEAD_MS = 24 * 60 * 60 * 1_000
+
 /**
- * Who is who, and who may speak: stakers bound to PeerIds by their announcements. One binding per staker (the latest
- * sequence number wins) and one staker per PeerId.
+ * Who is who, and who may speak: stakers bound to PeerIds by their announcements. One binding per staker (the latest wins, by K2's
+ * slots, and by the sequence number within one of them) and one staker per PeerId.
  */
-export function createPeers({ stakes, timing, slot, now = Date.now }: PeersInit): Peers {
+export function createPeers({ stakes, timing, slot, hints, now = Date.now }: PeersInit): Peers {
   const bindings = new Map<string, Binding>()
   /** PeerId to staker, of confirmed bindings. */
   const owners = new Map<string, string>()
   const claimants = new Map<string, string>()
+  /** PeerId to staker, of the hints on K2, and what was read of each hint. */
+  let hinted = new Map<string, string>()
+  let read = new Map<string, string | undefined>()
   const admitted = new Set<string>()
   const strikes = new Map<string, number>()
   const banned = new Map<string, number>()
+  /** Of stakers and PeerIds that sent too much: how often, and when last. */
+  const cuts = new Map<string, { count: number; atMs: number }>()
   const changes = new Set<(change: PeerChange) => void>()
   const bans = new Set<(peerId: string, reason: string) => void>()
 
@@ -118,7 +136,9 @@ export function createPeers({ stakes, timing, slot, now = Date.now }: PeersInit)
     if (until == null) {
       return false
     }
-    if (until <= now()) {
+    const leftMs = until - now()
+    // a clock that was set back would make it last
+    if (leftMs <= 0 || leftMs > BAN_MS) {
       banned.delete(key)
       strikes.delete(key)
       return false
@@ -126,6 +146,20 @@ export function createPeers({ stakes, timing, slot, now = Date.now }: PeersInit)
     return true
   }
   const isBanned = (peerId: string) => isBannedKey(peerId) || isBannedKey(owners.get(peerId) ?? '')
+
+  const readHints = () => {
+    const named = new Map<string, string>()
+    const texts = new Map<string, string | undefined>()
+    for (const { staker, address } of hints?.() ?? []) {
+      const peerId = read.has(address) ? read.get(address) : peerOfHint(address)
+      texts.set(address, peerId)
+      if (peerId != null) {
+        named.set(peerId, staker)
+      }
+    }
+    hinted = named
+    read = texts
+  }
 
   const change = (peerId: string, staker: string, admit: boolean) => {
     if (admit === admitted.has(peerId)) {
@@ -163,6 +197,12 @@ export function createPeers({ stakes, timing, slot, now = Date.now }: PeersInit)
     }
   }
 
+  /** Above zero when the first was said later. */
+  const compare = (one: { saidSlot: number; sequence: number }, other: { saidSlot: number; sequence: number }): number => {
+    const isAhead = ({ sequence }: { sequence: number }) => Number(sequence > now() + MAX_AHEAD_MS)
+    return one.saidSlot - other.saidSlot || isAhead(other) - isAhead(one) || one.sequence - other.sequence
+  }
+
   const bind = (message: Message, confirmed: boolean): BindFault | undefined => {
     const said = message.body.announcement
     const peerId = said == null ? undefined : peerIdText(said.peerId)
@@ -177,13 +217,22 @@ export function createPeers({ stakes, timing, slot, now = Date.now }: PeersInit)
     if (at != null && at > said.expirySlot) {
       return 'expired'
     }
+    // nothing is said later than it is heard, so that a slot of the far future wins for a moment at most
+    const heardSlot = at ?? message.body.slot
+    const saidSlot = Math.min(message.body.slot ?? heardSlot, heardSlot)
+    if (said.expirySlot - saidSlot > MAX_VALID_ROUNDS * timing.roundSlots) {
+      return 'too-long'
+    }
     const before = bindings.get(staker)
     const same = before?.peerId === peerId
+    const order = before == null ? 1 : compare({ saidSlot, sequence: said.sequence }, before)
     // the same announcement again says nothing new, unless it now comes from the PeerId itself
-    if (before != null && said.sequence < before.sequence && !(same && confirmed)) {
+    if (before != null && order < 0 && !(same && confirmed)) {
       return 'stale'
     }
-    const newest = before != null && said.sequence < before.sequence ? before : said
+    // what a PeerId says of itself now is what holds, whatever its clock was when it said more
+    const isNews = before == null || order >= 0 || saidSlot === before.saidSlot
+    const newest = isNews ? { ...said, saidSlot } : before
     if (before != null && !same) {
       unbind(before)
     }
@@ -200,6 +249,7 @@ export function createPeers({ stakes, timing, slot, now = Date.now }: PeersInit)
       peerId,
       multiaddrs: newest.multiaddrs,
       sequence: newest.sequence,
+      saidSlot: newest.saidSlot,
       expirySlot: newest.expirySlot,
       confirmed: confirmed || (same && before.confirmed)
     }
@@ -209,12 +259,20 @@ export function createPeers({ stakes, timing, slot, now = Date.now }: PeersInit)
     return undefined
   }
 
-  const ban = (peerId: string, reason: string) => {
+  const cut = (peerId: string, reason: string) => {
+    const key = owners.get(peerId) ?? peerId
+    const before = cuts.get(key)
+    const count = before != null && before.atMs + CUTS_FORGOTTEN_MS > now() ? before.count + 1 : 1
+    remember(cuts, key, { count, atMs: now() })
+    ban(peerId, reason, Math.min(BAN_MS, CUT_MS * 2 ** (count - 1)))
+  }
+
+  const ban = (peerId: string, reason: string, forMs = BAN_MS) => {
     const staker = owners.get(peerId)
-    const until = now() + BAN_MS
-    remember(banned, peerId, until)
+    const until = now() + forMs
+    remember(banned, peerId, Math.max(until, banned.get(peerId) ?? 0))
     if (staker != null) {
-      remember(banned, staker, until)
+      remember(banned, staker, Math.max(until, banned.get(staker) ?? 0))
       change(peerId, staker, false)
     }
     for (const listener of bans) {
@@ -227,10 +285,8 @@ export function createPeers({ stakes, timing, slot, now = Date.now }: PeersInit)
     confirm: (message) => bind(message, true),
     isStaked: (peerId) => admitted.has(peerId),
     hasStake,
-    isClaimed: (peerId) => {
-      const staker = claimants.get(peerId)
-      return staker != null && !isBannedKey(staker) && hasStake(staker) === true
-    },
+    isClaimed: (peerId) =>
+      [claimants.get(peerId), hinted.get(peerId)].some((staker) => staker != null && !isBannedKey(staker) && hasStake(staker) === true),
     stakerOf: (peerId) => owners.get(peerId),
     bindingOf: (staker) => bindings.get(staker),
     staked: () => [...admitted].map((peerId) => ({ peerId, staker: owners.get(peerId) as string })),
@@ -247,8 +303,10 @@ export function createPeers({ stakes, timing, slot, now = Date.now }: PeersInit)
       return false
     },
     ban,
+    cut,
     isBanned,
     refresh() {
+      readHints()
       const at = slot()
       for (const binding of [...bindings.values()]) {
         evaluate(binding)
@@ -275,6 +333,11 @@ export function peerIdText(bytes: Uint8Array): string | undefined {
   } catch {
     return undefined
   }
+}
+
+function peerOfHint(text: string): string | undefined {
+  const hint = readHint(text)
+  return 'fault' in hint ? undefined : hint.peerId
 }
 
 function remember<V>(map: Map<string, V>, key: string, value: V): void {

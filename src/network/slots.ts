@@ -1,39 +1,125 @@
-import type { Connection, ConnectionGater, MultiaddrConnection } from '@libp2p/interface'
+import type { Connection, ConnectionGater } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { ipOf, isLocal, withoutPeer } from './addresses.ts'
-import type { ConnectionLimits } from './limits.ts'
+import { ipOf, isForbidden } from './addresses.ts'
+import { type ConnectionLimits, HELLO_TIMEOUT_MS, UNBOUND_IDLE_MS } from './limits.ts'
 import type { Peers } from './peers.ts'
+import { prefixOf } from './prefix.ts'
+import { type Timer, wallTimer } from './seams.ts'
 
-export type SlotFault = 'banned' | 'full' | 'unstaked-full' | 'ip-full'
+/**
+ * Who holds a connection: `bound`, a peer whose stake is proven; `greeting`, one whose hello is still to come, `named` when
+ * a staker says that the PeerId is its own; `stranger`, anybody else.
+ */
+export type Holder = 'bound' | 'named' | 'greeting' | 'stranger'
 
-/** The facts that a connection slot is given by. */
-export interface SlotFacts {
-  banned: boolean
-  /** Bound to stake, or claimed by a staker: a slot is kept for it. */
-  staked: boolean
-  total: number
-  unstaked: number
-  unstakedFromIp: number
+/** Why a connection was closed for another one, or for nothing. */
+export type SlotFault = 'full' | 'too many of one peer' | 'hellos-full' | 'unstaked-full' | 'ip-full' | 'prefix-full' | 'idle'
+
+/** One connection, as the rules see it. */
+export interface SlotUse {
+  id: string
+  peerId: string
+  holder: Holder
+  inbound: boolean
+  /** The other end's IP address and its network; undefined where there is none. */
+  ip: string | undefined
+  prefix: string | undefined
+  openedMs: number
+  /** When it last asked us for something, or we it. */
+  activeMs: number
+  /** Its stake is not known because K2 is not. */
+  undecided?: boolean
 }
 
-/** Whether a connection gets a slot. Pure. */
-export function judgeSlot(facts: SlotFacts, limits: ConnectionLimits): SlotFault | undefined {
-  if (facts.banned) return 'banned'
-  if (facts.total >= limits.maxConnections) return 'full'
-  if (facts.staked) return undefined
-  if (facts.unstaked >= limits.unstakedSlots) return 'unstaked-full'
-  if (facts.unstakedFromIp >= limits.unstakedPerIp) return 'ip-full'
-  return undefined
+/**
+ * Which connections have to go, and why. Pure.
+ *
+ * Nobody is kept out: who comes is let in, and where there are too many of a kind one of that kind goes. Of strangers it is
+ * the one that is idle the longest, of those whose hello is to come the oldest of the network that has the most; whoever
+ * has more from one address or network than one may have loses one of its own. So a new one is always heard, however many
+ * sit there, and no single holder can push all the others out.
+ */
+export function overflow(uses: readonly SlotUse[], limits: ConnectionLimits, nowMs: number): Map<string, SlotFault> {
+  const gone = new Map<string, SlotFault>()
+  const left = (which: (use: SlotUse) => boolean) => uses.filter((use) => !gone.has(use.id) && which(use))
+  const drop = (some: SlotUse[], most: number, reason: SlotFault, order: (a: SlotUse, b: SlotUse) => number) => {
+    for (const { id } of some.length > most ? [...some].sort(order).slice(0, some.length - most) : []) {
+      gone.set(id, reason)
+    }
+  }
+  const oldest = (a: SlotUse, b: SlotUse) => a.openedMs - b.openedMs
+  const idlest = (a: SlotUse, b: SlotUse) => a.activeMs - b.activeMs || a.openedMs - b.openedMs
+  const newest = (a: SlotUse, b: SlotUse) => b.openedMs - a.openedMs
+
+  for (const use of uses) {
+    if (use.holder === 'stranger' && use.undecided !== true && nowMs - use.activeMs >= UNBOUND_IDLE_MS) {
+      gone.set(use.id, 'idle')
+    }
+  }
+  for (const group of groups(
+    left(() => true),
+    'peerId'
+  ).values()) {
+    drop(group, limits.perPeer, 'too many of one peer', idlest)
+  }
+
+  const isStranger = ({ holder }: SlotUse) => holder === 'stranger'
+  for (const group of groups(left(isStranger), 'ip').values()) {
+    drop(group, limits.unstakedPerIp, 'ip-full', idlest)
+  }
+  for (const group of groups(left(isStranger), 'prefix').values()) {
+    drop(group, limits.unstakedPerPrefix, 'prefix-full', idlest)
+  }
+  drop(left(isStranger), limits.unstakedSlots, 'unstaked-full', idlest)
+
+  // what we dial we want: those that we opened count once they turned out to be strangers
+  const isGreeting = ({ holder, inbound }: SlotUse) => holder === 'greeting' && inbound
+  for (const group of groups(left(isGreeting), 'ip').values()) {
+    drop(group, limits.hellosPerIp, 'ip-full', oldest)
+  }
+  for (const group of groups(left(isGreeting), 'prefix').values()) {
+    drop(group, limits.hellosPerPrefix, 'prefix-full', oldest)
+  }
+  for (let rest = left(isGreeting); rest.length > limits.helloSlots; rest = left(isGreeting)) {
+    const crowd = [...groups(rest, 'prefix').values(), rest.filter(({ prefix }) => prefix == null)].sort((a, b) => b.length - a.length)[0]!
+    drop(crowd, crowd.length - 1, 'hellos-full', oldest)
+  }
+
+  const bound = left(({ holder }) => holder === 'bound')
+  const inbound = bound.filter((use) => use.inbound)
+  drop(inbound, Math.max(0, boundSlots(limits) - (bound.length - inbound.length)), 'full', newest)
+  return gone
 }
 
-/** The connections that are open, by who holds them: libp2p's gater is asked before libp2p exists, so it counts by itself. */
+/** Connections that peers with stake may hold: the others keep theirs, so that a newcomer and an auditor are heard however many these are. */
+export function boundSlots({ maxConnections, unstakedSlots, helloSlots }: ConnectionLimits): number {
+  return maxConnections - unstakedSlots - helloSlots
+}
+
+function groups(uses: SlotUse[], by: 'peerId' | 'ip' | 'prefix'): Map<string, SlotUse[]> {
+  const found = new Map<string, SlotUse[]>()
+  for (const use of uses) {
+    const key = use[by]
+    if (key != null) {
+      const group = found.get(key)
+      group == null ? found.set(key, [use]) : group.push(use)
+    }
+  }
+  return found
+}
+
+/** The connections that are open, by who holds them. */
 export interface Slots {
   gater: ConnectionGater
   opened(connection: Connection): void
   closed(connection: Connection): void
-  counts(): { total: number; unstaked: number }
-  /** Whether the unstaked hold more than their slots: one that was let in on a staker's claim turned out to be none. */
-  isCrowded(): boolean
+  /** The hello over this connection is done, whatever came of it. */
+  greeted(connection: Connection): void
+  /** The other end has asked for something over this connection, or we have. */
+  used(connection: Connection): void
+  counts(): { total: number; unstaked: number; greeting: number }
+  /** Connections that were closed for want of a slot or for being idle, since the start. */
+  dropped(): Partial<Record<SlotFault, number>>
 }
 
 export interface SlotsInit {
@@ -43,48 +129,108 @@ export interface SlotsInit {
   local: boolean
   /** Addresses that the operator named: these may be private. */
   allowed?: Multiaddr[]
+  timer?: Timer
+  /** Clock in ms. */
+  now?: () => number
 }
 
-export function createSlots({ peers, limits, local, allowed = [] }: SlotsInit): Slots {
-  const open = new Map<string, { peerId: string; ip: string | undefined }>()
+/** How often those are looked for that were idle for too long, while there are any without stake. */
+const SWEEP_MS = 5_000
 
-  const facts = (peerId: string, address: Multiaddr): SlotFacts => {
-    const ip = ipOf(address)
-    let unstaked = 0
-    let unstakedFromIp = 0
-    for (const one of open.values()) {
-      if (!peers.isStaked(one.peerId)) {
-        unstaked++
-        unstakedFromIp += one.ip === ip ? 1 : 0
-      }
+interface Held extends Omit<SlotUse, 'holder' | 'undecided'> {
+  connection: Connection
+  greeted: boolean
+}
+
+export function createSlots(init: SlotsInit): Slots {
+  const { peers, limits, local, allowed = [], timer = wallTimer, now = () => performance.now() } = init
+  const open = new Map<string, Held>()
+  const dropped: Partial<Record<SlotFault, number>> = {}
+  let cancelSweep: (() => void) | undefined
+
+  const holderOf = ({ peerId, greeted, openedMs }: Held): Holder => {
+    if (peers.isStaked(peerId)) {
+      return 'bound'
     }
-    return {
-      banned: peers.isBanned(peerId),
-      staked: peers.isStaked(peerId) || peers.isClaimed(peerId),
-      total: open.size,
-      unstaked,
-      unstakedFromIp
+    if (greeted || now() - openedMs >= HELLO_TIMEOUT_MS) {
+      return 'stranger'
+    }
+    return peers.isClaimed(peerId) ? 'named' : 'greeting'
+  }
+  const isUndecided = (peerId: string) => {
+    const staker = peers.stakerOf(peerId)
+    return staker != null && peers.hasStake(staker) == null
+  }
+
+  const enforce = () => {
+    const uses = [...open.values()].map((held) => ({ ...held, holder: holderOf(held), undecided: isUndecided(held.peerId) }))
+    for (const [id, reason] of overflow(uses, limits, now())) {
+      const held = open.get(id)
+      // closed before libp2p says so: the next look must not count it
+      open.delete(id)
+      dropped[reason] = (dropped[reason] ?? 0) + 1
+      held?.connection.abort(new Error(`closed: ${reason}`))
+    }
+    sweepLater()
+  }
+
+  const sweepLater = () => {
+    if (cancelSweep == null && [...open.values()].some(({ peerId }) => !peers.isStaked(peerId))) {
+      cancelSweep = timer(() => {
+        cancelSweep = undefined
+        enforce()
+      }, SWEEP_MS)
     }
   }
 
-  const unstaked = () => [...open.values()].filter((one) => !peers.isStaked(one.peerId)).length
+  const count = (which: (holder: Holder) => boolean) => [...open.values()].filter((held) => which(holderOf(held))).length
 
   return {
     gater: {
       denyDialPeer: (peerId) => peers.isBanned(peerId.toString()),
-      denyDialMultiaddr: (address) => !local && isLocal(address) && !allowed.some((one) => withoutPeer(one).equals(withoutPeer(address))),
-      denyInboundEncryptedConnection: (peerId, connection: MultiaddrConnection) =>
-        judgeSlot(facts(peerId.toString(), connection.remoteAddr), limits) != null,
-      // what we dial we want, so only a ban closes it
+      denyDialMultiaddr: (address) => isForbidden(address, { local, allowed }),
+      denyInboundEncryptedConnection: (peerId) => peers.isBanned(peerId.toString()),
       denyOutboundEncryptedConnection: (peerId) => peers.isBanned(peerId.toString())
     },
     opened(connection) {
-      open.set(connection.id, { peerId: connection.remotePeer.toString(), ip: ipOf(connection.remoteAddr) })
+      if (open.has(connection.id) || connection.status !== 'open') {
+        return
+      }
+      const ip = ipOf(connection.remoteAddr)
+      open.set(connection.id, {
+        id: connection.id,
+        peerId: connection.remotePeer.toString(),
+        inbound: connection.direction === 'inbound',
+        ip,
+        prefix: ip == null ? undefined : prefixOf(ip),
+        openedMs: now(),
+        activeMs: now(),
+        connection,
+        greeted: false
+      })
+      enforce()
     },
     closed(connection) {
       open.delete(connection.id)
     },
-    counts: () => ({ total: open.size, unstaked: unstaked() }),
-    isCrowded: () => unstaked() > limits.unstakedSlots
+    greeted(connection) {
+      const held = open.get(connection.id)
+      if (held != null) {
+        held.greeted = true
+        enforce()
+      }
+    },
+    used(connection) {
+      const held = open.get(connection.id)
+      if (held != null) {
+        held.activeMs = now()
+      }
+    },
+    counts: () => ({
+      total: open.size,
+      unstaked: count((holder) => holder !== 'bound'),
+      greeting: count((holder) => holder === 'greeting' || holder === 'named')
+    }),
+    dropped: () => ({ ...dropped })
   }
 }

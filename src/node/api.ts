@@ -2,6 +2,8 @@ import { rm, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import fastify, { type FastifyInstance } from 'fastify'
+import { diskAdvice, diskFault } from '../disk/index.ts'
+import { messageOf } from '../k2/index.ts'
 import { toLine } from '../observe/index.ts'
 
 /** Where a running node says how to reach its API: in its data directory. */
@@ -47,7 +49,15 @@ export async function startApi({ port, dataDir, status, healthy }: ApiInit): Pro
   const { port: bound } = app.server.address() as AddressInfo
   const url = `http://127.0.0.1:${bound}`
   const file = join(dataDir, API_FILE)
-  await writeFile(file, JSON.stringify({ url, pid: process.pid }), { mode: 0o600 })
+  try {
+    // what is there is another start's, and may be no file at all
+    await rm(file, { force: true })
+    await writeFile(file, JSON.stringify({ url, pid: process.pid }), { mode: 0o600, flag: 'wx' })
+  } catch (err) {
+    await app.close()
+    const fault = diskFault(err, dataDir)
+    throw new ApiError(`cannot write ${file}: ${fault == null ? messageOf(err) : diskAdvice(fault, dataDir)}`)
+  }
   return {
     url,
     async stop() {

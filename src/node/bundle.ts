@@ -1,7 +1,8 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { CID } from 'multiformats/cid'
+import { readSmallFile } from '../disk/index.ts'
 import { type Logger, shownText } from '../observe/index.ts'
 import type { Proofs, ProviderHint } from '../proofs/index.ts'
 import { cidOfFiles, isInvalidProof, toCid } from '../proofs/index.ts'
@@ -125,10 +126,10 @@ export async function describeBundle(path: string): Promise<{ cid: string; manif
 
 async function readBundle(path: string): Promise<Uint8Array> {
   try {
-    return await readFile(path)
+    return readSmallFile(path, MAX_BUNDLE_BYTES)
   } catch (err) {
     throw new BundleError(
-      `cannot read the bundle ${path} (${(err as NodeJS.ErrnoException).code}): give the path of a JavaScript module, or one of ${builtInBundles.join(', ')}`
+      `cannot read the bundle ${path} (${(err as Error).message}): give the path of a JavaScript module, or one of ${builtInBundles.join(', ')}`
     )
   }
 }

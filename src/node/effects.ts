@@ -1,4 +1,4 @@
-import { setTimeout } from 'node:timers/promises'
+import { setImmediate, setTimeout } from 'node:timers/promises'
 import { CID } from 'multiformats/cid'
 import { scheduleFor, type Timing, windowOf } from '../clock/index.ts'
 import { type FinalVote, messageOf, type Slots, type StakeView } from '../k2/index.ts'
@@ -8,9 +8,13 @@ import type { ProviderHint } from '../proofs/index.ts'
 import type { Base, Rounds, RoundsEffect, RoundsEvent } from '../rounds/index.ts'
 import type { CycleTiming } from '../tasks/index.ts'
 import type { Body } from '../wire/index.ts'
+import type { LifeSigns } from './life-signs.ts'
 import type { PaceWork } from './pace-work.ts'
 import { type Records, recordCid } from './records.ts'
 import type { TaskHost } from './task-host.ts'
+
+/** In a testnet's short slots an answer takes no less time. */
+const LEAST_ANSWER_MS = 1_000
 
 export interface EffectsInit {
   rounds: Rounds
@@ -28,6 +32,8 @@ export interface EffectsInit {
   taskAccount: (minSlot: number) => Promise<TaskAccount>
   /** Hash of K2's first block at or after a slot: 32 bytes. */
   blockhashAt: (slot: number) => Promise<Uint8Array>
+  /** Who is there, when proofs are missing. */
+  lifeSigns: Pick<LifeSigns, 'ask'>
   providers: () => ProviderHint[]
   providerOf: (staker: string) => ProviderHint | undefined
   events: Events
@@ -63,6 +69,12 @@ export function createEffects(init: EffectsInit): Effects {
         .finally(() => running.delete(done))
       running.add(done)
     }
+  }
+
+  /** What ends in one slot tells one after the other: whoever weighs it waits until all of it has. */
+  const allTold = async (cycle: number) => {
+    await setImmediate()
+    handle({ type: 'probed', cycle, asked: [], answered: [] })
   }
 
   const timingOf = (cycle: number): CycleTiming => {
@@ -149,7 +161,14 @@ export function createEffects(init: EffectsInit): Effects {
             return host.audit(submission, vouchers([submission.signer]), timingOf(cycle), limits)
           })
         )
-        return handle({ type: 'audited', cycle, submission: submission.id, ...result })
+        handle({ type: 'audited', cycle, submission: submission.id, ...result })
+        return result.finding === 'unavailable' ? allTold(cycle) : undefined
+      }
+      case 'probe': {
+        const { cycle } = effect
+        const onAnswer = (staker: string) => handle({ type: 'probed', cycle, asked: [], answered: [staker] })
+        const asked = init.lifeSigns.ask(effect.stakers, onAnswer, Math.max(LEAST_ANSWER_MS, 2 * slots.slotMs()) + graceMs)
+        return handle({ type: 'probed', cycle, asked, answered: [] })
       }
       case 'build': {
         const { cycle, key } = effect

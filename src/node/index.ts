@@ -21,6 +21,7 @@
 import { randomInt } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { peerIdFromString } from '@libp2p/peer-id'
 import bs58 from 'bs58'
 import type { CID } from 'multiformats/cid'
 import { type CycleSchedule, cycleAt, liveCycles, scheduleFor, type Timing, windowOf } from '../clock/index.ts'
@@ -36,7 +37,16 @@ import {
   verifyEd25519,
   writeKeyFile
 } from '../identity/index.ts'
-import { createK2Client, createOutbox, createSlots, createStakeView, createVoteBatcher, type FinalVote, messageOf } from '../k2/index.ts'
+import {
+  createK2Client,
+  createOutage,
+  createOutbox,
+  createSlots,
+  createStakeView,
+  createVoteBatcher,
+  type FinalVote,
+  messageOf
+} from '../k2/index.ts'
 import { bundleOf, type StakeAccount, type TaskAccount, voteMessage } from '../k2/settlement/index.ts'
 import {
   createAnnouncer,
@@ -47,12 +57,14 @@ import {
   type DiscoveryEvent,
   type HelloOutcome,
   keepPorts,
+  REPROVIDE_MS,
   readOrMakeNodeKey,
+  recordLifetimeMs,
   unreachableNotice,
   withKeptPorts
 } from '../network/index.ts'
 import { createEvents, type Events, type Logger } from '../observe/index.ts'
-import { createProofs, createTaskProofs, type ProviderHint } from '../proofs/index.ts'
+import { createMadeBook, createProofs, createTaskProofs, MADE_BLOCKS, MADE_ROOTS, type ProviderHint } from '../proofs/index.ts'
 import { proposerFor } from '../record/index.ts'
 import { createRounds, type StakeSet } from '../rounds/index.ts'
 import { openStore } from '../store/index.ts'
@@ -65,6 +77,7 @@ import { slashFor } from './claims.ts'
 import { distributionOf } from './distribution.ts'
 import { createEffects } from './effects.ts'
 import { createKeyGuard } from './key-guard.ts'
+import { createLifeSigns } from './life-signs.ts'
 import { createPaced, type Paced } from './paced.ts'
 import { createRecords, type Records, recordCid } from './records.ts'
 import { checkRunnable } from './runnable.ts'
@@ -172,7 +185,13 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     // the chain: who has stake, what the task is, what slot it is
     const follower = { k2: () => k2, slots: () => slots, gossip: () => gossip, proofs: () => proofs }
     const paced = await createPaced({ urls: config.k2, name: self, ...follower, log })
-    const k2 = createK2Client({ url: config.k2, programId: config.program, log, timeoutMs: paced?.graceMs })
+    const k2 = createK2Client({
+      url: config.k2,
+      programId: config.program,
+      log,
+      timeoutMs: paced?.graceMs,
+      onDoubt: (doubt) => events.emit('k2-doubt', { ...doubt })
+    })
     const genesisHash = await k2.genesisHash()
     const account = await k2.task(config.task)
     checkRunnable(account)
@@ -183,7 +202,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       submissionWindow: account.submissionWindow,
       auditWindow: account.auditWindow
     }
-    const slots = createSlots({ k2, log })
+    const slots = createSlots({ k2, log, onTick: () => outage.tick() })
+    const outage = createOutage({ slots, log, emit: (event, detail) => events.emit(event, detail) })
     const stakes = createStakeView({ k2, task: config.task, timing, slot: slots.now, log })
     const events = createEvents({ slot: slots.now, node: self })
     events.on(({ event, cycle, reason }) => {
@@ -212,7 +232,12 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     })
 
     // the network: one libp2p, lent to every room below
-    const peers = createPeers({ stakes, timing, slot: slots.now })
+    const hints = () =>
+      stakes
+        .accounts()
+        .filter(({ stakingKey, addressHint }) => stakingKey !== self && addressHint != null)
+        .map(({ stakingKey, addressHint }) => ({ staker: stakingKey, address: addressHint! }))
+    const peers = createPeers({ stakes, timing, slot: slots.now, hints })
     const ports = store.keyValue('ports')
     const { listen, taken } = await withKeptPorts(config.listen, ports)
     if (taken.length > 0) {
@@ -221,10 +246,12 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         'another program has a port that this node had before: it listens on another, and its address on K2 may be old'
       )
     }
+    const recordsMs = recordLifetimeMs(timing.roundSlots)
     const host = await createHost({
       privateKey,
       network,
       peers,
+      recordLifetimeMs: recordsMs,
       listen,
       announce: config.announce,
       local: config.allowPrivate,
@@ -258,14 +285,11 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       peers,
       hello,
       staker: self,
-      hints: async () =>
-        stakes
-          .accounts()
-          .filter(({ stakingKey, addressHint }) => stakingKey !== self && addressHint != null)
-          .map(({ stakingKey, addressHint }) => ({ staker: stakingKey, address: addressHint! })),
+      hints: async () => hints(),
       bootstrap: config.bootstrap,
       cache: store.keyValue('peers'),
       local: config.allowPrivate,
+      reprovideMs: Math.min(REPROVIDE_MS, recordsMs / 2),
       // no more than there are: looking for peers that do not exist never ends
       minPeers: () => Math.max(1, Math.min(config.minPeers, stakes.accounts().filter(({ stakingKey }) => stakingKey !== self).length)),
       log,
@@ -278,6 +302,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       {
         blocksDir: join(config.dataDir, 'blocks'),
         isStaked: peers.isStaked,
+        reprovideIntervalMs: recordsMs / 2,
         dialOncePerCycle: true,
         unstakedBytesPerS: sizes.serveUnstaked,
         ...(parts.serve === false ? { mayServe: () => false } : {})
@@ -296,6 +321,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       peers,
       pool,
       traffic: host.traffic,
+      meter: host.meter,
       verify: verifyEd25519,
       onMessage: (message, { via }) => take(message, via === 'own'),
       onRefusal: ({ message, reason }) => {
@@ -317,6 +343,11 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     // the task: its bundle comes from peers once we have some
     let workingCycle = 0
+    const madeBook = createMadeBook({
+      limits: { bytes: sizes.quota / 2, blocks: MADE_BLOCKS, roots: MADE_ROOTS },
+      pins: () => proofs.pins(config.task),
+      liveFrom: () => workingCycle - 2
+    })
     const versions = createTaskVersions({
       make: makeTask,
       drop: (cid) =>
@@ -419,6 +450,10 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       }) ?? honestPublish
     const cast = parts.vote?.(outbox.cast) ?? outbox.cast
     const stopping = new AbortController()
+    const lifeSigns = createLifeSigns({
+      staked: peers.staked,
+      ping: (peerId, signal) => libp2p.services.ping.ping(peerIdFromString(peerId), { signal })
+    })
     const effects = createEffects({
       rounds,
       timing,
@@ -433,6 +468,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       publish,
       taskAccount: (minSlot) => k2.task(config.task, minSlot),
       blockhashAt: async (slot) => bs58.decode((await k2.blockAtOrAfter(slot)).blockhash),
+      lifeSigns,
       providers,
       providerOf: (staker) => hintOfStaker(staker),
       events,
@@ -765,7 +801,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         // two bundles may run at a time
         folder: taskFolder(cid),
         store: store.keyValue(`task/${config.task}`, sizes.taskStore),
-        proofs: createTaskProofs(proofs, { keep: () => ({ task: config.task, cycle: workingCycle }) }),
+        proofs: createTaskProofs(proofs, { keep: () => ({ task: config.task, cycle: workingCycle }), book: madeBook }),
         k2: pacedBySlots(createK2Reader(k2.connection, { timeoutMs: paced?.graceMs }), slots.now, paced?.asking),
         ...(paced == null ? {} : { startTimeoutMs: paced.graceMs }),
         allowNetwork: config.allowNetwork,
@@ -825,6 +861,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         },
         proofs: { fetched, bytes: fetchedBytes, unavailable, invalid, servedBlocks, servedBytes, dhtQueries },
         peers: { staked: peers.staked().length, connected: libp2p.getPeers().length, mesh: gossip.meshPeers().length },
+        door: { ...host.slots.counts(), dropped: { ...host.doorstep.dropped(), ...host.slots.dropped() }, cut: host.meter.cuts() },
         rssBytes: process.memoryUsage().rss
       }
     }
@@ -838,7 +875,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         listens: addresses.listens().map(String),
         task: config.task,
         taskName: account.name,
-        k2: k2.endpoints(),
+        k2: k2.endpoints().map((endpoint) => ({ ...endpoint, ...outage.of(endpoint.name) })),
         slot,
         cycle: slot == null ? null : cycleAt(timing, slot),
         staked: stakes.isStaked(self) ?? null,
@@ -861,6 +898,10 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     function healthy(): { ok: boolean; reason: string } {
       if (slots.now() == null) {
         return { ok: false, reason: 'K2 has not answered' }
+      }
+      const away = outage.reason()
+      if (away != null) {
+        return { ok: false, reason: away }
       }
       if (stakes.isStaked(self) !== true) {
         return { ok: false, reason: 'no stake in the task' }
@@ -900,6 +941,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
           await sayAgain(slots.now() ?? 0)
         }
         stakes.onRefresh(onStakes)
+        stakes.onCorrected((cycle, set) => effects.handle({ type: 'stakes', cycle, stakes: set }))
         await announce(true)
         events.emit('listening', {
           peerId: libp2p.peerId.toString(),
@@ -913,6 +955,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
           log.warn(unreachable)
         }
         discovery.start()
+        peers.onBan((peerId, reason) => events.emit('peer-cut', { peerId, staker: peers.stakerOf(peerId) ?? null, reason }))
         peers.onChange(({ peerId, staker, admitted }) => {
           events.emit(admitted ? 'peer' : 'peer-left', { peerId, staker, staked: peers.staked().length })
           if (admitted && peers.staked().length <= 3) {
@@ -935,6 +978,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       async stop() {
         stopping.abort()
         paced?.stop()
+        lifeSigns.stop()
         await slots.stop()
         k2.close()
         await versions.stop()

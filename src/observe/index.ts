@@ -19,6 +19,8 @@ export { shownJson, shownText } from './shown-text.ts'
 /** One thing that happened. Amounts are decimal strings of ROE. */
 export interface NodeEvent {
   event: string
+  /** When it happened, by the machine's clock: ISO 8601, UTC. */
+  time: string
   slot: number | null
   cycle: number | null
   /** The staking key of the node that tells. */
@@ -32,11 +34,19 @@ export interface Events {
   on(listener: (event: NodeEvent) => void): () => void
 }
 
-export function createEvents({ slot, node }: { slot: () => number | undefined; node: string }): Events {
+export interface EventsInit {
+  slot: () => number | undefined
+  /** The staking key of the node that tells. */
+  node: string
+  /** Wall clock, ms since 1970. */
+  now?: () => number
+}
+
+export function createEvents({ slot, node, now = Date.now }: EventsInit): Events {
   const listeners = new Set<(event: NodeEvent) => void>()
   return {
     emit(event, { cycle, ...detail } = {}) {
-      const full: NodeEvent = { event, slot: slot() ?? null, cycle: cycle ?? null, node, ...detail }
+      const full: NodeEvent = { event, time: new Date(now()).toISOString(), slot: slot() ?? null, cycle: cycle ?? null, node, ...detail }
       for (const listener of listeners) {
         listener(full)
       }

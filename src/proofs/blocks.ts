@@ -23,6 +23,9 @@ interface BlocksComponents {
   log: (format: string, ...args: unknown[]) => void
 }
 
+/** The block without bytes is everywhere: boxo says of it only that it has it. */
+const EMPTY_KEY = hash('sha256', new Uint8Array(), 'hex')
+
 export class Blocks {
   readonly #files: BlockFiles
   readonly #timers: Timers
@@ -45,6 +48,9 @@ export class Blocks {
   /** The verified bytes, or undefined when the block is not here (or was corrupt, and now is not). */
   async read(cid: CID): Promise<Uint8Array | undefined> {
     const key = keyOf(cid)
+    if (key === EMPTY_KEY) {
+      return new Uint8Array()
+    }
     for (;;) {
       await this.#deleting.get(key)
       const watch = { key, written: false }
@@ -78,7 +84,7 @@ export class Blocks {
 
   /** Whether a file is there, right or not. */
   async has(cid: CID): Promise<boolean> {
-    return this.#files.has(cid)
+    return keyOf(cid) === EMPTY_KEY || this.#files.has(cid)
   }
 
   open(): WriteSession {

@@ -16,6 +16,8 @@ export interface PinOptions {
   shallow?: boolean
   /** Tells the DHT of the root, for as long as the pin lasts. @default true, false for a shallow pin */
   provide?: boolean
+  /** The task itself made it, which is counted while the cycle lasts. */
+  made?: boolean
 }
 
 export interface CollectOptions {
@@ -78,10 +80,11 @@ export class Keeper {
   }
 
   /** @throws ProofUnavailableError when not all of it is here: a pin that cannot be kept is not set */
-  pin(cid: CID, { task, cycle, shallow = false, provide = !shallow }: PinOptions): Promise<Pin> {
+  pin(cid: CID, { task, cycle, shallow = false, provide = !shallow, made }: PinOptions): Promise<Pin> {
     return this.#alone(async () => {
       const keys = new Set<string>()
-      const pin: Pin = { task, cycle, cid, shallow, provide, ...(await this.measure(cid, { shallow, keys })) }
+      const size = await this.measure(cid, { shallow, keys })
+      const pin: Pin = { task, cycle, cid, shallow, provide, ...size, ...(made === true ? { made } : {}) }
       await this.#pins.put(pin)
       this.#blocks.releaseHolds(keys)
       return pin

@@ -69,6 +69,11 @@ export class BlockStoreError extends Error {
   override name = 'BlockStoreError'
 }
 
+/** A task has made as much as it may before its cycles are over. */
+export class QuotaExceededError extends Error {
+  override name = 'QuotaExceededError'
+}
+
 /** The place to write to is taken or not safe. */
 export class SaveError extends Error {
   override name = 'SaveError'

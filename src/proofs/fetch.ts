@@ -159,6 +159,8 @@ interface Provider {
   asked: Set<string>
   gave: number
   why: string
+  /** What broke the rules of the wire, lately. */
+  fault?: string
 }
 
 interface Item {
@@ -382,6 +384,20 @@ class FetchWalk implements BlockSink {
       }
     }
     this.#pumpSoon()
+  }
+
+  onOversize(key: string, bytes: number): void {
+    const cid = this.#items.get(key)?.cids[0]
+    if (cid != null) {
+      this.#level.reject(this.#books.oversize(cid, bytes))
+    }
+  }
+
+  onFault(from: PeerId, reason: string): void {
+    const provider = this.#providers.get(from.toString())
+    if (provider != null) {
+      provider.fault = reason
+    }
   }
 
   onRoom(): void {
@@ -613,7 +629,8 @@ class FetchWalk implements BlockSink {
       } else if (nowMs - provider.waitingSinceMs >= LIMITS.stallMs) {
         // it keeps what it was asked for, and what it still sends is taken; but others are asked for the same now
         this.#stats.stalls++
-        provider.why = `sent nothing for ${LIMITS.stallMs} ms`
+        provider.why = provider.fault ?? `sent nothing for ${LIMITS.stallMs} ms`
+        delete provider.fault
         provider.restsUntilMs = nowMs + LIMITS.reaskMs
         for (const key of provider.asked) {
           const item = this.#items.get(key)

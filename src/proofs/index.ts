@@ -53,10 +53,12 @@ export {
   ProofTooDeepError,
   ProofTooLargeError,
   ProofUnavailableError,
+  QuotaExceededError,
   SaveError
 } from './errors.ts'
 export type { Fetched, FetchOptions } from './fetch.ts'
 export { type DagLimits, DEFAULT_DAG_LIMITS } from './limits.ts'
+export { createMadeBook, MADE_BLOCKS, MADE_ROOTS, type MadeBook } from './made.ts'
 export type { Packed, PackedFile } from './pack.ts'
 export type { Pin } from './pins.ts'
 export type { ProviderHint } from './providers.ts'
@@ -85,7 +87,7 @@ export interface ProofsInit {
   unstakedBytesPerS?: number
   /** Whether an address of a provider that failed is left alone until `beginCycle`. @default it is tried again */
   dialOncePerCycle?: boolean
-  /** @default 30 minutes */
+  /** @default 20 minutes */
   reprovideIntervalMs?: number
 }
 

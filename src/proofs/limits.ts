@@ -26,8 +26,10 @@ export const LIMITS = {
 
   // --- the wire (TARGETS, rule 5)
 
-  /** Of one Bitswap message, before anything of it is decoded. */
+  /** Of one Bitswap message that we send, and of the part of a longer one that is decoded at once. */
   frameBytes: 512 * 1024,
+  /** Of one Bitswap message that we take, as Bitswap 1.2 has it: Helia packs as much, and boxo a small block before a large one. */
+  messageBytes: 4 * 1024 * 1024,
   /** Fields of one Bitswap message, at all levels together: a frame of empty elements is refused where it passes this. A want takes six. */
   frameElements: 8192,
   /** Helia's Bitswap forgets the wants past 1,024 of a peer; a quarter of that keeps a fast link full. */
@@ -57,7 +59,8 @@ export const LIMITS = {
   reaskMs: 5_000,
   /** Pause before starting over with all providers, when all of them failed. */
   retryMs: 1_000,
-  dialTimeoutMs: 5_000,
+  /** Of all addresses of one provider, side by side. Meanwhile the next provider is asked. */
+  dialTimeoutMs: 10_000,
   fetchTimeoutMs: 30_000,
   /** Addresses of one provider (src/wire has the same bound). */
   multiaddrs: 8,
@@ -79,7 +82,8 @@ export const LIMITS = {
   provideConcurrency: 4,
   provideAttempts: 3,
   provideTimeoutMs: 30_000,
-  reprovideIntervalMs: 30 * 60_000,
+  /** Records of long rounds are kept for 45 minutes (src/network/limits.ts); the node asks for half of what its task's rounds give. */
+  reprovideIntervalMs: 20 * 60_000,
 
   // --- reading
 

@@ -23,9 +23,13 @@ export interface Pin {
   provide: boolean
   sizeBytes: number
   blocks: number
+  /** The task itself made it. */
+  made?: boolean
 }
 
 const PREFIX = 'pin/'
+/** Reading one takes no waiting, and a task may make many. */
+const PINS_PER_TURN = 256
 
 export class Pins {
   readonly #store: KeyValue
@@ -45,7 +49,11 @@ export class Pins {
   /** All pins, or those of one task, oldest cycle first. */
   async list(task?: string): Promise<Pin[]> {
     const pins: Pin[] = []
-    for (const name of await this.#store.list(task == null ? PREFIX : `${PREFIX}${task}/`)) {
+    const names = await this.#store.list(task == null ? PREFIX : `${PREFIX}${task}/`)
+    for (const [at, name] of names.entries()) {
+      if (at % PINS_PER_TURN === PINS_PER_TURN - 1) {
+        await new Promise((resolve) => setImmediate(resolve))
+      }
       const value = await this.#store.get(name)
       const [, pinTask, cycle, cid] = name.split('/')
       if (value != null && pinTask != null && cycle != null && cid != null) {

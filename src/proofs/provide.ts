@@ -19,7 +19,7 @@ export interface ProvideComponents {
 }
 
 export interface ProvideInit {
-  /** @default 30 minutes; DHT records live for two days, but peers near the key come and go */
+  /** Half of how long peers keep the records, so that one that came late or was missed is there still. @default 20 minutes */
   reprovideIntervalMs?: number
   /** Pause before the second attempt; doubled for the third. @default 1000 */
   retryMs?: number
@@ -32,6 +32,8 @@ export class Announcer {
   readonly #queue = new PQueue({ concurrency: LIMITS.provideConcurrency })
   readonly #roots = new Map<string, CID>()
   readonly #queued = new Set<string>()
+  /** What is being told of at this moment, so that it can be stopped. */
+  readonly #underWay = new Map<string, AbortController>()
   readonly #controller = new AbortController()
   #timer: unknown
   readonly stats = { provided: 0, failed: 0 }
@@ -64,8 +66,10 @@ export class Announcer {
     }
   }
 
+  /** Provides `root` no more. The protocol has no way to take back what peers were told: they forget it by themselves. */
   remove(root: CID): void {
     if (this.#roots.delete(root.toString())) {
+      this.#underWay.get(root.toString())?.abort(new Error('no longer provided'))
       this.#components.routing
         .cancelReprovide(root)
         .catch((err) => this.#components.log('could not stop providing %s - %s', root, err.message))
@@ -91,31 +95,37 @@ export class Announcer {
     }
     this.#queued.add(name)
     void this.#queue.add(async () => {
+      const controller = new AbortController()
+      const signal = AbortSignal.any([this.#controller.signal, controller.signal])
+      this.#underWay.set(name, controller)
       try {
         if (this.#roots.has(name)) {
-          await pRetry(() => this.#provide(root), {
+          await pRetry(() => this.#provide(root, signal), {
             retries: LIMITS.provideAttempts - 1,
             minTimeout: this.#retryMs,
-            signal: this.#controller.signal
+            signal
           })
           this.stats.provided++
         }
       } catch (err) {
-        if (!this.#controller.signal.aborted) {
+        if (!signal.aborted) {
           this.stats.failed++
           this.#components.log('could not provide %s, to be tried again in %d ms - %s', name, this.#intervalMs, (err as Error).message)
         }
       } finally {
+        this.#underWay.delete(name)
         this.#queued.delete(name)
+        if (controller.signal.aborted && this.#roots.has(name)) {
+          // taken back and pinned anew while it was being stopped
+          this.#enqueue(root)
+        }
       }
     })
   }
 
-  async #provide(root: CID): Promise<void> {
+  async #provide(root: CID, signal: AbortSignal): Promise<void> {
     try {
-      await this.#components.routing.provide(root, {
-        signal: AbortSignal.any([this.#controller.signal, AbortSignal.timeout(LIMITS.provideTimeoutMs)])
-      })
+      await this.#components.routing.provide(root, { signal: AbortSignal.any([signal, AbortSignal.timeout(LIMITS.provideTimeoutMs)]) })
     } catch (err) {
       // p-retry takes TypeErrors for bugs and does not try again; from the DHT they are as transient as the rest
       throw err instanceof TypeError ? new Error(err.message) : err

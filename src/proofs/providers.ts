@@ -2,6 +2,7 @@
 import type { Libp2p, PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { dialAbreast } from '../network/dial-abreast.ts'
 import { LIMITS } from './limits.ts'
 
 /** A peer that is said to have a proof: from a submission, an announcement or a flag. */
@@ -122,6 +123,7 @@ export async function connect(
     throw new Error('no address of it is known')
   }
   const peer = peerId.toString()
+  dialAbreast(libp2p)
   const dialled = book?.take(peer, addresses, isStranger) ?? addresses
   try {
     await libp2p.dial(dialled, { signal: AbortSignal.any([signal, AbortSignal.timeout(LIMITS.dialTimeoutMs)]) })

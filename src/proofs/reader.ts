@@ -38,6 +38,8 @@ export interface ProofReader {
    * @param path '' for a root that is a file itself
    */
   readFile(path: string, range?: { offset?: number; length?: number }): AsyncGenerator<Uint8Array>
+  /** As readFile, of a file that listFiles gave: nothing is looked up again. */
+  readListed(file: ProofFile): AsyncGenerator<Uint8Array>
 }
 
 /** UnixFS's own reader loads all blocks of what it is asked for at once, so it is asked for this much at a time. */
@@ -46,6 +48,9 @@ const WINDOW_BYTES = 1024 * 1024
 export function createReader({ blocks, helia }: { blocks: Blocks; helia: Helia }, cid: CID | string): ProofReader {
   const root = toCid(cid)
   const fs = unixfs({ blockstore: withCache(helia.blockstore, root) })
+
+  const directories = new Map<string, Map<string, CID>>()
+  let keptEntries = 0
 
   // the DAG is walked as far as questions demand, once
   const seen = new Set<string>([keyOf(root)])
@@ -129,35 +134,87 @@ export function createReader({ blocks, helia }: { blocks: Blocks; helia: Helia }
         throw explain(err)
       }
     },
-    async *readFile(path, { offset = 0, length = Number.POSITIVE_INFINITY } = {}) {
+    async *readFile(path, range) {
       try {
-        const stat = await statOf(root, path)
+        const file = await resolve(path)
+        const stat = await statOf(file)
         if (stat.type === 'directory') {
           throw new ProofMalformedError(root, `'${path}' of proof ${root} is a directory`, { path })
         }
-        const end = Math.min(sizeOf(root, stat), offset + length)
-        for (let at = offset; at < end; at += WINDOW_BYTES) {
-          const want = Math.min(WINDOW_BYTES, end - at)
-          let got = 0
-          for await (const chunk of fs.cat(stat.cid, { offset: at, length: want, offline: true })) {
-            got += chunk.length
-            yield chunk
-          }
-          if (got !== want) {
-            throw new ProofMalformedError(root, `'${path}' of proof ${root} says it has ${end} bytes, and has not`, { path })
-          }
-        }
+        yield* read({ path, cid: stat.cid, sizeBytes: sizeOf(root, stat) }, range)
+      } catch (err) {
+        throw explain(err)
+      }
+    },
+    async *readListed(file) {
+      try {
+        yield* read(file)
       } catch (err) {
         throw explain(err)
       }
     }
   }
 
-  async function statOf(block: CID, path?: string) {
+  async function* read(
+    { path, cid: file, sizeBytes }: ProofFile,
+    { offset = 0, length = Number.POSITIVE_INFINITY } = {}
+  ): AsyncGenerator<Uint8Array> {
+    const end = Math.min(sizeBytes, offset + length)
+    for (let at = offset; at < end; at += WINDOW_BYTES) {
+      const want = Math.min(WINDOW_BYTES, end - at)
+      let got = 0
+      for await (const chunk of fs.cat(file, { offset: at, length: want, offline: true })) {
+        got += chunk.length
+        yield chunk
+      }
+      if (got !== want) {
+        throw new ProofMalformedError(root, `'${path}' of proof ${root} says it has ${end} bytes, and has not`, { path })
+      }
+    }
+  }
+
+  /** The block at a path. A directory is decoded once, not once for each of its files. */
+  async function resolve(path: string): Promise<CID> {
+    let at = root
+    for (const name of path === '' ? [] : path.split('/')) {
+      const next = (await entriesOf(at)).get(name)
+      if (next == null) {
+        throw new ProofMalformedError(root, `proof ${root} has no file '${path}'`, { path })
+      }
+      at = next
+    }
+    return at
+  }
+
+  async function entriesOf(directory: CID): Promise<Map<string, CID>> {
+    const key = keyOf(directory)
+    let known = directories.get(key)
+    if (known == null) {
+      known = new Map()
+      const stat = await statOf(directory)
+      if (stat.type === 'directory') {
+        for await (const { name, cid: entry } of fs.ls(directory, { offline: true } as object)) {
+          if (known.size >= LIMITS.entries) {
+            throw new ProofTooLargeError(root, `proof ${root} lists more than ${LIMITS.entries} entries`, { max: LIMITS.entries })
+          }
+          known.has(name) || known.set(name, entry)
+        }
+      }
+      keptEntries += known.size
+      if (keptEntries > LIMITS.entries) {
+        directories.clear()
+        keptEntries = known.size
+      }
+      directories.set(key, known)
+    }
+    return known
+  }
+
+  async function statOf(block: CID) {
     if (block.code !== DAG_PB && block.code !== RAW) {
       throw new ProofMalformedError(root, `proof ${root} is dag-cbor, not files: read its nodes`, { block: block.toString() })
     }
-    return fs.stat(block, { offline: true, ...(path == null || path === '' ? {} : { path }) })
+    return fs.stat(block, { offline: true })
   }
 
   function explain(err: unknown): unknown {

@@ -2,10 +2,11 @@
  * Writes a proof that is here to the disk: a UnixFS file as a file, a UnixFS directory as a directory, a dag-cbor DAG as
  * one JSON text with all of its nodes. Nothing is overwritten, and nothing is written outside `path`.
  */
-import { mkdir, open } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import * as dagCbor from '@ipld/dag-cbor'
 import { CID } from 'multiformats/cid'
+import { diskAdvice, diskFault, makeFolder } from '../disk/index.ts'
 import type { Blocks } from './blocks.ts'
 import { DAG_CBOR } from './cid-profile.ts'
 import { ProofTooLargeError, ProofUnavailableError, SaveError } from './errors.ts'
@@ -49,11 +50,11 @@ export async function saveProof(blocks: Blocks, reader: ProofReader, path: strin
     }
     count(0, file.sizeBytes) // before any of it is written
     saved.files++
-    await write(file.path === '' ? path : join(path, file.path), reader.readFile(file.path), count)
+    await write(file.path === '' ? path : join(path, file.path), reader.readListed(file), count)
   }
   if (saved.files === 0) {
     saved.kind = 'directory'
-    await mkdir(path, { recursive: true })
+    folderAt(path)
   }
   return saved
 }
@@ -78,19 +79,32 @@ export async function saveBlocks(blocks: Blocks, cids: CID[], path: string): Pro
 }
 
 async function write(path: string, chunks: AsyncIterable<Uint8Array>, count: (bytes: number) => void): Promise<void> {
-  await mkdir(dirname(path), { recursive: true })
+  folderAt(dirname(path))
   const file = await open(path, 'wx').catch((err) => {
-    throw new SaveError(
-      err.code === 'EEXIST' ? `${path} exists already: move it away, or name another place` : `cannot write ${path}: ${err.message}`
-    )
+    throw new SaveError(err.code === 'EEXIST' ? `${path} exists already: move it away, or name another place` : cannotWrite(path, err))
   })
   try {
     for await (const chunk of chunks) {
       count(chunk.length)
-      await file.writeFile(chunk)
+      await file.writeFile(chunk).catch((err) => {
+        throw new SaveError(cannotWrite(path, err))
+      })
     }
   } finally {
     await file.close()
+  }
+}
+
+function cannotWrite(path: string, err: Error): string {
+  const fault = diskFault(err, dirname(path))
+  return `cannot write ${path}: ${fault == null ? err.message : `${diskAdvice(fault, dirname(path))}. What is there is not all of it`}`
+}
+
+function folderAt(path: string): void {
+  try {
+    makeFolder(path, 0o777)
+  } catch (err) {
+    throw new SaveError(cannotWrite(path, err as Error))
   }
 }
 

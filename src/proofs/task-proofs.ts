@@ -3,14 +3,22 @@ import { CID } from 'multiformats/cid'
 import { toCid } from './cid-profile.ts'
 import { ProofMalformedError } from './errors.ts'
 import type { Proofs } from './index.ts'
+import { LIMITS } from './limits.ts'
+import type { MadeBook } from './made.ts'
+import type { Packed } from './pack.ts'
 import type { ProofReader } from './reader.ts'
 
 export interface TaskProofsInit {
   /** What is made is pinned for this cycle, without being provided: it may not be submitted in the end. */
   keep?: () => { task: string; cycle: number }
+  /** Counts and bounds what is made. Without it, nothing does. */
+  book?: MadeBook
   /** Only the DAGs of these roots, and of what the task itself makes, can be read. Without it, all that is here. */
   roots?: () => Array<CID | string>
 }
+
+/** What a file takes in the blocks of its folder, beside its path. */
+const FILE_COST_BYTES = 256
 
 interface Options {
   signal: AbortSignal
@@ -22,7 +30,7 @@ interface Options {
  * const runner = createTaskRunner({ proofs: createTaskProofs(proofs, { keep: () => ({ task, cycle }) }), ... })
  * ```
  */
-export function createTaskProofs(proofs: Proofs, { keep, roots }: TaskProofsInit = {}) {
+export function createTaskProofs(proofs: Proofs, { keep, book, roots }: TaskProofsInit = {}) {
   const made = new Set<string>()
   const readers = new Map<string, ProofReader>()
   const readerOf = (root: CID | string): ProofReader => {
@@ -36,12 +44,19 @@ export function createTaskProofs(proofs: Proofs, { keep, roots }: TaskProofsInit
     }
     return reader
   }
-  const kept = async (cid: CID, shallow: boolean): Promise<string> => {
-    made.add(cid.toString())
-    if (keep != null) {
-      await proofs.pin(cid, { ...keep(), shallow, provide: false })
+  /** Packs, pins and counts. `about` is what the pack will come to at most, as far as that is known before. */
+  const kept = async (pack: () => Promise<Packed>, shallow: boolean, about: { bytes: number; blocks: number }): Promise<string> => {
+    const at = keep?.()
+    const put = async () => {
+      const { cid, sizeBytes, blocks } = await pack()
+      if (at != null) {
+        await proofs.pin(cid, { ...at, shallow, provide: false, made: true })
+      }
+      return { root: cid.toString(), sizeBytes, blocks }
     }
-    return cid.toString()
+    const { root } = book == null || at == null ? await put() : await book.count(at.cycle, about, put)
+    made.add(root)
+    return root
   }
   /** A reader of `cid` as a root, once it is known to be within reach. */
   const reach = async (cid: string): Promise<ProofReader> => {
@@ -59,11 +74,16 @@ export function createTaskProofs(proofs: Proofs, { keep, roots }: TaskProofsInit
   return {
     async putNode(value: unknown, { signal }: Options): Promise<string> {
       signal.throwIfAborted()
-      return kept((await proofs.packNode(linked(value))).cid, true)
+      const node = linked(value)
+      return kept(() => proofs.packNode(node), true, { bytes: 0, blocks: 1 })
     },
     async putFiles(files: Array<{ path: string; content: Uint8Array }>, { signal }: Options): Promise<string> {
       signal.throwIfAborted()
-      return kept((await proofs.packFiles(files)).cid, false)
+      // each file may take blocks of its own, and each folder on its path one
+      const folders = files.reduce((sum, { path }) => sum + path.split('/').length, 1)
+      const bytes = files.reduce((sum, { path, content }) => sum + content.length + 2 * path.length + FILE_COST_BYTES, 0)
+      const blocks = files.reduce((sum, { content }) => sum + Math.ceil(content.length / LIMITS.chunkBytes) + 1, folders)
+      return kept(() => proofs.packFiles(files), false, { bytes, blocks })
     },
     async getNode(cid: string, { signal }: Options): Promise<unknown> {
       signal.throwIfAborted()

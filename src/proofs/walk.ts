@@ -56,20 +56,23 @@ export class DagBooks {
     return level
   }
 
+  /** What is wrong with a block of `blockBytes`, which is more than the limits allow. */
+  oversize(cid: CID, blockBytes: number): ProofTooLargeError {
+    const { maxBlockBytes } = this.#limits
+    const facts = { block: cid.toString(), blockBytes, maxBlockBytes }
+    return new ProofTooLargeError(
+      this.root,
+      `block ${cid} of proof ${this.root} has ${blockBytes} bytes; ${maxBlockBytes} are allowed`,
+      facts
+    )
+  }
+
   /** Enters a block of the present level. @throws ProofTooLargeError, ProofMalformedError */
   enter(cid: CID, bytes: Uint8Array, { follow = true } = {}): void {
     const { maxBlockBytes, maxBytes, maxBlocks } = this.#limits
     const block = cid.toString()
     if (bytes.length > maxBlockBytes) {
-      throw new ProofTooLargeError(
-        this.root,
-        `block ${block} of proof ${this.root} has ${bytes.length} bytes; ${maxBlockBytes} are allowed`,
-        {
-          block,
-          blockBytes: bytes.length,
-          maxBlockBytes
-        }
-      )
+      throw this.oversize(cid, bytes.length)
     }
     this.blocks++
     this.sizeBytes += bytes.length

@@ -43,7 +43,7 @@ function toPropose(state: CycleState): RecordFacts | null {
     return check.record
   }
   // a record with a quorum that is being fetched is worth waiting for: who has voted for it approves nothing else
-  return check?.state !== 'checking' && state.build?.state === 'built' ? state.build.record : null
+  return check?.state !== 'checking' && check?.state !== 'waiting' && state.build?.state === 'built' ? state.build.record : null
 }
 
 /** The proposal of the attempt that runs now: checked, then approved or refused. At most one is approved in an attempt. */
@@ -59,8 +59,9 @@ export function considerProposal(state: CycleState, proposal: Message, slot: num
     effects.push({ type: 'note', cycle: state.cycle, note: { event: 'proposed', cid, attempt, by: proposal.signer } })
   }
   const check = checkOf(state, cid)
-  if (check == null) {
-    return [...effects, ...startCheck(state, cid, [proposal.signer])]
+  if (check == null || check.state === 'waiting') {
+    // what is not here yet is not refused for it
+    return [...effects, ...startCheck(state, cid, [proposal.signer], slot)]
   }
   if (check.state === 'checking') {
     return effects

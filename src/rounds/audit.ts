@@ -1,6 +1,8 @@
 import { sampleSubmissions } from '../audit/index.ts'
-import { AUDITS_PER_CYCLE, FINDINGS, findingOf, type Message } from '../wire/index.ts'
+import { AUDITS_PER_CYCLE, FINDINGS, type Finding, findingOf, type Message } from '../wire/index.ts'
 import { type AuditState, type CycleState, heardBefore, staked, stakeIn, standing, submissionOf } from './cycle.ts'
+import { triedInVain, tryAgain } from './not-yet.ts'
+import { gotThrough, isOwnFault, tickProbe } from './own-fault.ts'
 import { clip } from './text.ts'
 import type { AuditPurpose, RoundsEffect, RoundsEvent, RoundsInit } from './types.ts'
 
@@ -54,7 +56,7 @@ export function tickAudit(init: RoundsInit, state: CycleState, slot: number): Ro
       }
     }
   }
-  return [...effects, ...accuse(state, slot), ...respond(init, state, slot), ...look(init, state, slot)]
+  return [...effects, ...tickProbe(state, slot), ...accuse(state, slot), ...respond(init, state, slot), ...look(init, state, slot)]
 }
 
 /** Our own submission is challenged: we say once that its proof can be had from us. */
@@ -138,7 +140,7 @@ export function onResponse(init: RoundsInit, state: CycleState, message: Message
   return lookAgain(state, id, slot)
 }
 
-export function onAudited(state: CycleState, event: Extract<RoundsEvent, { type: 'audited' }>): RoundsEffect[] {
+export function onAudited(state: CycleState, event: Extract<RoundsEvent, { type: 'audited' }>, slot: number): RoundsEffect[] {
   const { submission: id, finding } = event
   const reason = clip(event.reason)
   const audited = state.audits.get(id)
@@ -146,17 +148,55 @@ export function onAudited(state: CycleState, event: Extract<RoundsEvent, { type:
   if (audited == null || subject == null) {
     return []
   }
+  if (event.notYet === true && slot < audited.deadlineSlot) {
+    const isFirst = audited.retry == null
+    audited.retry = tryAgain(audited.retry, slot, reason)
+    return isFirst ? [{ type: 'note', cycle: state.cycle, note: { event: 'not-yet', what: 'audit', reason } }] : []
+  }
+  if (finding === 'unavailable' && audited.retry != null && audited.since > audited.untilSlot - state.schedule.deliverySlots) {
+    // that it could not look any sooner was our own fault
+    return ended(state, id, audited, 'abstained', triedInVain(audited.retry), slot)
+  }
+  return ended(state, id, audited, finding, reason, slot)
+}
+
+/** A look is over: what is bad is challenged as soon as it is known not to be our own fault, with the next step of the cycle. */
+function ended(
+  state: CycleState,
+  id: string,
+  audited: AuditState,
+  finding: Finding | 'abstained',
+  reason: string,
+  slot: number
+): RoundsEffect[] {
+  const subject = state.messages.get(id)?.message.signer ?? ''
   audited.running = false
+  audited.endedSlot = slot
   audited.result = { finding, reason }
-  // what is bad is challenged as soon as it is known not to be our own fault: with the next step of the cycle
-  return [
-    { type: 'note', cycle: state.cycle, note: { event: 'audited', subject: subject.signer, finding, reason, purpose: audited.purpose } }
-  ]
+  return [{ type: 'note', cycle: state.cycle, note: { event: 'audited', subject, finding, reason, purpose: audited.purpose } }]
+}
+
+/** Looks that could not be made yet are made as soon as they can, and given up at the end of their time. */
+export function tickRetries(state: CycleState, slot: number): RoundsEffect[] {
+  return [...state.audits].flatMap(([id, audited]) => {
+    if (!audited.running || audited.retry == null || audited.retry.slot === Number.POSITIVE_INFINITY) {
+      return []
+    }
+    if (slot >= audited.deadlineSlot) {
+      return ended(state, id, audited, 'abstained', triedInVain(audited.retry), slot)
+    }
+    if (slot < audited.retry.slot) {
+      return []
+    }
+    audited.retry.slot = Number.POSITIVE_INFINITY
+    audited.since = slot
+    return lookEffect(state, id, audited)
+  })
 }
 
 /**
  * Challenges what is bad by our own draw, whoever else has: another's challenge may be one that the others do not heed. A proof that
- * did not come may be our own network's fault, so that is said when another look got through, or all are over.
+ * did not come may be our own network's fault, so that is said when another look got through, or all are over, and we are not cut off.
  */
 function accuse(state: CycleState, slot: number): RoundsEffect[] {
   if (slot >= state.schedule.challengeSlot) {
@@ -164,12 +204,15 @@ function accuse(state: CycleState, slot: number): RoundsEffect[] {
   }
   // of what we drew: what others challenge may keep us looking until it is too late to say anything
   const looks = [...state.audits].filter(([, { purpose }]) => purpose === 'sample')
-  const sure = gotThrough(state) || (looks.every(([, { running }]) => !running) && !isOwnFault(state))
-  return looks.flatMap(([id, { result }]) => {
+  const sure = gotThrough(state) || looks.every(([, { running }]) => !running)
+  return looks.flatMap(([id, look]) => {
+    const { result } = look
     const finding = result?.finding
-    const bad = finding === 'invalid' || (finding === 'unavailable' && sure)
     const subject = state.messages.get(id)?.message
-    if (!bad || subject == null || state.accused.has(id)) {
+    if (subject == null || state.accused.has(id) || (finding !== 'invalid' && finding !== 'unavailable')) {
+      return []
+    }
+    if (finding === 'unavailable' && (!sure || !look.confirmed || isOwnFault(state, look))) {
       return []
     }
     state.accused.add(id)
@@ -181,23 +224,6 @@ function accuse(state: CycleState, slot: number): RoundsEffect[] {
     }
     return [{ type: 'publish' as const, body: { cycle: state.cycle, slot, challenge } }]
   })
-}
-
-const gotThrough = (state: CycleState) =>
-  [...state.audits.values()].some(({ result }) => result?.finding === 'valid' || result?.finding === 'invalid')
-
-/**
- * When no proof came of any that we looked for, and their submitters hold more than a third of all stake, it is our own network that
- * fails, or our machine that is too slow: not all of them withhold it. However many hold less than that says nothing, as one staker may
- * be many small ones; but that we had no peer at some time since the auditors drew does.
- */
-export function isOwnFault(state: CycleState): boolean {
-  if (gotThrough(state)) {
-    return false
-  }
-  const subjects = new Set([...state.audits.keys()].flatMap((id) => state.messages.get(id)?.message.signer ?? []))
-  const stake = [...subjects].reduce((sum, subject) => sum + stakeIn(state, subject), 0n)
-  return state.alone || 3n * stake > (state.stakes?.total ?? 0n)
 }
 
 function lookAgain(state: CycleState, id: string, slot: number): RoundsEffect[] {
@@ -219,22 +245,32 @@ function lookAgain(state: CycleState, id: string, slot: number): RoundsEffect[] 
 
 function audit(state: CycleState, id: string, slot: number, purpose: AuditPurpose, again = false): RoundsEffect[] {
   const { challengeSlot, finalSlot, verdictsEndSlot } = state.schedule
-  const submission = state.messages.get(id)!.message
   const before = state.audits.get(id)
   const thorough = purpose === 'challenge'
-  const audited: AuditState = {
-    running: true,
-    since: slot,
-    purpose: before?.purpose ?? purpose,
-    again,
-    thorough,
-    result: before?.result ?? null
-  }
-  state.audits.set(id, audited)
   // a sampled proof that has not come while there is time to challenge counts as unavailable; whatever is found must be known in the
   // last slot in which it can be said
   const [fetchBySlot, deadlineSlot] = purpose === 'sample' ? [challengeSlot - 1, finalSlot] : [lastFetchSlot(state), verdictsEndSlot - 1]
-  return [{ type: 'audit', cycle: state.cycle, submission, purpose, fetchBySlot, deadlineSlot }]
+  const audited: AuditState = {
+    running: true,
+    since: slot,
+    untilSlot: fetchBySlot,
+    endedSlot: Number.POSITIVE_INFINITY,
+    confirmed: false,
+    purpose: before?.purpose ?? purpose,
+    again,
+    thorough,
+    result: before?.result ?? null,
+    deadlineSlot,
+    retry: null
+  }
+  state.audits.set(id, audited)
+  return lookEffect(state, id, audited)
+}
+
+function lookEffect(state: CycleState, id: string, { thorough, untilSlot, deadlineSlot }: AuditState): RoundsEffect[] {
+  const submission = state.messages.get(id)!.message
+  const purpose = thorough ? 'challenge' : 'sample'
+  return [{ type: 'audit', cycle: state.cycle, submission, purpose, fetchBySlot: untilSlot, deadlineSlot }]
 }
 
 /** When a look must have its proof, so that what it finds can be said in the last slot for that. */

@@ -1,13 +1,16 @@
 import { isRecorded } from '../record/index.ts'
 import type { Check, CycleState } from './cycle.ts'
+import { tryAgain } from './not-yet.ts'
 import type { RoundsEffect, RoundsEvent } from './types.ts'
 
-/** Has a record checked once: nothing to do when it is our own, or may turn out to be. */
-export function startCheck(state: CycleState, cid: string, vouchers: string[]): RoundsEffect[] {
-  if (checkOf(state, cid) != null || state.build?.state === 'building') {
+/** Has a record checked once, and again while it is not here yet: nothing to do when it is our own, or may turn out to be. */
+export function startCheck(state: CycleState, cid: string, vouchers: string[], slot: number): RoundsEffect[] {
+  const before = checkOf(state, cid)
+  const isDue = before == null || (before.state === 'waiting' && slot >= before.retry.slot)
+  if (!isDue || state.build?.state === 'building') {
     return []
   }
-  state.checks.set(cid, { state: 'checking' })
+  state.checks.set(cid, { state: 'checking', ...(before?.state === 'waiting' ? { retry: before.retry } : {}) })
   const { distribution, lateSlot, submissionMustSlot, verdictsMustSlot } = state.schedule
   const must = [...state.messages].filter(
     ([, { message, slot }]) =>
@@ -40,7 +43,15 @@ export function checkOf(state: CycleState, cid: string): Check | undefined {
     : state.checks.get(cid)
 }
 
-export function onChecked(state: CycleState, { cid, result }: Extract<RoundsEvent, { type: 'checked' }>): void {
+export function onChecked(state: CycleState, { cid, result }: Extract<RoundsEvent, { type: 'checked' }>, slot: number): RoundsEffect[] {
   const { verdict, ...rest } = result
-  state.checks.set(cid, { state: verdict, ...rest } as Check)
+  if (result.verdict !== 'unreadable' || result.notYet !== true) {
+    state.checks.set(cid, { state: verdict, ...rest } as Check)
+    return []
+  }
+  const { reason } = result
+  const before = state.checks.get(cid)
+  const retry = before?.state === 'checking' ? before.retry : undefined
+  state.checks.set(cid, { state: 'waiting', retry: tryAgain(retry, slot, reason) })
+  return retry == null ? [{ type: 'note', cycle: state.cycle, note: { event: 'not-yet', what: 'proposal', reason } }] : []
 }

@@ -1,5 +1,6 @@
 import { type CycleSchedule, scheduleFor } from '../clock/index.ts'
 import { type Finding, KINDS, type Message, offenceOf, onceKey } from '../wire/index.ts'
+import type { Retry } from './not-yet.ts'
 import type { Quorums } from './quorums.ts'
 import { createQuorums } from './quorums.ts'
 import type { AuditPurpose, Base, RecordFacts, RoundsInit, StakeSet, SubmissionDraft } from './types.ts'
@@ -8,12 +9,22 @@ export interface AuditState {
   running: boolean
   /** The slot in which the look that runs, or the last one, began. */
   since: number
+  /** The slot by which its proof must be here. */
+  untilSlot: number
+  /** The slot in which it was over; infinity while it runs. */
+  endedSlot: number
+  /** Whether somebody was asked for a sign of life, or a slot began, since it found nothing: then all that ended with it has told. */
+  confirmed: boolean
   purpose: AuditPurpose
   /** Whether we have looked again, after a response or when all challenges were in. */
   again: boolean
   /** Whether this look goes on until *unavailable* is final. */
   thorough: boolean
   result: { finding: Finding | 'abstained'; reason: string } | null
+  /** The last slot in which something may be found. */
+  deadlineSlot: number
+  /** Set when the look could not be made yet. */
+  retry: Retry | null
 }
 
 /** A challenge that asks us to look: the how-manieth of its signer it is. */
@@ -24,9 +35,10 @@ export interface Contest {
 }
 
 export type Check =
-  | { state: 'checking' }
+  | { state: 'checking'; retry?: Retry }
   | { state: 'right' | 'incomplete'; record: RecordFacts; reason?: string | undefined }
   | { state: 'wrong' | 'unreadable'; reason: string }
+  | { state: 'waiting'; retry: Retry }
 
 /** Everything that a node knows of one cycle. */
 export interface CycleState {
@@ -47,9 +59,13 @@ export interface CycleState {
   /** Whether no staked peer was connected at some time since the auditors drew: then a proof that does not come is our own affair. */
   alone: boolean
   work: 'idle' | 'running' | 'done' | 'failed'
+  /** Set when the work could not be done yet. */
+  workRetry: Retry | null
   draft: SubmissionDraft | null
   submitted: boolean
   audits: Map<string, AuditState>
+  /** Who was asked for a sign of life while proofs were missing, when each gave one last, and when we asked last. */
+  life: { asked: Set<string>; answered: Map<string, number>; probedSlot: number }
   sampled: boolean
   contests: Contest[]
   /** Ids of the submissions that somebody spoke against in time. */
@@ -65,7 +81,8 @@ export interface CycleState {
   version: number
   /** Own record, and the version that it was built from. */
   build:
-    | { key: string; state: 'building' }
+    | { key: string; state: 'building'; retry?: Retry }
+    | { key: string; state: 'waiting'; retry: Retry }
     | { key: string; state: 'built'; record: RecordFacts }
     | { key: string; state: 'failed'; reason: string }
     | null
@@ -100,9 +117,11 @@ export function newCycle(init: RoundsInit, cycle: number): CycleState {
     deaf: false,
     alone: false,
     work: 'idle',
+    workRetry: null,
     draft: null,
     submitted: false,
     audits: new Map(),
+    life: { asked: new Set(), answered: new Map(), probedSlot: Number.NEGATIVE_INFINITY },
     sampled: false,
     contests: [],
     contested: new Set(),

@@ -26,11 +26,13 @@
 import { cycleAt } from '../clock/index.ts'
 import { isRecorded } from '../record/index.ts'
 import { AUDITS_PER_CYCLE, type Message } from '../wire/index.ts'
-import { onAudited, onChallenge, onResponse, onSubmission, tickAudit } from './audit.ts'
+import { onAudited, onChallenge, onResponse, onSubmission, tickAudit, tickRetries } from './audit.ts'
 import { onChecked } from './checks.ts'
 import { type CycleState, convict, firstKey, newCycle } from './cycle.ts'
 import { onBuilt, tickDistribution } from './distribution.ts'
 import { onEquivocation, tickEvidence } from './evidence.ts'
+import { arrived } from './not-yet.ts'
+import { confirm, onProbed } from './own-fault.ts'
 import { onWorked, tickSubmission } from './submission.ts'
 import type { RoundsEffect, RoundsEvent, RoundsInit } from './types.ts'
 import { refutedIn, tickVerdicts } from './verdicts.ts'
@@ -76,6 +78,7 @@ export function createRounds(init: RoundsInit): Rounds {
         continue
       }
       listen(state, last, connected)
+      confirm(state)
       effects.push(...advance(state))
     }
     return effects
@@ -108,6 +111,7 @@ export function createRounds(init: RoundsInit): Rounds {
     }
     return [
       ...tickSubmission(init, state, slot),
+      ...tickRetries(state, slot),
       ...tickAudit(init, state, slot),
       ...tickVerdicts(init, state, slot),
       ...tickEvidence(init, cycles.get(state.cycle - 1), state, slot),
@@ -207,6 +211,11 @@ export function createRounds(init: RoundsInit): Rounds {
           const effects = onMessage(event)
           return [...effects, ...advance(cycleOf(event.message.body.cycle))]
         }
+        case 'arrived':
+          return [...cycles.values()].flatMap((state) => {
+            arrived(state, slot)
+            return advance(state)
+          })
         default: {
           const state = cycles.get(event.cycle)
           if (state == null) {
@@ -228,16 +237,19 @@ export function createRounds(init: RoundsInit): Rounds {
               state.proposers.clear()
               break
             case 'worked':
-              effects.push(...onWorked(state, event))
+              effects.push(...onWorked(state, event, slot))
               break
             case 'audited':
-              effects.push(...onAudited(state, event))
+              effects.push(...onAudited(state, event, slot))
+              break
+            case 'probed':
+              onProbed(state, event, slot)
               break
             case 'built':
-              onBuilt(state, event, effects)
+              onBuilt(state, event, slot, effects)
               break
             case 'checked':
-              onChecked(state, event)
+              effects.push(...onChecked(state, event, slot))
               break
           }
           return [...effects, ...advance(state)]

@@ -1,5 +1,6 @@
 import { within } from '../clock/index.ts'
 import { type CycleState, staked } from './cycle.ts'
+import { triedInVain, tryAgain } from './not-yet.ts'
 import type { RoundsEffect, RoundsEvent, RoundsInit } from './types.ts'
 
 /** Work starts with its round; a node that comes back in time may still do it while the submission window is open. */
@@ -8,7 +9,7 @@ export function tickSubmission(init: RoundsInit, state: CycleState, slot: number
   if (state.submitted || !staked(init, state)) {
     return []
   }
-  if (state.work === 'idle' && slot >= schedule.work.from && slot < schedule.submission.to) {
+  if (state.work === 'idle' && slot >= (state.workRetry?.slot ?? 0) && slot >= schedule.work.from && slot < schedule.submission.to) {
     state.work = 'running'
     return [{ type: 'work', cycle: state.cycle, deadlineSlot: schedule.submission.to }]
   }
@@ -29,21 +30,33 @@ export function tickSubmission(init: RoundsInit, state: CycleState, slot: number
   }
   if (slot >= schedule.submission.to && state.work !== 'failed') {
     const reason =
-      state.work === 'idle'
-        ? 'the node was not running, or signed nothing yet, when the round began'
-        : 'the work was not done when the submission window closed'
+      state.workRetry != null
+        ? triedInVain(state.workRetry)
+        : state.work === 'idle'
+          ? 'the node was not running, or signed nothing yet, when the round began'
+          : 'the work was not done when the submission window closed'
     state.work = 'failed'
     return [{ type: 'note', cycle: state.cycle, note: { event: 'missed', stage: 'submission', reason } }]
   }
   return []
 }
 
-export function onWorked(state: CycleState, { outcome }: Extract<RoundsEvent, { type: 'worked' }>): RoundsEffect[] {
+export function onWorked(state: CycleState, { outcome }: Extract<RoundsEvent, { type: 'worked' }>, slot: number): RoundsEffect[] {
   if (outcome.ok) {
     state.work = state.work === 'failed' ? 'failed' : 'done'
     state.draft = outcome.draft
     return []
   }
+  if (outcome.notYet === true && slot < state.schedule.submission.to) {
+    const { reason } = outcome
+    state.work = 'idle'
+    state.workRetry = tryAgain(state.workRetry, slot, reason)
+    return [{ type: 'note', cycle: state.cycle, note: { event: 'not-yet', what: 'work', reason } }]
+  }
+  // what failed of itself is not repeated
+  const reason =
+    state.workRetry == null || outcome.notYet !== true ? outcome.reason : triedInVain(tryAgain(state.workRetry, slot, outcome.reason))
+  const isTold = state.work === 'failed'
   state.work = 'failed'
-  return [{ type: 'note', cycle: state.cycle, note: { event: 'missed', stage: 'work', reason: outcome.reason } }]
+  return isTold ? [] : [{ type: 'note', cycle: state.cycle, note: { event: 'missed', stage: 'work', reason } }]
 }

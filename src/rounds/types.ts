@@ -48,11 +48,21 @@ export type RoundsEvent =
   | { type: 'closed-from'; cycle: number }
   /** A verified message: shape, signer's stake, window, quota and signature were checked (src/gossip). */
   | { type: 'message'; message: Message; slot: number }
-  | { type: 'worked'; cycle: number; outcome: { ok: true; draft: SubmissionDraft } | { ok: false; reason: string } }
+  /** `notYet`, here and below: what is needed is not here yet, and was not refused; it is asked for again while the window lasts. */
+  | { type: 'worked'; cycle: number; outcome: { ok: true; draft: SubmissionDraft } | { ok: false; reason: string; notYet?: boolean } }
   /** `abstained`: the audit could not be done through our own fault; it says nothing about the submission. */
-  | { type: 'audited'; cycle: number; submission: string; finding: Finding | 'abstained'; reason: string }
-  | { type: 'built'; cycle: number; key: string; result: { ok: true; record: RecordFacts } | { ok: false; reason: string } }
+  | { type: 'audited'; cycle: number; submission: string; finding: Finding | 'abstained'; reason: string; notYet?: boolean }
+  /** Signs of life: who was asked for one, and who has given it. May come in parts. */
+  | { type: 'probed'; cycle: number; asked: readonly string[]; answered: readonly string[] }
+  | {
+      type: 'built'
+      cycle: number
+      key: string
+      result: { ok: true; record: RecordFacts } | { ok: false; reason: string; notYet?: boolean }
+    }
   | { type: 'checked'; cycle: number; cid: string; result: CheckResult }
+  /** Something that may have been waited for is here: the bundle, or a peer. */
+  | { type: 'arrived' }
 
 /**
  * `wrong`: it does not recompute, and nothing makes us vote for it. `incomplete`: it lacks a message that we had in
@@ -61,7 +71,9 @@ export type RoundsEvent =
 export type CheckResult =
   | { verdict: 'right'; record: RecordFacts }
   | { verdict: 'incomplete'; record: RecordFacts; reason: string }
-  | { verdict: 'wrong' | 'unreadable'; reason: string }
+  | { verdict: 'wrong'; reason: string }
+  /** `notYet`: it, or what it builds on, has not come. */
+  | { verdict: 'unreadable'; reason: string; notYet?: boolean }
 
 export type AuditPurpose = 'sample' | 'challenge'
 
@@ -73,6 +85,8 @@ export type RoundsEffect =
   | { type: 'publish'; body: Body }
   /** The proof has until `fetchBySlot` to come, and the task's audit until `deadlineSlot` to judge it. */
   | { type: 'audit'; cycle: number; submission: Message; purpose: AuditPurpose; fetchBySlot: number; deadlineSlot: number }
+  /** Ask these stakers, whose proofs are missing, and all others that are connected for a sign of life. */
+  | { type: 'probe'; cycle: number; stakers: string[] }
   | { type: 'build'; cycle: number; key: string; messages: Message[]; stakes: StakeSet; base: Base }
   /** Fetch a record, from those who vouch for it or anybody, and recompute it. */
   | {
@@ -106,6 +120,8 @@ export type Note =
   | { event: 'approved'; cid: string; attempt: number }
   | { event: 'agreed'; cid: string; approvals: number }
   | { event: 'build-failed'; reason: string }
+  /** It is tried again. */
+  | { event: 'not-yet'; what: 'work' | 'audit' | 'record' | 'proposal'; reason: string }
 
 export interface RoundsInit {
   /** Our staking key, base58. */

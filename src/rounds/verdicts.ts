@@ -1,7 +1,7 @@
 import { isRefuted, placesOf, weigh } from '../record/index.ts'
 import { FINDINGS, type Finding, LIMITS } from '../wire/index.ts'
-import { isOwnFault } from './audit.ts'
 import { type CycleState, staked, standing, submissionOf } from './cycle.ts'
+import { isOwnFault } from './own-fault.ts'
 import type { RoundsEffect, RoundsInit } from './types.ts'
 
 /**
@@ -20,7 +20,6 @@ export function tickVerdicts(init: RoundsInit, state: CycleState, slot: number):
   }
   state.spoken = true
   const places = new Map(placesOf(state.stakes!.weights).map((staker, place) => [staker, place]))
-  const ownFault = isOwnFault(state)
   const against = spokenAgainst(state)
   const found: Array<{ place: number; finding: Finding; contested: boolean }> = []
   // late ones too: what came too late to us, others may have had in time and approve
@@ -33,7 +32,7 @@ export function tickVerdicts(init: RoundsInit, state: CycleState, slot: number):
       continue
     }
     // missing is what had not come when its time was over, though a look that ends late still runs, and not for our own fault
-    const missing = audited.thorough && !ownFault
+    const missing = result.finding === 'unavailable' && audited.thorough && !isOwnFault(state, audited)
     if ((result.finding === 'unavailable' && !missing) || (result.finding === 'valid' && !contested)) {
       continue
     }

@@ -11,17 +11,19 @@
  * store.close()
  * ```
  */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { type DiskWatch, demandFile, diskAdvice, diskFault, holderAt, leavePid, makeFolder } from '../disk/index.ts'
 import type { SignerLog } from '../identity/index.ts'
 import { durably } from './durably.ts'
-import { StoreError } from './errors.ts'
+import { DataDirInUseError, StoreError } from './errors.ts'
 import { type KeyValue, keyValueIn } from './key-value.ts'
 import { type CycleLog, cycleLogIn, type MessageLog, messageLogIn, signerLogIn } from './logs.ts'
+import { createRoom } from './room.ts'
 
-export { StoreError } from './errors.ts'
-export { type KeyValue, QuotaExceededError } from './key-value.ts'
+export { DataDirInUseError, StoreError } from './errors.ts'
+export { KEY_COST_BYTES, type KeyValue, type ListRange, QuotaExceededError } from './key-value.ts'
 export type { CycleEntry, CycleLog, MessageLog, StoredMessage } from './logs.ts'
 
 /** Raised when the tables change; an older or newer file is refused rather than guessed at. */
@@ -42,6 +44,9 @@ this one that it was there, and listens for three rounds before it signs again. 
 `
 /** What every node has made beside its database since before there was a marker. */
 const TRACES = [MARKER, 'node-key', 'blocks']
+/** Beside the database: room that is given up on a full disk, and who runs. */
+const RESERVE = 'node.sqlite.reserve'
+const PID = 'node.sqlite.pid'
 
 /**
  * Where the log of what was signed comes from: `kept` by this node and to be believed, `new` with the data directory, or
@@ -60,24 +65,36 @@ export interface Store {
   /**
    * A key-value space of its own, for a room or a task.
    *
-   * @param quotaBytes bounds keys and values together
+   * @param quotaBytes bounds keys and values together, each key with `KEY_COST_BYTES` more
    * @param durable whether each write is to survive a power cut; a kill it survives anyway
    */
   keyValue(space: string, quotaBytes?: number, durable?: boolean): KeyValue
   close(): void
 }
 
+export interface StoreInit {
+  dir: string
+  /** Told of writes that fail, and tells when to try again. */
+  watch?: Pick<DiskWatch, 'failed' | 'onRetry'>
+}
+
 /**
  * Opens (or makes) the store of a node.
  *
- * @throws StoreError when another process has it, or it is damaged, or of another version
+ * On a disk that is full later on, what was signed, votes on their way, pins and whatever is deleted have a reserve of 1 MiB;
+ * messages and what became of a cycle wait in memory.
+ *
+ * @throws DataDirInUseError, StoreError when it cannot be written to, or is damaged, or of another version
  */
-export function openStore({ dir }: { dir: string }): Store {
+export function openStore({ dir, watch }: StoreInit): Store {
   const path = join(dir, 'node.sqlite')
   const before = [path, ...TRACES.map((name) => join(dir, name))].some((trace) => existsSync(trace))
   let db: DatabaseSync | undefined
   try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 })
+    makeFolder(dir)
+    for (const end of ['', '-wal', '-journal']) {
+      demandFile(`${path}${end}`)
+    }
     db = new DatabaseSync(path, { timeout: 0 })
     // an exclusive lock for as long as the process lives: the same key on two nodes would contradict itself
     // a commit survives a kill; what must survive a power cut too is written `durably`
@@ -90,7 +107,7 @@ export function openStore({ dir }: { dir: string }): Store {
     }
     const check = db.prepare('PRAGMA quick_check(1)').get() as { quick_check: string }
     if (check.quick_check !== 'ok') {
-      throw new Error(check.quick_check)
+      throw Object.assign(new Error(check.quick_check), { errcode: SQLITE_CORRUPT })
     }
     makeTables(db, version === 0 ? (before ? 'lost' : 'new') : 'kept')
     leaveMarker(join(dir, MARKER))
@@ -99,24 +116,53 @@ export function openStore({ dir }: { dir: string }): Store {
     throw explain(err, dir, path)
   }
   const opened = db
-  const messages = messageLogIn(opened)
+  leavePid(join(dir, PID))
+  const room = createRoom({ path: join(dir, RESERVE), db: opened, onFault: (err) => watch?.failed('the database', err) })
+  room.restore()
+  const told = <T>(write: () => T): T => {
+    try {
+      return write()
+    } catch (err) {
+      watch?.failed('the database', err)
+      throw err
+    }
+  }
+  const tools = { db: opened, told, want: room.want, need: room.need }
+  const messages = messageLogIn(tools)
+  const cycles = cycleLogIn(tools)
   const usage = new Map<string, number>()
+  watch?.onRetry(() => {
+    durably(opened, () => opened.exec("INSERT INTO meta VALUES ('probe', '') ON CONFLICT DO UPDATE SET value = ''"))
+    messages.flush()
+    cycles.flush()
+    room.restore()
+  })
   return {
-    signerLog: signerLogIn(opened),
+    signerLog: signerLogIn(tools),
     origin: () => (opened.prepare("SELECT value FROM meta WHERE key = 'origin'").get() as { value: Origin }).value,
-    trustLog: () => durably(opened, () => opened.exec("UPDATE meta SET value = 'kept' WHERE key = 'origin'")),
+    trustLog: () =>
+      room.need(() => durably(opened, () => opened.exec("UPDATE meta SET value = 'kept' WHERE key = 'origin' AND value <> 'kept'"))),
     messages,
-    cycles: cycleLogIn(opened),
-    keyValue: (space, quotaBytes, durable) => keyValueIn(opened, space, usage, quotaBytes, durable),
+    cycles,
+    keyValue: (space, quotaBytes, durable) => keyValueIn(tools, space, usage, quotaBytes, durable),
     close: () => {
-      try {
-        messages.flush()
-      } finally {
-        opened.close()
+      // a stopped node needs no reserve, and what waits may fit into its place
+      room.remove()
+      for (const { flush } of [cycles, messages]) {
+        try {
+          flush()
+        } catch {
+          // told to the watch; the lock has to be let go whatever the disk says
+        }
       }
+      messages.stop()
+      opened.close()
     }
   }
 }
+
+const SQLITE_CORRUPT = 11
+const SQLITE_NOTADB = 26
 
 /** Makes the tables, or carries over those of version 1, whose log had the hashes alone. */
 function makeTables(db: DatabaseSync, origin: Origin): void {
@@ -146,22 +192,26 @@ function explain(err: unknown, dir: string, path: string): StoreError {
   if (err instanceof StoreError) {
     return err
   }
-  const message = err instanceof Error ? err.message : String(err)
-  if (/locked|busy/i.test(message)) {
-    return new StoreError(`the data directory ${dir} is in use by another running node: stop that one, or choose another --data-dir`)
-  }
-  if (/ENOSPC|disk is full|EROFS|readonly|disk I\/O error/i.test(message)) {
-    return new StoreError(
-      `the data directory ${dir} cannot be written to (${message}): make room on its disk, or make it writable. Leave ${path} where it is: it holds the log of what this node signed`
+  const { message, errcode } = err as Error & { errcode?: number }
+  const primary = errcode == null ? undefined : errcode & 0xff
+  if (primary === 5 || primary === 6) {
+    return new DataDirInUseError(
+      `the data directory ${dir} is in use by another running node (${holderAt(join(dir, PID))}): stop that one, or choose another --data-dir`
     )
   }
-  if (/EACCES|EPERM|EEXIST|ENOTDIR|unable to open/i.test(message)) {
+  const fault = diskFault(err, dir)
+  if (fault != null && fault.kind !== 'denied') {
     return new StoreError(
-      `cannot use the data directory ${dir} (${message}): check that it is a folder that you may write to, or choose another --data-dir`
+      `the data directory ${dir} cannot be written to: ${diskAdvice(fault, dir)}. Leave ${path} where it is: it holds the log of what this node signed`
+    )
+  }
+  if (primary === SQLITE_CORRUPT || primary === SQLITE_NOTADB) {
+    return new StoreError(
+      `the data directory ${dir} is damaged (${message}). Nothing was changed. Move ${path} away and start again: the node takes the round up from its peers and K2, ` +
+        'and with this key listens for three rounds before it signs, as its log of what it signed is in that file'
     )
   }
   return new StoreError(
-    `the data directory ${dir} is damaged (${message}). Nothing was changed. Move ${path} away and start again: the node takes the round up from its peers and K2, ` +
-      'and with this key listens for three rounds before it signs, as its log of what it signed is in that file'
+    `cannot use the data directory ${dir} (${message}): check that it is a folder that you may write to, or choose another --data-dir`
   )
 }

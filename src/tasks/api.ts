@@ -125,8 +125,8 @@ export interface TaskStore {
   /** @throws QuotaExceededError */
   put(key: string, value: Uint8Array): Promise<void>
   delete(key: string): Promise<void>
-  /** the keys that begin with `prefix`, ascending */
-  list(prefix?: string): Promise<string[]>
+  /** the keys that begin with `prefix` and come after `after`, ascending by their bytes, `limit` at most */
+  list(prefix?: string, range?: { after?: string; limit?: number }): Promise<string[]>
 }
 
 /** One file of a UnixFS directory tree. */

@@ -4,12 +4,13 @@ import { readFileSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import type { Readable } from 'node:stream'
 import type { CycleTiming, Outcome, ProofReader, TaskFunction } from './api.ts'
-import { createFrameReader, encodeFrame, FrameError } from './child/frames.ts'
+import { createFrameReader, encodeFrame, type Frame, FrameError } from './child/frames.ts'
 import type { ChildFiles } from './child-files.ts'
 import { ENDINGS, type EndingName, endingOfExit } from './endings.ts'
 import { FROM_TASK_LIMITS, type FromTask, firstProblem, fromTaskShape, MAX_OUTSTANDING_REQUESTS } from './messages.ts'
-import { oneLine, paceReading, readOutput, type TaskLog } from './output.ts'
+import { type LogGate, oneLine, paceReading, readOutput, tapOf } from './output.ts'
 import { type Answer, answer, type Services } from './services.ts'
+import { createTurns } from './turns.ts'
 
 /** Between the abort of a call's signal and the kill: enough to return, too little to matter. */
 const GRACE_MS = 100
@@ -45,7 +46,7 @@ export interface TaskProcessInit {
   params: unknown
   seed: string
   services: Services | null
-  log: TaskLog
+  log: LogGate
 }
 
 export interface ProcessCall {
@@ -198,6 +199,7 @@ function attend(init: TaskProcessInit, child: ChildProcessWithoutNullStreams): T
   child.on('error', (error) => end({ ending: 'start', detail: `the task's process could not be started: ${error.message}` }))
   // 'close' comes after the last byte of the streams: a crash report is complete by then
   child.on('close', (code, signal) => {
+    turns.drain()
     const { ending, detail } = endingOfExit(code, signal, errors())
     end(killed ?? { ending: ending === 'heap' && init.memoryCapped ? 'capped' : ending, detail })
   })
@@ -224,26 +226,45 @@ function attend(init: TaskProcessInit, child: ChildProcessWithoutNullStreams): T
   }
 
   const frames = createFrameReader(FROM_TASK_LIMITS)
-  paceReading(channel, FRAME_BYTES_PER_SECOND, (chunk) => {
-    let read = 0
-    try {
-      for (const { head, body } of killed == null ? frames.push(chunk) : []) {
-        read++
-        const message = fromTaskShape.safeParse(head)
-        if (!message.success) {
-          kill('unreadable', `a message of unknown shape: ${firstProblem(message.error)}`)
-          break
-        }
+  const tap = tapOf(channel)
+  const turns = createTurns<Frame>({
+    handle({ head, body }) {
+      if (killed != null) {
+        return
+      }
+      const message = fromTaskShape.safeParse(head)
+      if (message.success) {
         receive(message.data, body)
+      } else {
+        kill('unreadable', `a message of unknown shape: ${firstProblem(message.error)}`)
       }
-    } catch (error) {
-      if (!(error instanceof FrameError)) {
-        throw error
-      }
-      kill(error.isTooLarge ? 'oversized' : 'unreadable', error.message)
-    }
-    return read * FRAME_COST_BYTES
+    },
+    onBacklog: () => tap.hold('turn'),
+    onEmpty: () => tap.release('turn'),
+    now: () => performance.now(),
+    after: (delayMs, fn) => void setTimeout(fn, delayMs)
   })
+  paceReading(
+    channel,
+    FRAME_BYTES_PER_SECOND,
+    (chunk) => {
+      let read = 0
+      try {
+        turns.take(() => {
+          const whole = killed == null ? frames.push(chunk) : []
+          read = whole.length
+          return whole
+        })
+      } catch (error) {
+        if (!(error instanceof FrameError)) {
+          throw error
+        }
+        kill(error.isTooLarge ? 'oversized' : 'unreadable', error.message)
+      }
+      return read * FRAME_COST_BYTES
+    },
+    tap
+  )
 
   function receive(message: FromTask, body: Uint8Array): void {
     switch (message.kind) {
@@ -256,7 +277,7 @@ function attend(init: TaskProcessInit, child: ChildProcessWithoutNullStreams): T
         )
         break
       case 'log':
-        init.log({ source: 'task', text: message.text })
+        init.log.log({ source: 'task', text: message.text })
         break
       case 'result': {
         const pending = calls.get(message.id)

@@ -159,7 +159,7 @@ export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner
   const child = await prepareChildFiles(base)
 
   const now = init.now ?? (() => performance.now())
-  const log = createLogGate(init.log, now)
+  const log = createLogGate({ log: init.log, now })
   let stopped = false
   let restarts = 0
   let lastReason: TaskRunnerStatus['lastReason'] = null

@@ -83,8 +83,7 @@ export async function answer(
       return { value: null }
     case 'kv.list': {
       const { prefix, after, limit } = parse(method)
-      const keys = await store.list(prefix)
-      return { value: keys.filter((key) => key > after).slice(0, Math.min(limit, MAX_LIST_KEYS)) }
+      return { value: await store.list(prefix, { after, limit: Math.min(limit, MAX_LIST_KEYS) }) }
     }
     case 'proofs.putNode': {
       demandPut()

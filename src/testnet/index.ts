@@ -20,6 +20,7 @@ import { Ed25519Program, PublicKey } from '@solana/web3.js'
 import { CID } from 'multiformats/cid'
 import { cycleAt, type Timing, windowOf, within } from '../clock/index.ts'
 import { ROE_PER_KOII, roeToKoii } from '../config/index.ts'
+import { makeFolder } from '../disk/index.ts'
 import { generateKeyPair, type KeyPair, writeKeyFile } from '../identity/index.ts'
 import { createK2Client, type K2Client, messageOf, signerOf } from '../k2/index.ts'
 import {
@@ -151,6 +152,16 @@ interface Stats {
   proofs: { fetched: number; bytes: number }
 }
 
+/** @throws TestnetError */
+function folderFor(dir: string): string {
+  try {
+    makeFolder(dir)
+    return dir
+  } catch (err) {
+    throw new TestnetError(`cannot use ${dir} (${(err as Error).message}): give another --data-dir`)
+  }
+}
+
 /** Runs a testnet to its end. @throws TestnetError when it cannot begin */
 export async function runTestnet(init: TestnetInit): Promise<TestnetSummary> {
   if (init.faults.length > init.nodes) {
@@ -158,7 +169,7 @@ export async function runTestnet(init: TestnetInit): Promise<TestnetSummary> {
   }
   const windows = windowsOf(init.roundSlots)
   const started = performance.now()
-  const dir = init.dataDir == null ? await mkdtemp(join(tmpdir(), 'koii-mesh-testnet-')) : resolve(init.dataDir)
+  const dir = init.dataDir == null ? await mkdtemp(join(tmpdir(), 'koii-mesh-testnet-')) : folderFor(resolve(init.dataDir))
   const cleanup: Array<() => Promise<unknown>> = []
   if (init.dataDir == null) {
     cleanup.push(() => rm(dir, { recursive: true, force: true }))

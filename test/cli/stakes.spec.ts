@@ -55,6 +55,7 @@ describe('CLI: stakes and tasks over their lives', function () {
 
     const replaced = await ok('replace-key', ...owned, '--new-key', keys.newKey!)
     expect(replaced).to.include({ stakingKey: newKey.address, formerKey: chain.stakers[0]!.address, fromCycle: (await stakeOf()).keyFrom })
+    await refused(/signs for this stake already: make another key/, 'replace-key', ...owned, '--new-key', keys.newKey!)
     await refused(/is not the staking key.*Read the stake account/, 'hint', ...alice, '--key', keys.alice!)
     // the new key is enough to find the stake by
     await ok('hint', '--task', chain.task, '--key', keys.newKey!)
@@ -64,8 +65,14 @@ describe('CLI: stakes and tasks over their lives', function () {
     expect((await stakeOf()).amount[0]?.value).to.equal(11n * KOII)
     expect(await chain.client.stakes(chain.task)).to.have.length(2)
 
-    await refused(/more than is staked/, 'unstake', ...owned, '--amount', '12')
-    await refused(/below the task’s minimum/, 'unstake', ...owned, '--amount', '10.5')
+    await refused(/the stake has 11 KOII, and 12 were asked for: take out all with --amount all/, 'unstake', ...owned, '--amount', '12')
+    await refused(
+      /0.5 KOII would be left, and the task asks for at least 1: leave as much, or take out all/,
+      'unstake',
+      ...owned,
+      '--amount',
+      '10.5'
+    )
     await refused(
       /does not own the stake of .*: give that key with --wallet/,
       'unstake',

@@ -10,9 +10,9 @@ export interface LoneNode {
   /** Its data directory and key, whose stake counts from cycle 0 on. */
   data: string
   key: string
-  start(more?: string[]): Cli
+  start(more?: string[], k2?: string[]): Cli
   /** Starts it and waits until it is up: all that it decides at the start it has decided then. */
-  up(more?: string[]): Promise<{ node: Cli; events: Event[] }>
+  up(more?: string[], k2?: string[]): Promise<{ node: Cli; events: Event[] }>
   /** Ctrl+C. */
   stop(node: Cli): Promise<Ended>
   close(failed: boolean): Promise<void>
@@ -24,9 +24,9 @@ export async function loneNode(): Promise<LoneNode> {
   const [data, key] = [join(dir, 'data'), join(dir, 'key.json')]
   await writeKeyFile(key, chain.stakers[0]!)
   const started: Cli[] = []
-  const start = (more: string[] = []) => {
+  const start = (more: string[] = [], k2 = [chain.k2.url]) => {
     const node = cli([
-      ...['start', '--k2', chain.k2.url, '--task', chain.task, '--key', key, '--data-dir', data, '--json'],
+      ...['start', '--k2', k2.join(','), '--task', chain.task, '--key', key, '--data-dir', data, '--json'],
       ...['--allow-private', '--listen', '/ip4/127.0.0.1/tcp/0', ...more]
     ])
     started.push(node)
@@ -38,8 +38,8 @@ export async function loneNode(): Promise<LoneNode> {
     data,
     key,
     start,
-    async up(more) {
-      const node = start(more)
+    async up(more, k2) {
+      const node = start(more, k2)
       await node.event('listening node', ({ event }) => event === 'listening')
       return { node, events: node.events }
     },

@@ -13,7 +13,18 @@ export type HelloVector =
   | (Networked & { kind: 'rendezvous-key'; cid: string })
   | (Networked & { kind: 'staker-key'; staker: string; cid: string })
   /** `frame` is what the peer said, in hex, without its length. */
-  | (Networked & { kind: 'hello'; frame: string; remotePeer: string; slot: number; stakers: string[]; expect: string })
+  | (Networked & {
+      kind: 'hello'
+      /** What was said before, and taken in, each by its own PeerId. */
+      before?: Array<{ frame: string; remotePeer: string }>
+      frame: string
+      remotePeer: string
+      slot: number
+      /** @default 30 */
+      roundSlots?: number
+      stakers: string[]
+      expect: string
+    })
 
 export async function walk(file: string): Promise<void> {
   const vector = JSON.parse(readFileSync(file, 'utf8')) as HelloVector
@@ -26,10 +37,15 @@ export async function walk(file: string): Promise<void> {
     case 'hello': {
       const peers = createPeers({
         stakes: { weight: (staker) => (vector.stakers.includes(staker) ? 1n : 0n) },
-        timing: { startingSlot: 0, roundSlots: 30, submissionWindow: 12, auditWindow: 12 },
+        timing: { startingSlot: 0, roundSlots: vector.roundSlots ?? 30, submissionWindow: 12, auditWindow: 12 },
         slot: () => vector.slot
       })
-      const fault = judgeHello(Buffer.from(vector.frame, 'hex'), vector.remotePeer, { network, peers, verify: verifyEd25519 })
+      const judge = (frame: string, remotePeer: string) =>
+        judgeHello(Buffer.from(frame, 'hex'), remotePeer, { network, peers, verify: verifyEd25519 })
+      for (const { frame, remotePeer } of vector.before ?? []) {
+        expect(judge(frame, remotePeer)).to.equal(undefined)
+      }
+      const fault = judge(vector.frame, vector.remotePeer)
       expect(fault ?? 'ok').to.equal(vector.expect)
       return void expect(peers.isStaked(vector.remotePeer)).to.equal(vector.expect === 'ok')
     }

@@ -125,7 +125,7 @@ describe('identity: the Signer', () => {
     )
     const { page_count: pages } = db.prepare('PRAGMA page_count').get() as { page_count: number }
     db.exec(`PRAGMA max_page_count = ${pages}`)
-    const small = createSigner(pair, signerLogIn(db))
+    const small = createSigner(pair, signerLogIn({ db, told: (write) => write(), want: (write) => write(), need: (write) => write() }))
     const large = Buffer.alloc(20_000, 1)
     const error = await small.sign(large, once).catch((err: Error) => err)
     expect(error).to.be.instanceOf(SignerLogError)

@@ -22,7 +22,7 @@ describe('local K2: when blocks cannot be stored', () => {
     return undefined
   }
 
-  it('says that it is unhealthy, and takes transactions from those only who do without a trial', () => {
+  it('says that it is unhealthy; what is sent without a trial is the chain’s own to refuse', () => {
     expect(codeOf(() => methods.getHealth.call(sick, [] as never))).to.equal(-32005)
     const alice = Keypair.generate()
     const transaction = new Transaction({ feePayer: alice.publicKey, recentBlockhash: alice.publicKey.toBase58() }).add(

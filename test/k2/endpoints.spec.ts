@@ -172,10 +172,19 @@ describe('k2: several endpoints', () => {
 
   it('two that contradict each other: nothing is believed', async () => {
     const two = createK2Client({ url: [proxies[0]!.url, proxies[1]!.url], limits: LIMITS })
-    proxies[1]!.set({ lies: ['stakes'] })
-    const err = await failureOf(two.stakes(chain.task))
+    proxies[1]!.set({ lies: ['task'] })
+    const err = await failureOf(two.task(chain.task))
     expect(err.name).to.equal('K2ContradictionError')
     expect(err.message).to.include(proxies[0]!.url).and.include(proxies[1]!.url)
+    two.close()
+  })
+
+  it('two that contradict each other about stakes: the one whose list is what both say of the task is believed', async () => {
+    const two = createK2Client({ url: [proxies[0]!.url, proxies[1]!.url], limits: LIMITS })
+    for (const lie of ['stakes', 'no stakes', 'short stakes'] as const) {
+      proxies[1]!.set({ lies: [lie] })
+      expect((await two.stakes(chain.task)).length, lie).to.equal(2)
+    }
     two.close()
   })
 

@@ -10,7 +10,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { Transaction } from '@solana/web3.js'
+import { ComputeBudgetProgram, Transaction } from '@solana/web3.js'
 import bs58 from 'bs58'
 import { WebSocket, WebSocketServer } from 'ws'
 import { instructionName, PROGRAM_ID, STAKE_BYTES, TASK_BYTES } from '../../src/k2/settlement/index.ts'
@@ -47,7 +47,17 @@ export const BLOCK_LIES = [
   'lost block'
 ] as const
 
-export type Lie = (typeof LIES)[number] | (typeof BLOCK_LIES)[number]
+/** Lies about lists, which concern no vote. */
+export const LIST_LIES = [
+  /** nobody has staked: the endpoint keeps no index of the program's accounts */
+  'no stakes',
+  /** the first stake of a list is not in it */
+  'short stakes',
+  /** the task's own account says that nobody has ever staked */
+  'unstaked task'
+] as const
+
+export type Lie = (typeof LIES)[number] | (typeof BLOCK_LIES)[number] | (typeof LIST_LIES)[number]
 
 /** What is wrong with an endpoint; nothing, when empty. Chances are from 0 to 1. */
 export interface Faults {
@@ -76,6 +86,8 @@ export interface Faults {
   halfOpen?: boolean
   /** Another network. */
   genesisHash?: string
+  /** Transactions that bid less for a compute unit, in micro-lamports, are taken and never passed on: the chain is busy. */
+  dropBelowPrice?: bigint
 }
 
 /** A fork that nobody builds on: several endpoints can be on it together. */
@@ -103,6 +115,8 @@ export interface FaultProxy {
   webSockets(): number
   /** How often each fault struck. */
   counters(): Record<string, number>
+  /** How often each method was asked for. */
+  requests(): Record<string, number>
   close(): Promise<void>
 }
 
@@ -145,6 +159,7 @@ export async function startFaultProxy({ target, random }: { target: string; rand
   const claimed = new Map<string, SentVote>()
   const claimedSignatures = new Set<string>()
   const counters: Record<string, number> = {}
+  const requested = new Map<string, number>()
   const sockets = new Set<Socket>()
   const pairs = new Set<{ near: WebSocket; far: WebSocket }>()
   const count = (what: string) => {
@@ -196,6 +211,10 @@ export async function startFaultProxy({ target, random }: { target: string; rand
       data.writeBigUInt64LE(99n, 152)
       count('lie')
     }
+    if (data.length === TASK_BYTES && lies('unstaked task')) {
+      data.fill(0, 120, 128).fill(0, 296, 360)
+      count('lie')
+    }
     account.data = [data.toString('base64'), 'base64']
   }
   const bend = (method: string, params: Json[], answer: Json) => {
@@ -209,8 +228,13 @@ export async function startFaultProxy({ target, random }: { target: string; rand
       patchAccount(params[0], result.value, commitment)
     }
     if (method === 'getProgramAccounts') {
-      for (const { pubkey, account } of Array.isArray(result) ? result : result.value) {
+      const list = Array.isArray(result) ? result : result.value
+      for (const { pubkey, account } of list) {
         patchAccount(pubkey, account, commitment)
+      }
+      if (lies('no stakes') || lies('short stakes')) {
+        list.splice(0, lies('no stakes') ? list.length : 1)
+        count('lie')
       }
     }
     if (method === 'getSignatureStatuses') {
@@ -280,6 +304,14 @@ export async function startFaultProxy({ target, random }: { target: string; rand
     }
     return undefined
   }
+  /** What a transaction bids for a compute unit. */
+  const priced = (text: string, encoding: string) => {
+    const transaction = Transaction.from(encoding === 'base64' ? Buffer.from(text, 'base64') : Buffer.from(bs58.decode(text)))
+    const bid = transaction.instructions.find(
+      ({ programId, data }) => programId.equals(ComputeBudgetProgram.programId) && data[0] === 3 && data.length === 9
+    )
+    return { signature: bs58.encode(transaction.signature!), price: bid?.data.readBigUInt64LE(1) ?? 0n }
+  }
   const failed = (id: Json, message: string, err: Json) => ({
     jsonrpc: '2.0',
     id,
@@ -289,6 +321,13 @@ export async function startFaultProxy({ target, random }: { target: string; rand
     const { id, params } = request
     const encoding = params[1]?.encoding ?? 'base58'
     const found = voteIn(params[0], encoding)
+    if (faults.dropBelowPrice != null) {
+      const { signature, price } = priced(params[0], encoding)
+      if (price < faults.dropBelowPrice) {
+        count('too cheap')
+        return { jsonrpc: '2.0', id, result: signature }
+      }
+    }
     if (found != null && lies('unpayable')) {
       count('lie')
       return failed(id, 'Attempt to debit an account but found no record of a prior credit.', 'AccountNotFound')
@@ -329,6 +368,7 @@ export async function startFaultProxy({ target, random }: { target: string; rand
 
   const respond = async (request: Json): Promise<Json> => {
     const { id, method, params = [] } = request
+    requested.set(method, (requested.get(method) ?? 0) + 1)
     if (method === 'sendTransaction') {
       return take(request)
     }
@@ -543,6 +583,7 @@ export async function startFaultProxy({ target, random }: { target: string; rand
     },
     webSockets: () => pairs.size,
     counters: () => ({ ...counters }),
+    requests: () => Object.fromEntries(requested),
     async close() {
       if (closed) {
         return

@@ -142,7 +142,7 @@ export async function spawnNode(name: string, staked: boolean, weights: Map<stri
     heartbeatMs: 300,
     ...options.host
   })
-  const { libp2p, slots, traffic } = host
+  const { libp2p, slots, traffic, meter } = host
   const announcer = createAnnouncer({
     network: NETWORK,
     timing: TIMING,
@@ -179,6 +179,7 @@ export async function spawnNode(name: string, staked: boolean, weights: Map<stri
     peers,
     pool,
     traffic,
+    meter,
     verify: (signature, bytes, publicKey) => {
       node.checks++
       return verifyEd25519(signature, bytes, publicKey)

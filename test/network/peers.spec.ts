@@ -1,16 +1,24 @@
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'chai'
 import { createPeers, MAX_BAD_SIGNATURES, type PeerChange, type Peers, type StakeView } from '../../src/network/index.ts'
-import { type Message, seal } from '../../src/wire/index.ts'
+import { seal } from '../../src/wire/index.ts'
 import { keyOf, NETWORK, NOW, seed, signerOf, TIMING } from './mesh.ts'
 
 const ids = new Map<string, { bytes: Uint8Array<ArrayBuffer>; text: string }>()
 const alice = keyOf('alice').address
 const bob = keyOf('bob').address
 
-async function says(name: string, node: string, sequence: number, expirySlot = NOW + 100): Promise<Message> {
-  const body = { cycle: 3, slot: NOW, announcement: { peerId: ids.get(node)!.bytes, multiaddrs: [], sequence, expirySlot } }
+async function says(
+  name: string,
+  node: string,
+  sequence: number,
+  expirySlot = NOW + 100,
+  slot = NOW,
+  multiaddrs: Uint8Array<ArrayBuffer>[] = []
+) {
+  const body = { cycle: 3, slot, announcement: { peerId: ids.get(node)!.bytes, multiaddrs, sequence, expirySlot } }
   return seal(body, NETWORK, signerOf(keyOf(name)))
 }
 
@@ -51,6 +59,80 @@ describe('network: peers', () => {
     expect(peers.confirm(await says('alice', 'one', 1))).to.equal('stale')
     expect(peers.isStaked(id('one'))).to.equal(false)
     expect(changes.map(({ admitted }) => admitted)).to.deep.equal([true, false, true])
+  })
+
+  describe('a wall clock that was wrong once', () => {
+    const WRONG = Date.UTC(2099)
+    const RIGHT = Date.UTC(2026)
+    const at = (byte: number) => [multiaddr(`/ip4/127.0.0.1/tcp/${byte}`).bytes]
+    const portOf = (peers: Peers) => multiaddr(peers.bindingOf(alice)!.multiaddrs[0]!).toString().split('/').pop()
+
+    it('keeps nobody from its own PeerId, and from its new address', async () => {
+      for (const later of [0, 1]) {
+        let slot = NOW
+        const { peers } = setUp({ slot: () => slot })
+        peers.confirm(await says('alice', 'one', WRONG, NOW + 100, slot, at(1)))
+        slot += later
+        expect(peers.confirm(await says('alice', 'one', RIGHT, NOW + 100, slot, at(2)))).to.equal(undefined)
+        expect([portOf(peers), peers.bindingOf(alice)?.sequence]).to.deep.equal(['2', RIGHT])
+      }
+    })
+
+    it('keeps nobody from a new PeerId, in a hello and by gossip', async () => {
+      for (const take of ['confirm', 'claim'] as const) {
+        let slot = NOW
+        const { peers } = setUp({ slot: () => slot })
+        peers.confirm(await says('alice', 'one', WRONG))
+        slot += 1
+        expect(peers[take](await says('alice', 'two', RIGHT, NOW + 100, slot))).to.equal(undefined)
+        expect(peers.bindingOf(alice)?.peerId).to.equal(id('two'))
+        expect(peers.confirm(await says('alice', 'one', WRONG))).to.equal('stale')
+      }
+    })
+
+    it('decides nothing within one slot, either', async () => {
+      const { peers } = setUp()
+      peers.confirm(await says('alice', 'one', WRONG))
+      expect(peers.confirm(await says('alice', 'two', RIGHT))).to.equal(undefined)
+      expect(peers.claim(await says('alice', 'one', WRONG))).to.equal('stale')
+    })
+
+    it('on our side judges by the numbers alone', async () => {
+      const { peers } = setUp({ now: () => 0 })
+      peers.confirm(await says('alice', 'one', RIGHT))
+      expect(peers.confirm(await says('alice', 'two', RIGHT - 1))).to.equal('stale')
+      expect(peers.confirm(await says('alice', 'two', RIGHT + 1))).to.equal(undefined)
+    })
+
+    it('makes no ban last', async () => {
+      let now = WRONG
+      const { peers } = setUp({ now: () => now })
+      peers.ban(id('one'), 'test')
+      expect(peers.isBanned(id('one'))).to.equal(true)
+      now = RIGHT
+      expect(peers.isBanned(id('one'))).to.equal(false)
+    })
+  })
+
+  it('a slot of the far future wins for no longer than the present one', async () => {
+    let slot = NOW
+    const { peers } = setUp({ slot: () => slot })
+    peers.claim(await says('alice', 'one', 1, NOW + 200, NOW + 190))
+    expect(peers.bindingOf(alice)?.saidSlot).to.equal(NOW)
+    slot += 1
+    expect(peers.claim(await says('alice', 'two', 1, NOW + 100, slot))).to.equal(undefined)
+    expect(peers.bindingOf(alice)?.peerId).to.equal(id('two'))
+  })
+
+  it('believes nothing for more than eight rounds', async () => {
+    const { peers } = setUp()
+    const longest = NOW + 8 * TIMING.roundSlots
+    for (const expirySlot of [longest + 1, NOW + 1_000_000, Number.MAX_SAFE_INTEGER]) {
+      expect(peers.confirm(await says('alice', 'one', 1, expirySlot))).to.equal('too-long')
+      expect(peers.claim(await says('alice', 'one', 1, expirySlot, expirySlot - 10))).to.equal('too-long')
+    }
+    expect(peers.bindingOf(alice)).to.equal(undefined)
+    expect(peers.confirm(await says('alice', 'one', 1, longest))).to.equal(undefined)
   })
 
   it('unbinds the old PeerId when the staker gossips a later announcement of another', async () => {

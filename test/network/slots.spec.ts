@@ -1,50 +1,214 @@
 import type { Connection } from '@libp2p/interface'
-import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'chai'
-import { CONNECTION_LIMITS, createSlots, judgeSlot, type Peers } from '../../src/network/index.ts'
+import {
+  CONNECTION_LIMITS,
+  type ConnectionLimits,
+  createSlots,
+  type Holder,
+  LOCAL_CONNECTION_LIMITS,
+  overflow,
+  type Peers,
+  type SlotUse
+} from '../../src/network/index.ts'
+import { HELLO_TIMEOUT_MS, limitsFor, UNBOUND_IDLE_MS } from '../../src/network/limits.ts'
+import { canonicalIp, prefixOf } from '../../src/network/prefix.ts'
+import { boundSlots } from '../../src/network/slots.ts'
 
-const facts = { banned: false, staked: false, total: 10, unstaked: 3, unstakedFromIp: 1 }
 const limits = CONNECTION_LIMITS
+const NOW = 1_000_000
 
-describe('network: slots', () => {
-  const rows: Array<[string, Partial<typeof facts>, string | undefined]> = [
-    ['a stranger while there is room', {}, undefined],
-    ['a stranger when the slots of the unstaked are taken', { unstaked: limits.unstakedSlots }, 'unstaked-full'],
-    ['a staked peer when the slots of the unstaked are taken', { staked: true, unstaked: limits.unstakedSlots }, undefined],
-    ['a fifth stranger from one address', { unstakedFromIp: limits.unstakedPerIp }, 'ip-full'],
-    ['a staked peer from a crowded address', { staked: true, unstakedFromIp: 99 }, undefined],
-    ['anybody when the house is full', { staked: true, total: limits.maxConnections }, 'full'],
-    ['a peer that was cut', { banned: true, staked: true }, 'banned']
-  ]
-  for (const [name, over, says] of rows) {
-    it(`${name}: ${says ?? 'let in'}`, () => {
-      expect(judgeSlot({ ...facts, ...over }, limits)).to.equal(says)
-    })
-  }
+/** So many of a kind, each from a network of its own unless told otherwise; the first is the oldest and the idlest. */
+function some(count: number, holder: Holder, over: Partial<SlotUse> = {}): SlotUse[] {
+  return Array.from({ length: count }, (_, at) => ({
+    id: `${holder} ${at}`,
+    peerId: `${holder} ${at}`,
+    holder,
+    inbound: true,
+    ip: `10.0.${at}.1`,
+    prefix: `10.0.${at}`,
+    openedMs: NOW - 2_000 + at,
+    activeMs: NOW - 2_000 + at,
+    ...over
+  }))
+}
+const gone = (uses: SlotUse[], over: Partial<ConnectionLimits> = {}, nowMs = NOW) => [...overflow(uses, { ...limits, ...over }, nowMs)]
 
-  it('keeps most slots for stake', () => {
-    expect(limits.unstakedSlots).to.be.at.most(limits.maxConnections / 2)
+describe('network: slots, who goes', () => {
+  it('nobody while there is room', () => {
+    expect(gone([...some(limits.unstakedSlots, 'stranger'), ...some(limits.helloSlots, 'greeting')])).to.deep.equal([])
   })
 
-  it('counts who is there, and turns strangers away at the door but no staker', async () => {
-    const stakers = new Set<string>()
-    const peers = { isStaked: (id: string) => stakers.has(id), isClaimed: () => false, isBanned: () => false } as unknown as Peers
-    const slots = createSlots({ peers, limits, local: false })
-    const address = multiaddr('/ip4/93.184.216.34/tcp/1')
-    const peer = peerIdFromString('12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5')
-    const denied = () => slots.gater.denyInboundEncryptedConnection!(peer, { remoteAddr: address } as never)
-    for (let at = 0; at < limits.unstakedPerIp; at++) {
-      expect(await denied()).to.equal(false)
-      slots.opened({ id: String(at), remotePeer: { toString: () => `stranger ${at}` }, remoteAddr: address } as unknown as Connection)
+  it('the stranger that is idle the longest, when one more comes', () => {
+    const uses = some(limits.unstakedSlots + 1, 'stranger')
+    uses[0]!.activeMs = NOW
+    expect(gone(uses)).to.deep.equal([['stranger 1', 'unstaked-full']])
+  })
+
+  it('no newcomer whose hello is to come, however many strangers sit there', () => {
+    expect(gone([...some(limits.unstakedSlots, 'stranger'), ...some(1, 'greeting')])).to.deep.equal([])
+  })
+
+  it('of those whose hello is to come, the oldest of the network that has the most', () => {
+    const crowd = some(limits.helloSlots, 'greeting').map((use, at) => ({ ...use, prefix: at >= 3 && at < 6 ? 'crowd' : use.prefix }))
+    const newcomer = { ...some(1, 'greeting')[0]!, id: 'newcomer', peerId: 'newcomer', ip: '192.0.2.1', prefix: '192.0.2' }
+    expect(gone([newcomer, ...crowd])).to.deep.equal([['greeting 3', 'hellos-full']])
+  })
+
+  it('of one address or network with too many, one of its own', () => {
+    const mine = { ip: '192.0.2.7', prefix: '192.0.2' }
+    const one = (at: number) => ({ ...mine, id: `mine ${at}`, peerId: `mine ${at}`, openedMs: NOW - at, activeMs: NOW - at })
+    const many = (count: number, holder: Holder, spread: boolean) =>
+      Array.from({ length: count }, (_, at) => ({ ...some(1, holder)[0]!, ...one(at), ip: spread ? `192.0.2.${at}` : mine.ip }))
+    const others = some(limits.unstakedSlots - limits.unstakedPerPrefix, 'stranger', { activeMs: NOW - 9_000 })
+    expect(gone([...others, ...many(limits.unstakedPerIp + 1, 'stranger', false)])).to.deep.equal([
+      [`mine ${limits.unstakedPerIp}`, 'ip-full']
+    ])
+    expect(gone([...others, ...many(limits.unstakedPerPrefix + 1, 'stranger', true)])).to.deep.equal([
+      [`mine ${limits.unstakedPerPrefix}`, 'prefix-full']
+    ])
+    expect(gone(many(limits.hellosPerIp + 1, 'greeting', false))).to.deep.equal([[`mine ${limits.hellosPerIp}`, 'ip-full']])
+    expect(gone(many(limits.hellosPerPrefix + 1, 'greeting', true))).to.deep.equal([[`mine ${limits.hellosPerPrefix}`, 'prefix-full']])
+  })
+
+  it('nobody with stake or named by a staker, for how many strangers and hellos there are', () => {
+    const crowd = [...some(200, 'stranger'), ...some(200, 'greeting')]
+    const kept = [
+      ...some(100, 'bound', { ip: '192.0.2.7', prefix: '192.0.2' }),
+      ...some(50, 'named', { ip: '192.0.2.7', prefix: '192.0.2' })
+    ]
+    const ids = new Set(gone([...crowd, ...kept]).map(([id]) => id))
+    expect(kept.filter(({ id }) => ids.has(id))).to.deep.equal([])
+  })
+
+  it('the stranger that asked for nothing for half a minute, and nobody whose stake is not known only because K2 is not', () => {
+    const uses = [...some(2, 'stranger'), { ...some(1, 'bound')[0]!, id: 'bound' }]
+    uses[1]!.undecided = true
+    expect(gone(uses, {}, NOW + UNBOUND_IDLE_MS)).to.deep.equal([['stranger 0', 'idle']])
+  })
+
+  it('one of a peer that holds more connections than two ends need', () => {
+    const uses = some(limits.perPeer + 1, 'bound', { peerId: 'alice' })
+    expect(gone(uses)).to.deep.equal([['bound 0', 'too many of one peer']])
+  })
+
+  it('the latest with stake that dialled us, when those that it has are all taken: never one that we dialled', () => {
+    const uses = some(boundSlots(limits) + 1, 'bound')
+    expect(gone(uses)).to.deep.equal([[`bound ${boundSlots(limits)}`, 'full']])
+    uses.at(-1)!.inbound = false
+    expect(gone(uses)).to.deep.equal([[`bound ${boundSlots(limits) - 1}`, 'full']])
+  })
+
+  it('no hello of one that we dialled ourselves, which counts once it turned out to be a stranger', () => {
+    expect(
+      gone([
+        ...some(limits.helloSlots, 'greeting'),
+        ...some(8, 'greeting', { inbound: false }).map((one) => ({ ...one, id: `ours ${one.id}` }))
+      ])
+    ).to.deep.equal([])
+    expect(gone(some(limits.unstakedSlots + 1, 'stranger', { inbound: false }))).to.deep.equal([['stranger 0', 'unstaked-full']])
+  })
+
+  it('half of all connections are for stake, however few an operator allows', () => {
+    for (const maxConnections of [4, 20, 100, 256]) {
+      const fitted = limitsFor({ ...limits, maxConnections })
+      expect(boundSlots(fitted), String(maxConnections)).to.be.at.least(maxConnections / 2)
+      expect(Math.min(fitted.unstakedSlots, fitted.helloSlots)).to.be.at.least(1)
     }
-    expect(await denied()).to.equal(true)
-    stakers.add(peer.toString())
-    expect(await denied()).to.equal(false)
-    stakers.clear()
-    slots.closed({ id: '0' } as Connection)
-    expect(await denied()).to.equal(false)
-    expect(slots.counts()).to.deep.equal({ total: 3, unstaked: 3 })
+  })
+
+  it('on one machine nothing can be told from an address', () => {
+    const same = { ip: '127.0.0.1', prefix: '127.0.0' }
+    expect([
+      ...overflow(
+        [...some(limits.unstakedSlots, 'stranger', same), ...some(limits.helloSlots, 'greeting', same)],
+        LOCAL_CONNECTION_LIMITS,
+        NOW
+      )
+    ]).to.deep.equal([])
+  })
+})
+
+describe('network: slots', () => {
+  const address = multiaddr('/ip4/93.184.216.34/tcp/1')
+
+  function house() {
+    const stakers = new Set<string>()
+    const claimed = new Set<string>()
+    const peers = {
+      isStaked: (id: string) => stakers.has(id),
+      isClaimed: (id: string) => claimed.has(id),
+      isBanned: (id: string) => id === 'banned',
+      stakerOf: () => undefined,
+      hasStake: () => undefined
+    } as unknown as Peers
+    const clock = { ms: 0 }
+    const due: Array<() => void> = []
+    const slots = createSlots({
+      peers,
+      limits,
+      local: false,
+      timer: (run) => {
+        due.push(run)
+        return () => {}
+      },
+      now: () => clock.ms
+    })
+    const closed: string[] = []
+    const connect = (id: string, direction = 'inbound', ip = '93.184.216.34') => {
+      const connection = {
+        id,
+        direction,
+        status: 'open',
+        remotePeer: { toString: () => id },
+        remoteAddr: multiaddr(`/ip4/${ip}/tcp/1`),
+        abort: () => void closed.push(id)
+      } as unknown as Connection
+      slots.opened(connection)
+      return connection
+    }
+    return { slots, stakers, claimed, clock, due, closed, connect }
+  }
+
+  it('counts a hello that does not come as a stranger, and closes it when it stays idle', () => {
+    const { slots, clock, due, closed, connect } = house()
+    connect('silent')
+    expect(slots.counts()).to.deep.equal({ total: 1, unstaked: 1, greeting: 1 })
+    clock.ms = HELLO_TIMEOUT_MS
+    expect(slots.counts()).to.deep.equal({ total: 1, unstaked: 1, greeting: 0 })
+    clock.ms = UNBOUND_IDLE_MS
+    due.shift()!()
+    expect(closed).to.deep.equal(['silent'])
+    expect(slots.counts().total).to.equal(0)
+    expect(slots.dropped()).to.deep.equal({ idle: 1 })
+  })
+
+  it('keeps a stranger for as long as it asks for something', () => {
+    const { slots, clock, due, closed, connect } = house()
+    const auditor = connect('auditor')
+    slots.greeted(auditor)
+    clock.ms = UNBOUND_IDLE_MS - 1
+    slots.used(auditor)
+    clock.ms = UNBOUND_IDLE_MS
+    due.shift()!()
+    expect(closed).to.deep.equal([])
+  })
+
+  it('closes a stranger of the same address for a new one', () => {
+    const { slots, clock, closed, connect } = house()
+    for (let at = 0; at <= limits.unstakedPerIp; at++) {
+      clock.ms++
+      slots.greeted(connect(`stranger ${at}`))
+    }
+    expect(closed).to.deep.equal(['stranger 0'])
+  })
+
+  it('lets nobody in that was cut', async () => {
+    const { slots } = house()
+    const denied = (id: string) =>
+      slots.gater.denyInboundEncryptedConnection!({ toString: () => id } as never, { remoteAddr: address } as never)
+    expect(await denied('banned')).to.equal(true)
+    expect(await denied('anybody')).to.equal(false)
   })
 
   it('dials private ranges only where the operator named them, or on a local mesh', async () => {
@@ -56,5 +220,18 @@ describe('network: slots', () => {
     expect(await denies(false, '/ip4/10.0.0.1/tcp/1/p2p/12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5')).to.equal(false)
     expect(await denies(false, '/ip4/93.184.216.34/tcp/1')).to.equal(false)
     expect(await denies(true, '/ip4/10.0.0.2/tcp/1')).to.equal(false)
+  })
+})
+
+describe('network: networks of addresses', () => {
+  it('are a /24, or a /64, however the address is written', () => {
+    expect(prefixOf('192.0.2.77')).to.equal('192.0.2')
+    expect(prefixOf('::ffff:192.0.2.77')).to.equal('192.0.2')
+    expect(prefixOf('2001:db8::1')).to.equal('2001:db8:0:0')
+    expect(prefixOf('2001:db8:0:0:9::')).to.equal('2001:db8:0:0')
+    expect(prefixOf('2001:db8:0:1::1')).to.equal('2001:db8:0:1')
+    expect(prefixOf('::1')).to.equal('0:0:0:0')
+    expect(canonicalIp('FE80::1%eth0')).to.equal(canonicalIp('fe80:0:0:0:0:0:0:1'))
+    expect(prefixOf('no address')).to.equal('no address')
   })
 })

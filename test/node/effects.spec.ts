@@ -66,6 +66,7 @@ function stage(over: Partial<EffectsInit> = {}) {
     publish: async (body) => void published.push(body),
     taskAccount: async () => account(),
     blockhashAt: async () => BEACON,
+    lifeSigns: { ask: (first) => [...first] },
     providers: () => [hintOf('anybody')],
     providerOf: (staker) => (staker === carol.address ? undefined : hintOf(staker)),
     events: { emit: (event, detail) => void emitted.push({ event, ...detail }), on: () => () => {} },

@@ -103,7 +103,7 @@ describe('proofs: Bitswap between nodes', () => {
     delay.enable()
 
     const streams = [
-      await attacker.sendBytes(alice.libp2p.peerId, Uint8Array.from([...varintBytes(4 * 1024 * 1024), 0x0a, 0])),
+      await attacker.sendBytes(alice.libp2p.peerId, Uint8Array.from([...varintBytes(LIMITS.messageBytes + 1), 0x0a, 0])),
       await attacker.sendBytes(alice.libp2p.peerId, Uint8Array.from([...varintBytes(100_000), ...bomb(100_000, 'presences')])),
       await attacker.sendBytes(alice.libp2p.peerId, Uint8Array.from([0xff, 0xff, 0xff, 0xff, 0xff]))
     ]

@@ -53,6 +53,14 @@ describe('proofs: fetch', () => {
     expect(fromPeers).to.deep.equal([alice.hint.peerId])
   })
 
+  it('asks nobody for the block without bytes, which some peers only say to have', async () => {
+    const [alice, bob] = [await lab.node(), await lab.node()]
+    const empty = CID.createV1(0x55, await sha256.digest(new Uint8Array()))
+    const { cid } = await alice.proofs.packNode({ empty, more: 1 })
+    const { blocks, fromPeers } = await bob.proofs.fetch(cid, { from: [alice.hint], timeoutMs: 5000 })
+    expect([blocks, fromPeers, alice.proofs.stats().servedBlocks]).to.deep.equal([2, [alice.hint.peerId], 1])
+  })
+
   it('brings a dag-cbor DAG of several blocks from its submitter, and reads it', async () => {
     const [alice, bob] = [await lab.node(), await lab.node()]
     const leaf = await alice.proofs.packNode({ balances: [1n, 2n], note: 'leaf' })

@@ -15,7 +15,13 @@ const STAKERS = [alice, ...Array.from({ length: 40 }, (_, i) => keyOf(`staker ${
 const BASE = { previous: null, bounty: 100n, beacon: new Uint8Array(32) }
 
 /** Alice among many, all of whom have submitted; she has drawn. */
-async function atSamples({ auditWindow = 16, stakers = STAKERS, self = alice, proposes = false } = {}) {
+async function atSamples({
+  auditWindow = 16,
+  stakers = STAKERS,
+  self = alice,
+  proposes = false,
+  alive = (_: string): boolean => true
+} = {}) {
   const timing = { startingSlot: 0, roundSlots: auditWindow + 12, submissionWindow: 10, auditWindow }
   const schedule = scheduleFor(timing, 0)
   const stakes = { weights: new Map(stakers.map((pair) => [pair.address, 10n])), total: 10n * BigInt(stakers.length) }
@@ -32,6 +38,10 @@ async function atSamples({ auditWindow = 16, stakers = STAKERS, self = alice, pr
     for (const effect of effects) {
       if (effect.type === 'need-stakes') run(rounds.handle({ type: 'stakes', cycle: effect.cycle, stakes }))
       if (effect.type === 'need-base') run(rounds.handle({ type: 'base', cycle: effect.cycle, base: BASE }))
+      if (effect.type === 'probe') {
+        const others = stakers.flatMap(({ address }) => (address === self.address ? [] : [address]))
+        run(rounds.handle({ type: 'probed', cycle: effect.cycle, asked: others, answered: others.filter(alive) }))
+      }
     }
   }
   let now = schedule.submission.from
@@ -50,8 +60,11 @@ async function atSamples({ auditWindow = 16, stakers = STAKERS, self = alice, pr
     until(slot: number) {
       for (; now < slot; now++) run(rounds.handle({ type: 'slot', slot: now + 1 }))
     },
-    audited: (about: Message, finding: Finding) =>
-      run(rounds.handle({ type: 'audited', cycle: 0, submission: about.id, finding, reason: '' })),
+    audited: (about: Message | Message[], finding: Finding) => {
+      for (const { id } of [about].flat()) run(rounds.handle({ type: 'audited', cycle: 0, submission: id, finding, reason: '' }))
+      // as the node does when all that ended in the slot has told
+      if (finding === 'unavailable') run(rounds.handle({ type: 'probed', cycle: 0, asked: [], answered: [] }))
+    },
     challenge: (who: KeyPair, about: Message, finding: Exclude<Finding, 'valid'> = 'unavailable', reason = '') =>
       hear(who, {
         cycle: 0,
@@ -62,6 +75,7 @@ async function atSamples({ auditWindow = 16, stakers = STAKERS, self = alice, pr
     checks: () => all.flatMap((effect) => (effect.type === 'check' ? [effect] : [])),
     published: (kind: keyof Body) => all.flatMap((effect) => (effect.type === 'publish' && effect.body[kind] != null ? [effect.body] : [])),
     lastBuild: () => all.flatMap((effect) => (effect.type === 'build' ? [effect] : [])).at(-1)!,
+    probes: () => all.filter(({ type }) => type === 'probe').length,
     builds: () => all.filter(({ type }) => type === 'build').length,
     /** What the verdicts say of a submission. */
     saidOf: (about: Message) => {
@@ -187,6 +201,69 @@ describe('rounds: under attack', () => {
     const few = await atSamples({ stakers: STAKERS.slice(0, 12) }) // 8 of 12
     for (const about of few.drawn) few.m.audited(about, 'unavailable')
     expect(few.m.published('challenge')).to.have.length(0)
+  })
+
+  describe('a proof that does not come is its own affair', () => {
+    const gone = (...drawn: Message[]) => {
+      const signers = new Set(drawn.map(({ signer }) => signer))
+      return (staker: string) => !signers.has(staker)
+    }
+    /** Eleven beside alice, of whom she draws eight: the last that she draws have no proof. */
+    const atWithheld = async (withheld: number, alive: (drawn: Message[]) => (staker: string) => boolean) => {
+      let isAlive = (_: string): boolean => true
+      const { m, drawn } = await atSamples({ stakers: STAKERS.slice(0, 12), alive: (staker) => isAlive(staker) })
+      isAlive = alive(drawn)
+      for (const about of drawn.slice(0, 8 - withheld)) m.audited(about, 'valid')
+      m.until(m.schedule.challengeSlot - 1)
+      m.audited(drawn.slice(8 - withheld), 'unavailable')
+      m.until(m.schedule.verdictsEndSlot)
+      return { said: m.published('challenge').length + m.published('verdicts').length, challenges: m.published('challenge').length }
+    }
+
+    it('when nobody gives a sign of life, though other proofs had come before', async () => {
+      expect((await atWithheld(2, () => () => false)).said).to.equal(0)
+    })
+
+    it('when those who give none hold more than a third of the stake, though the others do, and a third is no more', async () => {
+      // five of twelve
+      expect((await atWithheld(5, (drawn) => gone(...drawn.slice(3)))).said).to.equal(0)
+      expect((await atWithheld(1, (drawn) => gone(...drawn.slice(3)))).said).to.equal(0)
+      expect((await atWithheld(4, (drawn) => gone(...drawn.slice(4)))).challenges).to.equal(4)
+    })
+
+    it('when more than half of the stake cannot be got, whoever is alive', async () => {
+      expect((await atWithheld(7, () => () => true)).said).to.equal(0)
+      expect((await atWithheld(6, () => () => true)).challenges).to.equal(6)
+    })
+
+    it('and not when others are alive: who keeps it is accused, whether it is silent or answers', async () => {
+      expect((await atWithheld(1, () => () => true)).challenges).to.equal(1)
+      expect((await atWithheld(1, (drawn) => gone(...drawn.slice(7)))).challenges).to.equal(1)
+    })
+
+    it('when the signs of life are older than what was looked for', async () => {
+      let alive = true
+      const { m, drawn } = await atSamples({ auditWindow: 64, alive: () => alive })
+      for (const about of drawn.slice(0, 7)) m.audited(about, 'valid')
+      m.until(m.schedule.challengeSlot - 10)
+      alive = false
+      m.until(m.schedule.challengeSlot - 1)
+      m.audited(drawn[7]!, 'unavailable')
+      m.until(m.schedule.challengeSlot)
+      expect(m.published('challenge')).to.have.length(0)
+      // and it is back
+      alive = true
+      m.until(m.schedule.verdictsEndSlot)
+      expect(m.saidOf(drawn[7]!)).to.equal(FINDINGS.unavailable)
+    })
+
+    it('asks for signs of life only while a proof is missing that should have come', async () => {
+      const { m, drawn } = await atSamples({ auditWindow: 64 })
+      m.until(m.schedule.sampleSlot + 1)
+      for (const about of drawn) m.audited(about, 'valid')
+      m.until(m.schedule.verdictsEndSlot)
+      expect(m.probes()).to.equal(0)
+    })
   })
 
   it('draws the proposers of an attempt, and weighs who was refuted, once, however many messages come', async () => {

@@ -63,6 +63,8 @@ export interface Adversary {
   work?(power: Power, node: number, cycle: number): (Omit<Offer, 'author'> & { value?: string }) | null
   /** Whether its nodes take part at all. */
   absent?: boolean
+  /** Whether its nodes give a sign of life when they are asked for one; silent ones look as if the asker were cut off. */
+  answers?: boolean
   /** Whether its nodes pass on what they hear. */
   silentRelay?: boolean
 }

@@ -7,6 +7,7 @@ import { AUDITS_PER_CYCLE } from '../../src/wire/index.ts'
 import type { CycleHistory } from './history.ts'
 import { CALM, CALM_JITTER_SLOTS } from './network.ts'
 import type { Participant } from './participant.ts'
+import { saidBy } from './words.ts'
 import type { World } from './world.ts'
 
 /** Each names the promise that was broken. */
@@ -15,6 +16,7 @@ export const BREACHES = {
   'honest-left-out': 'an honest submission that was in time is not in the record of a calm cycle',
   'bad-accepted': 'a bad or missing submission that an honest staker sampled was accepted',
   'late-accepted': 'a submission was accepted that every honest node heard too late',
+  'cut-off-accuses': 'an honest node that could not reach more than a third of the stake called honest work unavailable',
   'honest-slashed': 'an honest staker was slashed',
   'took-more': 'a faulty staker was paid more than its share',
   contradiction: 'an honest node wanted to say two things where one may be said',
@@ -50,6 +52,8 @@ export interface Tallied {
 const STAKER_BYTES = 4_100
 /** What chance alone does not do in a year of runs. */
 const IMPOSSIBLE = 1e-7
+/** Longer than signs of life are taken for new (src/rounds/own-fault.ts), in windows of up to 32 slots. */
+const KNOWN_CUT_SLOTS = 5
 /** From the last approval to K2's result. */
 const VOTING_SLOTS = 1
 
@@ -102,6 +106,34 @@ function isUp(world: World, node: Participant, cycle: number): boolean {
   return true
 }
 
+/** Whether more than a third of the stake was out of a node's reach for so long that it must know. */
+function isCutOff(world: World, node: number, at: number): boolean {
+  const { connected, calmFrom = Number.POSITIVE_INFINITY } = { ...CALM, ...world.init.network }
+  const reaches = (other: number, when: number) =>
+    world.init.nodes[other]!.down?.(Math.floor(when)) !== true &&
+    (connected == null || when >= calmFrom || (connected(node, other, when) && connected(other, node, when)))
+  const stakeOf = (others: Participant[]) => others.reduce((sum, { index }) => sum + world.init.nodes[index]!.stake, 0n)
+  const times = Array.from({ length: KNOWN_CUT_SLOTS }, (_, i) => at - i)
+  const gone = world.nodes.filter(({ index }) => index !== node && times.every((when) => !reaches(index, when)))
+  return 3n * stakeOf(gone) > stakeOf(world.nodes)
+}
+
+/** What honest nodes that were cut off said against honest work. */
+function accusedByCutOff(world: World, { said, submissions }: CycleHistory): string[] {
+  const good = new Map(
+    [...submissions].filter(([id, { author }]) => world.nodes[author]!.honest && world.proofs.truth(id)?.quality === 'good')
+  )
+  return said.flatMap(({ by, message, at }) =>
+    saidBy(message).about.flatMap(({ id, place, finding }) => {
+      const author = id == null ? world.indexOf(world.places[place!]!) : good.get(id)?.author
+      const isGood = [...good.values()].some((one) => one.author === author)
+      return finding === 'unavailable' && isGood && world.nodes[by]!.honest && isCutOff(world, by, at)
+        ? [`n${by} says ${message.kind} of n${author} at ${at.toFixed(1)}`]
+        : []
+    })
+  )
+}
+
 const upIn = (world: World, cycle: number) => world.nodes.filter((node) => node.honest && isUp(world, node, cycle))
 
 /** The first attempt whose proposer is honest and up, of those that end in time; null where there is none. */
@@ -126,6 +158,9 @@ function cycleBreaches(world: World, history: CycleHistory): Breach[] {
   const calm = isCalm(world, cycle) && upStake * 3n > total * 2n
   const finalized = world.chain.finalized(cycle)
 
+  for (const detail of accusedByCutOff(world, history)) {
+    breach('cut-off-accuses', detail)
+  }
   if (calm) {
     const turn = firstHonestTurn(world, history, up)
     const { proposalSlot, attemptSlots } = scheduleFor(world.timing, cycle)

@@ -186,6 +186,22 @@ export class Participant {
       case 'audit':
         this.#audit(effect)
         break
+      case 'probe': {
+        const asked = world.peersOf(this.index)
+        this.#later(0, () => ({
+          type: 'probed',
+          cycle: effect.cycle,
+          asked: [...effect.stakers, ...asked.map(({ staker }) => staker)],
+          answered: []
+        }))
+        this.#later(FETCH_SLOTS, () => ({
+          type: 'probed',
+          cycle: effect.cycle,
+          asked: [],
+          answered: asked.filter(({ answers }) => answers).map(({ staker }) => staker)
+        }))
+        break
+      }
       case 'build':
         if (this.#faulty?.adversary.build != null) {
           this.#faulty.adversary.build(this.#faulty.power(), this.index, effect)
@@ -276,6 +292,7 @@ export class Participant {
         return answer(found)
       }
       if (clock.now() - this.lag >= fetchBySlot) {
+        this.#later(0.01, () => ({ type: 'probed', cycle, asked: [], answered: [] }))
         return answer('unavailable')
       }
       this.#later(Math.max(0.1, Math.min(1, fetchBySlot + this.lag - clock.now())), ask)

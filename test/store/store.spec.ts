@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { openStore, QuotaExceededError, type Store, StoreError } from '../../src/store/index.ts'
+import { KEY_COST_BYTES, openStore, QuotaExceededError, type Store, StoreError } from '../../src/store/index.ts'
 
 describe('store', () => {
   let dir: string
@@ -90,6 +90,29 @@ describe('store', () => {
     }
   })
 
+  it('lists from a key on and no more than is asked for, in one order whatever the characters', async () => {
+    const space = store.keyValue('pages')
+    const keys = ['', 'a', 'a\0', 'ab', 'b', 'b\uffff', 'b\u{1F600}', 'c']
+    for (const key of keys) {
+      await space.put(key, bytes(key))
+    }
+    for (const prefix of ['', 'a', 'b']) {
+      const wanted = keys.filter((key) => key.startsWith(prefix))
+      for (const limit of [1, 2, 3, 9]) {
+        const pages: string[] = []
+        for (
+          let page = await space.list(prefix, { limit });
+          page.length > 0;
+          page = await space.list(prefix, { after: page.at(-1)!, limit })
+        ) {
+          expect(page.length).to.be.at.most(limit)
+          pages.push(...page)
+        }
+        expect(pages, `${prefix} by ${limit}`).to.deep.equal(wanted)
+      }
+    }
+  })
+
   it('keeps spaces apart, and deletes', async () => {
     const [a, b] = [store.keyValue('a'), store.keyValue('b')]
     await a.put('key', bytes('of a'))
@@ -101,14 +124,15 @@ describe('store', () => {
   })
 
   it('lets a space fill its quota to the byte, and no further', async () => {
-    const space = store.keyValue('task', 10)
+    const quota = 2 * KEY_COST_BYTES + 10
+    const space = store.keyValue('task', quota)
     await space.put('abc', bytes('1234567'))
     let error: unknown
     await space.put('d', bytes('')).catch((err) => {
       error = err
     })
     expect(error).to.be.instanceOf(QuotaExceededError)
-    expect((error as Error).message).to.match(/10 of 10 bytes/)
+    expect((error as Error).message).to.include(`${quota - KEY_COST_BYTES} of ${quota} bytes`)
     await space.put('abc', bytes('123456'))
     await space.put('d', bytes(''))
     await space.delete('abc')
@@ -117,7 +141,8 @@ describe('store', () => {
   })
 
   it('counts one quota, however often a space is opened', async () => {
-    const [first, second] = [store.keyValue('task', 10), store.keyValue('task', 10)]
+    const quota = 2 * KEY_COST_BYTES + 10
+    const [first, second] = [store.keyValue('task', quota), store.keyValue('task', quota)]
     await first.put('a', bytes('12345'))
     let refused = false
     await second.put('b', bytes('12345')).catch((err) => {
@@ -125,22 +150,24 @@ describe('store', () => {
     })
     expect(refused).to.equal(true)
     reopen()
-    await store.keyValue('task', 10).put('b', bytes('123'))
-    expect(await store.keyValue('task', 10).list()).to.deep.equal(['a', 'b'])
+    await store.keyValue('task', quota).put('b', bytes('123'))
+    expect(await store.keyValue('task', quota).list()).to.deep.equal(['a', 'b'])
   })
 
   it('counts no more than there is after a crash of quotas: any sequence of puts and deletes', async () => {
     const step = fc.record({ key: fc.constantFrom('a', 'bb', 'ccc'), length: fc.nat(8), remove: fc.boolean() })
+    const quota = 2 * KEY_COST_BYTES + 15
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 20 }), async (steps) => {
-        const space = store.keyValue(`q ${Math.random()}`, 15)
+        const space = store.keyValue(`q ${Math.random()}`, quota)
         const model = new Map<string, number>()
         for (const { key, length, remove } of steps) {
-          const used = (without: string) => [...model].reduce((sum, [k, l]) => (k === without ? sum : sum + k.length + l), 0)
+          const used = (without: string) =>
+            [...model].reduce((sum, [k, l]) => (k === without ? sum : sum + KEY_COST_BYTES + k.length + l), 0)
           if (remove) {
             await space.delete(key)
             model.delete(key)
-          } else if (used(key) + key.length + length <= 15) {
+          } else if (used(key) + KEY_COST_BYTES + key.length + length <= quota) {
             await space.put(key, new Uint8Array(length))
             model.set(key, length)
           } else {
@@ -181,7 +208,7 @@ describe('store: what goes wrong', () => {
 
   it('lets one in at a time, and the next one in when the first is gone', () => {
     const store = openStore({ dir })
-    refused(/in use by another running node.*--data-dir/)
+    refused(new RegExp(`in use by another running node \\(process ${process.pid}\\).*--data-dir`))
     store.close()
     openStore({ dir }).close()
   })
@@ -202,7 +229,7 @@ describe('store: what goes wrong', () => {
     const gone = once(holder, 'exit')
     try {
       await once(holder, 'message')
-      refused(/in use by another running node/, join(dir, 'data'))
+      refused(new RegExp(`in use by another running node \\(process ${holder.pid}\\)`), join(dir, 'data'))
     } finally {
       holder.kill('SIGKILL')
       await gone

@@ -41,7 +41,11 @@ export function memoryStore(quotaBytes = 1024 * 1024): TaskStore & { entries: Ma
     delete: async (key) => {
       entries.delete(key)
     },
-    list: async (prefix = '') => [...entries.keys()].filter((key) => key.startsWith(prefix)).sort()
+    list: async (prefix = '', { after = '', limit = Number.POSITIVE_INFINITY } = {}) =>
+      [...entries.keys()]
+        .filter((key) => key.startsWith(prefix) && key > after)
+        .sort()
+        .slice(0, limit)
   }
 }
 

@@ -1,10 +1,13 @@
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { demandFile, holderAt } from '../../disk/index.ts'
 import { DataDirLockedError, DataDirUnusableError } from './errors.ts'
 
 /** The chain's file in its folder; SQLite puts a log beside it while it is open, and after a kill. */
 export const CHAIN_FILE = 'k2.sqlite'
+/** Who has it open. */
+export const PID_FILE = 'k2.sqlite.pid'
 const BESIDE = ['-wal', '-shm', '-journal']
 
 /**
@@ -18,8 +21,13 @@ export function resetDataDir(dataDir: string): boolean {
   if (!existsSync(path)) {
     return false
   }
+  try {
+    demandFile(path)
+  } catch (err) {
+    throw new DataDirUnusableError(path, { cause: err as Error })
+  }
   if (isOpenElsewhere(path)) {
-    throw new DataDirLockedError(path)
+    throw new DataDirLockedError(path, holderAt(join(dataDir, PID_FILE)))
   }
   try {
     // the logs first: a kill in between leaves a database that lost its last blocks, and no log that would be laid over a new one

@@ -1,3 +1,6 @@
+import { dirname } from 'node:path'
+import { diskAdvice, diskFault } from '../../disk/index.ts'
+
 /** A port that the local K2 wants is taken by another program. */
 export class PortInUseError extends Error {
   override name = 'PortInUseError'
@@ -41,8 +44,9 @@ export class DataDirCorruptError extends Error {
 export class DataDirLockedError extends Error {
   override name = 'DataDirLockedError'
 
-  constructor(path: string) {
-    super(`${path} is in use by another local K2: stop that one, or give another --data-dir`)
+  /** @param holder "process 123" */
+  constructor(path: string, holder: string) {
+    super(`${path} is in use by another local K2 (${holder}): stop that one, or give another --data-dir`)
   }
 }
 
@@ -51,11 +55,28 @@ export class DataDirUnusableError extends Error {
   override name = 'DataDirUnusableError'
 
   constructor(path: string, options: { cause: Error }) {
+    const fault = diskFault(options.cause, path)
     super(
-      `cannot use ${path} (${options.cause.message}): check that the path is right, that it may be written and that the disk is not full`,
+      fault == null
+        ? `cannot use ${path} (${options.cause.message}): check that the path is right, and that it may be written`
+        : `cannot use ${path}: ${diskAdvice(fault, dirname(path))}. The chain that is kept there is whole`,
       options
     )
   }
+}
+
+/** A block cannot be stored now: the chain stands still, and what is in the slot in progress waits. */
+export class NotStoredError extends Error {
+  override name = 'NotStoredError'
+
+  constructor(slot: number, dataDir: string, options: { cause: unknown }) {
+    super(`slot ${slot} cannot be stored: ${adviceFor(options.cause, dataDir)}`, options)
+  }
+}
+
+function adviceFor(err: unknown, dataDir: string): string {
+  const fault = diskFault(err, dataDir)
+  return fault == null ? String((err as Error).message) : diskAdvice(fault, dataDir)
 }
 
 /** A program or an address of the genesis is wrong, or is not what the chain in the data directory began with. */

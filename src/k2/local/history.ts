@@ -1,9 +1,10 @@
-import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite'
+import { demandFile, holderAt, leavePid, makeFolder } from '../../disk/index.ts'
 import { parseJson, stringifyJson } from '../json.ts'
 import { decodeBase58, encodeBase58 } from './base58.ts'
-import { CHAIN_FILE } from './data-dir.ts'
+import { CHAIN_FILE, PID_FILE } from './data-dir.ts'
 import { DataDirCorruptError, DataDirLockedError, DataDirUnusableError, DataDirVersionError } from './errors.ts'
 import type { TokenBalance } from './token-state.ts'
 import { decodeTransaction, messageKeys, type WireTransaction } from './transaction.ts'
@@ -405,7 +406,8 @@ function open(dataDir: string | undefined): DatabaseSync {
   const path = join(dataDir, CHAIN_FILE)
   let db: DatabaseSync | undefined
   try {
-    mkdirSync(dataDir, { recursive: true })
+    makeFolder(dataDir, 0o777)
+    demandFile(path)
     checkHeader(path)
     db = new DatabaseSync(path)
     // the exclusive lock is the operating system's: it ends with the process, however that ends
@@ -416,6 +418,7 @@ function open(dataDir: string | undefined): DatabaseSync {
     // the log in write-ahead form only now: the format must stand in the file itself, where checkHeader reads it
     db.exec('COMMIT; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16000')
     db.exec(`PRAGMA journal_size_limit = ${MAX_LOG_BYTES}`)
+    leavePid(join(dataDir, PID_FILE))
     return db
   } catch (err) {
     db?.close()
@@ -456,7 +459,7 @@ export function toOpenError(err: Error & { errcode?: number }, path: string): Er
   switch ((err.errcode ?? -1) & 0xff) {
     case 5:
     case 6:
-      return new DataDirLockedError(path)
+      return new DataDirLockedError(path, holderAt(join(dirname(path), PID_FILE)))
     case 11:
     case 26:
       return new DataDirCorruptError(path, err.message, { cause: err })

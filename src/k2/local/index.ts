@@ -32,6 +32,7 @@ export {
   FundingError,
   GenesisError,
   MalformedTransactionError,
+  NotStoredError,
   PortInUseError,
   StoppedError
 } from './errors.ts'

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { decodeBase58, encodeBase58 } from './base58.ts'
 import { type Count, Counters, type Counts } from './counters.ts'
-import { FundingError, StoppedError } from './errors.ts'
+import { FundingError, NotStoredError, StoppedError } from './errors.ts'
 import { LAMPORTS_PER_SIGNATURE } from './fees.ts'
 import { type Genesis, openChain } from './genesis.ts'
 import { History, MIN_KEEP_BLOCKS, type TransactionRecord } from './history.ts'
@@ -12,6 +12,7 @@ import { type Pace, type PaceFacts, Pacer, type PassedOver } from './pacer.ts'
 import { PriorityFees } from './priority-fees.ts'
 import type { RpcContext } from './rpc/context.ts'
 import { checkParams, methodNotFound } from './rpc/dispatch.ts'
+import { nodeUnhealthy } from './rpc/errors.ts'
 import { type MethodName, methods } from './rpc/methods.ts'
 import { withPace } from './rpc/pace.ts'
 import { Subscriptions } from './rpc/subscriptions.ts'
@@ -21,6 +22,10 @@ import { decodeTransaction } from './transaction.ts'
 import type { TransactionError } from './transaction-error.ts'
 import { signTransfer } from './transfer.ts'
 import { Vm } from './vm.ts'
+
+/** A block that could not be stored is tried again after this, then after twice as long, and so on. */
+const FIRST_RETRY_MS = 500
+const LONGEST_RETRY_MS = 8_000
 
 /** How a local K2 is made. */
 export interface LocalK2Init {
@@ -82,11 +87,16 @@ export class LocalK2 {
   readonly #log: LocalK2Log
   readonly #context: RpcContext
   #state: 'new' | 'started' | 'stopped' = 'new'
-  #healthy = true
+  /** Why nothing can be stored, and when it is tried again. */
+  #trouble: { error: NotStoredError; pauseMs: number; untilMs: number } | undefined
+  readonly #clock: LocalK2Clock
+  readonly #place: string
   #airdrops = 0
 
   constructor(init: LocalK2Init) {
     const clock = init.clock ?? systemClock()
+    this.#clock = clock
+    this.#place = init.dataDir ?? 'memory'
     this.#log = init.log ?? silentLog()
     this.#host = init.host ?? '127.0.0.1'
     // blocks, transactions and accounts on disk; opening it takes the folder's lock
@@ -115,10 +125,17 @@ export class LocalK2 {
         chain,
         priorityFees: new PriorityFees(),
         listens: () => ({ rpc: this.#authority(this.#server.port), pubsub: this.#authority(this.#server.port + 1) }),
-        healthy: () => this.#healthy,
+        healthy: () => this.#trouble === undefined,
+        trouble: () => this.#trouble?.error.message,
         pace: init.pace ?? 'strict',
-        submit: (wire, options) => this.#ledger.submit(wire, options),
-        airdrop: (to, lamports) => this.#airdrop(to, lamports)
+        submit: (wire, options) => {
+          this.#takes()
+          return this.#ledger.submit(wire, options)
+        },
+        airdrop: (to, lamports) => {
+          this.#takes()
+          return this.#airdrop(to, lamports)
+        }
       }
     } catch (err) {
       this.#history.close()
@@ -167,7 +184,11 @@ export class LocalK2 {
     this.#log.info({ url: this.url, wsUrl: this.wsUrl, slot: this.slot() }, 'the local K2 is up')
   }
 
-  /** Closes the slot in progress into a block, so that nothing is lost, and ends everything. */
+  /**
+   * Closes the slot in progress into a block, so that nothing is lost, and ends everything.
+   *
+   * @throws NotStoredError when that block has transactions and cannot be stored: none of them was confirmed to anybody
+   */
   async stop(): Promise<void> {
     if (this.#state === 'stopped') {
       return
@@ -175,8 +196,14 @@ export class LocalK2 {
     this.#state = 'stopped'
     this.#ticker.stop()
     await this.#server.close()
+    const waiting = this.#ledger.transactionCount('processed') - this.#ledger.transactionCount('confirmed')
     try {
-      this.#ledger.completeSlot()
+      this.#complete()
+    } catch (err) {
+      // a block without transactions is no loss
+      if (waiting > 0) {
+        throw err
+      }
     } finally {
       this.#history.close()
     }
@@ -212,10 +239,10 @@ export class LocalK2 {
     return this.#context.chain.faucet.address
   }
 
-  /** Closes the slot in progress and goes on at `slot`; those between count as skipped. @throws RangeError when it is not ahead */
+  /** Closes the slot in progress and goes on at `slot`; those between count as skipped. @throws RangeError when it is not ahead, NotStoredError */
   warpTo(slot: number): void {
     this.#running()
-    this.#ledger.completeSlot(slot)
+    this.#complete(slot)
     this.#pacer?.leapt()
   }
 
@@ -223,7 +250,7 @@ export class LocalK2 {
    * Brings each account to at least so many lamports, with transfers from the faucet in a block that is stored when this returns.
    * What has more keeps it.
    *
-   * @throws FundingError when the faucet has too little, or an account would have less than its rent: nothing is given to anybody
+   * @throws NotStoredError, FundingError when the faucet has too little, or an account would have less than its rent: nothing is given to anybody
    */
   fund(accounts: ReadonlyArray<{ address: string; lamports: bigint }>): void {
     this.#running()
@@ -253,7 +280,7 @@ export class LocalK2 {
       }
     }
     if (missing.length > 0) {
-      this.#ledger.completeSlot()
+      this.#complete()
     }
   }
 
@@ -285,10 +312,13 @@ export class LocalK2 {
   /**
    * Runs a signed transaction without preflight, as `sendTransaction` does with `skipPreflight`, and says what came of it.
    *
-   * @throws MalformedTransactionError
+   * @throws MalformedTransactionError, NotStoredError while nothing can be stored
    */
   send(transaction: Uint8Array): { signature: string; included: boolean; err: TransactionError | null } {
     this.#running()
+    if (this.#trouble !== undefined) {
+      throw this.#trouble.error
+    }
     const wire = decodeTransaction(transaction)
     const result = this.#ledger.submit(wire)
     return { signature: wire.signature, included: result.included, err: result.included ? result.record.meta.err : result.err }
@@ -324,13 +354,44 @@ export class LocalK2 {
   }
 
   #tick(): void {
+    const { slot } = this.#ledger.tip
+    if (this.#trouble !== undefined && this.#clock.nowMs() < this.#trouble.untilMs) {
+      return
+    }
     try {
-      this.#ledger.completeSlot()
-      this.#healthy = true
+      this.#complete()
     } catch (err) {
-      // nothing is lost: the slot stays in progress and is tried again at the next tick
-      this.#healthy = false
-      this.#log.error({ err, slot: this.slot() }, 'a block could not be stored: make room on the disk; the slot waits')
+      // nothing is lost: the slot stays in progress and is tried again, with longer and longer pauses
+      const pauseMs = this.#trouble === undefined ? FIRST_RETRY_MS : Math.min(LONGEST_RETRY_MS, 2 * this.#trouble.pauseMs)
+      if (this.#trouble === undefined) {
+        this.#log.error(
+          { slot: this.slot() },
+          `the chain stands still: ${(err as Error).message}. Until then it takes no transactions; blocks up to slot ${slot} are stored, and it goes on by itself`
+        )
+      }
+      this.#trouble = { error: err as NotStoredError, pauseMs, untilMs: this.#clock.nowMs() + pauseMs }
+      return
+    }
+    if (this.#trouble !== undefined) {
+      this.#trouble = undefined
+      this.#log.warn({ slot: this.slot() }, `the chain goes on: blocks are stored again, from slot ${slot + 1} on`)
+    }
+  }
+
+  /** @throws NotStoredError */
+  #complete(nextSlot?: number): void {
+    const slot = this.slot()
+    try {
+      this.#ledger.completeSlot(nextSlot)
+    } catch (err) {
+      throw err instanceof RangeError ? err : new NotStoredError(slot, this.#place, { cause: err })
+    }
+  }
+
+  /** @throws RpcError while nothing can be stored */
+  #takes(): void {
+    if (this.#trouble !== undefined) {
+      throw nodeUnhealthy(this.#trouble.error.message)
     }
   }
 

@@ -5,10 +5,11 @@
  * while its reader writes to the disk; here the stream is paused meanwhile, so that TCP holds the sender back.
  */
 import type { Connection, Libp2p, PeerId, Stream } from '@libp2p/interface'
-import { Uint8ArrayList } from 'uint8arraylist'
+import type { Uint8ArrayList } from 'uint8arraylist'
 import { MalformedFrameError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Timers } from '../timers.ts'
+import { type Piece, PieceReader } from './pieces.ts'
 
 export const BITSWAP_PROTOCOL = '/ipfs/bitswap/1.2.0'
 
@@ -17,35 +18,38 @@ const READ_BUFFER_BYTES = 17 * 1024 * 1024
 
 interface FrameHandlers {
   timers: Timers
-  /** One frame. The stream is paused until the promise, if any, settles. What is thrown resets the stream. */
-  onFrame: (frame: Uint8Array) => Promise<void> | undefined
+  /** A message, or whole fields of a long one. The stream is paused until the promise, if any, settles. What is thrown resets the stream. */
+  onPiece: (piece: Piece) => Promise<void> | undefined
   onBytes: (count: number) => void
   onFault: (err: Error) => void
 }
 
 /** Reads frames off `stream` until its far end closes it, or breaks a bound. */
-export function readFrames(stream: Stream, { timers, onFrame, onBytes, onFault }: FrameHandlers): void {
-  const buffer = new Uint8ArrayList()
+export function readFrames(stream: Stream, { timers, onPiece, onBytes, onFault }: FrameHandlers): void {
+  const pieces = new PieceReader()
   let busy = false
+  let more = false
   let timer: unknown
   stream.maxReadBufferLength = READ_BUFFER_BYTES
 
   const fail = (err: Error) => {
     timers.clearTimeout(timer)
-    buffer.consume(buffer.byteLength)
+    pieces.clear()
     stream.abort(err)
     onFault(err)
   }
   const drain = async () => {
     if (busy) {
+      more = true
       return
     }
     busy = true
+    more = false
     try {
-      for (let frame = takeFrame(buffer); frame != null; frame = takeFrame(buffer)) {
+      for (let piece = pieces.next(); piece != null; piece = pieces.next()) {
         timers.clearTimeout(timer)
         timer = undefined
-        const handled = onFrame(frame)
+        const handled = onPiece(piece)
         if (handled != null) {
           if (stream.readStatus === 'readable') {
             stream.pause()
@@ -53,8 +57,8 @@ export function readFrames(stream: Stream, { timers, onFrame, onBytes, onFault }
           await handled
         }
       }
-      if (buffer.byteLength > 0 && timer == null) {
-        // a frame has begun: it has this long to end, however slowly its bytes drip
+      if (pieces.isInside && timer == null) {
+        // a message has begun: its next piece has this long to come, however slowly its bytes drip
         timer = timers.setTimeout(() => fail(new MalformedFrameError('a Bitswap message that never ended')), LIMITS.frameTimeoutMs)
       }
       if (stream.readStatus === 'paused') {
@@ -62,55 +66,23 @@ export function readFrames(stream: Stream, { timers, onFrame, onBytes, onFault }
       }
     } catch (err) {
       fail(err as Error)
+      return
     } finally {
       busy = false
     }
-    if (hasFrame(buffer)) {
+    if (more) {
       void drain()
     }
   }
 
   stream.addEventListener('message', (event) => {
     onBytes(event.data.byteLength)
-    buffer.append(event.data)
+    pieces.push(event.data)
     void drain()
   })
   stream.addEventListener('close', () => timers.clearTimeout(timer))
   // nothing is answered on the stream that asked; closing our half lets it end with the other
   stream.close().catch(() => {})
-}
-
-function headOf(buffer: Uint8ArrayList): { length: number; headBytes: number } | undefined {
-  let length = 0
-  for (let at = 0; at < buffer.byteLength; at++) {
-    const byte = buffer.get(at)
-    length += (byte & 127) * 128 ** at
-    if (length > LIMITS.frameBytes || at > 3) {
-      throw new MalformedFrameError(`a Bitswap message of ${length} bytes: ${LIMITS.frameBytes} are allowed`)
-    }
-    if (byte === 0 && at > 0) {
-      throw new MalformedFrameError('a Bitswap message whose length is written in more bytes than it needs')
-    }
-    if (byte < 128) {
-      return { length, headBytes: at + 1 }
-    }
-  }
-  return undefined
-}
-
-function hasFrame(buffer: Uint8ArrayList): boolean {
-  const head = headOf(buffer)
-  return head != null && buffer.byteLength >= head.headBytes + head.length
-}
-
-function takeFrame(buffer: Uint8ArrayList): Uint8Array | undefined {
-  const head = headOf(buffer)
-  if (head == null || buffer.byteLength < head.headBytes + head.length) {
-    return undefined
-  }
-  const frame = buffer.slice(head.headBytes, head.headBytes + head.length)
-  buffer.consume(head.headBytes + head.length)
-  return frame
 }
 
 /** Writes frames to one peer, one after another, on one stream that is opened when needed and closed when idle. */

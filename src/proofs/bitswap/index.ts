@@ -78,8 +78,11 @@ export function createExchange({ libp2p, blocks, timers, log }: ExchangeComponen
     readFrames(stream, {
       timers,
       onBytes: (count) => client.countBytes(peerId, count),
-      onFrame: (frame) => {
-        const message = decodeMessage(frame)
+      onPiece: (piece) => {
+        if ('oversize' in piece) {
+          return client.onOversize(peerId, piece.oversize)
+        }
+        const message = decodeMessage(piece.fields)
         if (message.wants.length > 0 && (init.mayServe?.(peerId) ?? true)) {
           server.onWants(peerId, message.wants, blockWriterFor(peerId))
         }
@@ -88,6 +91,7 @@ export function createExchange({ libp2p, blocks, timers, log }: ExchangeComponen
       onFault: (err) => {
         badFrames++
         log('reset a Bitswap stream of %s - %s', peerId, err.message)
+        client.onFault(peerId, err.message)
       }
     })
   }

@@ -17,6 +17,10 @@ export interface BlockSink {
   onDontHave(key: string, from: PeerId): void
   /** The peer left, or could not be asked: these will not come from it. */
   onLost(keys: string[], from: PeerId, reason: string): void
+  /** A block that was asked for is larger than any of a proof may be, whoever gives it. */
+  onOversize(key: string, bytes: number, from: PeerId): void
+  /** What the peer sent broke the rules of the wire, and its stream was reset: what was on it is lost. */
+  onFault(from: PeerId, reason: string): void
   /** Blocks came, so that a peer may be asked for more; once for each whenRoom. */
   onRoom(): void
 }
@@ -25,7 +29,8 @@ interface Peer {
   peerId: PeerId
   writer: FrameWriter
   asked: Map<string, { cid: CID; sinks: Set<BlockSink> }>
-  outbox: WantEntry[]
+  /** What is to be said of a block, by its digest: one message says no more than one thing of it. */
+  outbox: Map<string, { cid: Uint8Array; cancel: boolean; want: boolean }>
   flushing: boolean
   fresh: boolean
   /** Bytes that came from it, of any kind. */
@@ -74,7 +79,7 @@ export class BlockClient {
     const name = peerId.toString()
     let peer = this.#peers.get(name)
     if (peer == null) {
-      peer = { peerId, writer: this.#writerFor(peerId), asked: new Map(), outbox: [], flushing: false, fresh: false, bytes: 0 }
+      peer = { peerId, writer: this.#writerFor(peerId), asked: new Map(), outbox: new Map(), flushing: false, fresh: false, bytes: 0 }
       this.#peers.set(name, peer)
     }
     let sinks = this.#sinks.get(key)
@@ -91,12 +96,10 @@ export class BlockClient {
     } else {
       peer.asked.set(key, { cid, sinks: new Set([sink]) })
     }
-    if (again) {
-      // Helia's server takes a repeated want for one that it has answered, unless it was cancelled in between
-      peer.outbox.push({ cid: cid.bytes, cancel: true })
-      peer.fresh = true
-    }
-    peer.outbox.push({ cid: cid.bytes, sendDontHave: true })
+    // Helia's server takes a repeated want for one that it has answered, unless it was cancelled in between
+    peer.fresh ||= again
+    const said = peer.outbox.get(key)
+    peer.outbox.set(key, { cid: cid.bytes, cancel: again || said?.cancel === true, want: true })
     this.#flush(peer)
   }
 
@@ -114,8 +117,7 @@ export class BlockClient {
         asked?.sinks.delete(sink)
         if (asked?.sinks.size === 0) {
           peer.asked.delete(key)
-          peer.outbox.push({ cid: asked.cid.bytes, cancel: true })
-          this.#flush(peer)
+          this.#cancel(peer, key, asked.cid)
         }
       }
     }
@@ -145,8 +147,7 @@ export class BlockClient {
         if (asked != null) {
           other.asked.delete(key)
           if (other !== peer) {
-            other.outbox.push({ cid: asked.cid.bytes, cancel: true })
-            this.#flush(other)
+            this.#cancel(other, key, asked.cid)
           }
         }
       }
@@ -176,6 +177,23 @@ export class BlockClient {
     await Promise.all(delivered)
   }
 
+  /** A block too large for a proof came, and was hashed and let go. */
+  onOversize(from: PeerId, { key, bytes }: { key: string; bytes: number }): undefined {
+    if (this.isAsked(from, key)) {
+      for (const sink of this.#sinks.get(key) ?? []) {
+        sink.onOversize(key, bytes, from)
+      }
+    }
+  }
+
+  /** Says why nothing may come of what a peer was asked for. */
+  onFault(from: PeerId, reason: string): void {
+    const asked = this.#peers.get(from.toString())?.asked.values() ?? []
+    for (const sink of new Set([...asked].flatMap(({ sinks }) => [...sinks]))) {
+      sink.onFault(from, reason)
+    }
+  }
+
   /** The peer is gone, or cannot be written to. */
   lose(peerId: PeerId, reason: string): void {
     const name = peerId.toString()
@@ -196,6 +214,11 @@ export class BlockClient {
     }
   }
 
+  #cancel(peer: Peer, key: string, cid: CID): void {
+    peer.outbox.set(key, { cid: cid.bytes, cancel: true, want: false })
+    this.#flush(peer)
+  }
+
   #makeRoom(): void {
     const waiting = [...this.#waiting]
     this.#waiting.clear()
@@ -212,18 +235,30 @@ export class BlockClient {
     peer.flushing = true
     setImmediate(async () => {
       try {
-        while (peer.outbox.length > 0) {
-          const wants = peer.outbox.splice(0, LIMITS.wantsInFlightPerPeer * 2)
-          const fresh = peer.fresh
-          peer.fresh = false
-          await peer.writer.write(encodeMessage({ wants, blocks: [], presences: [] }), { fresh })
+        while (peer.outbox.size > 0) {
+          const said = [...peer.outbox.values()]
+          peer.outbox.clear()
+          // in messages of their own, and before: boxo makes a cancel and a want in one message a cancel
+          const cancels = said.flatMap(({ cid, cancel }): WantEntry[] => (cancel ? [{ cid, cancel }] : []))
+          const wants = said.flatMap(({ cid, want }): WantEntry[] => (want ? [{ cid, sendDontHave: true }] : []))
+          for (const entries of [...inParts(cancels), ...inParts(wants)]) {
+            const fresh = peer.fresh
+            peer.fresh = false
+            await peer.writer.write(encodeMessage({ wants: entries, blocks: [], presences: [] }), { fresh })
+          }
         }
         peer.flushing = false
       } catch (err) {
         peer.flushing = false
-        peer.outbox = []
+        peer.outbox.clear()
         this.lose(peer.peerId, (err as Error).message)
       }
     })
+  }
+}
+
+function* inParts(entries: WantEntry[]): Generator<WantEntry[]> {
+  for (let at = 0; at < entries.length; at += LIMITS.wantsInFlightPerPeer) {
+    yield entries.slice(at, at + LIMITS.wantsInFlightPerPeer)
   }
 }

@@ -16,6 +16,8 @@ export interface RpcContext {
   healthy: () => boolean
   /** Whether slots wait for those who follow them: then nodes ask to be waited for. */
   pace: 'auto' | 'strict'
+  /** Why not. */
+  trouble?: () => string | undefined
   /** What came into the last blocks had to pay. */
   priorityFees: PriorityFees
   /** Where it listens, as host and port. */

@@ -31,7 +31,9 @@ export const signatureFailure = () => new RpcError(-32003, 'Transaction signatur
 
 export const blockNotAvailable = (slot: number) => new RpcError(-32004, `Block not available for slot ${slot}`)
 
-export const nodeUnhealthy = () => new RpcError(-32005, 'Node is unhealthy', { numSlotsBehind: null })
+/** @param why told to who wants something done; a look at the health has Solana's words alone */
+export const nodeUnhealthy = (why?: string) =>
+  new RpcError(-32005, why == null ? 'Node is unhealthy' : `Node is unhealthy: ${why}`, { numSlotsBehind: null })
 
 export const slotSkipped = (slot: number) =>
   new RpcError(-32007, `Slot ${slot} was skipped, or missing due to ledger jump to recent snapshot`)

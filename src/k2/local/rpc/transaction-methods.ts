@@ -204,7 +204,7 @@ export const transactionMethods = {
 /** Tries a transaction before it is sent. @throws RpcError with the log when it would fail */
 function preflight(context: RpcContext, wire: WireTransaction): void {
   if (!context.healthy()) {
-    throw nodeUnhealthy()
+    throw nodeUnhealthy(context.trouble?.())
   }
   const simulation = context.ledger.simulate(wire, { verifySignatures: true, anyBlockhash: false })
   if (simulation.err === 'SignatureFailure') {

@@ -1,0 +1,154 @@
+/**
+ * What is told by subscription, so that it need not be asked for. A notice comes from one endpoint and may be late, lost or a lie:
+ * of several endpoints it is a reason to look, and nothing that a vote hangs on is decided by it.
+ */
+import type { Logger } from '../observe/index.ts'
+import { type AccountReads, lastingOf, publicKey } from './accounts.ts'
+import { messageOf } from './errors.ts'
+import type { Subscription } from './feed.ts'
+import type { Pool } from './pool.ts'
+import { decodeStake, decodeTask, type StakeAccount, stakeFilters, type TaskAccount } from './settlement/index.ts'
+
+export interface Watches {
+  /** Calls `listener` with the task when it has changed, until the returned function is called. */
+  watchTask(task: string, listener: (task: TaskAccount) => void): Subscription
+  /**
+   * Calls `listener` with each stake account of a task that an endpoint says has changed: a rumour. `live` is whether any endpoint
+   * tells at all.
+   */
+  watchStakes(task: string, listener: (stake: StakeAccount) => void): Subscription
+  /**
+   * Calls `listener` once more than half of the endpoints say that a transaction has landed with that commitment, whether it failed
+   * or not: a reason to look, too.
+   */
+  watchSignature(signature: string, commitment: 'confirmed' | 'finalized', listener: () => void): Subscription
+}
+
+export interface WatchesInit {
+  pool: Pool
+  programId: string
+  log: Logger
+  task: AccountReads['task']
+}
+
+/** An endpoint whose notices never end is followed no quicker than this. */
+const LOOK_PAUSE_MS = 2000
+
+export function createWatches({ pool, programId, log, task: readTask }: WatchesInit): Watches {
+  const several = pool.endpoints.length > 1
+
+  return {
+    watchTask(task, listener) {
+      publicKey(task, 'a task', 'koii-mesh task list')
+      let known = ''
+      const looks = oneAtATime(async () => {
+        try {
+          const found = await readTask(task)
+          known = lastingOf(found)
+          if (!looks.ended()) {
+            listener(found)
+          }
+        } catch (err) {
+          log.debug({ reason: messageOf(err) }, 'K2 did not tell how the task stands')
+        }
+      })
+      const read = (result: unknown) => {
+        const { owner, data } = (result as { value: { owner: string; data: [string] } }).value
+        return owner === programId ? decodeTask(task, Buffer.from(data[0], 'base64')) : undefined
+      }
+      const told = (found: TaskAccount | undefined) => {
+        if (found == null) {
+          return
+        }
+        // every vote moves the tally: of several endpoints only what lasts is a reason to ask them all
+        if (!several) {
+          listener(found)
+        } else if (lastingOf(found) !== known) {
+          looks.ask()
+        }
+      }
+      const params = [task, { encoding: 'base64', commitment: 'confirmed' }]
+      return together(
+        pool.endpoints.map(({ feed }) => feed.on('accountSubscribe', params, told, read)),
+        looks.end
+      )
+    },
+    watchStakes(task, listener) {
+      publicKey(task, 'a task', 'koii-mesh task list')
+      const params = [programId, { encoding: 'base64', commitment: 'confirmed', filters: stakeFilters({ task }) }]
+      const read = (result: unknown) => {
+        const { pubkey, account } = (result as { value: { pubkey: string; account: { owner: string; data: [string] } } }).value
+        const stake = account.owner === programId ? decodeStake(pubkey, Buffer.from(account.data[0], 'base64')) : undefined
+        return stake?.task === task ? stake : undefined
+      }
+      const told = (stake: StakeAccount | undefined) => stake == null || listener(stake)
+      return together(pool.endpoints.map(({ feed }) => feed.on('programSubscribe', params, told, read)))
+    },
+    watchSignature(signature, commitment, listener) {
+      const said = new Set<string>()
+      const leave: Subscription = together(
+        pool.endpoints.map(({ feed, name }) =>
+          feed.on(
+            'signatureSubscribe',
+            [signature, { commitment }],
+            () => {
+              said.add(name)
+              if (said.size * 2 > pool.endpoints.length) {
+                leave()
+                listener()
+              }
+            },
+            // a node that says more than what was asked for tells that it has received it, and nothing of what became of it
+            (result) => {
+              if (typeof (result as { value: unknown }).value !== 'object') {
+                throw new TypeError('it tells of no outcome')
+              }
+            }
+          )
+        )
+      )
+      return leave
+    }
+  }
+}
+
+function together(subscriptions: Subscription[], end?: () => void): Subscription {
+  const all = () => {
+    end?.()
+    for (const leave of subscriptions) {
+      leave()
+    }
+  }
+  return Object.assign(all, { live: () => subscriptions.some((one) => one.live()) })
+}
+
+/** Runs `look` when asked, never twice at a time, and after each run only some seconds later again. */
+function oneAtATime(look: () => Promise<void>) {
+  let running = false
+  let again = false
+  let ended = false
+  const run = async () => {
+    running = true
+    again = false
+    await look()
+    setTimeout(() => {
+      running = false
+      if (again && !ended) {
+        run()
+      }
+    }, LOOK_PAUSE_MS).unref()
+  }
+  return {
+    ask() {
+      if (running) {
+        again = true
+      } else if (!ended) {
+        run()
+      }
+    },
+    end: () => {
+      ended = true
+    },
+    ended: () => ended
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * The last look at an address before a socket is opened: the transports themselves refuse what may not be dialled, whoever asks
+ * them, and a name is resolved once, judged by what it resolves to, and dialled there.
+ */
+import { promises as dns, type LookupAddress } from 'node:dns'
+import type { LookupFunction } from 'node:net'
+import type { DialTransportOptions, Transport } from '@libp2p/interface'
+import { type TCPComponents, tcp } from '@libp2p/tcp'
+import { type WebSocketsComponents, webSockets } from '@libp2p/websockets'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { type ClientOptions, WebSocket } from 'ws'
+import { type DialLimits, isForbidden, isNamed, isPublicIp, withoutPeer } from './addresses.ts'
+
+/** All addresses of a host. */
+export type Resolve = (name: string) => Promise<LookupAddress[]>
+
+export interface DialRules extends DialLimits {
+  /** @default asks the name servers, and the system where these know nothing */
+  resolve?: Resolve
+}
+
+/** The TCP transport, which dials public addresses only unless the rules say otherwise. */
+export function guardedTcp(rules: DialRules): (components: TCPComponents) => Transport {
+  return (components) => {
+    const transport = tcp()(components)
+    const dial = transport.dial.bind(transport)
+    transport.dial = async (address, options) => {
+      refuseForbidden(address, rules)
+      return dial(address, { ...options, ...socketOptions(address, rules) })
+    }
+    return transport
+  }
+}
+
+/**
+ * The WebSocket transport, likewise. Its own way to connect hands the name, or the one in `/sni/`, to a browser's WebSocket, which
+ * resolves it out of sight: the same package that listens for it connects here. Where a later version has no method of that name,
+ * it is left as it is, and test/network/dial-guard.spec.ts says so.
+ */
+export function guardedWebSockets(rules: DialRules): (components: WebSocketsComponents) => Transport {
+  return (components) => {
+    const transport = webSockets()(components) as Transport
+    const dial = transport.dial.bind(transport)
+    transport.dial = async (address, options) => {
+      refuseForbidden(address, rules)
+      return dial(address, options)
+    }
+    Object.assign(transport, { _connect: (address: Multiaddr, options: DialTransportOptions) => connectTo(address, rules, options.signal) })
+    return transport
+  }
+}
+
+function refuseForbidden(address: Multiaddr, rules: DialRules): void {
+  if (isForbidden(address, rules)) {
+    throw new Error(`${withoutPeer(address)} is not dialled: it is not a public address`)
+  }
+}
+
+/** Room for a few noise frames of 64 KiB: more in one message is nobody's honest work. */
+const MAX_WEBSOCKET_MESSAGE = 1024 * 1024
+
+async function connectTo(address: Multiaddr, rules: DialRules, signal: AbortSignal): Promise<WebSocket> {
+  signal.throwIfAborted()
+  const parts = address.getComponents()
+  const [host, port] = parts.map(({ value }) => value ?? '')
+  const value = (name: string) => parts.find((part) => part.name === name)?.value
+  const isSecure = parts.some(({ name }) => name === 'tls' || name === 'wss')
+  const name = isSecure ? (value('sni') ?? host) : host
+  const shown = (one = '') => (one.includes(':') ? `[${one}]` : one)
+  const path = decodeURIComponent(value('http-path') ?? '').replace(/^\/*/, '/')
+  const options = {
+    ...socketOptions(address, rules),
+    ...(name === host ? {} : { servername: name, headers: { host: `${name}:${port}` } }),
+    perMessageDeflate: false,
+    maxPayload: MAX_WEBSOCKET_MESSAGE
+  } as ClientOptions
+  const websocket = new WebSocket(new URL(path, `${isSecure ? 'wss' : 'ws'}://${shown(host)}:${port}`), options)
+  websocket.binaryType = 'arraybuffer'
+  const close = websocket.close.bind(websocket)
+  // what resets a connection closes it with a code that must not be sent, which throws, and leaves it open
+  websocket.close = (code, reason) => (code === 1006 ? websocket.terminate() : close(code, reason))
+  const { promise: opened, resolve, reject } = Promise.withResolvers<void>()
+  const onAbort = () => reject(signal.reason)
+  websocket.once('open', resolve)
+  websocket.on('error', reject)
+  signal.addEventListener('abort', onAbort)
+  try {
+    await opened
+    return websocket
+  } catch (err) {
+    websocket.terminate()
+    throw err
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
+
+/** Node's default leaves each address of a name half a second: too little for a link around the world that loses a packet. */
+const NEXT_ADDRESS_MS = 1_500
+/** What a name resolves to beyond these is not tried. */
+const MAX_RESOLVED = 4
+
+function socketOptions(address: Multiaddr, rules: DialRules): { lookup?: LookupFunction; family?: number } {
+  const kind = address.getComponents()[0]?.name ?? ''
+  if (!kind.startsWith('dns')) {
+    return {}
+  }
+  const family = kind === 'dns4' ? 4 : kind === 'dns6' ? 6 : 0
+  const common = { family, autoSelectFamilyAttemptTimeout: NEXT_ADDRESS_MS }
+  return rules.local || isNamed(address, rules.allowed)
+    ? common
+    : { ...common, lookup: publicOnly(family, rules.resolve ?? resolvePublicly) }
+}
+
+/** For sockets: what is judged here is what is connected to, whatever the name resolves to a moment later. */
+function publicOnly(family: 0 | 4 | 6, resolve: Resolve): LookupFunction {
+  return (name, options, done) => {
+    resolve(name)
+      .then((all) => {
+        const found = all.filter((one) => isPublicIp(one.address) && (family === 0 || one.family === family)).slice(0, MAX_RESOLVED)
+        const [first] = found
+        if (first == null) {
+          throw new Error(`${name} is not dialled: it resolves to no public address`)
+        }
+        options.all === true ? done(null, found) : done(null, first.address, first.family)
+      })
+      .catch((err: NodeJS.ErrnoException) => done(err, []))
+  }
+}
+
+const DNS_TIMEOUT_MS = 1_000
+const DNS_TRIES = 2
+/** No name server has such a name, or there is no name server: the system may yet have it in a file of its own. */
+const NOT_THERE = new Set(['ENOTFOUND', 'ENODATA', 'ECONNREFUSED'])
+const MAX_WAITING = 16
+
+let waiting = 0
+let ahead: Promise<unknown> = Promise.resolve()
+
+/**
+ * Resolves a name that a stranger told us. Name servers are asked directly: the system's own resolver has two threads for all of the
+ * process, so that a few names whose servers are slow would hold up those of the K2 endpoints. It is asked for one name at a time, and
+ * for those alone that no name server knows.
+ */
+async function resolvePublicly(name: string): Promise<LookupAddress[]> {
+  const resolver = new dns.Resolver({ timeout: DNS_TIMEOUT_MS, tries: DNS_TRIES })
+  const answers = await Promise.allSettled([
+    resolver.resolve4(name).then((all) => all.map((address) => ({ address, family: 4 }))),
+    resolver.resolve6(name).then((all) => all.map((address) => ({ address, family: 6 })))
+  ])
+  const found = answers.flatMap((one) => (one.status === 'fulfilled' ? one.value : []))
+  const failed = answers.flatMap((one) => (one.status === 'rejected' ? [one.reason as NodeJS.ErrnoException] : []))
+  if (found.length > 0) {
+    return found
+  }
+  if (failed.some(({ code }) => !NOT_THERE.has(code ?? '')) || waiting >= MAX_WAITING) {
+    throw failed[0] ?? new Error(`${name} could not be resolved`)
+  }
+  waiting++
+  const answer = ahead.then(() => dns.lookup(name, { all: true }))
+  ahead = answer
+    .catch(() => {})
+    .finally(() => {
+      waiting--
+    })
+  return answer
+}

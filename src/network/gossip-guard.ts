@@ -1,0 +1,144 @@
+import type { GossipSub } from '@libp2p/gossipsub'
+import type { PeerId } from '@libp2p/interface'
+import type { Uint8ArrayList } from 'uint8arraylist'
+import { GOSSIP_FRAME_BYTES } from './limits.ts'
+import type { Charge, Meter } from './meter.ts'
+import { countRpc, type RpcCount } from './rpc.ts'
+
+/** Of the last messages of each peer so many are known again, of so many peers: 16 KiB each. */
+const KNOWN_MESSAGES = 4_096
+const KNOWN_PEERS = 512
+
+/** Messages in one RPC: others decode no more than 256, and the frame has to have room for control messages too. */
+const SENT_MESSAGES = 128
+const SENT_BYTES = GOSSIP_FRAME_BYTES / 2
+
+interface Rpc {
+  messages: Array<{ data?: Uint8Array }>
+}
+
+/** What gossipsub's class has and its interface leaves out. */
+interface Inside {
+  pipePeerReadStream?: (peerId: PeerId, frames: AsyncIterable<Uint8ArrayList>) => Promise<void>
+  sendRpc?: (peerId: string, rpc: Rpc) => boolean
+}
+
+const CHARGED: Array<[keyof RpcCount, Charge]> = [
+  ['subscriptions', 'subscriptions'],
+  ['foreign', 'entries about other topics'],
+  ['messages', 'messages'],
+  ['empty', 'empty messages'],
+  ['entries', 'control entries'],
+  ['ids', 'message ids'],
+  ['grafts', 'grafts and prunes'],
+  ['infos', 'peer infos'],
+  ['unknown', 'unknown fields'],
+  ['waste', 'wasted bytes']
+]
+
+/**
+ * Gossipsub whose frames are counted before they are decoded: what they hold is taken from the budget of the peer that sent
+ * them, and one that has sent too much is cut. A frame is its sender's alone: connections are authenticated, and nobody
+ * passes frames of others on.
+ *
+ * It also sends no RPC that others would refuse: gossipsub answers an IWANT with all that was asked for in one.
+ *
+ * Both replace a method of the object that the library has made. Where a later version of it has none of that name, it is
+ * left as it is, and test/network/gossip-guard.spec.ts says so.
+ */
+export function guardGossip(gossip: GossipSub, meter: Meter, topic: string): GossipSub {
+  const inside = gossip as unknown as Inside
+  const topicBytes = Buffer.from(topic)
+  const known = new Map<string, Uint32Array>()
+
+  const read = inside.pipePeerReadStream?.bind(gossip)
+  if (read != null) {
+    inside.pipePeerReadStream = (peerId, frames) => read(peerId, counted(peerId.toString(), frames))
+  }
+  const send = inside.sendRpc?.bind(gossip)
+  if (send != null) {
+    inside.sendRpc = (peerId, rpc) => {
+      let sent = true
+      for (const part of parts(rpc)) {
+        sent = send(peerId, part) && sent
+      }
+      return sent
+    }
+  }
+  return gossip
+
+  async function* counted(peerId: string, frames: AsyncIterable<Uint8ArrayList>): AsyncGenerator<Uint8ArrayList> {
+    try {
+      for await (const frame of frames) {
+        if (isWithin(peerId, frame.subarray())) {
+          yield frame
+        }
+      }
+    } catch (err) {
+      if (err instanceof Error && err.name.startsWith('InvalidDataLength')) {
+        meter.charge(peerId, 'oversized frames')
+      }
+      throw err
+    }
+  }
+
+  function isWithin(peerId: string, bytes: Uint8Array): boolean {
+    if (meter.charge(peerId, 'frames') || meter.charge(peerId, 'bytes', bytes.length)) {
+      return false
+    }
+    const count = countRpc(bytes, topicBytes)
+    if (count == null) {
+      meter.charge(peerId, 'broken frames')
+      return false
+    }
+    for (const [part, what] of CHARGED) {
+      const number = count[part] as number
+      if (number > 0 && meter.charge(peerId, what, number)) {
+        return false
+      }
+    }
+    const copies = count.fingerprints.length === 0 ? 0 : countKnown(peerId, count.fingerprints)
+    return copies === 0 || !meter.charge(peerId, 'copies', copies)
+  }
+
+  /** How many of these the peer has said lately; they are known from now on. The older of two in one place is forgotten. */
+  function countKnown(peerId: string, fingerprints: number[]): number {
+    let table = known.get(peerId)
+    if (table == null) {
+      table = new Uint32Array(KNOWN_MESSAGES)
+      known.set(peerId, table)
+      if (known.size > KNOWN_PEERS) {
+        known.delete(known.keys().next().value as string)
+      }
+    }
+    let count = 0
+    for (const one of fingerprints) {
+      const at = one % KNOWN_MESSAGES
+      count += table[at] === one ? 1 : 0
+      table[at] = one
+    }
+    return count
+  }
+}
+
+/** An RPC in pieces that others take. What is not messages goes with the first. */
+function* parts(rpc: Rpc): Generator<Rpc> {
+  let bytes = 0
+  let from = 0
+  const { messages } = rpc
+  const whole = messages.length <= SENT_MESSAGES && messages.reduce((sum, { data }) => sum + (data?.length ?? 0), 0) <= SENT_BYTES
+  if (whole) {
+    yield rpc
+    return
+  }
+  for (let at = 0; at <= messages.length; at++) {
+    const more = messages[at]?.data?.length ?? 0
+    if (at === messages.length || at - from === SENT_MESSAGES || (at > from && bytes + more > SENT_BYTES)) {
+      const some = messages.slice(from, at)
+      yield from === 0 ? Object.assign(rpc, { messages: some }) : ({ subscriptions: [], messages: some } as Rpc)
+      from = at
+      bytes = 0
+    }
+    bytes += more
+  }
+}
