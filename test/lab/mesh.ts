@@ -4,6 +4,7 @@
  * Everything is timed by K2's slots: a slow machine has slow slots, and nothing else changes.
  */
 import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { appendFileSync, createWriteStream, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -65,6 +66,7 @@ export interface Mesh {
 export async function createMesh({ dir, network, slotMs, roundSlots }: MeshInit): Promise<Mesh> {
   mkdirSync(dir, { recursive: true })
   const events = createWriteStream(join(dir, 'events.jsonl'))
+  const slots = createWriteStream(join(dir, 'slots.txt'))
   const outages: Outage[] = []
   const finalized: LabFacts['finalized'] = []
   const votes: LabFacts['votes'] = []
@@ -96,13 +98,19 @@ export async function createMesh({ dir, network, slotMs, roundSlots }: MeshInit)
   // -- K2, on a host of its own
   network.addHost('k2', K2_ADDRESS)
   // slots that wait for the nodes: a busy machine makes a run long, and nobody misses a window for want of processor time
-  const slots = ['--slot-ms', String(slotMs), '--pace', 'auto', '--traffic', '3']
-  const [file, ...rest] = argv('k2', ['k2', '--host', K2_ADDRESS, ...slots, '--json'])
+  const clock = ['--slot-ms', String(slotMs), '--pace', 'auto', '--traffic', '3']
+  const [file, ...rest] = argv('k2', ['k2', '--host', K2_ADDRESS, ...clock, '--json'])
   const k2Process = spawn(file!, rest, { env, cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] })
   const k2Log = createWriteStream(join(dir, 'k2.log'))
   k2Process.stderr.pipe(k2Log)
   const k2Url = await new Promise<string>((resolve, reject) => {
-    createInterface({ input: k2Process.stdout }).on('line', (line) => resolve(JSON.parse(line).url))
+    createInterface({ input: k2Process.stdout }).on('line', (line) => {
+      const told = JSON.parse(line)
+      if (told.event === 'pace') {
+        say(`slots took (ms) ${JSON.stringify(told.slotMs)}`)
+      }
+      resolve(told.url)
+    })
     k2Process.once('exit', (code, signal) => reject(new Error(`K2 ended with ${signal ?? code}; its log is ${join(dir, 'k2.log')}`)))
   })
 
@@ -129,6 +137,7 @@ export async function createMesh({ dir, network, slotMs, roundSlots }: MeshInit)
       return
     }
     slot = now
+    slots.write(`${slot} ${Math.round(performance.now() - startedMs)}\n`)
     const [current, stakes] = await Promise.all([client.task(task), client.stakes(task)])
     for (const { stakingKey, amount, lastVote } of stakes) {
       const node = nodes.find(({ staker }) => staker === stakingKey)
@@ -244,8 +253,10 @@ export async function createMesh({ dir, network, slotMs, roundSlots }: MeshInit)
       looking = false
       await watching
       await Promise.all(nodes.map((node) => node.stop()))
-      k2Process.kill('SIGKILL')
       client.close()
+      const ended = once(k2Process, 'exit')
+      k2Process.kill('SIGTERM')
+      await ended
       events.end()
       return { timing, lastSlot, nodes: nodes.map(({ facts }) => facts), outages, finalized, votes, records }
     }

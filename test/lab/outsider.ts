@@ -54,7 +54,6 @@ export async function createOutsider({ dir, client, task, timing, nodes }: Outsi
     auditor,
     fetchMs: FETCH_MS,
     providers: () => nodes.flatMap((node) => node.multiaddrs().slice(0, 1).map(providerAt)),
-    fetchMs: 60_000,
     distribution: (input) => distributionOf(runner, input)
   })
   const records: RecordFacts[] = []
