@@ -193,7 +193,8 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
       // the address manager is in none of libp2p's public types
       addresses: (components) => ownAddresses(components as unknown as OwnAddressesComponents),
       identify: identify({ maxMessageSize: 8 * 1024 }),
-      ping: ping(),
+      // whether a link lives and whether a peer does are asked side by side
+      ping: ping({ maxInboundStreams: 4, maxOutboundStreams: 4 }),
       dht: boundedDht({
         mayTell: (address) => !isForbidden(address, rules),
         isStaked: peers.isStaked,
