@@ -183,10 +183,7 @@ class FetchWalk implements BlockSink {
   readonly #session: WriteSession
   readonly #controller = new AbortController()
   readonly #providers = new Map<string, Provider>()
-  /** What is still awaited. */
   readonly #items = new Map<string, Item>()
-  /** Blocks that came, and are on their way to the disk. */
-  #storing = 0
   #level = Promise.withResolvers<void>()
   #timer: unknown
   #stage: 'hinted' | 'connected' | 'dht' | 'pause' = 'hinted'
@@ -344,9 +341,6 @@ class FetchWalk implements BlockSink {
     if (provider.restsUntilMs > 0) {
       this.#recover(provider)
     }
-    // it is here: nobody is asked for it any more, and a second copy that comes while the disk takes this one is counted nowhere
-    this.#items.delete(key)
-    this.#storing++
     try {
       // bounds first: a block that breaks one is never stored
       for (const cid of item.cids) {
@@ -356,10 +350,9 @@ class FetchWalk implements BlockSink {
     } catch (err) {
       this.#level.reject(err)
       return
-    } finally {
-      this.#storing--
     }
-    if (this.#items.size === 0 && this.#storing === 0) {
+    this.#items.delete(key)
+    if (this.#items.size === 0) {
       this.#level.resolve()
     }
   }
