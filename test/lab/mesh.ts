@@ -5,7 +5,7 @@
  */
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFileSync, createWriteStream, mkdirSync } from 'node:fs'
+import { appendFileSync, createWriteStream, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
@@ -153,11 +153,18 @@ export async function createMesh({ dir, network, slotMs, roundSlots }: MeshInit)
       finalized.push({ cycle: current.finalized.cycle, slot })
       say(`K2 has finalized cycle ${current.finalized.cycle}`)
       outsider.read(current)
+      // for whoever looks into a run that never ended
+      writeFileSync(join(dir, 'facts.json'), JSON.stringify(factsUntil(slot), null, 2))
     }
     for (const wake of [...waiting]) {
       wake()
     }
   }
+  const factsUntil = (lastSlot: number): LabFacts => ({
+    ...{ timing, lastSlot, outages, finalized, votes },
+    nodes: nodes.map(({ facts }) => facts),
+    records: outsider.records()
+  })
   let looking = true
   const watching = (async () => {
     while (looking) {
@@ -249,7 +256,7 @@ export async function createMesh({ dir, network, slotMs, roundSlots }: MeshInit)
     },
     async finish() {
       const lastSlot = slot
-      const records = await outsider.finish()
+      await outsider.finish()
       looking = false
       await watching
       await Promise.all(nodes.map((node) => node.stop()))
@@ -258,7 +265,7 @@ export async function createMesh({ dir, network, slotMs, roundSlots }: MeshInit)
       k2Process.kill('SIGTERM')
       await ended
       events.end()
-      return { timing, lastSlot, nodes: nodes.map(({ facts }) => facts), outages, finalized, votes, records }
+      return factsUntil(lastSlot)
     }
   }
 }

@@ -22,8 +22,10 @@ export interface OutsiderInit {
 export interface Outsider {
   /** Fetches the record that K2 has just finalized, and recomputes it, one after the other. */
   read(account: TaskAccount): void
+  /** So far. */
+  records(): RecordFacts[]
   /** When all that was asked for has been read, or could not be. */
-  finish(): Promise<RecordFacts[]>
+  finish(): Promise<void>
 }
 
 /** The network loses packets, and the nodes that have a record may be the ones that are out. */
@@ -94,6 +96,7 @@ export async function createOutsider({ dir, client, task, timing, nodes }: Outsi
   }
 
   return {
+    records: () => records,
     read(account) {
       reading = reading.then(() => readOne(account))
     },
@@ -101,7 +104,6 @@ export async function createOutsider({ dir, client, task, timing, nodes }: Outsi
       await reading
       await runner.stop()
       await auditor.stop()
-      return records
     }
   }
 }
