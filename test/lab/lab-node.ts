@@ -14,6 +14,8 @@ export interface LabNode {
   /** Staked peers that it is connected to, by its own word. */
   peers(): number
   hasTask(): boolean
+  /** Whether the process that runs has come so far. */
+  isListening(): boolean
   /** What it told when it began to listen, last. */
   multiaddrs(): string[]
   start(): void
@@ -57,6 +59,7 @@ export function createLabNode({ facts, staker, argv, env, home, slot, nameOf, sa
   let exited: Promise<void> = Promise.resolve()
   let peers = 0
   let hasTask = false
+  let listens = false
   let multiaddrs: string[] = []
 
   function take(event: NodeEvent): void {
@@ -64,6 +67,7 @@ export function createLabNode({ facts, staker, argv, env, home, slot, nameOf, sa
     switch (event.event) {
       case 'listening':
         multiaddrs = event.multiaddrs
+        listens = true
         break
       case 'peer':
       case 'peer-left':
@@ -96,6 +100,7 @@ export function createLabNode({ facts, staker, argv, env, home, slot, nameOf, sa
   async function end(signal: NodeJS.Signals): Promise<void> {
     const current = child
     child = undefined
+    listens = false
     current?.kill(signal)
     const timer = setTimeout(() => current?.kill('SIGKILL'), STOP_TIMEOUT_MS)
     await exited
@@ -108,6 +113,7 @@ export function createLabNode({ facts, staker, argv, env, home, slot, nameOf, sa
     facts,
     peers: () => peers,
     hasTask: () => hasTask,
+    isListening: () => listens,
     multiaddrs: () => multiaddrs,
     start() {
       peers = 0

@@ -4,7 +4,8 @@
  * Everything is timed by K2's slots: a slow machine has slow slots, and nothing else changes.
  */
 import { execFile, spawn } from 'node:child_process'
-import { appendFileSync, createWriteStream, mkdirSync } from 'node:fs'
+import { once } from 'node:events'
+import { appendFileSync, createWriteStream, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
@@ -65,6 +66,7 @@ export interface Mesh {
 export async function createMesh({ dir, network, slotMs, roundSlots }: MeshInit): Promise<Mesh> {
   mkdirSync(dir, { recursive: true })
   const events = createWriteStream(join(dir, 'events.jsonl'))
+  const slots = createWriteStream(join(dir, 'slots.txt'))
   const outages: Outage[] = []
   const finalized: LabFacts['finalized'] = []
   const votes: LabFacts['votes'] = []
@@ -75,8 +77,9 @@ export async function createMesh({ dir, network, slotMs, roundSlots }: MeshInit)
   let timing: Timing = { startingSlot: 0, roundSlots, submissionWindow: 0, auditWindow: 0 }
 
   const say = (text: string) => {
-    const round = timing.startingSlot === 0 ? '' : ` round ${cycleAt(timing, slot)}+${(slot - timing.startingSlot) % roundSlots}`
-    const line = `${((performance.now() - startedMs) / 1000).toFixed(1)} s, slot ${slot}${round}: ${text}`
+    const round = cycleAt(timing, slot)
+    const where = timing.startingSlot === 0 || round < 0 ? '' : `, round ${round} + ${(slot - timing.startingSlot) % roundSlots}`
+    const line = `${((performance.now() - startedMs) / 1000).toFixed(1)} s, slot ${slot}${where}: ${text}`
     console.log(line)
     appendFileSync(join(dir, 'story.txt'), `${line}\n`)
   }
@@ -94,12 +97,20 @@ export async function createMesh({ dir, network, slotMs, roundSlots }: MeshInit)
 
   // -- K2, on a host of its own
   network.addHost('k2', K2_ADDRESS)
-  const [file, ...rest] = argv('k2', ['k2', '--host', K2_ADDRESS, '--slot-ms', String(slotMs), '--traffic', '3', '--json'])
+  // slots that wait for the nodes: a busy machine makes a run long, and nobody misses a window for want of processor time
+  const clock = ['--slot-ms', String(slotMs), '--pace', 'auto', '--traffic', '3']
+  const [file, ...rest] = argv('k2', ['k2', '--host', K2_ADDRESS, ...clock, '--json'])
   const k2Process = spawn(file!, rest, { env, cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] })
   const k2Log = createWriteStream(join(dir, 'k2.log'))
   k2Process.stderr.pipe(k2Log)
   const k2Url = await new Promise<string>((resolve, reject) => {
-    createInterface({ input: k2Process.stdout }).on('line', (line) => resolve(JSON.parse(line).url))
+    createInterface({ input: k2Process.stdout }).on('line', (line) => {
+      const told = JSON.parse(line)
+      if (told.event === 'pace') {
+        say(`slots took (ms) ${JSON.stringify(told.slotMs)}`)
+      }
+      resolve(told.url)
+    })
     k2Process.once('exit', (code, signal) => reject(new Error(`K2 ended with ${signal ?? code}; its log is ${join(dir, 'k2.log')}`)))
   })
 
@@ -126,6 +137,7 @@ export async function createMesh({ dir, network, slotMs, roundSlots }: MeshInit)
       return
     }
     slot = now
+    slots.write(`${slot} ${Math.round(performance.now() - startedMs)}\n`)
     const [current, stakes] = await Promise.all([client.task(task), client.stakes(task)])
     for (const { stakingKey, amount, lastVote } of stakes) {
       const node = nodes.find(({ staker }) => staker === stakingKey)
@@ -141,11 +153,18 @@ export async function createMesh({ dir, network, slotMs, roundSlots }: MeshInit)
       finalized.push({ cycle: current.finalized.cycle, slot })
       say(`K2 has finalized cycle ${current.finalized.cycle}`)
       outsider.read(current)
+      // for whoever looks into a run that never ended
+      writeFileSync(join(dir, 'facts.json'), JSON.stringify(factsUntil(slot), null, 2))
     }
     for (const wake of [...waiting]) {
       wake()
     }
   }
+  const factsUntil = (lastSlot: number): LabFacts => ({
+    ...{ timing, lastSlot, outages, finalized, votes },
+    nodes: nodes.map(({ facts }) => facts),
+    records: outsider.records()
+  })
   let looking = true
   const watching = (async () => {
     while (looking) {
@@ -237,14 +256,16 @@ export async function createMesh({ dir, network, slotMs, roundSlots }: MeshInit)
     },
     async finish() {
       const lastSlot = slot
-      const records = await outsider.finish()
+      await outsider.finish()
       looking = false
       await watching
       await Promise.all(nodes.map((node) => node.stop()))
-      k2Process.kill('SIGKILL')
       client.close()
+      const ended = once(k2Process, 'exit')
+      k2Process.kill('SIGTERM')
+      await ended
       events.end()
-      return { timing, lastSlot, nodes: nodes.map(({ facts }) => facts), outages, finalized, votes, records }
+      return factsUntil(lastSlot)
     }
   }
 }

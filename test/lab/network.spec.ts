@@ -24,10 +24,12 @@ describe('lab: its rules', () => {
         )
         .join('\n')
     expect(rulesFor(0, [])).to.equal(rules([]))
-    expect(rulesFor(5, bothWays([A], [B, ROUTER]))).to.equal(
+    expect(rulesFor(5, bothWays([A], [B, ROUTER]), ['45.77.0.1'])).to.equal(
       rules([
         `ip saddr { ${A} } ip daddr { ${B}, ${ROUTER} } counter drop`,
         `ip saddr { ${B}, ${ROUTER} } ip daddr { ${A} } counter drop`,
+        'ip saddr { 45.77.0.1 } accept',
+        'ip daddr { 45.77.0.1 } accept',
         'meta protocol ip numgen random mod 100 < 5 counter drop'
       ])
     )

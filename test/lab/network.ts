@@ -23,8 +23,8 @@ export interface LabNetwork {
   addBehindRouter(name: string, router: string): void
   /** The host gives up its address for another, as a laptop in another network. */
   move(name: string, address: string): void
-  /** Of all packets between hosts, in percent. */
-  setLoss(percent: number): void
+  /** Of all packets between hosts, in percent; those from and to `spared` addresses are not lost. */
+  setLoss(percent: number, spared?: string[]): void
   /** In place of the cuts before; none heals them. */
   setCuts(cuts: Cut[]): void
   /** What to put before a command so that it runs on that host. */
@@ -38,7 +38,7 @@ const DRIVER = '45.77.0.2'
 const INSIDE = { router: '10.99.0.1', host: '10.99.0.2', prefix: 24 }
 
 /** The bridge's rules, for nft. Pure. */
-export function rulesFor(lossPercent: number, cuts: Cut[]): string {
+export function rulesFor(lossPercent: number, cuts: Cut[], spared: string[] = []): string {
   const set = (addresses: string[]) => `{ ${addresses.join(', ')} }`
   return [
     // so that the second line deletes something
@@ -48,6 +48,7 @@ export function rulesFor(lossPercent: number, cuts: Cut[]): string {
     '  chain pass {',
     '    type filter hook forward priority 0',
     ...cuts.map(({ from, to }) => `    ip saddr ${set(from)} ip daddr ${set(to)} counter drop`),
+    ...(spared.length === 0 ? [] : [`    ip saddr ${set(spared)} accept`, `    ip daddr ${set(spared)} accept`]),
     ...(lossPercent === 0 ? [] : [`    meta protocol ip numgen random mod 100 < ${lossPercent} counter drop`]),
     '  }',
     '}',
@@ -65,11 +66,12 @@ export function bothWays(one: string[], other: string[]): Cut[] {
 
 export function createNetwork(): LabNetwork {
   let lossPercent = 0
+  let unlost: string[] = []
   let cuts: Cut[] = []
   const run = (command: string, args: string[], input = '') => void execFileSync(command, args, { input, stdio: ['pipe', 'pipe', 'pipe'] })
   const ip = (text: string) => run('ip', text.split(' '))
   const on = (name: string) => ['nsenter', `--net=/run/netns/${name}`, '--']
-  const apply = () => run('nft', ['-f', '-'], rulesFor(lossPercent, cuts))
+  const apply = () => run('nft', ['-f', '-'], rulesFor(lossPercent, cuts, unlost))
   const addHost = (name: string, address: string) => {
     ip(`netns add ${name}`)
     ip(`link add v-${name} type veth peer name eth0 netns ${name}`)
@@ -110,8 +112,9 @@ export function createNetwork(): LabNetwork {
       ip(`-n ${name} addr flush dev eth0`)
       ip(`-n ${name} addr add ${address}/${PREFIX} dev eth0`)
     },
-    setLoss(percent) {
+    setLoss(percent, spared = []) {
       lossPercent = percent
+      unlost = spared
       apply()
     },
     setCuts(next) {

@@ -22,13 +22,17 @@ export interface OutsiderInit {
 export interface Outsider {
   /** Fetches the record that K2 has just finalized, and recomputes it, one after the other. */
   read(account: TaskAccount): void
+  /** So far. */
+  records(): RecordFacts[]
   /** When all that was asked for has been read, or could not be. */
-  finish(): Promise<RecordFacts[]>
+  finish(): Promise<void>
 }
 
 /** The network loses packets, and the nodes that have a record may be the ones that are out. */
 const TRIES = 5
 const AGAIN_MS = 2_000
+/** Nobody else waits for it. */
+const FETCH_MS = 60_000
 
 /** Someone without stake who reads each finalized record from the nodes and recomputes it: what it says, K2 pays by. */
 export async function createOutsider({ dir, client, task, timing, nodes }: OutsiderInit): Promise<Outsider> {
@@ -50,8 +54,8 @@ export async function createOutsider({ dir, client, task, timing, nodes }: Outsi
     genesisHash: await client.genesisHash(),
     timing,
     auditor,
+    fetchMs: FETCH_MS,
     providers: () => nodes.flatMap((node) => node.multiaddrs().slice(0, 1).map(providerAt)),
-    fetchMs: 60_000,
     distribution: (input) => distributionOf(runner, input)
   })
   const records: RecordFacts[] = []
@@ -92,6 +96,7 @@ export async function createOutsider({ dir, client, task, timing, nodes }: Outsi
   }
 
   return {
+    records: () => records,
     read(account) {
       reading = reading.then(() => readOne(account))
     },
@@ -99,7 +104,6 @@ export async function createOutsider({ dir, client, task, timing, nodes }: Outsi
       await reading
       await runner.stop()
       await auditor.stop()
-      return records
     }
   }
 }
