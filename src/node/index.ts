@@ -138,6 +138,8 @@ const STATUS_CYCLES = 10
 const STAKE_CHECK_SLOTS = 5
 /** Refusals that do not depend on what was said: a message of our own key that we did not sign is news all the same. */
 const MAY_BE_OURS = new Set<string>(['over-quota', 'unknown-subject', 'wrong-window', 'future', 'stake-unknown', 'unstaked', 'meaningless'])
+/** A bundle that is on the disk is given this long to load before the first slot is heard; what comes later is waited for. */
+const BUNDLE_START_MS = 5_000
 /** Whether an announcement is due is asked this often: addresses change, and slots can jump. */
 const ANNOUNCE_CHECK_SLOTS = 4
 
@@ -183,8 +185,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     const stakes = createStakeView({ k2, task: config.task, timing, slot: slots.now, log })
     const events = createEvents({ slot: slots.now, node: self })
     events.on(({ event, cycle, reason }) => {
-      if (event === 'missed' && cycle != null) {
-        store.cycles.merge(config.task, cycle, { missed: String(reason) })
+      if ((event === 'missed' || event === 'skipped') && cycle != null) {
+        store.cycles.merge(config.task, cycle, { [event]: String(reason) })
       }
     })
 
@@ -308,7 +310,10 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         dropTask(cid).catch((err) =>
           log.warn({ bundle: cid, reason: messageOf(err) }, 'a bundle that is no longer used stays on the disk')
         ),
-      onReady: (cid) => events.emit('task', { taskName: account.name, bundle: cid }),
+      onReady(cid) {
+        events.emit('task', { taskName: account.name, bundle: cid })
+        effects.handle({ type: 'arrived' })
+      },
       onFailed: (cid, err) => {
         log.error({ bundle: cid, reason: messageOf(err) }, 'the task cannot run')
         events.emit('task-failed', { bundle: cid, reason: messageOf(err) })
@@ -728,7 +733,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       await rm(taskFolder(cid), { recursive: true, force: true })
     }
 
-    async function makeTask(cid: string, others: string[], needless: AbortSignal): Promise<TaskVersion> {
+    async function makeTask(cid: string, others: string[], needless: AbortSignal, onAbsent: () => void): Promise<TaskVersion> {
       if (!config.followBundle && cid !== account.bundle.cid && cid !== account.formerBundle?.cid) {
         throw new BundleError(
           `the task has a new bundle, ${cid}, and this node was told to run none unread (--no-follow-bundle): read it, then start the node again`
@@ -742,7 +747,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         providers,
         signal: AbortSignal.any([stopping.signal, needless]),
         log,
-        onWaiting: (reason) => events.emit('waiting', { for: 'bundle', reason })
+        onWaiting: (reason) => events.emit('waiting', { for: 'bundle', reason }),
+        onAbsent
       })
       const made = await createTaskRunner({
         taskId: config.task,
@@ -868,6 +874,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         await guard.begin(slots.now() ?? 0)
         peers.refresh()
         await proofs.start()
+        // a bundle that is on the disk is loaded while the rest starts, so that nothing is asked for in vain
+        versions.follow(account, Math.max(0, cycleAt(timing, slots.now() ?? 0)))
         await hello.start()
         gossip.start()
         await sync.start()
@@ -888,6 +896,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
           events.emit(admitted ? 'peer' : 'peer-left', { peerId, staker, staked: peers.staked().length })
           if (admitted && peers.staked().length <= 3) {
             sync.now(1).catch(() => {})
+            effects.handle({ type: 'arrived' })
           }
         })
         // whoever starts while another bundle waits is told of it, too
@@ -896,6 +905,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         k2.watchTask(config.task, onTaskAccount)
         await outbox.resume(openVotes(slots.now() ?? 0))
         followTask(account)
+        await versions.atHand(BUNDLE_START_MS)
         slots.on(onSlot)
         if (finalizedCycle >= 0 && account.finalized != null) {
           // the ledger so far, for the records to come
