@@ -418,9 +418,12 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       stakes,
       records,
       task: (cycle) => versions.of(cycle)?.host,
-      vote: (vote) => {
+      async vote(vote) {
         batcher.decided(vote)
-        return cast(vote)
+        // a restart takes the cycle up again, and finds what has landed before
+        if (store.cycles.get(config.task, vote.cycle)?.voted !== hex(vote.root)) {
+          await cast(vote)
+        }
       },
       publish,
       taskAccount: (minSlot) => k2.task(config.task, minSlot),
