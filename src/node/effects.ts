@@ -14,8 +14,8 @@ import { isNotYet } from './not-yet.ts'
 import { type Records, recordCid } from './records.ts'
 import type { TaskHost, Worked } from './task-host.ts'
 
-/** In a testnet's short slots an answer takes no less time. */
-const LEAST_ANSWER_MS = 1_000
+/** In a testnet's short slots an answer takes no less time, and in slots that wait for a node no more. */
+const [LEAST_ANSWER_MS, MOST_ANSWER_MS] = [1_000, 10_000]
 
 const notYetOf = (err: unknown) => (isNotYet(err) ? { notYet: true } : {})
 
@@ -157,7 +157,7 @@ export function createEffects(init: EffectsInit): Effects {
       case 'probe': {
         const { cycle } = effect
         const onAnswer = (staker: string) => handle({ type: 'probed', cycle, asked: [], answered: [staker] })
-        const asked = init.lifeSigns.ask(effect.stakers, onAnswer, Math.max(LEAST_ANSWER_MS, 2 * slots.slotMs()))
+        const asked = init.lifeSigns.ask(effect.stakers, onAnswer, Math.min(MOST_ANSWER_MS, Math.max(LEAST_ANSWER_MS, 2 * slots.slotMs())))
         return handle({ type: 'probed', cycle, asked, answered: [] })
       }
       case 'build': {
