@@ -70,6 +70,11 @@ export function createEffects(init: EffectsInit): Effects {
     }
   }
 
+  const track = (under: Promise<void>) => {
+    const done = under.catch((err) => log.debug({ reason: messageOf(err) }, 'K2 did not tell')).finally(() => running.delete(done))
+    running.add(done)
+  }
+
   /** What ends in one slot tells one after the other: whoever weighs it waits until all of it has. */
   const allTold = async (cycle: number) => {
     await setImmediate()
@@ -187,7 +192,8 @@ export function createEffects(init: EffectsInit): Effects {
       }
       case 'closed':
         events.emit('closed', { cycle: effect.cycle })
-        return effect.skipped == null ? undefined : tellSkipped(effect.cycle, effect.skipped)
+        // beside the effects: it waits for a slot, and nothing waits for it
+        return effect.skipped == null ? undefined : track(tellSkipped(effect.cycle, effect.skipped))
     }
   }
 
