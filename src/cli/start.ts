@@ -256,6 +256,10 @@ function sentence(event: string, d: Record<string, unknown>): string | null {
       return 'submitted the work'
     case 'missed':
       return `missed the ${d.stage}: ${d.reason}`
+    case 'not-yet':
+      return `the ${d.what} has to wait, and is tried again: ${d.reason}`
+    case 'skipped':
+      return `no record of the cycle on K2, nobody is paid for it: ${d.reason}`
     case 'audited':
       return `audited ${d.subject}: ${d.finding}${d.reason === '' ? '' : ` (${d.reason})`}`
     case 'challenged':

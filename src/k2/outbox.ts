@@ -303,7 +303,9 @@ export function createOutbox(init: OutboxInit): Outbox {
           const [refusal] = outcome.refused
           if (refusal != null && outcome.accepted.length === 0) {
             lastReason = messageOf(refusal.error)
-            log.warn({ cycle, attempt: idle, reason: lastReason }, 'the final vote has not landed yet')
+            // a vote that is there is not confirmed yet, as after a restart
+            const isThere = outcome.refused.some(({ error }) => (error as Error).name === 'AlreadyVotedError')
+            log[isThere ? 'debug' : 'warn']({ cycle, attempt: idle, reason: lastReason }, 'the final vote has not landed yet')
           }
           await handOver(entry, outcome)
         }

@@ -27,6 +27,8 @@ export interface BundleInit {
   signal: AbortSignal
   log: Logger
   onWaiting: (reason: string) => void
+  /** It is not on this disk: whoever waits for it waits for a peer. */
+  onAbsent?: () => void
 }
 
 /** One try: peers that are there answer well within this. */
@@ -41,7 +43,17 @@ const LIMITS = { maxBytes: 2 * MAX_BUNDLE_BYTES, maxBlocks: 64, maxDepth: 4 }
  *
  * @throws BundleError when the local copy is not the task's bundle, or what the task names can be no bundle
  */
-export async function obtainBundle({ proofs, cid, path, others = [], providers, signal, log, onWaiting }: BundleInit): Promise<Uint8Array> {
+export async function obtainBundle({
+  proofs,
+  cid,
+  path,
+  others = [],
+  providers,
+  signal,
+  log,
+  onWaiting,
+  onAbsent
+}: BundleInit): Promise<Uint8Array> {
   try {
     toCid(cid)
   } catch {
@@ -60,6 +72,9 @@ export async function obtainBundle({ proofs, cid, path, others = [], providers, 
         `${path} is not the task's bundle: its CID is ${packed.cid}, the task names ${cid}. Leave --bundle out to fetch the right one from peers`
       )
     }
+  }
+  if (onAbsent != null && !(await isHere(proofs, cid))) {
+    onAbsent()
   }
   for (;;) {
     signal.throwIfAborted()
@@ -82,6 +97,12 @@ export async function obtainBundle({ proofs, cid, path, others = [], providers, 
     }
   }
 }
+
+const isHere = (proofs: Proofs, cid: string) =>
+  proofs.measure(cid).then(
+    () => true,
+    () => false
+  )
 
 /** The path of a built-in bundle by its name, or the path itself. */
 export function bundleAt(nameOrPath: string): string {

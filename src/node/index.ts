@@ -153,6 +153,8 @@ const STATUS_CYCLES = 10
 const STAKE_CHECK_SLOTS = 5
 /** Refusals that do not depend on what was said: a message of our own key that we did not sign is news all the same. */
 const MAY_BE_OURS = new Set<string>(['over-quota', 'unknown-subject', 'wrong-window', 'future', 'stake-unknown', 'unstaked', 'meaningless'])
+/** A bundle that is on the disk is given this long to load before the first slot is heard; what comes later is waited for. */
+const BUNDLE_START_MS = 5_000
 /** Whether an announcement is due is asked this often: addresses change, and slots can jump. */
 const ANNOUNCE_CHECK_SLOTS = 4
 
@@ -207,8 +209,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     const stakes = createStakeView({ k2, task: config.task, timing, slot: slots.now, log })
     const events = createEvents({ slot: slots.now, node: self })
     events.on(({ event, cycle, reason }) => {
-      if (event === 'missed' && cycle != null) {
-        store.cycles.merge(config.task, cycle, { missed: String(reason) })
+      if ((event === 'missed' || event === 'skipped') && cycle != null) {
+        store.cycles.merge(config.task, cycle, { [event]: String(reason) })
       }
     })
 
@@ -355,7 +357,10 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         dropTask(cid).catch((err) =>
           log.warn({ bundle: cid, reason: messageOf(err) }, 'a bundle that is no longer used stays on the disk')
         ),
-      onReady: (cid) => events.emit('task', { taskName: account.name, bundle: cid }),
+      onReady(cid) {
+        events.emit('task', { taskName: account.name, bundle: cid })
+        effects.handle({ type: 'arrived' })
+      },
       onFailed: (cid, err) => {
         log.error({ bundle: cid, reason: messageOf(err) }, 'the task cannot run')
         events.emit('task-failed', { bundle: cid, reason: messageOf(err) })
@@ -462,9 +467,12 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       stakes,
       records,
       task: (cycle) => versions.of(cycle)?.host,
-      vote: (vote) => {
+      async vote(vote) {
         batcher.decided(vote)
-        return cast(vote)
+        // a restart takes the cycle up again, and finds what has landed before
+        if (store.cycles.get(config.task, vote.cycle)?.voted !== hex(vote.root)) {
+          await cast(vote)
+        }
       },
       publish,
       taskAccount: (minSlot) => k2.task(config.task, minSlot),
@@ -784,7 +792,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       await rm(taskFolder(cid), { recursive: true, force: true })
     }
 
-    async function makeTask(cid: string, others: string[], needless: AbortSignal): Promise<TaskVersion> {
+    async function makeTask(cid: string, others: string[], needless: AbortSignal, onAbsent: () => void): Promise<TaskVersion> {
       if (!config.followBundle && cid !== account.bundle.cid && cid !== account.formerBundle?.cid) {
         throw new BundleError(
           `the task has a new bundle, ${cid}, and this node was told to run none unread (--no-follow-bundle): read it, then start the node again`
@@ -798,7 +806,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         providers,
         signal: AbortSignal.any([stopping.signal, needless]),
         log,
-        onWaiting: (reason) => events.emit('waiting', { for: 'bundle', reason })
+        onWaiting: (reason) => events.emit('waiting', { for: 'bundle', reason }),
+        onAbsent
       })
       const made = await createTaskRunner({
         taskId: config.task,
@@ -940,6 +949,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         await keepPorts(config.listen, addresses.listeners(), ports).catch((err) =>
           log.warn({ reason: messageOf(err) }, 'the ports of this start are not kept: the next one may listen on others')
         )
+        // a bundle that is on the disk is loaded while the rest starts, so that nothing is asked for in vain
+        versions.follow(account, Math.max(0, cycleAt(timing, slots.now() ?? 0)))
         await hello.start()
         gossip.start()
         await sync.start()
@@ -967,6 +978,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
           events.emit(admitted ? 'peer' : 'peer-left', { peerId, staker, staked: peers.staked().length })
           if (admitted && peers.staked().length <= 3) {
             sync.now(1).catch(() => {})
+            effects.handle({ type: 'arrived' })
           }
         })
         // whoever starts while another bundle waits is told of it, too
@@ -975,6 +987,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         k2.watchTask(config.task, onTaskAccount)
         await outbox.resume(openVotes(slots.now() ?? 0))
         followTask(account)
+        await versions.atHand(BUNDLE_START_MS)
         slots.on(onSlot)
         paced?.start()
         if (finalizedCycle >= 0 && account.finalized != null) {

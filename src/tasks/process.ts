@@ -82,6 +82,8 @@ interface Pending {
   services: AbortController
   trouble: boolean
   badProof: boolean
+  /** Whether K2 failed it, and has not answered since. */
+  k2Away: boolean
   settle(outcome: Outcome<unknown>, alone: boolean): void
 }
 
@@ -281,7 +283,7 @@ function attend(init: TaskProcessInit, child: ChildProcessWithoutNullStreams): T
         break
       case 'result': {
         const pending = calls.get(message.id)
-        pending?.settle(message.ok ? { ok: true, value: message.value } : threw(message.error, pending.badProof), calls.size === 1)
+        pending?.settle(message.ok ? { ok: true, value: message.value } : threw(message.error, pending), calls.size === 1)
         break
       }
       case 'request':
@@ -312,11 +314,13 @@ function attend(init: TaskProcessInit, child: ChildProcessWithoutNullStreams): T
           signal: pending.services.signal
         })
       }
+      pending.k2Away &&= !method.startsWith('k2.')
     } catch (error) {
       const { name, message } = error instanceof Error ? error : new Error(String(error))
       if (pending != null) {
         pending.trouble ||= !ASKERS_FAULT.has(name)
         pending.badProof ||= name === 'BadProofError'
+        pending.k2Away ||= name === 'K2ReadError'
       }
       reply = { error: { name: name.slice(0, 64), message: message.slice(0, 300) } }
     }
@@ -365,13 +369,17 @@ function attend(init: TaskProcessInit, child: ChildProcessWithoutNullStreams): T
           graceTimer = setTimeout(() => kill(ending, detail, id), GRACE_MS)
         }
         const onAbort = () => stopCall('aborted', 'the call was aborted')
-        const timer = setTimeout(() => stopCall('timeout', `${call.function} took more than ${call.timeoutMs} ms`), call.timeoutMs)
+        const timer = setTimeout(
+          () => stopCall('timeout', `${call.function} took longer than the ${seconds(call.timeoutMs)} that it had`),
+          call.timeoutMs
+        )
         const services = new AbortController()
         calls.set(id, {
           call,
           services,
           trouble: false,
           badProof: false,
+          k2Away: false,
           settle(outcome, alone) {
             clearTimeout(timer)
             clearTimeout(graceTimer)
@@ -406,6 +414,8 @@ function rssBytes(pid: number | undefined): number | null {
 }
 
 /** Only an error that a read of the proof gave the call is of the proof: a bundle may have one of the same name. */
-function threw({ name, message }: { name: string; message: string }, badProof: boolean) {
-  return failure(badProof && name === 'BadProofError' ? 'bad-proof' : 'threw', `${name}: ${message}`)
+function threw({ name, message }: { name: string; message: string }, { badProof, k2Away }: Pending) {
+  return failure(badProof && name === 'BadProofError' ? 'bad-proof' : k2Away ? 'k2-away' : 'threw', `${name}: ${message}`)
 }
+
+const seconds = (ms: number) => (ms < 1000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 100) / 10} s`)

@@ -477,7 +477,7 @@ async function run(
     const cycle = event.cycle ?? 0
     switch (event.event) {
       case 'listening': {
-        row.state = 'listening'
+        row.state = member.hasTask ? 'working' : 'listening'
         const hint = (event.multiaddrs as string[])[0]
         if (hint != null && !member.staked) {
           member.hint = hint

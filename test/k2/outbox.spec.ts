@@ -20,11 +20,13 @@ describe('k2: outbox', () => {
   let store: Store
   let outbox: Outbox
   let told: string[]
+  let warned: string[]
   beforeEach(async () => {
     dir = await mkdtemp(join(tmpdir(), 'koii-mesh-outbox-'))
     chain = await startChain({ dataDir: join(dir, 'k2') })
     store = openStore({ dir })
     told = []
+    warned = []
   })
   afterEach(async () => {
     await outbox.stop()
@@ -44,7 +46,7 @@ describe('k2: outbox', () => {
       store: store.keyValue('outbox'),
       slot,
       slotMs: () => 20,
-      log: silent,
+      log: Object.assign(Object.create(silent), { warn: (_: object, text: string) => warned.push(text) }),
       onVoted: ({ cycle }, sent) => told.push(`voted ${cycle} ${sent == null ? 'before' : 'now'}`),
       onLost: ({ cycle }) => told.push(`lost ${cycle}`)
     })
@@ -65,11 +67,12 @@ describe('k2: outbox', () => {
     expect(chain.votes).to.deep.equal([{ staker: staker().address, cycle: 0 }])
     expect((await chain.client.stake(chain.task, staker().address))?.lastVote?.cycle).to.equal(0)
     expect(await waiting()).to.deep.equal([])
-    // the same again is no second vote
+    // the same again is no second vote, and no trouble
     await outbox.cast(ballot(0))
     await eventually('the second outcome', () => told[1])
     expect(told[1]).to.equal('voted 0 before')
     expect(chain.votes).to.have.length(1)
+    expect(warned).to.deep.equal([])
   })
 
   it('killed before it was sent: the next process sends it', async () => {

@@ -46,6 +46,16 @@ describe('node: the task’s bundle', () => {
     expect(mine.filter((name) => !before.includes(name))).to.deep.equal([])
   })
 
+  it('is told to be on the disk, or to come from a peer', async () => {
+    const [node, other] = [await lab.node(), await lab.node()]
+    const cid = await pack(node)
+    const told: string[] = []
+    expect(Buffer.from(await want(node, cid, { onAbsent: () => told.push('here') }))).to.deep.equal(CODE)
+    const from = { providers: () => [node.hint], onAbsent: () => told.push('absent') }
+    expect(Buffer.from(await want(other, cid, from))).to.deep.equal(CODE)
+    expect(told).to.deep.equal(['absent'])
+  })
+
   it('is none when the manager wrote what is no CID: that is said, and not waited for', async () => {
     const node = await lab.node()
     const path = join(node.dir, 'mine.mjs')
