@@ -37,6 +37,7 @@ export {
   peerIdText,
   type StakeView
 } from './peers.ts'
+export { createPresence, type Presence } from './presence.ts'
 export { type Log, silentLog, type Timer, wallTimer } from './seams.ts'
 export { createSlots, judgeSlot, type SlotFault, type Slots } from './slots.ts'
 export { rendezvousKey, stakerKey, topicOf } from './topic.ts'

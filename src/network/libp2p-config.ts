@@ -1,6 +1,6 @@
 import { type GossipSub, gossipsub, StrictNoSign } from '@libp2p/gossipsub'
 import { type Identify, identify } from '@libp2p/identify'
-import type { PrivateKey } from '@libp2p/interface'
+import type { PrivateKey, Startable } from '@libp2p/interface'
 import { type KadDHT, kadDHT } from '@libp2p/kad-dht'
 import { type Ping, ping } from '@libp2p/ping'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -22,6 +22,7 @@ import {
   LOCAL_CONNECTION_LIMITS,
   MAX_ADDRESSES_PER_DIAL
 } from './limits.ts'
+import { watchLinks } from './links.ts'
 import { createMessageIds, type Traffic } from './message-ids.ts'
 import type { Peers } from './peers.ts'
 import { SCORE_THRESHOLDS, scoreParams } from './score.ts'
@@ -38,6 +39,7 @@ export type HostServices = {
   ping: Ping
   dht: KadDHT
   pubsub: GossipSub
+  links: Startable
 }
 
 export interface Libp2pConfigInit {
@@ -153,7 +155,10 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
       // /dnsaddr/ is not spoken here: resolving it would ask for names of a stranger's choice
       resolvers: {}
     },
+    // see links.ts
+    connectionMonitor: { enabled: false },
     services: {
+      links: watchLinks({ peers, local, timer }),
       identify: identify({ maxMessageSize: 8 * 1024 }),
       ping: ping(),
       dht: kadDHT({

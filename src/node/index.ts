@@ -21,6 +21,7 @@
 import { randomInt } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { multiaddr } from '@multiformats/multiaddr'
 import bs58 from 'bs58'
 import type { CID } from 'multiformats/cid'
 import { type CycleSchedule, cycleAt, liveCycles, scheduleFor, type Timing, windowOf } from '../clock/index.ts'
@@ -44,6 +45,7 @@ import {
   createHello,
   createHost,
   createPeers,
+  createPresence,
   type DiscoveryEvent,
   type HelloOutcome,
   readOrMakeNodeKey
@@ -214,10 +216,12 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       listen: config.listen,
       ...(config.announce.length === 0 ? {} : { announce: config.announce }),
       local: config.allowPrivate,
+      allowed: config.bootstrap.map((text) => multiaddr(text)),
       limits: { maxConnections: config.maxConnections },
       dht: config.dhtServer ? (config.allowPrivate ? 'server' : 'auto') : 'client'
     })
     const { libp2p } = host
+    const presence = createPresence({ libp2p, peers })
     const announcer = createAnnouncer({
       network,
       timing,
@@ -504,7 +508,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     function onSlot(slot: number, back = false): void {
       guard.onSlot(slot, back)
-      effects.handle({ type: 'slot', slot, back, connected: peers.staked().length > 0 })
+      effects.handle({ type: 'slot', slot, back, connected: presence.staked().length > 0 })
       batcher.onSlot(slot)
       slasher.onSlot(slot)
       const cycle = Math.max(0, cycleAt(timing, slot))
@@ -803,7 +807,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
           refused: Object.fromEntries(Object.entries(refused).filter(([, count]) => count > 0))
         },
         proofs: { fetched, bytes: fetchedBytes, unavailable, invalid, servedBlocks, servedBytes, dhtQueries },
-        peers: { staked: peers.staked().length, connected: libp2p.getPeers().length, mesh: gossip.meshPeers().length },
+        peers: { staked: presence.staked().length, connected: libp2p.getPeers().length, mesh: gossip.meshPeers().length },
         rssBytes: process.memoryUsage().rss
       }
     }
@@ -844,7 +848,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       if (guard.notice() != null) {
         return { ok: false, reason: guard.notice()! }
       }
-      return peers.staked().length === 0 ? { ok: false, reason: 'no staked peer is connected' } : { ok: true, reason: 'working' }
+      return presence.staked().length === 0 ? { ok: false, reason: 'no staked peer is connected' } : { ok: true, reason: 'working' }
     }
 
     return {
@@ -877,9 +881,9 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
           staked: stakes.isStaked(self) ?? null
         })
         discovery.start()
-        peers.onChange(({ peerId, staker, admitted }) => {
-          events.emit(admitted ? 'peer' : 'peer-left', { peerId, staker, staked: peers.staked().length })
-          if (admitted && peers.staked().length <= 3) {
+        presence.onChange(({ peerId, staker, present }) => {
+          events.emit(present ? 'peer' : 'peer-left', { peerId, staker, staked: presence.staked().length })
+          if (present && presence.staked().length <= 3) {
             sync.now(1).catch(() => {})
           }
         })
@@ -897,6 +901,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       },
       async stop() {
         stopping.abort()
+        presence.stop()
         await slots.stop()
         k2.close()
         await versions.stop()
