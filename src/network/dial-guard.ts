@@ -112,8 +112,8 @@ function socketOptions(address: Multiaddr, rules: DialRules): { lookup?: LookupF
     : { ...common, lookup: publicOnly(family, rules.resolve ?? resolvePublicly) }
 }
 
-/** For sockets: what is judged here is what is connected to, whatever the name resolves to a moment later. */
-function publicOnly(family: 0 | 4 | 6, resolve: Resolve): LookupFunction {
+/** A `lookup` for sockets: what is judged here is what is connected to, whatever the name resolves to a moment later. */
+export function publicOnly(family: 0 | 4 | 6, resolve: Resolve): LookupFunction {
   return (name, options, done) => {
     resolve(name)
       .then((all) => {
