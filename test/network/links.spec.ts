@@ -1,8 +1,9 @@
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'chai'
 import { createPresence, type Timer, wallTimer } from '../../src/network/index.ts'
 import { judgeLink, type LinkFacts } from '../../src/network/links.ts'
+import { cable } from './cable.ts'
 import { keyOf, type MeshNode, sleep, spawnNode, waitFor } from './mesh.ts'
 
 const quiet: LinkFacts = { quietMs: 0, askAfterMs: 700, isAsked: false, slowestMs: 1, isStaked: true, probe: 'none' }
@@ -36,68 +37,6 @@ describe('network: links', () => {
   }
 })
 
-/** Carries bytes both ways, until it is told to stand still, or to swallow all: a cable that was cut tells nobody. */
-async function cable(to: () => number) {
-  const ends = new Set<Socket>()
-  let state: 'open' | 'paused' | 'cut' = 'open'
-  let accepted = 0
-  const server = createServer((near) => {
-    accepted++
-    const far = connect(to(), '127.0.0.1')
-    for (const [one, other] of [
-      [near, far],
-      [far, near]
-    ] as const) {
-      ends.add(one)
-      one.on('error', () => {})
-      one.on('data', (data) => state !== 'cut' && other.write(data))
-      one.on('close', () => {
-        ends.delete(one)
-        if (state === 'open') {
-          other.destroy()
-        }
-      })
-      if (state === 'paused') {
-        one.pause()
-      }
-    }
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return {
-    port: (server.address() as AddressInfo).port,
-    accepted: () => accepted,
-    /** Whoever connects meanwhile is accepted, as a machine does whose program is busy. */
-    pause() {
-      state = 'paused'
-      for (const end of ends) {
-        end.pause()
-      }
-    },
-    resume() {
-      state = 'open'
-      for (const end of ends) {
-        end.resume()
-      }
-    },
-    cut() {
-      state = 'cut'
-      server.close()
-    },
-    /** Those that are here carry nothing any more; new ones do. */
-    lose() {
-      for (const end of ends) {
-        end.removeAllListeners('data').removeAllListeners('close').resume()
-      }
-    },
-    stop() {
-      server.close()
-      for (const end of ends) {
-        end.destroy()
-      }
-    }
-  }
-}
-
 describe('network: a connection whose end never came', () => {
   const ends: Array<() => unknown> = []
   afterEach(async () => {
@@ -107,13 +46,13 @@ describe('network: a connection whose end never came', () => {
   })
 
   /** Two staked nodes that reach each other over a cable alone. */
-  async function pair() {
+  async function pair(delayMs = 0) {
     const weights = new Map(['alice', 'bob'].map((name) => [keyOf(name).address, 1_000n]))
     const ports = new Map<string, number>()
     const nodes: MeshNode[] = []
     const told: string[] = []
     for (const name of ['alice', 'bob']) {
-      const line = await cable(() => ports.get(name) as number)
+      const line = await cable(() => ports.get(name) as number, delayMs)
       ends.push(() => line.stop())
       const announce = [`/ip4/127.0.0.1/tcp/${line.port}`]
       const node = await spawnNode(name, true, weights, { nodes: 2, host: { announce } }, () => [])
@@ -188,6 +127,15 @@ describe('network: a connection whose end never came', () => {
       }
     }
     expect(before?.status).to.equal('open')
+    expect(told).to.deep.equal([])
+  })
+
+  it('is not taken for one that is far away: 800 ms for each round trip', async () => {
+    const { alice, bob, told } = await pair(400)
+    const [before] = alice.libp2p.getConnections()
+    await sleep(6_000)
+    expect(alice.libp2p.getConnections().map(({ id }) => id)).to.deep.equal([before?.id])
+    expect(bob.libp2p.getConnections()).to.have.length(1)
     expect(told).to.deep.equal([])
   })
 
