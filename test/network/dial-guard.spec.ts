@@ -94,11 +94,16 @@ describe('network: what is dialled is judged where it is dialled', () => {
       return libp2p
     }
     const [alice, bob] = [await host(), await host()]
-    const connection = await alice.dial(bob.getMultiaddrs())
-    expect(await alice.services.ping.ping(bob.peerId)).to.be.a('number')
-    const gone = new Promise((resolve) => bob.addEventListener('peer:disconnect', resolve))
-    connection.abort(new Error('enough'))
-    await gone
+    for (const [one, other] of [
+      [alice, bob],
+      [bob, alice]
+    ] as const) {
+      await alice.dial(bob.getMultiaddrs())
+      expect(await alice.services.ping.ping(bob.peerId)).to.be.a('number')
+      const gone = new Promise((resolve) => other.addEventListener('peer:disconnect', resolve, { once: true }))
+      one.getConnections()[0]?.abort(new Error('enough'))
+      await gone
+    }
   })
 
   it('takes the place of a method that this version of the transport has', () => {

@@ -7,10 +7,12 @@ import { NETWORK, NOW, TIMING } from './mesh.ts'
 /** A service of one's own machine that nobody should knock at, and a node that is told where it is. */
 export async function houseWithService(init: (port: number) => Partial<Libp2pConfigInit> = () => ({})) {
   let knocks = 0
+  let heard = 0
   let said = ''
   const server = createServer((socket) => {
     knocks++
     socket.on('data', (data) => {
+      heard++
       said ||= data.toString('latin1')
     })
     socket.on('error', () => {})
@@ -35,14 +37,15 @@ export async function houseWithService(init: (port: number) => Partial<Libp2pCon
         (signal: AbortSignal) => libp2p.dial(address, { signal }),
         (signal: AbortSignal) => inside.components.transportManager.dial(address, { signal })
       ]) {
+        const heardBefore = heard
         // what is knocked at says nothing, so that no dial ends by itself
         const controller = new AbortController()
         const dialled = dial(controller.signal).then(
           () => 'connected',
           (err: Error) => err.message
         )
-        while (knocks === before && (await Promise.race([dialled, soon()])) === undefined) {
-          // neither knocked nor refused yet
+        while (heard === heardBefore && (await Promise.race([dialled, soon()])) === undefined) {
+          // neither spoken to nor refused yet
         }
         controller.abort()
         reasons.push(await dialled)
