@@ -1,6 +1,6 @@
 import { type GossipSub, gossipsub, StrictNoSign } from '@libp2p/gossipsub'
 import { type Identify, identify } from '@libp2p/identify'
-import type { PrivateKey } from '@libp2p/interface'
+import type { PrivateKey, Startable } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { type Ping, ping } from '@libp2p/ping'
@@ -29,6 +29,7 @@ import {
   limitsFor,
   MAX_ADDRESSES_PER_DIAL
 } from './limits.ts'
+import { watchLinks } from './links.ts'
 import { createMessageIds, type Traffic } from './message-ids.ts'
 import { createMeter, type Meter } from './meter.ts'
 import { type OwnAddresses, type OwnAddressesComponents, ownAddresses, tellable } from './own-addresses.ts'
@@ -46,6 +47,7 @@ export type HostServices = {
   dht: KadDHT
   pubsub: GossipSub
   addresses: OwnAddresses
+  links: Startable
 }
 
 export interface Libp2pConfigInit {
@@ -192,8 +194,10 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
       // /dnsaddr/ is not spoken here: resolving it would ask for names of a stranger's choice
       resolvers: {}
     },
-    ...(init.answerMs == null ? {} : { connectionMonitor: { pingTimeout: { minTimeout: init.answerMs, maxTimeout: init.answerMs } } }),
+    // see links.ts
+    connectionMonitor: { enabled: false },
     services: {
+      links: watchLinks({ peers, local, timer, ...(init.answerMs == null ? {} : { answerMs: init.answerMs }) }),
       // the address manager is in none of libp2p's public types
       addresses: (components) => ownAddresses(components as unknown as OwnAddressesComponents),
       identify: identify({ maxMessageSize: 8 * 1024 }),

@@ -22,6 +22,7 @@ import { randomInt } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { peerIdFromString } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
 import bs58 from 'bs58'
 import type { CID } from 'multiformats/cid'
 import { type CycleSchedule, cycleAt, liveCycles, scheduleFor, type Timing, windowOf } from '../clock/index.ts'
@@ -54,6 +55,7 @@ import {
   createHello,
   createHost,
   createPeers,
+  createPresence,
   type DiscoveryEvent,
   type HelloOutcome,
   keepPorts,
@@ -258,11 +260,13 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       announce: config.announce,
       local: config.allowPrivate,
       answerMs: paced?.answerMs,
+      allowed: config.bootstrap.map((text) => multiaddr(text)),
       limits: { maxConnections: config.maxConnections },
       dht: config.dhtServer ? (config.allowPrivate ? 'server' : 'auto') : 'client'
     })
     const { libp2p } = host
     const addresses = libp2p.services.addresses
+    const presence = createPresence({ libp2p, peers })
     const announcer = createAnnouncer({
       network,
       timing,
@@ -569,7 +573,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     function onSlot(slot: number, back = false): void {
       guard.onSlot(slot, back)
-      effects.handle({ type: 'slot', slot, back, connected: peers.staked().length > 0 })
+      effects.handle({ type: 'slot', slot, back, connected: presence.staked().length > 0 })
       batcher.onSlot(slot)
       slasher.onSlot(slot)
       const cycle = Math.max(0, cycleAt(timing, slot))
@@ -876,7 +880,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
           refused: Object.fromEntries(Object.entries(refused).filter(([, count]) => count > 0))
         },
         proofs: { fetched, bytes: fetchedBytes, unavailable, invalid, servedBlocks, servedBytes, dhtQueries },
-        peers: { staked: peers.staked().length, connected: libp2p.getPeers().length, mesh: gossip.meshPeers().length },
+        peers: { staked: presence.staked().length, connected: libp2p.getPeers().length, mesh: gossip.meshPeers().length },
         door: { ...host.slots.counts(), dropped: { ...host.doorstep.dropped(), ...host.slots.dropped() }, cut: host.meter.cuts() },
         rssBytes: process.memoryUsage().rss
       }
@@ -925,7 +929,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       if (guard.notice() != null) {
         return { ok: false, reason: guard.notice()! }
       }
-      if (peers.staked().length === 0) {
+      if (presence.staked().length === 0) {
         return { ok: false, reason: 'no staked peer is connected' }
       }
       const dialled = unreachableNotice(addresses) == null
@@ -974,9 +978,9 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         }
         discovery.start()
         peers.onBan((peerId, reason) => events.emit('peer-cut', { peerId, staker: peers.stakerOf(peerId) ?? null, reason }))
-        peers.onChange(({ peerId, staker, admitted }) => {
-          events.emit(admitted ? 'peer' : 'peer-left', { peerId, staker, staked: peers.staked().length })
-          if (admitted && peers.staked().length <= 3) {
+        presence.onChange(({ peerId, staker, present }) => {
+          events.emit(present ? 'peer' : 'peer-left', { peerId, staker, staked: presence.staked().length })
+          if (present && presence.staked().length <= 3) {
             sync.now(1).catch(() => {})
             effects.handle({ type: 'arrived' })
           }
@@ -999,6 +1003,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         stopping.abort()
         paced?.stop()
         lifeSigns.stop()
+        presence.stop()
         await slots.stop()
         k2.close()
         await versions.stop()
