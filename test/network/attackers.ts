@@ -12,8 +12,9 @@ import { keyOf, type MeshNode, type MeshOptions, spawnNode } from './mesh.ts'
 export const address = (network: number, host = 1) => `127.${1 + (network >> 8)}.${network & 255}.${host}`
 
 /** A libp2p that speaks no protocol of the mesh and comes from the address that it is given. */
-export async function stranger(localAddress: string): Promise<Libp2p> {
+export async function stranger(localAddress: string, listen: string[] = []): Promise<Libp2p> {
   return createLibp2p({
+    addresses: { listen },
     transports: [tcp({ dialOpts: { localAddress } as never }), webSockets()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
