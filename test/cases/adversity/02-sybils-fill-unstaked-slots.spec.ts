@@ -23,7 +23,10 @@ describe('case: Sybils fill the slots of the unstaked', () => {
     await Promise.all([...strangers.splice(0), ...nodes.splice(0)].map((one) => one.stop()))
   })
 
-  async function sit(from: string, says: 'nothing' | 'an empty hello' = 'an empty hello'): Promise<{ guest: Libp2p; connection: Connection }> {
+  async function sit(
+    from: string,
+    says: 'nothing' | 'an empty hello' = 'an empty hello'
+  ): Promise<{ guest: Libp2p; connection: Connection }> {
     const guest = await stranger(from)
     strangers.push(guest)
     return { guest, connection: await come(guest, says) }
