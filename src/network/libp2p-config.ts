@@ -19,11 +19,13 @@ import {
   GOSSIP_DECODE_LIMITS,
   GOSSIP_FRAME_BYTES,
   HANDSHAKE_MS,
+  INBOUND_STREAMS,
   LOCAL_CONNECTION_LIMITS,
   limitsFor
 } from './limits.ts'
 import { createMessageIds, type Traffic } from './message-ids.ts'
 import { createMeter, type Meter } from './meter.ts'
+import { boundFrames } from './muxer-guard.ts'
 import type { Peers } from './peers.ts'
 import { SCORE_THRESHOLDS, scoreParams } from './score.ts'
 import { type Timer, wallTimer } from './seams.ts'
@@ -141,7 +143,7 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
     ...(init.datastore == null ? {} : { datastore: init.datastore }),
     transports: [(components) => doorstep.guard(makeTcp(components)), (components) => doorstep.guard(makeWebSockets(components))],
     connectionEncrypters: [leanNoise()],
-    streamMuxers: [leanYamux()],
+    streamMuxers: [boundFrames(leanYamux({ maxInboundStreams: INBOUND_STREAMS }))],
     connectionGater: slots.gater,
     connectionManager: {
       // who goes is for the slots to say: here is room for those that others are closed for

@@ -93,6 +93,15 @@ export const GOSSIP_DECODE_LIMITS = {
   maxPeerInfos: 16
 }
 
+/** Streams of one connection that the other end may have open: each protocol has a bound of its own, of 32 at most. */
+export const INBOUND_STREAMS = 256
+
+/**
+ * Frames of the muxer that one connection may bring. A block of 1 MiB in frames of 16 KiB at 60 MiB a second makes 4,000 a
+ * second; a stock yamux answers each data frame of ours with one of its own, and gossip may send 2,048 a second.
+ */
+export const MUXER_FRAMES = { burst: 65_536, perSecond: 16_384 }
+
 /** Wrong signatures by one identity before it is cut. Honest relayers check first, so even one is a fault; TARGETS B3 allows 130. */
 export const MAX_BAD_SIGNATURES = 32
 

@@ -3,6 +3,7 @@ import type { Connection } from '@libp2p/interface'
 import { expect } from 'chai'
 import type { Libp2p } from 'libp2p'
 import { CONNECTION_LIMITS, DHT_PROTOCOL, HELLO_PROTOCOL, PEER_BUDGETS } from '../../src/network/index.ts'
+import { MUXER_FRAMES } from '../../src/network/limits.ts'
 import { node, stakesOf, stranger } from './attackers.ts'
 import { type MeshNode, waitFor } from './mesh.ts'
 
@@ -28,8 +29,9 @@ describe('network: streams', () => {
     )
 
   it('has what it needs of the library: the muxer of a connection, and the door of a stream', async () => {
-    const inside = ours() as unknown as { muxer: { addEventListener: unknown } }
+    const inside = ours() as unknown as { muxer: { addEventListener: unknown; handleFrame: unknown } }
     expect(inside.muxer.addEventListener).to.be.a('function')
+    expect(Object.getPrototypeOf(inside.muxer).handleFrame).to.be.a('function')
     const stream = (await connection.newStream(HELLO_PROTOCOL)) as unknown as { onData: unknown }
     expect(stream.onData).to.be.a('function')
   })
@@ -59,7 +61,7 @@ describe('network: streams', () => {
     ['hellos without end', HELLO_PROTOCOL, 'streams']
   ] as const) {
     it(`${name}: cut`, async () => {
-      await pour(protocol, 1024 * 16 * 1024)
+      await Promise.all(Array.from({ length: 8 }, () => pour(protocol, 1024 * 16 * 1024)))
       await isCut(name)
       expect(alice.host.meter.cuts()).to.deep.equal({ [what]: 1 })
     })
@@ -76,6 +78,18 @@ describe('network: streams', () => {
     }
     await isCut('streams')
     expect(alice.host.meter.cuts()).to.deep.equal({ streams: 1 })
+  })
+
+  it('frames of the muxer without end: the connection is closed', async () => {
+    const { muxer } = connection as unknown as { muxer: { sendPing(id: number, flag: number): void } }
+    for (let at = 0; at < 3 * MUXER_FRAMES.burst && connection.status === 'open'; at++) {
+      // the answer to a ping that was never sent
+      muxer.sendPing(at, 2)
+      if (at % 1_024 === 0) {
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    }
+    await waitFor(() => ours() == null && connection.status !== 'open')
   })
 
   it('counts what somebody asks for as use of its connection, and no hello, identify or ping', async () => {
