@@ -1,7 +1,7 @@
 /** Every bound of the network room, each with its reason. */
 
 export interface ConnectionLimits {
-  /** Connections in all. A libp2p connection costs 60 to 160 KiB of heap (TARGETS P21), so 256 stay under 50 MiB. */
+  /** Connections in all, but for hellos under way. A libp2p connection costs 60 to 160 KiB of heap (TARGETS P21), so 256 stay under 50 MiB. */
   maxConnections: number
   /** Of those, how many peers without a proven stake may hold: auditors that fetch a proof, and idle strangers. */
   unstakedSlots: number
@@ -55,8 +55,8 @@ export const LOCAL_CONNECTION_LIMITS: ConnectionLimits = {
 }
 
 /**
- * The limits for so many connections in all: strangers and hellos have a quarter each at most, so that half is left for
- * stake, however few an operator allows.
+ * The limits for so many connections in all: strangers have a quarter of them at most, and hellos as many on top,
+ * however few an operator allows.
  */
 export function limitsFor(limits: ConnectionLimits): ConnectionLimits {
   const quarter = Math.max(1, Math.floor(limits.maxConnections / 4))
