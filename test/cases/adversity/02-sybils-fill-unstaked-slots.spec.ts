@@ -85,7 +85,7 @@ describe('case: Sybils fill the slots of the unstaked', () => {
       }
     })
     void Promise.allSettled(comers)
-    await waitFor(() => alice.host.slots.dropped()['unstaked-full'] != null)
+    await waitFor(() => alice.host.slots.dropped()['unstaked-full'] != null, 40_000)
     await newcomer()
     returning = false
     await Promise.allSettled(comers)
