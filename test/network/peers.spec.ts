@@ -62,6 +62,10 @@ describe('network: peers', () => {
     hints[1]!.address = `/ip4/93.184.216.34/tcp/4001/p2p/${id('two')}`
     peers.refresh()
     expect([peers.isClaimed(id('one')), peers.isClaimed(id('two'))]).to.deep.equal([false, true])
+    // named by one without stake too, which takes nothing from it
+    hints.push({ staker: bob, address: hints[1]!.address })
+    peers.refresh()
+    expect(peers.isClaimed(id('two'))).to.equal(true)
     weights.clear()
     expect(peers.isClaimed(id('two'))).to.equal(false)
   })

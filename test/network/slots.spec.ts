@@ -127,7 +127,9 @@ describe('network: slots, who goes', () => {
         const ids = new Set(overflow(uses, fitted, NOW).keys())
         return uses.filter(({ id }) => !ids.has(id))
       }
-      expect(left(Math.floor((maxConnections * 3) / 4)).filter(({ holder }) => holder === 'bound')).to.have.length(Math.floor((maxConnections * 3) / 4))
+      expect(left(Math.floor((maxConnections * 3) / 4)).filter(({ holder }) => holder === 'bound')).to.have.length(
+        Math.floor((maxConnections * 3) / 4)
+      )
       expect(left(2 * maxConnections).filter(({ holder }) => holder === 'stranger')).not.to.have.length(0)
       expect(left(2 * maxConnections)).to.have.length(maxConnections)
     }
