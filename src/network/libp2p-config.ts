@@ -25,6 +25,7 @@ import {
   GOSSIP_DECODE_LIMITS,
   GOSSIP_FRAME_BYTES,
   HANDSHAKE_MS,
+  INBOUND_STREAMS,
   LOCAL_CONNECTION_LIMITS,
   limitsFor,
   MAX_ADDRESSES_PER_DIAL
@@ -32,6 +33,7 @@ import {
 import { watchLinks } from './links.ts'
 import { createMessageIds, type Traffic } from './message-ids.ts'
 import { createMeter, type Meter } from './meter.ts'
+import { boundFrames } from './muxer-guard.ts'
 import { type OwnAddresses, type OwnAddressesComponents, ownAddresses, tellable } from './own-addresses.ts'
 import type { Peers } from './peers.ts'
 import { SCORE_THRESHOLDS, scoreParams } from './score.ts'
@@ -174,7 +176,7 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
     peerStore: { addressFilter: filterForPeerStore({ self, local, allowed: init.allowed ?? [] }) },
     transports: [(components) => doorstep.guard(makeTcp(components)), (components) => doorstep.guard(makeWebSockets(components))],
     connectionEncrypters: [leanNoise()],
-    streamMuxers: [leanYamux()],
+    streamMuxers: [boundFrames(leanYamux({ maxInboundStreams: INBOUND_STREAMS }))],
     connectionGater: slots.gater,
     connectionManager: {
       // who goes is for the slots to say: here is room for those that others are closed for

@@ -104,7 +104,7 @@ describe('network: hello', () => {
       await waitFor(() => bob.hellos.length > 0)
       expect(lastAt(bob, mallory.peerId)).to.equal(says)
       expect([bob.peers.isStaked(mallory.peerId), bob.gossip.topicPeers().includes(mallory.peerId)]).to.deep.equal([false, false])
-      await sleep(100)
+      await (closes ? waitFor(() => closed(bob, mallory)) : sleep(100))
       expect(closed(bob, mallory)).to.equal(closes)
       expect(bob.peers.isStaked(alice.peerId)).to.equal(true)
     })
