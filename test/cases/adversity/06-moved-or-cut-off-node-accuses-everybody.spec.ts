@@ -12,7 +12,7 @@ import { report, runWorld } from '../../sim/run.ts'
 import { words } from '../../sim/words.ts'
 import { timingOf, type World } from '../../sim/world.ts'
 
-/** Of the harness: rounds of 60 slots. */
+/** Rounds of 60 slots. */
 const TIMING = timingOf(34, 24)
 const CYCLE = 1
 const S = scheduleFor(TIMING, CYCLE)
