@@ -198,7 +198,8 @@ export function createPeers({ stakes, timing, slot, now = Date.now }: PeersInit)
     const binding: Binding = {
       staker,
       peerId,
-      multiaddrs: newest.multiaddrs,
+      // copies: the bytes are pieces of the frame in which they came
+      multiaddrs: newest.multiaddrs.map((one) => new Uint8Array(one)),
       sequence: newest.sequence,
       expirySlot: newest.expirySlot,
       confirmed: confirmed || (same && before.confirmed)
@@ -206,6 +207,11 @@ export function createPeers({ stakes, timing, slot, now = Date.now }: PeersInit)
     bindings.set(staker, binding)
     claimants.set(peerId, staker)
     evaluate(binding)
+    if (bindings.size > MAX_REMEMBERED) {
+      // while K2 is not read, anybody may bind any key to itself: those with stake are few, and stay
+      const idle = [...bindings.values()].find((one) => one !== binding && hasStake(one.staker) !== true)
+      unbind(idle ?? binding)
+    }
     return undefined
   }
 
