@@ -29,7 +29,7 @@ describe('case: what strangers leave behind', function () {
 
     // streams and their timers end by themselves, within the half minute that the slowest of them has
     let named = STRANGERS
-    for (let tries = 0; tries < 20 && named > REMEMBERED; tries++) {
+    for (let tries = 0; tries < 12 && named > REMEMBERED; tries++) {
       // one more: what is cleared when the next one comes is cleared
       await visits(1)
       for (const list of [node.events, node.hellos, node.refusals]) {
