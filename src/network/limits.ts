@@ -181,11 +181,11 @@ export const DHT_LIMITS = {
   responseBytes: 32 * 1024,
   /** A message costs one token, and one more for each of these: lists within a message are paid for, too. */
   tokenBytes: 256,
-  /** Providing a root costs each peer near its key some three tokens, looking for one a single token, and starting a node some twenty. */
+  /** Providing a root costs each peer near its key some three tokens, looking for one a single token, and starting a node some twenty. A node that starts provides some 42 roots. */
   stranger: { burst: 128, perSecond: 8 },
   /** All peers without stake together, as PeerIds cost nothing. */
   strangers: { burst: 512, perSecond: 64 },
-  staked: { burst: 4_096, perSecond: 128 },
+  staked: { burst: 512, perSecond: 64 },
   /** Peers whose tokens are remembered, of each kind. */
   peers: 1_024,
 

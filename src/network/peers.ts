@@ -212,7 +212,8 @@ export function createPeers({ stakes, timing, slot, hints = () => [], now = Date
     const binding: Binding = {
       staker,
       peerId,
-      multiaddrs: newest.multiaddrs,
+      // copies: the bytes are pieces of the frame in which they came
+      multiaddrs: newest.multiaddrs.map((one) => new Uint8Array(one)),
       sequence: newest.sequence,
       saidSlot: newest.saidSlot,
       expirySlot: newest.expirySlot,
@@ -221,6 +222,11 @@ export function createPeers({ stakes, timing, slot, hints = () => [], now = Date
     bindings.set(staker, binding)
     claimants.set(peerId, staker)
     evaluate(binding)
+    if (bindings.size > MAX_REMEMBERED) {
+      // while K2 is not read, anybody may bind any key to itself: those with stake are few, and stay
+      const idle = [...bindings.values()].find((one) => one !== binding && hasStake(one.staker) !== true)
+      unbind(idle ?? binding)
+    }
     return undefined
   }
 

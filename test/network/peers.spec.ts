@@ -275,4 +275,17 @@ describe('network: peers', () => {
     peers.confirm(await says('alice', 'two', 2))
     expect(peers.strike(id('two'))).to.equal(true)
   })
+
+  it('binds no more keys than it can keep while K2 is not read, and keeps those that have stake', async () => {
+    let known = new Set<string>()
+    const { peers } = setUp({ stakes: { weight: () => undefined, isStaked: (staker) => (known.has(staker) ? true : undefined) } })
+    known = new Set([alice])
+    peers.claim(await says('alice', 'one', 1))
+    for (let at = 0; at < 4_200; at++) {
+      peers.claim(await says(`stranger-${at}`, 'two', 1))
+    }
+    expect(peers.bindings()).to.have.length(4_096)
+    expect(peers.bindingOf(alice)?.peerId).to.equal(id('one'))
+    expect(peers.bindingOf(keyOf('stranger-4199').address)).not.to.equal(undefined)
+  })
 })
