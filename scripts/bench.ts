@@ -12,6 +12,7 @@ import { benchGossip } from './bench/gossip.ts'
 import { benchK2 } from './bench/k2.ts'
 import { benchLoad } from './bench/load.ts'
 import { benchMemory } from './bench/memory.ts'
+import { benchRequests } from './bench/requests.ts'
 import type { BenchContext, Result } from './bench/result.ts'
 
 const PARTS: Record<Result['bench'], { title: string; run: (context: BenchContext) => Result[] | Promise<Result[]> }> = {
@@ -20,7 +21,8 @@ const PARTS: Record<Result['bench'], { title: string; run: (context: BenchContex
   gossip: { title: 'Gossip beside stock gossipsub with StrictSign', run: benchGossip },
   distribution: { title: 'A distribution in the interpreter, beside the frozen Node process of before', run: benchDistribution },
   load: { title: 'The local K2 under load: signed transfers, subscribers, 100,000 transactions', run: benchLoad },
-  memory: { title: 'Resident memory in a testnet of five nodes', run: benchMemory }
+  memory: { title: 'Resident memory in a testnet of five nodes', run: benchMemory },
+  requests: { title: 'Requests to K2 of a node in a mesh of five', run: benchRequests }
 }
 const NAMES = Object.keys(PARTS) as Array<Result['bench']>
 

@@ -2,6 +2,7 @@ import { PublicKey, Transaction, type TransactionInstruction } from '@solana/web
 import bs58 from 'bs58'
 import { type KeyPair, signEd25519 } from '../identity/index.ts'
 import { toText } from './accounts.ts'
+import { bidInstructions, largestPrice, nextPrice, recentPrice } from './compute-price.ts'
 import { K2ContradictionError, K2TransactionError, messageOf } from './errors.ts'
 import type { Broadcast, Pool } from './pool.ts'
 import { settlementError } from './settlement/index.ts'
@@ -32,10 +33,21 @@ export interface Prepared {
 
 /** What is written to K2. */
 export interface Transactions {
-  /** Sends and waits until it is confirmed. The first signer pays. @throws K2TransactionError, a settlement refusal, K2UnreachableError */
+  /**
+   * Sends and waits until it is confirmed. The first signer pays. What does not land bids for its place, when the client was made with
+   * a `maxFeeRoe`; of two transactions that land one does what was asked for, and the other is refused and costs its fee.
+   *
+   * @throws K2TransactionError, a settlement refusal, K2UnreachableError
+   */
   send(instructions: TransactionInstruction[], signers: TransactionSigner[]): Promise<Sent>
-  /** Signs without sending, on a blockhash that most endpoints know. The first signer pays. */
-  prepare(instructions: TransactionInstruction[], signers: TransactionSigner[]): Promise<Prepared>
+  /**
+   * Signs without sending, on a blockhash that most endpoints know. The first signer pays.
+   *
+   * @param price - bid for a compute unit, in micro-lamports; 0 by default
+   */
+  prepare(instructions: TransactionInstruction[], signers: TransactionSigner[], price?: bigint): Promise<Prepared>
+  /** What transactions that write to these accounts paid lately for a compute unit, in micro-lamports: a rumour. */
+  marketPrice(accounts: string[]): Promise<bigint>
   /** Gives a signed transaction to all endpoints; refusals are named as those of `send`. */
   broadcast(wire: Uint8Array): Promise<Broadcast>
   /** Whether a transaction on this blockhash could still land, as most endpoints tell it. */
@@ -48,17 +60,28 @@ export interface Transactions {
 
 /** A confirmation takes a slot or two; past this the blockhash is near its end and a new try is due. */
 const CONFIRM_TIMEOUT_MS = 30_000
+/** What has not landed after some slots bids for its place. */
+const BID_AFTER_MS = 4000
 /** How many blockhashes are looked at before it is said that the endpoints do not know each other's. */
 const BLOCKHASH_TRIES = 4
 
-export function createTransactions({ pool, programId, url }: { pool: Pool; programId: string; url: string }): Transactions {
+export interface TransactionsInit {
+  pool: Pool
+  programId: string
+  url: string
+  /** The most, in ROE, that one transaction may pay on top of its signatures. */
+  maxFeeRoe: bigint
+}
+
+export function createTransactions({ pool, programId, url, maxFeeRoe }: TransactionsInit): Transactions {
   const several = pool.endpoints.length > 1
   let disputes = 0
 
   const transactions: Transactions = {
-    async prepare(instructions, signers) {
+    async prepare(instructions, signers, price = 0n) {
       const { blockhash, lastValidBlockHeight } = await freshBlockhash()
       const transaction = new Transaction({ feePayer: new PublicKey(signers[0]!.address), blockhash, lastValidBlockHeight }).add(
+        ...bidInstructions(price),
         ...instructions
       )
       const message = transaction.serializeMessage()
@@ -86,20 +109,37 @@ export function createTransactions({ pool, programId, url }: { pool: Pool; progr
       const { value } = await pool.read((connection) => connection.getSignatureStatuses(signatures, { searchTransactionHistory: true }))
       return value.map((status) => (status == null ? null : { slot: status.slot, failed: status.err != null }))
     },
+    marketPrice: (addresses) =>
+      pool.read(async (connection) => recentPrice(await connection.requestExact('getRecentPrioritizationFees', [addresses]))),
     async send(instructions, signers) {
-      const { wire, signature } = await transactions.prepare(instructions, signers)
-      const { accepted, refused } = await transactions.broadcast(wire)
-      if (accepted.length === 0) {
-        throw refused[0]!.error
+      const deadlineMs = performance.now() + CONFIRM_TIMEOUT_MS
+      const sent: Sent[] = []
+      for (let price = 0n; ; ) {
+        const { wire, signature } = await transactions.prepare(instructions, signers, price)
+        const { accepted, refused } = await transactions.broadcast(wire)
+        if (accepted.length > 0) {
+          sent.push({ signature, bytes: wire.length })
+        } else if (sent.length === 0) {
+          throw refused[0]!.error
+        }
+        // one that was refused may be so because the one before has landed
+        const mayBid = accepted.length > 0 && price < largestPrice(maxFeeRoe)
+        const landed = await confirm(sent, mayBid ? Math.min(deadlineMs, performance.now() + BID_AFTER_MS) : deadlineMs, !mayBid)
+        if (landed != null) {
+          return landed
+        }
+        const written = instructions.flatMap(({ keys }) =>
+          keys.filter(({ isWritable }) => isWritable).map(({ pubkey }) => pubkey.toBase58())
+        )
+        const recent = await transactions.marketPrice([...new Set(written)]).catch(() => 0n)
+        price = nextPrice({ former: price, recent, maxFeeRoe })
       }
-      await confirm(signature)
-      return { signature, bytes: wire.length }
     },
     async airdrop(address, roe) {
       // asked of one alone: a second one would give a second time
       const to = new PublicKey(address).toBase58()
       const signature = await pool.endpoints[0]!.ask((connection) => connection.requestExact('requestAirdrop', [to, roe]))
-      await confirm(String(signature))
+      await confirm([{ signature: String(signature), bytes: 0 }], performance.now() + CONFIRM_TIMEOUT_MS, true)
     }
   }
   return transactions
@@ -131,29 +171,39 @@ export function createTransactions({ pool, programId, url }: { pool: Pool; progr
     return tried
   }
 
-  /** Polls the status: the subscription's answer can be lost, and a lost answer must not cost a vote. */
-  async function confirm(signature: string): Promise<void> {
-    const deadline = performance.now() + CONFIRM_TIMEOUT_MS
-    for (let waitMs = 25; performance.now() < deadline; waitMs = Math.min(waitMs * 1.5, 400)) {
+  /**
+   * Polls the statuses: the subscription's answer can be lost, and a lost answer must not cost a vote. The one of several transactions
+   * for the same that has landed; undefined when none has in time, which is an error when it is the `last` time.
+   */
+  async function confirm(sent: Sent[], deadlineMs: number, last: boolean): Promise<Sent | undefined> {
+    const signatures = sent.map(({ signature }) => signature)
+    for (let waitMs = 25; performance.now() < deadlineMs; waitMs = Math.min(waitMs * 1.5, 400)) {
       const { value } = await pool.agree({
         request: async (connection) => {
-          const answer = await connection.getSignatureStatuses([signature])
-          const status = answer.value[0]
-          const done = status?.err != null || status?.confirmationStatus === 'confirmed' || status?.confirmationStatus === 'finalized'
-          return { slot: answer.context.slot, value: { done, err: status?.err ?? null } }
+          const answer = await connection.getSignatureStatuses(signatures)
+          const statuses = answer.value.map((status) => ({
+            done: status?.err != null || status?.confirmationStatus === 'confirmed' || status?.confirmationStatus === 'finalized',
+            err: status?.err ?? null
+          }))
+          return { slot: answer.context.slot, value: statuses }
         },
         digest: toText
       })
-      if (value.err != null) {
-        throw explain(Object.assign(new Error(JSON.stringify(value.err)), { err: value.err }), programId, value.err)
+      const landed = sent[value.findIndex(({ done, err }) => done && err == null)]
+      if (landed != null) {
+        return landed
       }
-      if (value.done) {
-        return
+      const failure = value.find(({ err }) => err != null)
+      if (failure != null && (last || value.every(({ err }) => err != null))) {
+        throw explain(Object.assign(new Error(JSON.stringify(failure.err)), { err: failure.err }), programId, failure.err)
       }
       await new Promise((resolve) => setTimeout(resolve, waitMs))
     }
+    if (!last) {
+      return undefined
+    }
     throw new K2TransactionError(
-      `K2 at ${url} has not confirmed ${signature} within ${CONFIRM_TIMEOUT_MS / 1000} s: it may still land; look at it before sending again`
+      `K2 at ${url} has not confirmed ${signatures.join(', ')} within ${CONFIRM_TIMEOUT_MS / 1000} s: it may still land; look at it before sending again`
     )
   }
 }

@@ -1,0 +1,62 @@
+/** When the stakes are read between the rounds: at news of them, and where none can come, again and again. */
+import type { Logger } from '../observe/index.ts'
+import type { K2Client } from './client.ts'
+import { messageOf } from './errors.ts'
+import type { StakeView } from './stake-view.ts'
+import { lastingStake } from './task-reads.ts'
+
+export interface StakeFollowInit {
+  k2: Pick<K2Client, 'watchStakes'>
+  task: string
+  stakes: Pick<StakeView, 'accounts' | 'refresh'>
+  log: Logger
+}
+
+export interface StakeFollow {
+  /** To be called once a slot. `wanted`: somebody who may have new stake lacks it. */
+  onSlot(slot: number, wanted: boolean): void
+  stop(): void
+}
+
+/** Stakes are read no more often than this. */
+const CHECK_SLOTS = 5
+/** While news come by subscription they are looked for all the same: one may have been lost. */
+const CHECK_WHEN_TOLD_SLOTS = 300
+
+export function createStakeFollow({ k2, task, stakes, log }: StakeFollowInit): StakeFollow {
+  /** An endpoint says that a stake is another than what was read: a rumour, and a reason to read. */
+  let news = false
+  let wantedBefore = false
+  let reading = false
+  let readSlot = Number.NEGATIVE_INFINITY
+  const subscription = k2.watchStakes(task, (told) => {
+    const known = stakes.accounts().find(({ address }) => address === told.address)
+    news ||= known == null || lastingStake(known) !== lastingStake(told)
+  })
+
+  return {
+    onSlot(slot, wanted) {
+      // a clock that goes back is no reason to wait for it
+      const since = Math.abs(slot - readSlot)
+      news ||= wanted && !wantedBefore
+      wantedBefore = wanted
+      const due = news || (wanted && since >= (subscription.live() ? CHECK_WHEN_TOLD_SLOTS : CHECK_SLOTS))
+      if (reading || !due || since < CHECK_SLOTS) {
+        return
+      }
+      news = false
+      readSlot = slot
+      reading = true
+      stakes
+        .refresh()
+        .catch((err) => {
+          news = true
+          log.debug({ reason: messageOf(err) }, 'K2 did not tell the stakes')
+        })
+        .finally(() => {
+          reading = false
+        })
+    },
+    stop: subscription
+  }
+}
