@@ -48,7 +48,7 @@ export function recentPrice(answer: unknown): bigint {
   return prices.sort((a, b) => (a > b ? -1 : a < b ? 1 : 0))[0] ?? 0n
 }
 
-/** The instructions that go before the others. */
+/** The instructions that go after the others. */
 export function bidInstructions(price: bigint): TransactionInstruction[] {
   return price === 0n
     ? []

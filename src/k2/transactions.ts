@@ -81,8 +81,9 @@ export function createTransactions({ pool, programId, url, maxFeeRoe }: Transact
     async prepare(instructions, signers, price = 0n) {
       const { blockhash, lastValidBlockHeight } = await freshBlockhash()
       const transaction = new Transaction({ feePayer: new PublicKey(signers[0]!.address), blockhash, lastValidBlockHeight }).add(
-        ...bidInstructions(price),
-        ...instructions
+        ...instructions,
+        // last, as some instructions name others by their place
+        ...bidInstructions(price)
       )
       const message = transaction.serializeMessage()
       for (const signer of signers) {
@@ -123,8 +124,9 @@ export function createTransactions({ pool, programId, url, maxFeeRoe }: Transact
           throw refused[0]!.error
         }
         // one that was refused may be so because the one before has landed
-        const mayBid = accepted.length > 0 && price < largestPrice(maxFeeRoe)
-        const landed = await confirm(sent, mayBid ? Math.min(deadlineMs, performance.now() + BID_AFTER_MS) : deadlineMs, !mayBid)
+        const bidMs = performance.now() + BID_AFTER_MS
+        const last = accepted.length === 0 || price >= largestPrice(maxFeeRoe) || bidMs >= deadlineMs
+        const landed = await confirm(sent, last ? deadlineMs : bidMs, last)
         if (landed != null) {
           return landed
         }
