@@ -37,7 +37,9 @@ export async function startCountingProxy({ target, webSocket }: { target: string
         const of = counts[isTasks(one) ? 'task' : 'node']
         of.set(one.method, (of.get(one.method) ?? 0) + 1)
       }
-      const answer = await fetch(target, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+      const forward = () => fetch(target, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+      // an idle connection may be closed at the other end just when it is used
+      const answer = await forward().catch(forward)
       response.writeHead(answer.status, { 'content-type': 'application/json' }).end(await answer.text())
     } catch {
       response.destroy()
