@@ -60,8 +60,11 @@ export interface Transactions {
 
 /** A confirmation takes a slot or two; past this the blockhash is near its end and a new try is due. */
 const CONFIRM_TIMEOUT_MS = 30_000
-/** What has not landed after some slots bids for its place. */
-const BID_AFTER_MS = 4000
+/** On a local K2 whose slots take longer than usual, it is these that count, as long as they go on at all. */
+const CONFIRM_SLOTS = 32
+const LONGEST_CONFIRM_MS = 120_000
+/** What has not landed after so many slots bids for its place. */
+const BID_SLOTS = 8
 /** How many blockhashes are looked at before it is said that the endpoints do not know each other's. */
 const BLOCKHASH_TRIES = 4
 
@@ -113,7 +116,7 @@ export function createTransactions({ pool, programId, url, maxFeeRoe }: Transact
     marketPrice: (addresses) =>
       pool.read(async (connection) => recentPrice(await connection.requestExact('getRecentPrioritizationFees', [addresses]))),
     async send(instructions, signers) {
-      const deadlineMs = performance.now() + CONFIRM_TIMEOUT_MS
+      const waiting = newWait()
       const sent: Sent[] = []
       for (let price = 0n; ; ) {
         const { wire, signature } = await transactions.prepare(instructions, signers, price)
@@ -124,9 +127,8 @@ export function createTransactions({ pool, programId, url, maxFeeRoe }: Transact
           throw refused[0]!.error
         }
         // one that was refused may be so because the one before has landed
-        const bidMs = performance.now() + BID_AFTER_MS
-        const last = accepted.length === 0 || price >= largestPrice(maxFeeRoe) || bidMs >= deadlineMs
-        const landed = await confirm(sent, last ? deadlineMs : bidMs, last)
+        const last = accepted.length === 0 || price >= largestPrice(maxFeeRoe)
+        const landed = await confirm(sent, waiting, last)
         if (landed != null) {
           return landed
         }
@@ -141,7 +143,7 @@ export function createTransactions({ pool, programId, url, maxFeeRoe }: Transact
       // asked of one alone: a second one would give a second time
       const to = new PublicKey(address).toBase58()
       const signature = await pool.endpoints[0]!.ask((connection) => connection.requestExact('requestAirdrop', [to, roe]))
-      await confirm([{ signature: String(signature), bytes: 0 }], performance.now() + CONFIRM_TIMEOUT_MS, true)
+      await confirm([{ signature: String(signature), bytes: 0 }], newWait(), true)
     }
   }
   return transactions
@@ -175,12 +177,13 @@ export function createTransactions({ pool, programId, url, maxFeeRoe }: Transact
 
   /**
    * Polls the statuses: the subscription's answer can be lost, and a lost answer must not cost a vote. The one of several transactions
-   * for the same that has landed; undefined when none has in time, which is an error when it is the `last` time.
+   * for the same that has landed; undefined when none has after some slots and it is not the `last` time.
    */
-  async function confirm(sent: Sent[], deadlineMs: number, last: boolean): Promise<Sent | undefined> {
+  async function confirm(sent: Sent[], waiting: Wait, last: boolean): Promise<Sent | undefined> {
     const signatures = sent.map(({ signature }) => signature)
-    for (let waitMs = 25; performance.now() < deadlineMs; waitMs = Math.min(waitMs * 1.5, 400)) {
-      const { value } = await pool.agree({
+    let sinceSlot: number | undefined
+    for (let waitMs = 25; mayLand(waiting); waitMs = Math.min(waitMs * 1.5, 400)) {
+      const { value, slot } = await pool.agree({
         request: async (connection) => {
           const answer = await connection.getSignatureStatuses(signatures)
           const statuses = answer.value.map((status) => ({
@@ -199,16 +202,31 @@ export function createTransactions({ pool, programId, url, maxFeeRoe }: Transact
       if (failure != null && (last || value.every(({ err }) => err != null))) {
         throw explain(Object.assign(new Error(JSON.stringify(failure.err)), { err: failure.err }), programId, failure.err)
       }
+      waiting.firstSlot = Math.min(waiting.firstSlot, slot)
+      waiting.lastSlot = Math.max(waiting.lastSlot, slot)
+      sinceSlot ??= slot
+      if (!last && slot - sinceSlot >= BID_SLOTS) {
+        return undefined
+      }
       await new Promise((resolve) => setTimeout(resolve, waitMs))
     }
-    if (!last) {
-      return undefined
-    }
     throw new K2TransactionError(
-      `K2 at ${url} has not confirmed ${signatures.join(', ')} within ${CONFIRM_TIMEOUT_MS / 1000} s: it may still land; look at it before sending again`
+      `K2 at ${url} has not confirmed ${signatures.join(', ')} within ${Math.round(tookMs(waiting) / 1000)} s: it may still land; look at it before sending again`
     )
   }
 }
+
+/** How long a transaction has been waited for, by the clock and by K2's slots. */
+interface Wait {
+  startedMs: number
+  firstSlot: number
+  lastSlot: number
+}
+
+const newWait = (): Wait => ({ startedMs: performance.now(), firstSlot: Number.POSITIVE_INFINITY, lastSlot: 0 })
+const tookMs = ({ startedMs }: Wait) => performance.now() - startedMs
+const mayLand = (wait: Wait) =>
+  tookMs(wait) < CONFIRM_TIMEOUT_MS || (wait.lastSlot - wait.firstSlot < CONFIRM_SLOTS && tookMs(wait) < LONGEST_CONFIRM_MS)
 
 function explain(err: unknown, programId: string, detail: unknown = err): Error {
   const refused = settlementError(detail, programId)
