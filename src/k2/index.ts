@@ -43,7 +43,7 @@ export {
 export { createOutage, type EndpointHearing, type Outage } from './outage.ts'
 export { createOutbox, decodeVote, type FinalVote, type Outbox, type OutboxCounters, type OutboxInit } from './outbox.ts'
 export { createSlots, type Hearing, type Slots } from './slots.ts'
-export { createStakeFollow, type StakeFollow } from './stake-follow.ts'
+export { createStakeFollow, readFirst, type StakeFollow } from './stake-follow.ts'
 export { createStakeView, type StakeView, stakeSetOf } from './stake-view.ts'
 export type { Doubt } from './task-reads.ts'
 export { type Sent, signerOf, type TransactionSigner } from './transactions.ts'

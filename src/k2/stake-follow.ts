@@ -1,7 +1,8 @@
 /** When the stakes are read between the rounds: at news of them, and where none can come, again and again. */
+import { setTimeout } from 'node:timers/promises'
 import type { Logger } from '../observe/index.ts'
 import type { K2Client } from './client.ts'
-import { messageOf } from './errors.ts'
+import { K2DoubtError, messageOf } from './errors.ts'
 import type { StakeView } from './stake-view.ts'
 import { lastingStake } from './task-reads.ts'
 
@@ -16,6 +17,28 @@ export interface StakeFollow {
   /** To be called once a slot. `wanted`: somebody who may have new stake lacks it. */
   onSlot(slot: number, wanted: boolean): void
   stop(): void
+}
+
+/** How long an endpoint that lists no whole stakes is left alone at the start. */
+const FIRST_PAUSE_MS = 2000
+
+/**
+ * The first reading of the stakes. Whether the key may sign hangs on it, so while K2's list is not whole the node waits, and asks again.
+ *
+ * @throws what the reading throws for another reason
+ */
+export async function readFirst(stakes: Pick<StakeView, 'refresh'>, log: Logger, stopping: AbortSignal): Promise<void> {
+  while (!stopping.aborted) {
+    try {
+      return await stakes.refresh()
+    } catch (err) {
+      if (!(err instanceof K2DoubtError)) {
+        throw err
+      }
+      log.warn({ reason: messageOf(err) }, 'the node waits for a list of stakes that is whole')
+      await setTimeout(FIRST_PAUSE_MS, undefined, { signal: stopping }).catch(() => {})
+    }
+  }
 }
 
 /** Stakes are read no more often than this. */

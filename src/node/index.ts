@@ -46,6 +46,7 @@ import {
   createVoteBatcher,
   type FinalVote,
   messageOf,
+  readFirst,
   type StakeFollow
 } from '../k2/index.ts'
 import { bundleOf, type StakeAccount, type TaskAccount, voteMessage } from '../k2/settlement/index.ts'
@@ -876,7 +877,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         api = await startApi({ port: config.apiPort, dataDir: config.dataDir, status, healthy })
         started = true
         await slots.start()
-        await stakes.refresh()
+        await readFirst(stakes, log, stopping.signal)
         await guard.begin(slots.now() ?? 0)
         peers.refresh()
         await proofs.start()
