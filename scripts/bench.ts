@@ -13,6 +13,7 @@ import { benchGossip } from './bench/gossip.ts'
 import { benchK2 } from './bench/k2.ts'
 import { benchLoad } from './bench/load.ts'
 import { benchMemory } from './bench/memory.ts'
+import { benchRequests } from './bench/requests.ts'
 import type { BenchContext, Result } from './bench/result.ts'
 
 const PARTS: Record<Result['bench'], { title: string; run: (context: BenchContext) => Result[] | Promise<Result[]> }> = {
@@ -22,6 +23,7 @@ const PARTS: Record<Result['bench'], { title: string; run: (context: BenchContex
   distribution: { title: 'A distribution in the interpreter, beside the frozen Node process of before', run: benchDistribution },
   load: { title: 'The local K2 under load: signed transfers, subscribers, 100,000 transactions', run: benchLoad },
   memory: { title: 'Resident memory in a testnet of five nodes', run: benchMemory },
+  requests: { title: 'Requests to K2 of a node in a mesh of five', run: benchRequests },
   'busy-testnets': { title: 'Testnets of five nodes beside ten busy processes', run: benchBusyTestnets }
 }
 /** Those that are run when none is named; the others take long, and load the machine on purpose. */

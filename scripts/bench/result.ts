@@ -1,6 +1,6 @@
 /** One figure of a benchmark: a line of `--json`, a line of the table. */
 export interface Result {
-  bench: 'gossip' | 'k2' | 'memory' | 'compute' | 'load' | 'distribution' | 'busy-testnets'
+  bench: 'gossip' | 'k2' | 'memory' | 'compute' | 'load' | 'distribution' | 'requests' | 'busy-testnets'
   name: string
   value: number
   unit: string

@@ -55,6 +55,7 @@ export function startOptions(command: Command): Command {
     .option('--bundle <path>', 'a local copy of the task’s bundle, for its author')
     .option('--no-follow-bundle', 'run no new bundle of the task before the node is started again: for who reads it first')
     .option('--no-apply-slashes', 'do not pay K2’s fee for having others’ slashes applied')
+    .option('--max-fee <koii>', 'what a vote, batch or slash that does not land may bid K2 on top of its signatures')
     .option('--params <json>', 'settings for the task')
     .option('--api-port <port>', 'port of the status API on 127.0.0.1; 0 takes a free one')
     .option('--program <address>', 'the settlement program, if not the usual one')

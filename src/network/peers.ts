@@ -87,6 +87,9 @@ export interface PeersInit {
   now?: () => number
 }
 
+/** Bindings of all together: those with stake are fewer. */
+const MAX_BINDINGS = 4_096
+
 /** Rounds that an announcement holds at most; a node's own hold half of that. What says more is not believed at all. */
 export const MAX_VALID_ROUNDS = 8
 
@@ -222,7 +225,7 @@ export function createPeers({ stakes, timing, slot, hints = () => [], now = Date
     bindings.set(staker, binding)
     claimants.set(peerId, staker)
     evaluate(binding)
-    if (bindings.size > MAX_REMEMBERED) {
+    if (bindings.size > MAX_BINDINGS) {
       // while K2 is not read, anybody may bind any key to itself: those with stake are few, and stay
       const idle = [...bindings.values()].find((one) => one !== binding && hasStake(one.staker) !== true)
       unbind(idle ?? binding)

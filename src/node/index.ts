@@ -43,10 +43,13 @@ import {
   createOutage,
   createOutbox,
   createSlots,
+  createStakeFollow,
   createStakeView,
   createVoteBatcher,
   type FinalVote,
-  messageOf
+  messageOf,
+  readFirst,
+  type StakeFollow
 } from '../k2/index.ts'
 import { bundleOf, type StakeAccount, type TaskAccount, voteMessage } from '../k2/settlement/index.ts'
 import {
@@ -151,8 +154,6 @@ export interface MeshNode {
 
 /** Cycles of K2's news that a status shows. */
 const STATUS_CYCLES = 10
-/** Stake that is new on K2 is looked for this often, while somebody lacks it. */
-const STAKE_CHECK_SLOTS = 5
 /** Refusals that do not depend on what was said: a message of our own key that we did not sign is news all the same. */
 const MAY_BE_OURS = new Set<string>(['over-quota', 'unknown-subject', 'wrong-window', 'future', 'stake-unknown', 'unstaked', 'meaningless'])
 /** A bundle that is on the disk is given this long to load before the first slot is heard; what comes later is waited for. */
@@ -194,6 +195,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       programId: config.program,
       log,
       timeoutMs: paced?.answerMs,
+      maxFeeRoe: config.maxFee,
       onDoubt: (doubt) => events.emit('k2-doubt', { ...doubt })
     })
     const genesisHash = await k2.genesisHash()
@@ -394,7 +396,9 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       slot: slots.now,
       slotMs: slots.slotMs,
       log,
+      maxFeeRoe: config.maxFee,
       onVoted: ({ cycle, root }, sent) => {
+        votedCycle = cycle
         store.cycles.merge(config.task, cycle, { voted: hex(root) })
         events.emit('voted', { cycle, root: hex(root), signature: sent?.signature ?? null, bytes: sent?.bytes ?? null })
       },
@@ -497,7 +501,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     let started = false
     let seenCycle = -1
     let clearedCycle = -1
-    let checkingStake = false
+    let stakeFollow: StakeFollow | undefined
+    let votedCycle = -1
     let strangers = false
     let knownStakers = 0
 
@@ -586,20 +591,15 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       if (clearedCycle !== cycle && slot >= windowOf(timing, cycle, 'work').from + Math.floor(timing.roundSlots / 2)) {
         clearedCycle = cycle
         clearAway()
-        guard.checkVote().catch((err) => log.debug({ reason: messageOf(err) }, 'K2 did not tell our last vote'))
+        // K2's last vote is known where it has just been found to be ours
+        if (votedCycle !== cycle - 2) {
+          guard.checkVote().catch((err) => log.debug({ reason: messageOf(err) }, 'K2 did not tell our last vote'))
+        }
       }
       if (slot % ANNOUNCE_CHECK_SLOTS === 0) {
         announce().catch((err) => log.warn({ reason: messageOf(err) }, 'could not announce ourselves'))
       }
-      if (slot % STAKE_CHECK_SLOTS === 0 && !checkingStake && (strangers || stakes.isStaked(self) !== true)) {
-        checkingStake = true
-        stakes
-          .refresh()
-          .catch((err) => log.debug({ reason: messageOf(err) }, 'K2 did not tell the stakes'))
-          .finally(() => {
-            checkingStake = false
-          })
-      }
+      stakeFollow?.onSlot(slot, strangers || stakes.isStaked(self) !== true)
     }
 
     /** Someone says that it has stake, and K2 did not say so when we read it last: its stake may be new. */
@@ -638,7 +638,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       }
       events.emit('stats', { cycle, ...stats() })
       // the subscription may have missed the news
-      k2.task(config.task).then(onTaskAccount, (err) => log.warn({ reason: messageOf(err) }, 'K2 did not tell how the task stands'))
+      const from = windowOf(timing, cycle, 'work').from
+      k2.task(config.task, from).then(onTaskAccount, (err) => log.warn({ reason: messageOf(err) }, 'K2 did not tell how the task stands'))
     }
 
     /** Tells the others who we are and where, once we have stake, and again when that changes or runs out. */
@@ -946,7 +947,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         api = await startApi({ port: config.apiPort, dataDir: config.dataDir, status, healthy })
         started = true
         await slots.start()
-        await stakes.refresh()
+        await readFirst(stakes, log, stopping.signal)
         await guard.begin(slots.now() ?? 0)
         peers.refresh()
         await proofs.start()
@@ -989,6 +990,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         const startedIn = slots.now()
         bundle = startedIn == null ? bundle : bundleOf(account, Math.max(0, cycleAt(timing, startedIn)))
         k2.watchTask(config.task, onTaskAccount)
+        stakeFollow = createStakeFollow({ k2, task: config.task, stakes, log })
         await outbox.resume(openVotes(slots.now() ?? 0))
         followTask(account)
         await versions.atHand(BUNDLE_START_MS)

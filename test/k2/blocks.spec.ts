@@ -70,6 +70,27 @@ describe('k2: the first block at or after a slot', () => {
     }
   })
 
+  it('takes one request where the endpoint has just told that it is past the slot, and is the next one where that has none', async () => {
+    const client = open(1)
+    let told = 0
+    client.slotSources[0]!.onSlot((slot) => {
+      told = slot
+    })
+    const counts = () => [proxies[0]!.requests().getBlock ?? 0, proxies[0]!.requests().getBlocks ?? 0, proxies[0]!.requests().getSlot ?? 0]
+    // what was told a while ago counts for nothing, and a machine may be slow
+    await eventually('one that took one request', async () => {
+      const slot = told
+      await eventually('the slot', () => (told > slot + 2 ? true : undefined))
+      const [blocks, lists, slots] = counts()
+      expect(await client.blockAtOrAfter(slot)).to.deep.equal(await truth(slot))
+      return counts().join() === [blocks! + 1, lists!, slots!].join() ? true : undefined
+    })
+    const gap = chain.k2.slot() + 1
+    chain.k2.warpTo(gap + 40)
+    await eventually('the slot', () => (told > gap + 43 ? true : undefined))
+    expect(await client.blockAtOrAfter(gap + 2)).to.deep.equal(await truth(gap + 2))
+  })
+
   it('is not there yet when the chain has not come to it, which is said at once', async () => {
     for (const count of [1, 2, 3]) {
       const client = open(count)
@@ -95,6 +116,8 @@ describe('k2: the first block at or after a slot', () => {
     await client.blockAtOrAfter(0)
     proxies[0]!.set({ frozen: 'cached' })
     proxies[1]!.set({ frozen: 'cached' })
+    // what they are frozen at is known once they have answered
+    expect((await failureOf(client.blockAtOrAfter(chain.k2.slot() + 100_000))).name).to.equal('K2NotYetError')
     const slot = chain.k2.slot() + 5
     await reached(slot)
     for (let i = 0; i < 4; i++) {

@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { createSigner } from '../../src/identity/index.ts'
-import { createOutbox, type FinalVote, type K2Client, type Outbox } from '../../src/k2/index.ts'
+import { createK2Client, createOutbox, type FinalVote, type K2Client, type Outbox } from '../../src/k2/index.ts'
 import { openStore, type Store } from '../../src/store/index.ts'
+import { randomFrom } from '../sim/random.ts'
 import { type Chain, eventually, failureOf, silent, startChain } from './chain.ts'
+import { startFaultProxy } from './fault-proxy.ts'
 
 const ballot = (cycle: number, fill = 1): FinalVote => ({
   cycle,
@@ -37,7 +39,7 @@ describe('k2: outbox', () => {
 
   const staker = () => chain.stakers[0]!
   /** What a process makes of the files that another left. */
-  const open = (k2: K2Client = chain.client, slot: () => number | undefined = () => chain.k2.slot()) => {
+  const open = (k2: K2Client = chain.client, slot: () => number | undefined = () => chain.k2.slot(), slotMs = 20) => {
     outbox = createOutbox({
       k2,
       signer: createSigner(staker(), store.signerLog),
@@ -45,7 +47,7 @@ describe('k2: outbox', () => {
       timing: chain.timing,
       store: store.keyValue('outbox'),
       slot,
-      slotMs: () => 20,
+      slotMs: () => slotMs,
       log: Object.assign(Object.create(silent), { warn: (_: object, text: string) => warned.push(text) }),
       onVoted: ({ cycle }, sent) => told.push(`voted ${cycle} ${sent == null ? 'before' : 'now'}`),
       onLost: ({ cycle }) => told.push(`lost ${cycle}`)
@@ -167,6 +169,28 @@ describe('k2: outbox', () => {
     expect(told).to.deep.equal(['lost 0'])
     expect(chain.votes).to.deep.equal([])
     expect(await waiting()).to.deep.equal([])
+  })
+
+  it('asks for next to nothing while K2 tells by itself what becomes of the vote', async () => {
+    const proxy = await startFaultProxy({ target: chain.k2.url, random: randomFrom(1) })
+    const client = createK2Client({ url: proxy.url })
+    try {
+      // a subscription that is up before the vote is sent
+      const leave = client.watchTask(chain.task, () => {})
+      await eventually('the WebSocket', () => leave.live() || undefined)
+      chain.toRound(2)
+      // whoever asks again by the clock does so in half a minute
+      await open(client, () => chain.k2.slot(), 5000).cast(ballot(0))
+      await settled()
+      expect(told).to.deep.equal(['voted 0 now'])
+      expect(proxy.requests()).to.deep.equal({ getLatestBlockhash: 1, sendTransaction: 1, getAccountInfo: 1 })
+      expect(chain.votes).to.have.length(1)
+      await outbox.stop()
+      leave()
+    } finally {
+      client.close()
+      await proxy.close()
+    }
   })
 
   it('refuses a second, different vote for a cycle, also in another process', async () => {
