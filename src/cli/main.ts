@@ -2,8 +2,8 @@
 /**
  * The command line: one file per command, this one lists them and words every failure.
  *
- * Exit status: 0 done, 1 failed (one line on standard error says why and what next), 2 wrong usage, 3 another node has the
- * staking key: starting again does not mend that.
+ * Exit status: 0 done, 1 failed (one line on standard error says why and what next), 2 wrong usage, 3 another process has the
+ * staking key or the data directory: starting again does not mend that. 130 at a second signal.
  */
 import { readFileSync } from 'node:fs'
 import { enableCompileCache } from 'node:module'
@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import envPaths from 'env-paths'
 import { shownText } from '../observe/shown-text.ts'
+import { guardOutput, watchParent } from './process.ts'
 
 // what Node compiled and stripped of types once is read the next time: half of the time of a start. In the user's own cache folder,
 // not in the one for everybody that is Node's default; where it cannot be written, nothing is lost
@@ -47,6 +48,12 @@ const USAGE_ERRORS = new Set([
   'K2ArgumentError',
   'UnfitTaskError'
 ])
+
+/** Somebody else has it: starting again does not mend that. */
+const IN_USE_ERRORS = new Set(['KeyInUseError', 'DataDirInUseError', 'DataDirLockedError'])
+
+guardOutput()
+watchParent()
 
 const program = new Command('koii-mesh')
   .description('A peer-to-peer node for Koii tasks: gossip, audits and proofs between nodes, final votes on K2.')
@@ -95,7 +102,7 @@ try {
           .join('\n')}\n`
       )
     }
-    process.exitCode = USAGE_ERRORS.has(error.name) ? 2 : error.name === 'KeyInUseError' ? 3 : 1
+    process.exitCode = USAGE_ERRORS.has(error.name) ? 2 : IN_USE_ERRORS.has(error.name) ? 3 : 1
   }
   // what a failed command left running (a socket, a timer) must not keep its process alive
   process.exit()

@@ -25,6 +25,7 @@ import bs58 from 'bs58'
 import type { CID } from 'multiformats/cid'
 import { type CycleSchedule, cycleAt, liveCycles, scheduleFor, type Timing, windowOf } from '../clock/index.ts'
 import { bytesOf, type Config, keyPathOf } from '../config/index.ts'
+import { createDiskWatch } from '../disk/index.ts'
 import { createGossip, createPool } from '../gossip/index.ts'
 import {
   createSigner,
@@ -48,7 +49,7 @@ import {
   type HelloOutcome,
   readOrMakeNodeKey
 } from '../network/index.ts'
-import { createEvents, type Events, type Logger } from '../observe/index.ts'
+import { createEvents, type Events, type Logger, logTrouble } from '../observe/index.ts'
 import { createMadeBook, createProofs, createTaskProofs, MADE_BLOCKS, MADE_ROOTS, type ProviderHint } from '../proofs/index.ts'
 import { proposerFor } from '../record/index.ts'
 import { createRounds, type StakeSet } from '../rounds/index.ts'
@@ -59,6 +60,7 @@ import { AUDITS_PER_CYCLE, type Body, type Message, networkOf, onceKey, open, se
 import { startApi } from './api.ts'
 import { BundleError, obtainBundle } from './bundle.ts'
 import { slashFor } from './claims.ts'
+import { createDiskCare } from './disk-care.ts'
 import { distributionOf } from './distribution.ts'
 import { createEffects } from './effects.ts'
 import { createKeyGuard } from './key-guard.ts'
@@ -143,12 +145,14 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
   const sizes = bytesOf(config)
 
   // what outlives a kill; its lock keeps a second process away from this data directory
-  const store = openStore({ dir: config.dataDir })
+  const watch = createDiskWatch({ dir: config.dataDir })
+  const store = openStore({ dir: config.dataDir, watch })
   let unlockKey = () => {}
   try {
     return await build()
   } catch (err) {
     unlockKey()
+    watch.stop()
     store.close()
     throw err
   }
@@ -258,7 +262,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     // proofs and records: blocks on disk, served to whoever asks
     const proofs = await createProofs(
-      { libp2p, store: store.keyValue('pins') },
+      { libp2p, store: store.keyValue('pins'), onWriteFailed: (err) => watch.failed('proofs', err) },
       {
         blocksDir: join(config.dataDir, 'blocks'),
         isStaked: peers.isStaked,
@@ -267,6 +271,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         ...(parts.serve === false ? { mayServe: () => false } : {})
       }
     )
+
+    const disk = createDiskCare({ watch, events, log, clearAway })
 
     // gossip and sync: one judge at the door, and the log of what it let in
     const pool = createPool()
@@ -306,7 +312,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       liveFrom: () => workingCycle - 2
     })
     const versions = createTaskVersions({
-      make: makeTask,
+      make: (cid, others, needless) =>
+        disk.patiently('the bundle', () => makeTask(cid, others, needless), AbortSignal.any([stopping.signal, needless])),
       drop: (cid) =>
         dropTask(cid).catch((err) =>
           log.warn({ bundle: cid, reason: messageOf(err) }, 'a bundle that is no longer used stays on the disk')
@@ -570,7 +577,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         store.messages.prune(config.task, cycle - 2)
         guard.forget(cycle - 2)
       } catch (err) {
-        log.error({ cycle, reason: messageOf(err) }, 'the node could not write to its database: see that there is room')
+        log.error({ cycle, reason: messageOf(err) }, 'the node could not forget what is old')
       }
       events.emit('stats', { cycle, ...stats() })
       // the subscription may have missed the news
@@ -830,7 +837,9 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         bundles: versions.list(),
         closedFrom: closedFrom ?? null,
         signing: guard.status(),
-        notices: [guard.notice(), closedFrom == null ? null : whatNow(closedFrom)].filter((notice) => notice != null),
+        notices: [guard.notice(), disk.notice(), logTrouble(log), closedFrom == null ? null : whatNow(closedFrom)].filter(
+          (notice) => notice != null
+        ),
         taskProcess: versions.of(workingCycle)?.runner.status() ?? null,
         ...stats(),
         sync: sync.counters(),
@@ -848,6 +857,9 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       }
       if (guard.notice() != null) {
         return { ok: false, reason: guard.notice()! }
+      }
+      if (disk.notice() != null) {
+        return { ok: false, reason: disk.notice()! }
       }
       return peers.staked().length === 0 ? { ok: false, reason: 'no staked peer is connected' } : { ok: true, reason: 'working' }
     }
@@ -924,6 +936,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         } catch (err) {
           log.error({ reason: messageOf(err) }, 'what was heard last is not on the disk; other nodes have it')
         }
+        watch.stop()
         store.close()
         unlockKey()
         if (started) {

@@ -27,7 +27,10 @@ export class BlockFolder extends FsBlockstore {
     try {
       await folder.open()
     } catch (err) {
-      throw new BlockStoreError(`cannot keep blocks in ${dir}: ${(err as Error).message}. Check that it is a folder that you may write to`)
+      throw new BlockStoreError(
+        `cannot keep blocks in ${dir}: ${(err as Error).message}. Check that it is a folder that you may write to`,
+        { cause: err }
+      )
     }
     return folder
   }
@@ -39,7 +42,7 @@ export class BlockFolder extends FsBlockstore {
       const { code, message } = err as NodeJS.ErrnoException
       throw code === 'ENOENT'
         ? Object.assign(new Error(`no file of block ${cid}`), { name: 'NotFoundError' })
-        : new BlockStoreError(message)
+        : new BlockStoreError(message, { cause: err })
     }
   }
 

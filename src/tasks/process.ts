@@ -1,6 +1,6 @@
 /** One child process with one bundle loaded: its start, its calls, its limits and its end. */
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import type { Readable } from 'node:stream'
 import type { CycleTiming, Outcome, ProofReader, TaskFunction } from './api.ts'
@@ -119,9 +119,11 @@ export function startTaskProcess(init: TaskProcessInit): TaskProcess {
 }
 
 function spawnChild(init: TaskProcessInit): ChildProcessWithoutNullStreams {
+  const [command, ...before] = withParent()
   return spawn(
-    process.execPath,
+    command!,
     [
+      ...before,
       '--permission',
       `--allow-fs-read=${init.folder}`,
       `--allow-fs-read=${init.child.folder}`,
@@ -147,6 +149,22 @@ function spawnChild(init: TaskProcessInit): ChildProcessWithoutNullStreams {
       windowsHide: true
     }
   ) as ChildProcessWithoutNullStreams
+}
+
+/**
+ * The kernel's own word that a process ends with its parent, where Linux has a tool to give it: a task that is busy does not
+ * see that its input has closed.
+ */
+const SETPRIV = '/usr/bin/setpriv'
+let hasSetpriv: boolean | undefined
+
+function withParent(): string[] {
+  hasSetpriv ??=
+    process.platform === 'linux' &&
+    existsSync(SETPRIV) &&
+    spawnSync(SETPRIV, ['--pdeathsig', 'KILL', '--', '/bin/true'], { stdio: 'ignore', timeout: 5000 }).status === 0
+  // an error of the start is to be this process's own
+  return hasSetpriv && existsSync(process.execPath) ? [SETPRIV, '--pdeathsig', 'KILL', '--', process.execPath] : [process.execPath]
 }
 
 function attend(init: TaskProcessInit, child: ChildProcessWithoutNullStreams): TaskProcess {

@@ -13,6 +13,7 @@
  * process.exitCode = result.ok ? 0 : 1
  * ```
  */
+import { rmSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -163,7 +164,13 @@ export async function runTestnet(init: TestnetInit): Promise<TestnetSummary> {
   const dir = init.dataDir == null ? await mkdtemp(join(tmpdir(), 'koii-mesh-testnet-')) : folderFor(resolve(init.dataDir))
   const cleanup: Array<() => Promise<unknown>> = []
   if (init.dataDir == null) {
-    cleanup.push(() => rm(dir, { recursive: true, force: true }))
+    const remove = () => rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
+    // also where nobody waits for the cleanup: a second Ctrl+C, or a launcher that was killed
+    process.once('exit', remove)
+    cleanup.push(async () => {
+      await rm(dir, { recursive: true, force: true })
+      process.off('exit', remove)
+    })
   }
   try {
     return await run(init, windows, dir, started, cleanup)
