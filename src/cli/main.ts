@@ -104,6 +104,8 @@ try {
     }
     process.exitCode = USAGE_ERRORS.has(error.name) ? 2 : IN_USE_ERRORS.has(error.name) ? 3 : 1
   }
+  // what standard output has to say about it comes a moment later
+  await new Promise((resolve) => setImmediate(resolve))
   // what a failed command left running (a socket, a timer) must not keep its process alive
   process.exit()
 } finally {
