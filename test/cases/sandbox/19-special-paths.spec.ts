@@ -29,7 +29,13 @@ describe('cases: devices, pipes and folders in the place of files', function () 
     const huge = join(dir, 'huge')
     await writeFile(huge, '')
     await truncate(huge, 2 ** 40)
-    Object.assign(odd, { 'a device that never ends': '/dev/zero', 'a FIFO': fifo, 'a socket': socket, 'a folder': dir, 'a huge file': huge })
+    Object.assign(odd, {
+      'a device that never ends': '/dev/zero',
+      'a FIFO': fifo,
+      'a socket': socket,
+      'a folder': dir,
+      'a huge file': huge
+    })
     if (process.platform === 'linux') {
       odd['a file of /proc'] = '/proc/self/pagemap'
     }
