@@ -7,9 +7,10 @@
  */
 import { readFileSync } from 'node:fs'
 import { enableCompileCache } from 'node:module'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import envPaths from 'env-paths'
+import { diskAdvice, diskFault } from '../disk/faults.ts'
 import { shownText } from '../observe/shown-text.ts'
 import { guardOutput, watchParent } from './process.ts'
 
@@ -52,6 +53,13 @@ const USAGE_ERRORS = new Set([
 /** Somebody else has it: starting again does not mend that. */
 const IN_USE_ERRORS = new Set(['KeyInUseError', 'DataDirInUseError', 'DataDirLockedError'])
 
+/** What the system says bare of its disk, with what to do. */
+function worded(error: Error & { path?: unknown; syscall?: unknown }): string {
+  const place = typeof error.path === 'string' ? dirname(error.path) : undefined
+  const fault = error.syscall == null ? undefined : diskFault(error, place)
+  return fault == null ? error.message : diskAdvice(fault, place ?? 'this machine')
+}
+
 guardOutput()
 watchParent()
 
@@ -93,7 +101,7 @@ try {
   } else {
     const error = err instanceof Error ? err : new Error(String(err))
     // one line, whatever K2 or a peer put into it
-    process.stderr.write(`koii-mesh: ${shownText(error.message, 4000)}\n`)
+    process.stderr.write(`koii-mesh: ${shownText(worded(error), 4000)}\n`)
     if (process.env.KOII_MESH_DEBUG != null) {
       process.stderr.write(
         `${error.stack

@@ -226,7 +226,7 @@ function sentence(event: string, d: Record<string, unknown>): string | null {
     case 'task-failed':
       return `the task cannot run: ${d.reason}`
     case 'waiting':
-      return `waiting for a peer that has the ${d.for}`
+      return d.for === 'disk' ? `waiting for the disk: ${d.reason}` : `waiting for a peer that has the ${d.for}`
     case 'disk-trouble':
       return `${d.reason}. The node goes on as far as it can, and tries again by itself`
     case 'disk-well':

@@ -462,7 +462,11 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     async function sendMessage(message: Message): Promise<void> {
       await gossip.publish(message)
-      store.messages.flush()
+      try {
+        store.messages.flush()
+      } catch {
+        // it is said, and in the Signer's log; what the disk does not take now is told by the watch, and written later
+      }
     }
 
     async function honestPublish(body: Body): Promise<void> {

@@ -13,15 +13,13 @@
  * process.exitCode = result.ok ? 0 : 1
  * ```
  */
-import { rmSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { Ed25519Program, PublicKey } from '@solana/web3.js'
 import { CID } from 'multiformats/cid'
 import { cycleAt, type Timing, windowOf, within } from '../clock/index.ts'
 import { ROE_PER_KOII, roeToKoii } from '../config/index.ts'
-import { makeFolder } from '../disk/index.ts'
+import { makeFolder, temporaryFolder } from '../disk/index.ts'
 import { generateKeyPair, type KeyPair, writeKeyFile } from '../identity/index.ts'
 import { createK2Client, type K2Client, messageOf, signerOf } from '../k2/index.ts'
 import { createLocalK2, createTraffic, type LocalK2, type LocalTransaction } from '../k2/local/index.ts'
@@ -161,16 +159,11 @@ export async function runTestnet(init: TestnetInit): Promise<TestnetSummary> {
   }
   const windows = windowsOf(init.roundSlots)
   const started = performance.now()
-  const dir = init.dataDir == null ? await mkdtemp(join(tmpdir(), 'koii-mesh-testnet-')) : folderFor(resolve(init.dataDir))
   const cleanup: Array<() => Promise<unknown>> = []
-  if (init.dataDir == null) {
-    const remove = () => rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
-    // also where nobody waits for the cleanup: a second Ctrl+C, or a launcher that was killed
-    process.once('exit', remove)
-    cleanup.push(async () => {
-      await rm(dir, { recursive: true, force: true })
-      process.off('exit', remove)
-    })
+  const temporary = init.dataDir == null ? await temporaryFolder('koii-mesh-testnet-') : undefined
+  const dir = temporary?.dir ?? folderFor(resolve(init.dataDir!))
+  if (temporary != null) {
+    cleanup.push(temporary.remove)
   }
   try {
     return await run(init, windows, dir, started, cleanup)
