@@ -14,7 +14,7 @@
 import { closeSync, existsSync, fsyncSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { type DiskWatch, demandFile, diskAdvice, diskFault, holderAt, leavePid, makeFolder } from '../disk/index.ts'
+import { type DiskWatch, demandFile, diskAdvice, diskFault, forgetPid, holderAt, leavePid, makeFolder } from '../disk/index.ts'
 import type { SignerLog } from '../identity/index.ts'
 import { durably } from './durably.ts'
 import { DataDirInUseError, StoreError } from './errors.ts'
@@ -156,6 +156,7 @@ export function openStore({ dir, watch }: StoreInit): Store {
         }
       }
       messages.stop()
+      forgetPid(join(dir, PID))
       opened.close()
     }
   }
