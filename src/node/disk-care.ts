@@ -13,6 +13,8 @@ export interface DiskCareInit {
 export interface DiskCare {
   /** One line for the operator while there is trouble. */
   notice(): string | null
+  /** Whether it takes what is written, be it slowly. */
+  works(): boolean
   /** Runs what the disk may not take now, and again when the disk takes it. @throws what is not the disk's fault */
   patiently<T>(what: string, run: () => Promise<T>, signal: AbortSignal): Promise<T>
 }
@@ -40,8 +42,12 @@ export function createDiskCare({ watch, events, log, clearAway }: DiskCareInit):
     queueMicrotask(() => toldOf(former))
   }
   return {
+    works: () => [undefined, 'slow'].includes(watch.trouble()?.kind),
     notice() {
       const trouble = watch.trouble()
+      if (trouble?.kind === 'slow') {
+        return trouble.advice
+      }
       return trouble == null
         ? null
         : `${trouble.advice}. The node tries again by itself. Until then it signs what there is a reserve for, and may miss work and audits`

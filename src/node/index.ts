@@ -138,6 +138,8 @@ const STATUS_CYCLES = 10
 const STAKE_CHECK_SLOTS = 5
 /** Refusals that do not depend on what was said: a message of our own key that we did not sign is news all the same. */
 const MAY_BE_OURS = new Set<string>(['over-quota', 'unknown-subject', 'wrong-window', 'future', 'stake-unknown', 'unstaked', 'meaningless'])
+/** The disk of a node that writes little is looked at this often. */
+const DISK_CHECK_SLOTS = 25
 /** Whether an announcement is due is asked this often: addresses change, and slots can jump. */
 const ANNOUNCE_CHECK_SLOTS = 4
 
@@ -520,6 +522,9 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     function onSlot(slot: number, back = false): void {
       guard.onSlot(slot, back)
+      if (slot % DISK_CHECK_SLOTS === 0) {
+        watch.look()
+      }
       effects.handle({ type: 'slot', slot, back, connected: peers.staked().length > 0 })
       batcher.onSlot(slot)
       slasher.onSlot(slot)
@@ -862,10 +867,12 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       if (guard.notice() != null) {
         return { ok: false, reason: guard.notice()! }
       }
-      if (disk.notice() != null) {
+      if (!disk.works()) {
         return { ok: false, reason: disk.notice()! }
       }
-      return peers.staked().length === 0 ? { ok: false, reason: 'no staked peer is connected' } : { ok: true, reason: 'working' }
+      return peers.staked().length === 0
+        ? { ok: false, reason: 'no staked peer is connected' }
+        : { ok: true, reason: disk.notice() ?? 'working' }
     }
 
     return {

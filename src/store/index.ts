@@ -75,7 +75,7 @@ export interface Store {
 export interface StoreInit {
   dir: string
   /** Told of writes that fail, and tells when to try again. */
-  watch?: Pick<DiskWatch, 'failed' | 'onRetry'>
+  watch?: Pick<DiskWatch, 'failed' | 'took' | 'onRetry'>
 }
 
 /**
@@ -127,7 +127,20 @@ export function openStore({ dir, watch }: StoreInit): Store {
       throw err
     }
   }
-  const tools = { db: opened, told, want: room.want, need: room.need }
+  const timed = <T>(write: () => T): T => {
+    const startMs = performance.now()
+    try {
+      return write()
+    } finally {
+      watch?.took('the database', performance.now() - startMs)
+    }
+  }
+  const tools = {
+    db: opened,
+    told,
+    want: <T>(write: () => T) => timed(() => room.want(write)),
+    need: <T>(write: () => T) => timed(() => room.need(write))
+  }
   const messages = messageLogIn(tools)
   const cycles = cycleLogIn(tools)
   const usage = new Map<string, number>()

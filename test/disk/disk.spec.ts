@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { createDiskWatch, diskAdvice, diskFault } from '../../src/disk/index.ts'
+import { smallDisk } from '../small-disk.ts'
 
 const failure = (code: string) => Object.assign(new Error(`${code}: no`), { code })
 
@@ -86,6 +87,38 @@ describe('disk: the watch', () => {
     expect(pauses.at(-1)).to.equal(1_000)
   })
 
+  it('tells of writes that take seconds until they do not, and of what is worse meanwhile', () => {
+    let next = () => {}
+    let nowMs = 0
+    let takesMs = 3_000
+    const told: string[] = []
+    const watch = createDiskWatch({
+      dir,
+      now: () => nowMs,
+      after: (_ms, fn) => {
+        next = fn
+        return () => {}
+      },
+      probe: () => {
+        nowMs += takesMs
+      }
+    })
+    watch.onTrouble(({ kind }) => told.push(kind))
+    watch.onOver(({ kind }) => told.push(`no longer ${kind}`))
+    watch.took('a vote', 300)
+    expect(told).to.deep.equal([])
+    watch.took('a vote', 5_000)
+    watch.took('a vote', 6_000)
+    expect(watch.trouble()?.advice).to.match(/is slow \(5000 ms for one write\)/)
+    next()
+    expect(told).to.deep.equal(['slow'])
+    watch.failed('a vote', failure('ENOSPC'))
+    expect(told).to.deep.equal(['slow', 'full'])
+    takesMs = 10
+    next()
+    expect(told).to.deep.equal(['slow', 'full', 'no longer full'])
+  })
+
   it('finds that a folder can be written to, and leaves nothing there', async () => {
     let next = () => {}
     const watch = createDiskWatch({
@@ -98,5 +131,27 @@ describe('disk: the watch', () => {
     watch.failed('it', failure('EIO'))
     next()
     expect(watch.trouble()).to.equal(null)
+    watch.look()
+    expect(watch.trouble()).to.equal(null)
+  })
+
+  it('sees a full or a read-only disk without a write', async function () {
+    const disk = await smallDisk(this, 512)
+    const watch = createDiskWatch({ dir: disk.dir, after: () => () => {} })
+    const other = createDiskWatch({ dir: disk.dir, after: () => () => {} })
+    try {
+      watch.look()
+      expect(watch.trouble()).to.equal(null)
+      disk.fill()
+      watch.look()
+      expect(watch.trouble()?.kind).to.equal('full')
+      disk.free()
+      disk.remount('ro')
+      other.look()
+      expect(other.trouble()?.kind).to.equal('read-only')
+      disk.remount('rw')
+    } finally {
+      await disk.unmount()
+    }
   })
 })
