@@ -5,8 +5,9 @@ import { stake as stakeInstruction } from '../k2/settlement/index.ts'
 import { createNode, type NodeParts } from '../node/index.ts'
 import { createLog, type NodeEvent, shownText, toLine } from '../observe/index.ts'
 import { distinct, ensureMoney, signerFrom, stakeOfKey, VOTE_FEES_ROE } from './chain.ts'
-import { collect, example, MAX_LINE, sayOnce, untilStopped, withJson } from './common.ts'
+import { collect, example, MAX_LINE, sayOnce, withJson } from './common.ts'
 import { hintPastNode } from './hints.ts'
+import { onOutputLost, untilStopped } from './process.ts'
 import { ACCEPT_SHORT_NOTICE, checkNotice, termsLines } from './terms.ts'
 
 interface StartOptions extends ConfigSource {
@@ -105,6 +106,9 @@ export async function runStart(
   const config = loadConfig({ file, env: process.env, flags })
   const log = createLog({ level: config.logLevel })
   const stopped = untilStopped()
+  onOutputLost((err) =>
+    log.warn({ reason: err.message }, 'standard output cannot be written: the node goes on, and tells its events nowhere')
+  )
   const node = await createNode({ config, log, keyIsIdle: keyIsIdle === true, ...(parts == null ? {} : { parts }) })
   let hint: string | undefined
   let multiaddrs: string[] = []
@@ -240,7 +244,11 @@ function sentence(event: string, d: Record<string, unknown>): string | null {
         ? `the list of ${d.list} of ${d.endpoint} can be believed again`
         : `the list of ${d.list} of ${d.endpoint} is not believed, and is asked for again: ${d.reason}`
     case 'waiting':
-      return `waiting for a peer that has the ${d.for}`
+      return d.for === 'disk' ? `waiting for the disk: ${d.reason}` : `waiting for a peer that has the ${d.for}`
+    case 'disk-trouble':
+      return `${d.reason}. The node goes on as far as it can, and tries again by itself`
+    case 'disk-well':
+      return 'the disk takes what is written again'
     case 'silent':
       return `only listens until slot ${d.until}, and signs nothing before: ${d.reason}. If you know that no other node has used this key for three rounds, start with --key-is-idle`
     case 'speaking':

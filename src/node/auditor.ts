@@ -1,9 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { generateKeyPair as generateNodeKey } from '@libp2p/crypto/keys'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Timing } from '../clock/index.ts'
+import { temporaryFolder } from '../disk/index.ts'
 import { createHost, createPeers } from '../network/index.ts'
 import { createProofs, type Proofs, ProofUnavailableError, type ProviderHint } from '../proofs/index.ts'
 import { networkOf } from '../wire/index.ts'
@@ -37,7 +35,7 @@ export interface AuditorInit {
 
 /** Joins no mesh: it only dials whom it is told to. */
 export async function createAuditor({ local = true, named = [] }: AuditorInit = {}): Promise<Auditor> {
-  const dir = await mkdtemp(join(tmpdir(), 'koii-mesh-auditor-'))
+  const { dir, remove } = await temporaryFolder('koii-mesh-auditor-')
   const peers = createPeers({ stakes: { weight: () => undefined }, timing: NO_TIME, slot: () => undefined })
   const { libp2p } = await createHost({
     privateKey: await generateNodeKey('Ed25519'),
@@ -88,7 +86,7 @@ export async function createAuditor({ local = true, named = [] }: AuditorInit = 
     async stop() {
       await proofs.stop()
       await libp2p.stop()
-      await rm(dir, { recursive: true, force: true })
+      await remove()
     }
   }
 }

@@ -1,8 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { CID } from 'multiformats/cid'
-import { readSmallFile } from '../disk/index.ts'
+import { readSmallFile, temporaryFolder } from '../disk/index.ts'
 import { type Logger, shownText } from '../observe/index.ts'
 import type { Proofs, ProviderHint } from '../proofs/index.ts'
 import { cidOfFiles, isInvalidProof, toCid } from '../proofs/index.ts'
@@ -118,7 +115,7 @@ export function bundleAt(nameOrPath: string): string {
 export async function describeBundle(path: string): Promise<{ cid: string; manifest: TaskManifest }> {
   const content = await readBundle(path)
   const unused = () => Promise.reject(new Error('a bundle that is only looked at has no store, proofs or K2'))
-  const folder = await mkdtemp(join(tmpdir(), 'koii-mesh-bundle-'))
+  const { dir: folder, remove } = await temporaryFolder('koii-mesh-bundle-')
   const runner = await createTaskRunner({
     taskId: 'none',
     staker: 'none',
@@ -141,7 +138,7 @@ export async function describeBundle(path: string): Promise<{ cid: string; manif
     return { cid: (await cidOfFiles([{ path: BUNDLE_FILE, content }])).toString(), manifest: manifest.value }
   } finally {
     await runner.stop()
-    await rm(folder, { recursive: true, force: true })
+    await remove()
   }
 }
 

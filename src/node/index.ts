@@ -27,6 +27,7 @@ import bs58 from 'bs58'
 import type { CID } from 'multiformats/cid'
 import { type CycleSchedule, cycleAt, liveCycles, scheduleFor, type Timing, windowOf } from '../clock/index.ts'
 import { bytesOf, type Config, keyPathOf } from '../config/index.ts'
+import { createDiskWatch } from '../disk/index.ts'
 import { createGossip, createPool } from '../gossip/index.ts'
 import {
   createSigner,
@@ -68,7 +69,7 @@ import {
   unreachableNotice,
   withKeptPorts
 } from '../network/index.ts'
-import { createEvents, type Events, type Logger } from '../observe/index.ts'
+import { createEvents, type Events, type Logger, logTrouble } from '../observe/index.ts'
 import { createMadeBook, createProofs, createTaskProofs, MADE_BLOCKS, MADE_ROOTS, type ProviderHint } from '../proofs/index.ts'
 import { proposerFor } from '../record/index.ts'
 import { createRounds, type StakeSet } from '../rounds/index.ts'
@@ -79,6 +80,7 @@ import { AUDITS_PER_CYCLE, type Body, type Message, networkOf, onceKey, open, se
 import { startApi } from './api.ts'
 import { BundleError, obtainBundle } from './bundle.ts'
 import { slashFor } from './claims.ts'
+import { createDiskCare } from './disk-care.ts'
 import { distributionOf } from './distribution.ts'
 import { createEffects } from './effects.ts'
 import { createKeyGuard } from './key-guard.ts'
@@ -158,6 +160,8 @@ const STATUS_CYCLES = 10
 const MAY_BE_OURS = new Set<string>(['over-quota', 'unknown-subject', 'wrong-window', 'future', 'stake-unknown', 'unstaked', 'meaningless'])
 /** A bundle that is on the disk is given this long to load before the first slot is heard; what comes later is waited for. */
 const BUNDLE_START_MS = 5_000
+/** The disk of a node that writes little is looked at this often. */
+const DISK_CHECK_SLOTS = 25
 /** Whether an announcement is due is asked this often: addresses change, and slots can jump. */
 const ANNOUNCE_CHECK_SLOTS = 4
 
@@ -165,12 +169,14 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
   const sizes = bytesOf(config)
 
   // what outlives a kill; its lock keeps a second process away from this data directory
-  const store = openStore({ dir: config.dataDir })
+  const watch = createDiskWatch({ dir: config.dataDir })
+  const store = openStore({ dir: config.dataDir, watch })
   let unlockKey = () => {}
   try {
     return await build()
   } catch (err) {
     unlockKey()
+    watch.stop()
     store.close()
     throw err
   }
@@ -307,7 +313,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     // proofs and records: blocks on disk, served to whoever asks
     const ownProofs = await createProofs(
-      { libp2p, store: store.keyValue('pins') },
+      { libp2p, store: store.keyValue('pins'), onWriteFailed: (err) => watch.failed('proofs', err) },
       {
         blocksDir: join(config.dataDir, 'blocks'),
         isStaked: peers.isStaked,
@@ -318,6 +324,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       }
     )
     const proofs = paced?.proofs(ownProofs) ?? ownProofs
+
+    const disk = createDiskCare({ watch, events, log, clearAway })
 
     // gossip and sync: one judge at the door, and the log of what it let in
     const pool = createPool()
@@ -358,7 +366,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       liveFrom: () => workingCycle - 2
     })
     const versions = createTaskVersions({
-      make: makeTask,
+      make: (cid, others, needless, onAbsent) =>
+        disk.patiently('the bundle', () => makeTask(cid, others, needless, onAbsent), AbortSignal.any([stopping.signal, needless])),
       drop: (cid) =>
         dropTask(cid).catch((err) =>
           log.warn({ bundle: cid, reason: messageOf(err) }, 'a bundle that is no longer used stays on the disk')
@@ -524,7 +533,11 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     async function sendMessage(message: Message): Promise<void> {
       await gossip.publish(message)
-      store.messages.flush()
+      try {
+        store.messages.flush()
+      } catch {
+        // it is said, and in the Signer's log; what the disk does not take now is told by the watch, and written later
+      }
     }
 
     async function honestPublish(body: Body): Promise<void> {
@@ -578,6 +591,9 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     function onSlot(slot: number, back = false): void {
       guard.onSlot(slot, back)
+      if (slot % DISK_CHECK_SLOTS === 0) {
+        watch.look()
+      }
       effects.handle({ type: 'slot', slot, back, connected: presence.staked().length > 0 })
       batcher.onSlot(slot)
       slasher.onSlot(slot)
@@ -634,7 +650,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         store.messages.prune(config.task, cycle - 2)
         guard.forget(cycle - 2)
       } catch (err) {
-        log.error({ cycle, reason: messageOf(err) }, 'the node could not write to its database: see that there is room')
+        log.error({ cycle, reason: messageOf(err) }, 'the node could not forget what is old')
       }
       events.emit('stats', { cycle, ...stats() })
       // the subscription may have missed the news
@@ -905,9 +921,13 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         bundles: versions.list(),
         closedFrom: closedFrom ?? null,
         signing: guard.status(),
-        notices: [guard.notice(), unreachableNotice(addresses), closedFrom == null ? null : whatNow(closedFrom)].filter(
-          (notice) => notice != null
-        ),
+        notices: [
+          guard.notice(),
+          disk.notice(),
+          logTrouble(log),
+          unreachableNotice(addresses),
+          closedFrom == null ? null : whatNow(closedFrom)
+        ].filter((notice) => notice != null),
         taskProcess: versions.of(workingCycle)?.runner.status() ?? null,
         ...stats(),
         sync: sync.counters(),
@@ -930,11 +950,17 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       if (guard.notice() != null) {
         return { ok: false, reason: guard.notice()! }
       }
+      if (!disk.works()) {
+        return { ok: false, reason: disk.notice()! }
+      }
       if (presence.staked().length === 0) {
         return { ok: false, reason: 'no staked peer is connected' }
       }
       const dialled = unreachableNotice(addresses) == null
-      return { ok: true, reason: dialled ? 'working' : 'working, but nobody can dial this node: it has no public address to tell' }
+      return {
+        ok: true,
+        reason: disk.notice() ?? (dialled ? 'working' : 'working, but nobody can dial this node: it has no public address to tell')
+      }
     }
 
     return {
@@ -1028,6 +1054,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         } catch (err) {
           log.error({ reason: messageOf(err) }, 'what was heard last is not on the disk; other nodes have it')
         }
+        watch.stop()
         store.close()
         unlockKey()
         if (started) {

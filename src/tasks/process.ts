@@ -1,6 +1,5 @@
 /** One child process with one bundle loaded: its start, its calls, its limits and its end. */
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { setPriority } from 'node:os'
 import type { Readable } from 'node:stream'
 import type { CycleTiming, Outcome, ProofReader, TaskFunction } from './api.ts'
@@ -10,6 +9,7 @@ import { ENDINGS, type EndingName, endingOfExit } from './endings.ts'
 import { FROM_TASK_LIMITS, type FromTask, firstProblem, fromTaskShape, MAX_OUTSTANDING_REQUESTS } from './messages.ts'
 import { type LogGate, oneLine, paceReading, readOutput, tapOf } from './output.ts'
 import { type Answer, answer, type Services } from './services.ts'
+import { rssBytes, spawnChild } from './spawn.ts'
 import { createTurns } from './turns.ts'
 
 /** Between the abort of a call's signal and the kill: enough to return, too little to matter. */
@@ -118,37 +118,6 @@ export function startTaskProcess(init: TaskProcessInit): TaskProcess {
       kill: async () => {}
     }
   }
-}
-
-function spawnChild(init: TaskProcessInit): ChildProcessWithoutNullStreams {
-  return spawn(
-    process.execPath,
-    [
-      '--permission',
-      `--allow-fs-read=${init.folder}`,
-      `--allow-fs-read=${init.child.folder}`,
-      ...(init.network ? ['--allow-net'] : []),
-      // writes files in spite of --permission (Node 26.10)
-      '--no-experimental-sqlite',
-      '--no-experimental-webstorage',
-      '--disable-sigusr1',
-      '--no-addons',
-      '--no-warnings',
-      `--max-old-space-size=${init.memoryMb}`,
-      // Scavenges more often, for some megabytes less in each of many processes
-      '--max-semi-space-size=4',
-      '--v8-pool-size=1',
-      ...(init.mode === 'frozen' ? init.child.interpreter.flags : []),
-      init.child.entry,
-      ...(init.mode === 'frozen' ? init.child.interpreter.modules : [])
-    ],
-    {
-      cwd: init.folder,
-      env: { TZ: 'UTC', LC_ALL: 'C', UV_THREADPOOL_SIZE: '2' },
-      stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
-      windowsHide: true
-    }
-  ) as ChildProcessWithoutNullStreams
 }
 
 function attend(init: TaskProcessInit, child: ChildProcessWithoutNullStreams): TaskProcess {
@@ -397,19 +366,6 @@ function attend(init: TaskProcessInit, child: ChildProcessWithoutNullStreams): T
         }
       })
     }
-  }
-}
-
-/** Resident memory as the kernel counts it; null where it cannot be read. */
-function rssBytes(pid: number | undefined): number | null {
-  if (pid == null || process.platform !== 'linux') {
-    return null
-  }
-  try {
-    const kb = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]
-    return kb == null ? null : Number(kb) * 1024
-  } catch {
-    return null
   }
 }
 

@@ -13,14 +13,13 @@
  * process.exitCode = result.ok ? 0 : 1
  * ```
  */
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { Ed25519Program, PublicKey } from '@solana/web3.js'
 import { CID } from 'multiformats/cid'
 import { cycleAt, type Timing, windowOf, within } from '../clock/index.ts'
 import { ROE_PER_KOII, roeToKoii } from '../config/index.ts'
-import { makeFolder } from '../disk/index.ts'
+import { makeFolder, temporaryFolder } from '../disk/index.ts'
 import { generateKeyPair, type KeyPair, writeKeyFile } from '../identity/index.ts'
 import { createK2Client, type K2Client, messageOf, signerOf } from '../k2/index.ts'
 import {
@@ -171,10 +170,11 @@ export async function runTestnet(init: TestnetInit): Promise<TestnetSummary> {
   }
   const windows = windowsOf(init.roundSlots)
   const started = performance.now()
-  const dir = init.dataDir == null ? await mkdtemp(join(tmpdir(), 'koii-mesh-testnet-')) : folderFor(resolve(init.dataDir))
   const cleanup: Array<() => Promise<unknown>> = []
-  if (init.dataDir == null) {
-    cleanup.push(() => rm(dir, { recursive: true, force: true }))
+  const temporary = init.dataDir == null ? await temporaryFolder('koii-mesh-testnet-') : undefined
+  const dir = temporary?.dir ?? folderFor(resolve(init.dataDir!))
+  if (temporary != null) {
+    cleanup.push(temporary.remove)
   }
   try {
     return await run(init, windows, dir, started, cleanup)
