@@ -213,7 +213,7 @@ describe('tasks: a hostile bundle', () => {
   })
 
   describe('audits', () => {
-    const audit = (value: string, timeoutMs = 5000) =>
+    const audit = (value: string, timeoutMs = HANGS_MS) =>
       runner.audit({ staker: OTHER, value, proofs: [] }, timing, memoryProofs(), { timeoutMs })
 
     it('cannot make proofs', async () => {
@@ -338,7 +338,7 @@ describe('tasks: the runner', () => {
         const { runner, store } = await make({ bundle: CYCLES })
         await store.put('how', text(how))
         const first = runner.task({ ...timing, cycle: 1 }, { timeoutMs: 2_000 })
-        const second = runner.task({ ...timing, cycle: 2 }, { timeoutMs: 20_000 })
+        const second = runner.task({ ...timing, cycle: 2 }, { timeoutMs: HANGS_MS })
         await Promise.all([began(store, 1, 1), began(store, 2, 1)])
         await store.put('go', text('1'))
         expect(reasonOf(await first)).to.equal(reason)
