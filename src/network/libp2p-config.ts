@@ -151,7 +151,8 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
       inboundConnectionThreshold: limits.inboundPerSecond,
       // twice what the doorstep lets in, as one that it has dropped takes a moment to be gone
       maxIncomingPendingConnections: 2 * limits.pendingInbound,
-      inboundUpgradeTimeout: HANDSHAKE_MS,
+      // the doorstep's comes first, and counts
+      inboundUpgradeTimeout: HANDSHAKE_MS + 1_000,
       inboundStreamProtocolNegotiationTimeout: HANDSHAKE_MS,
       maxPeerAddrsToDial: 8,
       maxParallelDials: 16
