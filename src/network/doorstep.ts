@@ -114,7 +114,10 @@ export function createDoorstep(init: DoorstepInit): Doorstep {
   const drop = (one: Waiting, reason: DoorstepFault) => {
     if (leave(one)) {
       dropped[reason] = (dropped[reason] ?? 0) + 1
-      one.socket.destroy()
+      // a reset, so that nothing of it is left to the kernel either
+      if (!one.socket.destroyed) {
+        one.socket.resetAndDestroy()
+      }
     }
   }
   const leave = (one: Waiting): boolean => {

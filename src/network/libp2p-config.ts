@@ -184,7 +184,8 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
       inboundConnectionThreshold: limits.inboundPerSecond,
       // twice what the doorstep lets in, as one that it has dropped takes a moment to be gone
       maxIncomingPendingConnections: 2 * limits.pendingInbound,
-      inboundUpgradeTimeout: init.answerMs ?? HANDSHAKE_MS,
+      // the doorstep's comes first, and counts
+      inboundUpgradeTimeout: (init.answerMs ?? HANDSHAKE_MS) + 1_000,
       inboundStreamProtocolNegotiationTimeout: init.answerMs ?? HANDSHAKE_MS,
       maxPeerAddrsToDial: MAX_ADDRESSES_PER_DIAL,
       // a peer whose addresses all swallow packets holds a place for as long as one dial takes

@@ -28,6 +28,8 @@ export function socketTo(node: { libp2p: { getMultiaddrs(): Multiaddr[] } }, loc
   const port = Number(/\/tcp\/(\d+)/.exec(String(node.libp2p.getMultiaddrs()[0]))![1])
   const socket = net.connect({ host: '127.0.0.1', port, localAddress })
   socket.on('error', () => {})
+  // who reads nothing does not notice an end either
+  socket.resume()
   return socket
 }
 
