@@ -259,6 +259,7 @@ class Links implements Startable {
   async #probe(peerId: PeerId, connection: Connection): Promise<void> {
     const probing: Probing = { outcome: 'underway', connection: undefined, controller: new AbortController() }
     this.#probes.set(peerId.toString(), probing)
+    const beganAt = this.#awakeMs
     const cancel = this.#timer(() => probing.controller.abort(new Error('no answer in time')), BUSY_MS)
     try {
       const addresses = await this.#addressesOf(peerId, connection)
@@ -277,7 +278,9 @@ class Links implements Startable {
       })
       probing.outcome = 'connected'
     } catch {
-      probing.outcome = probing.outcome === 'accepted' ? 'accepted' : 'unreachable'
+      // who accepts and then closes is awake, and not the one that we are connected to
+      const isBusy = probing.outcome === 'accepted' && this.#awakeMs - beganAt >= BUSY_MS / 2
+      probing.outcome = isBusy ? 'accepted' : 'unreachable'
     } finally {
       cancel()
     }

@@ -5,8 +5,13 @@ export async function cable(to: () => number, delayMs = 0) {
   const ends = new Set<Socket>()
   let state: 'open' | 'paused' | 'cut' = 'open'
   let accepted = 0
+  let isTaken = false
   const server = createServer((near) => {
     accepted++
+    if (isTaken) {
+      near.destroy()
+      return
+    }
     const far = connect(to(), '127.0.0.1')
     for (const [one, other] of [
       [near, far],
@@ -49,6 +54,11 @@ export async function cable(to: () => number, delayMs = 0) {
     cut() {
       state = 'cut'
       server.close()
+    },
+    /** The other end is gone, and somebody else has its port, who closes at once. */
+    take() {
+      state = 'cut'
+      isTaken = true
     },
     /** Those that are here carry nothing any more; new ones do. */
     lose() {

@@ -91,6 +91,7 @@ describe('network: what is dialled is judged where it is dialled', () => {
       const privateKey = await generateKeyPair('Ed25519')
       const { libp2p } = await createHost({ privateKey, network: NETWORK, peers, listen: ['/ip4/127.0.0.1/tcp/0/ws'], local: true })
       ends.push(() => libp2p.stop())
+      await libp2p.handle('/test/here', () => {})
       return libp2p
     }
     const [alice, bob] = [await host(), await host()]
@@ -98,8 +99,8 @@ describe('network: what is dialled is judged where it is dialled', () => {
       [alice, bob],
       [bob, alice]
     ] as const) {
-      await alice.dial(bob.getMultiaddrs())
-      expect(await alice.services.ping.ping(bob.peerId)).to.be.a('number')
+      const connection = await alice.dial(bob.getMultiaddrs())
+      expect((await connection.newStream('/test/here')).protocol).to.equal('/test/here')
       const gone = new Promise((resolve) => other.addEventListener('peer:disconnect', resolve, { once: true }))
       one.getConnections()[0]?.abort(new Error('enough'))
       await gone

@@ -76,14 +76,20 @@ describe('network: a connection whose end never came', () => {
     presence: ReturnType<typeof createPresence>
   }
 
-  it('is noticed on both sides, and told', async () => {
-    const { alice, bob, told } = await pair()
-    alice.line.cut()
-    bob.line.cut()
-    await waitFor(() => told.length === 2)
-    expect(told).to.have.members(['alice misses the other', 'bob misses the other'])
-    expect([alice, bob].map(({ libp2p }) => libp2p.getConnections().length)).to.deep.equal([0, 0])
-  })
+  for (const [what, end] of [
+    ['nobody answers', 'cut'],
+    ['somebody else answers, and closes', 'take']
+  ] as const) {
+    it(`is noticed on both sides, and told, where ${what}`, async () => {
+      const { alice, bob, told } = await pair()
+      alice.line[end]()
+      bob.line[end]()
+      // sooner than a busy machine would be given up
+      await waitFor(() => told.length === 2, 7_000)
+      expect(told).to.have.members(['alice misses the other', 'bob misses the other'])
+      expect([alice, bob].map(({ libp2p }) => libp2p.getConnections().length)).to.deep.equal([0, 0])
+    })
+  }
 
   it('is replaced at once where the peer answers anew, and nobody is missed', async () => {
     const { alice, bob, told } = await pair()
