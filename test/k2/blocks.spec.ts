@@ -4,7 +4,7 @@ import { randomFrom } from '../sim/random.ts'
 import { type Chain, eventually, failureOf, startChain } from './chain.ts'
 import { type FaultProxy, type Faults, startFaultProxy } from './fault-proxy.ts'
 
-const LIMITS = { timeoutMs: 1000, firstPauseMs: 20, longestPauseMs: 200, patienceMs: 300 }
+const LIMITS = { timeoutMs: 5000, firstPauseMs: 20, longestPauseMs: 200, patienceMs: 100 }
 
 describe('k2: the first block at or after a slot', () => {
   let chain: Chain

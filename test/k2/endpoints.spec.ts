@@ -8,7 +8,7 @@ import { type Chain, eventually, failureOf, KOII, signerOf, silent, startChain }
 import { type FaultProxy, otherGenesisHash, startFaultProxy } from './fault-proxy.ts'
 
 /** Long enough for what a busy machine answers late, and short enough to wait for what never answers. */
-const LIMITS = { timeoutMs: 1000, firstPauseMs: 20, longestPauseMs: 200, patienceMs: 300, maxResponseBytes: 1024 * 1024 }
+const LIMITS = { timeoutMs: 5000, firstPauseMs: 20, longestPauseMs: 200, patienceMs: 300, maxResponseBytes: 1024 * 1024 }
 
 describe('k2: several endpoints', () => {
   let chain: Chain
@@ -56,11 +56,13 @@ describe('k2: several endpoints', () => {
       { garbage: 1 },
       { hugeBytes: 4 * 1024 * 1024 },
       { dropRequest: 1 },
-      { slowMs: 10_000 }
+      { slowMs: 60_000 }
     ]) {
       first.set(faults)
       second.set(faults)
-      for (let i = 0; i < 3; i++) {
+      // what never answers takes a whole time limit each time
+      const times = 'dropRequest' in faults || 'slowMs' in faults ? 1 : 3
+      for (let i = 0; i < times; i++) {
         expect(await read(), JSON.stringify(faults)).to.equal(true)
         expect((await client.stakes(chain.task)).length).to.equal(2)
       }
