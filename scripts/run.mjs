@@ -5,7 +5,8 @@
  *   node scripts/run.mjs ENTRY [ARG ...]
  *
  * Depends on nothing but Node 20, because it is what a fresh clone starts with. The stamp beside the installed
- * packages is the lockfile's hash: a changed lockfile installs again, an unchanged one costs one small read.
+ * packages is the lockfile's hash: a changed lockfile installs again, an unchanged one costs one small read. Packages that
+ * somebody has installed by hand (npm ci) are taken as they are, when npm's own list of them is that of the lockfile.
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -20,6 +21,7 @@ const node = join(root, 'node_modules', '.bin', process.platform === 'win32' ? '
 const STALE_MS = 15 * 60_000
 const lock = join(root, '.installing')
 const stamp = join(root, 'node_modules', '.lockfile-hash')
+const installed = join(root, 'node_modules', '.package-lock.json')
 
 /**
  * Takes the right to install; false after having waited for somebody else who did. `npm start` beside `npm test` on a
@@ -42,11 +44,43 @@ function alone() {
   }
 }
 
+/** Whether npm says that just the packages of the lockfile are there; those for other machines may be missing. */
+function isInstalled() {
+  let wanted
+  let there
+  try {
+    wanted = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages
+    there = JSON.parse(readFileSync(installed, 'utf8')).packages
+  } catch {
+    return false
+  }
+  const same = (path) => ['version', 'resolved', 'integrity', 'link'].every((key) => wanted[path][key] === there[path][key])
+  return (
+    Object.keys(there).every((path) => wanted[path] != null) &&
+    Object.entries(wanted).every(([path, { optional, peer }]) =>
+      path === '' || !path.includes('node_modules/') ? true : there[path] == null ? optional === true || peer === true : same(path)
+    )
+  )
+}
+
+/** A folder that cannot be written to costs the look at npm's list each time, and nothing else. */
+function writeStamp(hash) {
+  try {
+    writeFileSync(stamp, hash)
+  } catch {
+    // the next command looks again
+  }
+}
+
 function install() {
   const hash = createHash('sha256')
     .update(readFileSync(join(root, 'package-lock.json')))
     .digest('hex')
   if (existsSync(node) && existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) {
+    return
+  }
+  if (existsSync(node) && !existsSync(lock) && isInstalled()) {
+    writeStamp(hash)
     return
   }
   if (!alone()) {
@@ -68,7 +102,7 @@ function install() {
     )
     process.exit(1)
   }
-  writeFileSync(stamp, hash)
+  writeStamp(hash)
 }
 
 const [entry, ...args] = process.argv.slice(2)

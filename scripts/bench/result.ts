@@ -1,6 +1,6 @@
 /** One figure of a benchmark: a line of `--json`, a line of the table. */
 export interface Result {
-  bench: 'gossip' | 'k2' | 'memory' | 'compute' | 'load' | 'distribution'
+  bench: 'gossip' | 'k2' | 'memory' | 'compute' | 'load' | 'distribution' | 'requests' | 'busy-testnets'
   name: string
   value: number
   unit: string
@@ -20,6 +20,8 @@ export interface Result {
 /** What a part is given. */
 export interface BenchContext {
   pairs: number
+  /** Testnets of `busy-testnets`. */
+  runs: number
   /** One line of progress, for people. */
   progress: (text: string) => void
 }

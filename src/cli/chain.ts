@@ -1,9 +1,15 @@
 /** What the commands that talk to K2 share: their options, the client, reading keys, asking for money. */
+import { isIP } from 'node:net'
 import type { Command } from 'commander'
 import { readKeyFile } from '../identity/index.ts'
 import { createK2Client, type K2Client, signerOf, type TransactionSigner } from '../k2/index.ts'
 import { PROGRAM_ID, type StakeAccount } from '../k2/settlement/index.ts'
-import { DEFAULT_K2, sayOnce, withJson } from './common.ts'
+// by their files: commands that only ask K2 need no libp2p
+import { isPublicIp, nameFault } from '../network/public-ip.ts'
+import { providerAt } from '../node/hints.ts'
+import type { ProviderHint } from '../proofs/index.ts'
+import { collect, DEFAULT_K2, sayOnce, withJson } from './common.ts'
+import { ASK_NODE_OPTION, ownNode } from './own-node.ts'
 
 export interface K2Options {
   k2: string
@@ -16,6 +22,39 @@ export function withK2(command: Command): Command {
   return withJson(command)
     .option('--k2 <url>', 'JSON-RPC endpoint of K2', DEFAULT_K2)
     .option('--program <address>', 'the settlement program', PROGRAM_ID)
+}
+
+export interface PeerOptions {
+  from?: string[]
+  dataDir?: string
+  allowPrivate?: boolean
+}
+
+/** Gives a command that fetches from peers the options of `PeerOptions`. */
+export function withPeers(command: Command, from: string): Command {
+  return command
+    .option('--from <multiaddr>', from, collect)
+    .option(...ASK_NODE_OPTION)
+    .option(
+      '--allow-private',
+      'dial private and loopback addresses that others wrote on K2, too: the default where K2 itself has such a one'
+    )
+}
+
+/**
+ * What an auditor may dial on behalf of a command: stakers' addresses where these are public, and wherever they are on a local testnet,
+ * which is told by where its K2 is; and those that the command names.
+ */
+export async function dialsOf(
+  { from = [], dataDir, allowPrivate }: PeerOptions,
+  k2?: string
+): Promise<{ local: boolean; named: ProviderHint[] }> {
+  return { local: allowPrivate ?? (k2 != null && isOwnNetwork(k2)), named: [...(await ownNode(dataDir)), ...from.map(providerAt)] }
+}
+
+function isOwnNetwork(url: string): boolean {
+  const host = new URL(url.split(',')[0]!).hostname.replace(/^\[(.*)\]$/, '$1')
+  return isIP(host) === 0 ? nameFault(host) === 'private' : !isPublicIp(host)
 }
 
 /** @throws K2ArgumentError */

@@ -1,29 +1,24 @@
 import { Command } from 'commander'
 import { roeToKoii } from '../config/index.ts'
-import { claimLatest, createAuditor, providerAt } from '../node/index.ts'
-import { type K2Options, k2Of, signerFrom, stakeOfKey, withK2 } from './chain.ts'
-import { answer, collect, example, UsageError } from './common.ts'
+import { claimLatest, createAuditor } from '../node/index.ts'
+import { dialsOf, type K2Options, k2Of, type PeerOptions, signerFrom, stakeOfKey, withK2, withPeers } from './chain.ts'
+import { answer, example, UsageError } from './common.ts'
 import { onBadHints } from './hints.ts'
-import { ASK_NODE_OPTION, ownNode } from './own-node.ts'
 
-interface ClaimOptions extends K2Options {
+interface ClaimOptions extends K2Options, PeerOptions {
   task: string
   key?: string
   staker?: string
   wallet?: string
-  from?: string[]
-  dataDir?: string
 }
 
 export function claimCommand(): Command {
-  return withK2(new Command('claim'))
+  return withPeers(withK2(new Command('claim')), 'a peer to fetch the ledger from, besides the task’s stakers')
     .description('claim all rewards so far, at once: they go to the withdraw authority of the stake, whoever claims')
     .requiredOption('--task <id>', 'address of the task')
     .option('--key <file>', 'the staking key, which also pays the fee unless --wallet is given')
     .option('--staker <address>', 'instead of --key: whose rewards, with --wallet paying the fee')
     .option('--wallet <file>', 'who pays the fee')
-    .option('--from <multiaddr>', 'a peer to fetch the ledger from, besides the task’s stakers', collect)
-    .option(...ASK_NODE_OPTION)
     .addHelpText('after', example('koii-mesh claim --task 9xQe... --key ./alice.json'))
     .action(async (options: ClaimOptions) => {
       const payerFile = options.wallet ?? options.key
@@ -34,11 +29,11 @@ export function claimCommand(): Command {
       const payer = await signerFrom(payerFile)
       const key = options.staker ?? (await signerFrom(options.key!)).address
       const staker = (await stakeOfKey(k2, options.task, key))?.staker ?? key
-      const also = [...(await ownNode(options.dataDir)), ...(options.from ?? []).map(providerAt)]
-      const auditor = await createAuditor()
+      const dials = await dialsOf(options, options.k2)
+      const auditor = await createAuditor(dials)
       try {
         const paid = await claimLatest(k2, auditor, options.task, staker, payer, {
-          also,
+          also: dials.named,
           onBadHints
         })
         answer(options.json, { task: options.task, staker, ...paid }, [

@@ -116,18 +116,6 @@ export function answer(json: boolean | undefined, value: object, lines: Array<st
   process.stdout.write(json === true ? `${toLine(value)}\n` : `${shown().join('\n')}\n`)
 }
 
-/** Resolves at the first Ctrl+C or SIGTERM; a second one ends the process at once. */
-export function untilStopped(): Promise<string> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, () => {
-        process.once(signal, () => process.exit(130))
-        resolve(signal)
-      })
-    }
-  })
-}
-
 /** Checks an address on the command line. @throws UsageError */
 export function addressOf(text: string, name: string): string {
   let length = 0

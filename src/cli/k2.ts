@@ -5,20 +5,9 @@ import { koiiToRoe } from '../config/koii.ts'
 import { createLocalK2, createTraffic, type LocalK2Log, type Pace, resetDataDir } from '../k2/local/index.ts'
 import { PROGRAM_ID } from '../k2/settlement/program-id.ts'
 import { shownText } from '../observe/shown-text.ts'
-import {
-  addressOf,
-  answer,
-  collect,
-  example,
-  MAX_LINE,
-  paceOption,
-  SETTLEMENT_SO,
-  UsageError,
-  untilStopped,
-  whole,
-  withJson
-} from './common.ts'
+import { addressOf, answer, collect, example, MAX_LINE, paceOption, SETTLEMENT_SO, UsageError, whole, withJson } from './common.ts'
 import { deployCommand, verifyCommand } from './k2-program.ts'
+import { onOutputLost, untilStopped } from './process.ts'
 
 /** Half a century of slots. */
 const MAX_SLOT = 2 ** 32
@@ -105,6 +94,8 @@ export function k2Command(): Command {
         }
         stream?.follow(k2)
         const stopped = untilStopped()
+        // the chain is what it is for, not what it says
+        onOutputLost(() => {})
         await k2.start()
         answer(json, { event: 'listening', url: k2.url, wsUrl: k2.wsUrl, slot: k2.slot(), program: PROGRAM_ID, slotMs, pace }, [
           `K2 listens on ${k2.url} (WebSocket ${k2.wsUrl}), slot ${k2.slot()}`,

@@ -2,15 +2,17 @@
 /**
  * The command line: one file per command, this one lists them and words every failure.
  *
- * Exit status: 0 done, 1 failed (one line on standard error says why and what next), 2 wrong usage, 3 another node has the
- * staking key: starting again does not mend that.
+ * Exit status: 0 done, 1 failed (one line on standard error says why and what next), 2 wrong usage, 3 another process has the
+ * staking key or the data directory: starting again does not mend that. 130 at a second signal.
  */
 import { readFileSync } from 'node:fs'
 import { enableCompileCache } from 'node:module'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import envPaths from 'env-paths'
+import { diskAdvice, diskFault } from '../disk/faults.ts'
 import { shownText } from '../observe/shown-text.ts'
+import { guardOutput, watchParent } from './process.ts'
 import { readSharedSettings, shareSettings } from './settings.ts'
 
 // what Node compiled and stripped of types once is read the next time: half of the time of a start. In the user's own cache folder,
@@ -49,6 +51,19 @@ const USAGE_ERRORS = new Set([
   'UnfitTaskError'
 ])
 
+/** Somebody else has it: starting again does not mend that. */
+const IN_USE_ERRORS = new Set(['KeyInUseError', 'DataDirInUseError', 'DataDirLockedError'])
+
+/** What the system says bare of its disk, with what to do. */
+function worded(error: Error & { path?: unknown; syscall?: unknown }): string {
+  const place = typeof error.path === 'string' ? dirname(error.path) : undefined
+  const fault = error.syscall == null ? undefined : diskFault(error, place)
+  return fault == null ? error.message : diskAdvice(fault, place ?? 'this machine')
+}
+
+guardOutput()
+watchParent()
+
 const program = new Command('koii-mesh')
   .description('A peer-to-peer node for Koii tasks: gossip, audits and proofs between nodes, final votes on K2.')
   .version(version)
@@ -58,7 +73,7 @@ const program = new Command('koii-mesh')
 try {
   readSharedSettings(process.argv, process.env)
 } catch (err) {
-  fail(err)
+  await fail(err)
 }
 const wanted = process.argv[2] ?? ''
 for (const name of Object.hasOwn(COMMANDS, wanted) ? [wanted] : Object.keys(COMMANDS)) {
@@ -88,18 +103,18 @@ const alive = setInterval(() => {}, 2 ** 30)
 try {
   await program.parseAsync(process.argv)
 } catch (err) {
-  fail(err)
+  await fail(err)
 } finally {
   clearInterval(alive)
 }
 
-function fail(err: unknown): never {
+async function fail(err: unknown): Promise<never> {
   if (err instanceof CommanderError) {
     process.exitCode = err.exitCode === 0 ? 0 : 2
   } else {
     const error = err instanceof Error ? err : new Error(String(err))
     // one line, whatever K2 or a peer put into it
-    process.stderr.write(`koii-mesh: ${shownText(error.message, 4000)}\n`)
+    process.stderr.write(`koii-mesh: ${shownText(worded(error), 4000)}\n`)
     if (process.env.KOII_MESH_DEBUG != null) {
       process.stderr.write(
         `${error.stack
@@ -108,8 +123,10 @@ function fail(err: unknown): never {
           .join('\n')}\n`
       )
     }
-    process.exitCode = USAGE_ERRORS.has(error.name) ? 2 : error.name === 'KeyInUseError' ? 3 : 1
+    process.exitCode = USAGE_ERRORS.has(error.name) ? 2 : IN_USE_ERRORS.has(error.name) ? 3 : 1
   }
+  // what standard output has to say about it comes a moment later
+  await new Promise((resolve) => setImmediate(resolve))
   // what a failed command left running (a socket, a timer) must not keep its process alive
   process.exit()
 }

@@ -1,17 +1,14 @@
 import { Command } from 'commander'
 import { PROGRAM_ID } from '../k2/settlement/index.ts'
-import { askInTurn, createAuditor, fetchRecordTo, hintsOf, providerAt } from '../node/index.ts'
+import { askInTurn, createAuditor, fetchRecordTo, hintsOf } from '../node/index.ts'
 import { ProofUnavailableError, toCid } from '../proofs/index.ts'
-import { k2Of } from './chain.ts'
-import { answer, collect, example, UsageError, whole, withJson } from './common.ts'
+import { dialsOf, k2Of, type PeerOptions, withPeers } from './chain.ts'
+import { answer, example, UsageError, whole, withJson } from './common.ts'
 import { onBadHints } from './hints.ts'
-import { ASK_NODE_OPTION, ownNode } from './own-node.ts'
 
-interface GetOptions {
-  from?: string[]
+interface GetOptions extends PeerOptions {
   k2?: string
   task?: string
-  dataDir?: string
   out?: string
   history?: boolean
   timeout: number
@@ -20,13 +17,11 @@ interface GetOptions {
 
 export function proofCommand(): Command {
   return new Command('proof').description('look at proofs').addCommand(
-    withJson(new Command('get'))
+    withPeers(withJson(new Command('get')), 'a peer that has it, with /p2p/ and its PeerId; may be given several times')
       .description('fetch a proof straight from a peer, check every block against its hash, and write it out')
       .argument('<cid>', 'CID of the proof')
-      .option('--from <multiaddr>', 'a peer that has it, with /p2p/ and its PeerId; may be given several times', collect)
       .option('--k2 <url>', 'with --task: ask the stakers of that task, whose addresses K2 has')
       .option('--task <id>', 'see --k2')
-      .option(...ASK_NODE_OPTION)
       .option('--out <path>', 'where to write it; without it, a file or folder named after the CID')
       .option('--history', 'of a record: all the records before it, too, as far as somebody still has them all')
       .option('--timeout <s>', 'seconds until it gives up', whole(1, 86_400), 30)
@@ -39,13 +34,15 @@ export class NobodyHasItError extends Error {
   override name = 'NobodyHasItError'
 }
 
-async function get(cid: string, { from = [], k2: url, task, dataDir, out, history, timeout, json }: GetOptions): Promise<void> {
+async function get(cid: string, options: GetOptions): Promise<void> {
+  const { k2: url, task, out, history, timeout, json } = options
   try {
     toCid(cid)
   } catch (err) {
     throw new UsageError(err instanceof Error ? err.message : String(err))
   }
-  const hints = [...(await ownNode(dataDir)), ...from.map(providerAt)]
+  const dials = await dialsOf(options, url)
+  const hints = [...dials.named]
   if (url != null && task != null) {
     const { from: stakers, bad } = hintsOf(await k2Of({ k2: url, program: PROGRAM_ID }).stakes(task))
     onBadHints(bad)
@@ -56,7 +53,7 @@ async function get(cid: string, { from = [], k2: url, task, dataDir, out, histor
       'nobody to ask: name a peer with --from, a node of this machine with --data-dir, or the task whose stakers to ask with --k2 and --task'
     )
   }
-  const auditor = await createAuditor()
+  const auditor = await createAuditor(dials)
   const path = out ?? cid
   const progress =
     json === true

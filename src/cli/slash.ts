@@ -1,37 +1,32 @@
 import { Command } from 'commander'
 import { roeToKoii } from '../config/index.ts'
-import { createAuditor, providerAt, slashLatest } from '../node/index.ts'
-import { type K2Options, k2Of, signerFrom, withK2 } from './chain.ts'
-import { addressOf, answer, collect, DEFAULT_WALLET, example } from './common.ts'
+import { createAuditor, slashLatest } from '../node/index.ts'
+import { dialsOf, type K2Options, k2Of, type PeerOptions, signerFrom, withK2, withPeers } from './chain.ts'
+import { addressOf, answer, DEFAULT_WALLET, example } from './common.ts'
 import { onBadHints } from './hints.ts'
-import { ASK_NODE_OPTION, ownNode } from './own-node.ts'
 
-interface SlashOptions extends K2Options {
+interface SlashOptions extends K2Options, PeerOptions {
   task: string
   staker: string
   wallet: string
-  from?: string[]
-  dataDir?: string
 }
 
 export function slashCommand(): Command {
-  return withK2(new Command('slash'))
+  return withPeers(withK2(new Command('slash')), 'a peer to fetch the ledger from, besides the task’s stakers')
     .description('take out of a stake what the finalized ledger says that it has lost; nobody gets it, whoever asks')
     .requiredOption('--task <id>', 'address of the task')
     .requiredOption('--staker <address>', 'whose stake')
     .option('--wallet <file>', 'who pays the fee', DEFAULT_WALLET)
-    .option('--from <multiaddr>', 'a peer to fetch the ledger from, besides the task’s stakers', collect)
-    .option(...ASK_NODE_OPTION)
     .addHelpText('after', example('koii-mesh slash --task 9xQe... --staker 4Nd1... --wallet ./wallet.json'))
     .action(async (options: SlashOptions) => {
       const staker = addressOf(options.staker, '--staker')
       const k2 = k2Of(options)
       const payer = await signerFrom(options.wallet)
-      const also = [...(await ownNode(options.dataDir)), ...(options.from ?? []).map(providerAt)]
-      const auditor = await createAuditor()
+      const dials = await dialsOf(options, options.k2)
+      const auditor = await createAuditor(dials)
       try {
         const taken = await slashLatest(k2, auditor, options.task, staker, payer, {
-          also,
+          also: dials.named,
           onBadHints
         })
         answer(options.json, { task: options.task, staker, ...taken }, [

@@ -5,8 +5,9 @@ import { stake as stakeInstruction } from '../k2/settlement/index.ts'
 import { createNode, type NodeParts } from '../node/index.ts'
 import { createLog, type NodeEvent, shownText, toLine } from '../observe/index.ts'
 import { distinct, ensureMoney, signerFrom, stakeOfKey, VOTE_FEES_ROE } from './chain.ts'
-import { collect, example, MAX_LINE, sayOnce, untilStopped, withJson } from './common.ts'
+import { collect, example, MAX_LINE, sayOnce, withJson } from './common.ts'
 import { hintPastNode } from './hints.ts'
+import { onOutputLost, untilStopped } from './process.ts'
 import { ACCEPT_SHORT_NOTICE, checkNotice, termsLines } from './terms.ts'
 
 interface StartOptions extends ConfigSource {
@@ -55,6 +56,7 @@ export function startOptions(command: Command): Command {
     .option('--bundle <path>', 'a local copy of the task’s bundle, for its author')
     .option('--no-follow-bundle', 'run no new bundle of the task before the node is started again: for who reads it first')
     .option('--no-apply-slashes', 'do not pay K2’s fee for having others’ slashes applied')
+    .option('--max-fee <koii>', 'what a vote, batch or slash that does not land may bid K2 on top of its signatures')
     .option('--params <json>', 'settings for the task')
     .option('--api-port <port>', 'port of the status API on 127.0.0.1; 0 takes a free one')
     .option('--program <address>', 'the settlement program, if not the usual one')
@@ -104,6 +106,9 @@ export async function runStart(
   const config = loadConfig({ file, env: process.env, flags })
   const log = createLog({ level: config.logLevel })
   const stopped = untilStopped()
+  onOutputLost((err) =>
+    log.warn({ reason: err.message }, 'standard output cannot be written: the node goes on, and tells its events nowhere')
+  )
   const node = await createNode({ config, log, keyIsIdle: keyIsIdle === true, ...(parts == null ? {} : { parts }) })
   let hint: string | undefined
   let multiaddrs: string[] = []
@@ -239,7 +244,11 @@ function sentence(event: string, d: Record<string, unknown>): string | null {
         ? `the list of ${d.list} of ${d.endpoint} can be believed again`
         : `the list of ${d.list} of ${d.endpoint} is not believed, and is asked for again: ${d.reason}`
     case 'waiting':
-      return `waiting for a peer that has the ${d.for}`
+      return d.for === 'disk' ? `waiting for the disk: ${d.reason}` : `waiting for a peer that has the ${d.for}`
+    case 'disk-trouble':
+      return `${d.reason}. The node goes on as far as it can, and tries again by itself`
+    case 'disk-well':
+      return 'the disk takes what is written again'
     case 'silent':
       return `only listens until slot ${d.until}, and signs nothing before: ${d.reason}. If you know that no other node has used this key for three rounds, start with --key-is-idle`
     case 'speaking':
@@ -256,6 +265,10 @@ function sentence(event: string, d: Record<string, unknown>): string | null {
       return 'submitted the work'
     case 'missed':
       return `missed the ${d.stage}: ${d.reason}`
+    case 'not-yet':
+      return `the ${d.what} has to wait, and is tried again: ${d.reason}`
+    case 'skipped':
+      return `no record of the cycle on K2, nobody is paid for it: ${d.reason}`
     case 'audited':
       return `audited ${d.subject}: ${d.finding}${d.reason === '' ? '' : ` (${d.reason})`}`
     case 'challenged':

@@ -42,9 +42,14 @@ interface Entry {
   total?: string
   voted?: string
   voteLost?: string
+  /** Why K2 has no record of the cycle. */
+  skipped?: string
 }
 
-function submissionOf({ outcome, reason, missed }: Entry): string {
+function submissionOf({ outcome, reason, missed, skipped }: Entry): string {
+  if (skipped != null && outcome == null) {
+    return `skipped: ${skipped}`
+  }
   if (missed != null && (outcome == null || outcome === 'no submission')) {
     return `missed: ${missed}`
   }

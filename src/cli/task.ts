@@ -259,6 +259,10 @@ async function list({ json, ...options }: K2Options): Promise<void> {
   answer(
     json,
     { tasks: tasks.map((task) => describe(task, slot)) },
-    tasks.length === 0 ? [`No tasks yet on K2 at ${options.k2}: koii-mesh task create --help`] : [table]
+    tasks.length === 0
+      ? [
+          `No tasks yet on K2 at ${options.k2}, as far as it tells (koii-mesh task show ID asks for one that you know): koii-mesh task create --help`
+        ]
+      : [table]
   )
 }

@@ -6,7 +6,8 @@ import { shownText, toLine } from '../observe/index.ts'
 import { FAULTS, parseFaults } from '../testnet/faults.ts'
 import { createView, slotTimes } from '../testnet/view.ts'
 import { MIN_ROUND_SLOTS, windowsOf } from '../testnet/windows.ts'
-import { collect, example, MAX_LINE, paceOption, untilStopped, whole, withJson } from './common.ts'
+import { collect, example, MAX_LINE, paceOption, whole, withJson } from './common.ts'
+import { onOutputLost, untilStopped } from './process.ts'
 
 interface TestnetOptions {
   nodes: number
@@ -56,6 +57,8 @@ export function testnetCommand(): Command {
       windowsOf(options.roundSlots)
       const stopping = new AbortController()
       untilStopped().then(() => stopping.abort())
+      // nobody looks any more
+      onOutputLost(() => stopping.abort())
       const view = json === true ? null : createView(process.stdout)
       view?.show({ setup: [{ name: 'koii-mesh', done: false, text: 'loading libp2p and the VM' }] })
       const [{ runTestnet }, { SETTLEMENT_SO }] = await Promise.all([import('../testnet/index.ts'), import('./k2.ts')])

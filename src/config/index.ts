@@ -47,6 +47,16 @@ const httpUrl = z
   .string({ error: 'should be an http(s) URL such as http://127.0.0.1:8899' })
   .refine((text) => /^https?:\/\/[^\s/]+/.test(text) && URL.canParse(text), 'should be an http(s) URL such as http://127.0.0.1:8899')
 
+/** In KOII where it is set, in ROE where it is used. */
+const amount = z.union([z.string(), z.number().transform(String)]).transform((text, context) => {
+  try {
+    return koiiToRoe(text)
+  } catch (err) {
+    context.addIssue({ code: 'custom', message: err instanceof Error ? err.message : String(err) })
+    return z.NEVER
+  }
+})
+
 /** Environment variables and flags come as text. */
 const flag = z.union([z.boolean(), z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1')], {
   error: 'should be true or false'
@@ -105,6 +115,8 @@ const schema = z.strictObject({
   followBundle: flag.default(true),
   /** Have K2 take what finalized ledgers say that others have lost, when it is our turn: on, as else nobody loses it. */
   applySlashes: flag.default(true),
+  /** In KOII: what a vote, a batch or a slash that does not land may bid on top of its signatures, each: ten signatures' worth. */
+  maxFee: amount.default(50_000n),
   /** Settings of the task, as JSON: handed to its functions unread. */
   params: z
     .preprocess(

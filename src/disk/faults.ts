@@ -1,8 +1,8 @@
 import { accessSync, constants, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 
-/** `full`: no room. `read-only`: nothing may be written. `failing`: it answers with errors. `denied`: this user may not. */
-export type DiskFaultKind = 'full' | 'read-only' | 'failing' | 'denied'
+/** `full`: no room. `read-only`: nothing may be written. `failing`: it answers with errors. `denied`: this user may not. `slow`: it works, and takes seconds. */
+export type DiskFaultKind = 'full' | 'read-only' | 'failing' | 'denied' | 'slow'
 
 export interface DiskFault {
   kind: DiskFaultKind
@@ -49,7 +49,8 @@ export function diskFault(err: unknown, place?: string): DiskFault | undefined {
   return undefined
 }
 
-function whyNotWritable(place: string): DiskFaultKind | undefined {
+/** What keeps this user from writing in `place`, as far as can be seen without writing. */
+export function whyNotWritable(place: string): DiskFaultKind | undefined {
   try {
     accessSync(place, constants.W_OK)
   } catch (err) {
@@ -81,6 +82,8 @@ export function diskAdvice({ kind, says }: DiskFault, place: string): string {
       return `${place} is read-only (${says}): see that its disk is mounted for writing and that this user may write there`
     case 'failing':
       return `the disk of ${place} is failing (${says}): look at the system's log, and at the disk`
+    case 'slow':
+      return `the disk of ${place} is slow (${says}): see what else uses it, as a node that waits for its disk misses its windows`
     case 'denied':
       return `${place} may not be used (${says}): check its owner and permissions`
   }

@@ -111,6 +111,15 @@ export function leavePid(path: string): void {
   }
 }
 
+/** To be called by the holder of the lock, while it has it. */
+export function forgetPid(path: string): void {
+  try {
+    rmSync(path, { force: true })
+  } catch {
+    // a disk that became read-only
+  }
+}
+
 /** "process 123", as far as it is known who has what `path` stands beside. */
 export function holderAt(path: string): string {
   try {

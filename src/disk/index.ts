@@ -15,5 +15,6 @@
  * ```
  */
 export { type DiskFault, type DiskFaultKind, diskAdvice, diskFault, freeBytes } from './faults.ts'
-export { demandFile, holderAt, leavePid, makeFolder, readSmallFile, UnreadableFileError } from './files.ts'
+export { demandFile, forgetPid, holderAt, leavePid, makeFolder, readSmallFile, UnreadableFileError } from './files.ts'
+export { temporaryFolder } from './temporary.ts'
 export { createDiskWatch, type DiskTrouble, type DiskWatch } from './watch.ts'

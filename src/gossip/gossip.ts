@@ -107,10 +107,11 @@ export function createGossip(init: GossipInit): Gossip {
     }
   }
 
-  const receive = (bytes: Uint8Array, from: string, via: Via): Verdict => {
+  const receive = (piece: Uint8Array, from: string, via: Via): Verdict => {
     let verdict: Verdict
     try {
-      verdict = judge.fromPeer(bytes, from)
+      // a copy: the bytes are a piece of the frame in which they came, and the pool would hold on to all of that
+      verdict = judge.fromPeer(new Uint8Array(piece), from)
       if (verdict.result === 'accept') {
         keep(verdict.message, via, from)
       }
@@ -146,8 +147,7 @@ export function createGossip(init: GossipInit): Gossip {
     }
     counts.unique++
     const from = propagationSource.toString()
-    // a copy: the bytes are a piece of the frame in which they came, and the pool would hold on to all of that
-    const { result } = receive(new Uint8Array(msg.data), from, 'gossip')
+    const { result } = receive(msg.data, from, 'gossip')
     router.reportMessageValidationResult(msgId, from, TO_ROUTER[result])
   }
 

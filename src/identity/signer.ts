@@ -100,7 +100,8 @@ export function createSigner(keyPair: KeyPair, log: SignerLog, signBytes = signE
     } catch (err) {
       throw new SignerLogError(
         `refusing to sign the ${what} of cycle ${cycle}: it could not be written down first (${err instanceof Error ? err.message : String(err)}). ` +
-          'Make room on the disk of the data directory, and see that it can be written to'
+          'Make room on the disk of the data directory, and see that it can be written to',
+        { cause: err }
       )
     }
   }

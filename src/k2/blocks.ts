@@ -35,6 +35,8 @@ const MAX_SPANS = 12
 const HASH_BYTES = 32
 /** Solana's: not kept, not there any more, skipped. */
 const LACKING_CODES = new Set([-32001, -32004, -32007, -32009, -32011, -32014])
+/** Of a block, what it is and nothing of what is in it. */
+const BARE = { commitment: 'confirmed', maxSupportedTransactionVersion: 0, transactionDetails: 'none', rewards: false } as const
 const NOT_YET = 'no such block yet'
 
 export function createBlockReads({ pool }: { pool: Pool }): BlockReads {
@@ -48,7 +50,12 @@ export function createBlockReads({ pool }: { pool: Pool }): BlockReads {
       const pair = pool.endpoints.length === 2
       const agreed = await pool
         .agree<BlockAt | undefined>({
-          async request(connection) {
+          async request(connection, told) {
+            // nearly every slot has a block, and whoever has gone past it and has its block need not be asked more
+            const direct = told == null || told < slot + 2 ? null : await connection.getBlock(slot, BARE).catch(unlessLacking)
+            if (direct != null && isHash(direct.blockhash) && direct.parentSlot < slot) {
+              return { slot, value: { slot, blockhash: direct.blockhash } }
+            }
             const reached = await connection.getSlot('confirmed')
             if (pair && reached < slot - LAG_SLOTS) {
               throw new K2BehindError(
@@ -90,12 +97,7 @@ async function firstBlock(connection: Connection, slot: number, reached: number)
 async function blockIn(connection: Connection, at: number, slot: number): Promise<BlockAt> {
   let found: { blockhash: string; parentSlot: number } | null
   try {
-    found = await connection.getBlock(at, {
-      commitment: 'confirmed',
-      maxSupportedTransactionVersion: 0,
-      transactionDetails: 'none',
-      rewards: false
-    })
+    found = await connection.getBlock(at, BARE)
   } catch (err) {
     if (LACKING_CODES.has((err as { code?: number }).code ?? 0)) {
       throw new K2LacksBlockError(`a K2 endpoint does not keep the block of slot ${at}: give one with --k2 that does`, { cause: err })
@@ -110,6 +112,13 @@ async function blockIn(connection: Connection, at: number, slot: number): Promis
     throw new K2LacksBlockError(`a K2 endpoint gave no blockhash for slot ${at}: give another with --k2`)
   }
   return { slot: at, blockhash: found.blockhash }
+}
+
+function unlessLacking(err: { code?: number }): null {
+  if (LACKING_CODES.has(err.code ?? 0)) {
+    return null
+  }
+  throw err
 }
 
 function isHash(text: string): boolean {

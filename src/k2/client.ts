@@ -1,12 +1,13 @@
 import { PublicKey } from '@solana/web3.js'
 import { pino } from 'pino'
 import type { Logger } from '../observe/index.ts'
-import { type AccountReads, createAccountReads, type Doubt } from './accounts.ts'
+import { type AccountReads, createAccountReads } from './accounts.ts'
 import { type BlockReads, createBlockReads } from './blocks.ts'
 import { exactAmount, type K2Connection } from './connection.ts'
 import type { EndpointLimits, EndpointStatus } from './endpoint.ts'
 import { createPool } from './pool.ts'
 import { PROGRAM_ID } from './settlement/index.ts'
+import type { Doubt } from './task-reads.ts'
 import { createTransactions, type Transactions } from './transactions.ts'
 import { createWatches, type Watches } from './watches.ts'
 
@@ -22,8 +23,8 @@ export interface K2Client extends AccountReads, BlockReads, Transactions, Watche
   /** Each endpoint's own slot clock. */
   slotSources: readonly SlotSource[]
   endpoints(): EndpointStatus[]
-  /** Requests under way, or waiting for their turn. */
-  pending(): number
+  /** When the oldest request that is under way, or waits for its turn, was made: milliseconds of `nowMs`; Infinity when there is none. */
+  oldestRequestMs(): number
   /** Ends its subscriptions; requests still work. */
   close(): void
 }
@@ -51,6 +52,8 @@ export interface K2ClientInit {
   onLeftOut?: (address: string, reason: string) => void
   /** Told when a list contradicts what witnesses it, and when none does any more; the log is told in any case. */
   onDoubt?: (doubt: Doubt) => void
+  /** The most, in ROE, that a transaction which does not land may bid on top of its signatures; default: nothing. */
+  maxFeeRoe?: bigint
   nowMs?: () => number
   random?: () => number
 }
@@ -64,6 +67,7 @@ export function createK2Client({
   log = pino({ level: 'silent' }),
   onLeftOut = (address, reason) => log.warn({ account: address, reason }, 'left out an account of K2 that cannot be read'),
   onDoubt = () => {},
+  maxFeeRoe = 0n,
   nowMs = () => performance.now(),
   random = Math.random
 }: K2ClientInit): K2Client {
@@ -84,7 +88,7 @@ export function createK2Client({
     genesisHash: pool.genesisHash,
     ...accounts,
     ...createBlockReads({ pool }),
-    ...createTransactions({ pool, programId, url }),
+    ...createTransactions({ pool, programId, url, maxFeeRoe }),
     balance: (address) =>
       pool.read(async (connection) => {
         const answer = await connection.requestExact('getBalance', [new PublicKey(address).toBase58(), { commitment: 'confirmed' }])
@@ -103,14 +107,14 @@ export function createK2Client({
       onSlot: (listener) =>
         endpoint.feed.on('slotSubscribe', [], listener, (result) => {
           const { slot } = result as { slot: number }
-          endpoint.heard(slot)
+          endpoint.heard(slot, true)
           return slot
         }),
       renew: (reason) => endpoint.feed.renew(reason, 'slotSubscribe'),
       dropped: () => endpoint.facts().dropped
     })),
     endpoints: pool.status,
-    pending: () => pool.endpoints.reduce((sum, endpoint) => sum + endpoint.facts().load, 0),
+    oldestRequestMs: () => Math.min(...pool.endpoints.map((endpoint) => endpoint.oldestRequestMs())),
     close: pool.close
   }
 }

@@ -22,6 +22,9 @@ const CONCURRENCY = 32
 const REQUESTS_PER_SECOND = 100
 /** More than this waits only when the endpoint does not keep up: a longer queue would end in timeouts all the same. */
 const LONGEST_QUEUE = 2000
+/** An endpoint that told a slot so lately tells the next one soon. */
+const FRESH_MS = 1500
+const LONGEST_SLOT_WAIT_MS = 1000
 /** How often in a row an endpoint may say something else than the majority: once or twice it may have been a slot ahead. */
 const ODD_IN_A_ROW = 3
 const SUSPECT_MS = 10 * 60_000
@@ -45,6 +48,8 @@ export interface Endpoint {
   connection: K2Connection
   feed: Feed
   facts(): EndpointFacts
+  /** When the oldest request that is not answered yet was made; Infinity when there is none. */
+  oldestRequestMs(): number
   counters(): { requests: number; failures: number; contradictions: number }
   /**
    * Runs a request when its turn has come.
@@ -53,8 +58,12 @@ export interface Endpoint {
    * @throws K2UnreachableError, or what web3.js throws about the request itself
    */
   ask<T>(request: (connection: K2Connection) => Promise<T>, waitMs?: number): Promise<T>
-  /** It told a slot. */
-  heard(slot: number): void
+  /** It told a slot, by an answer or, of itself, by subscription. */
+  heard(slot: number, bySubscription?: boolean): void
+  /** The slot that it told by subscription, when it has just done so. */
+  told(): number | undefined
+  /** Resolves when it has told a slot after this one, or when it is not about to: not long after in any case. */
+  past(slot: number): Promise<void>
   /** It said the same as the majority, or something else. */
   agreed(yes: boolean, detail?: object): void
   drop(reason: string): void
@@ -87,6 +96,10 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, ...init }
   let dropped = false
   let latencyMs = 0
   let resume: NodeJS.Timeout | undefined
+  /** In the order in which they were made. */
+  const open = new Set<{ sinceMs: number }>()
+  let noticed: { slot: number; ms: number } | undefined
+  const waiting = new Set<(slot: number) => void>()
   const counters = { requests: 0, failures: 0, contradictions: 0 }
 
   const onFault = ({ reason, retryAfterMs }: Fault) => {
@@ -124,12 +137,15 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, ...init }
   const name = init.name ?? nameOf(url)
   const feed = createFeed({ url: webSocketUrl(url), name, log, nowMs, random, pauses: { ...PAUSES, ...limits } })
 
+  const told = () => (noticed == null || nowMs() - noticed.ms > FRESH_MS ? undefined : noticed.slot)
+
   return {
     name,
     url,
     connection,
     feed,
     facts: () => ({ name, dropped, slot, heardMs, pausedUntilMs, suspectUntilMs, load: queue.size + queue.pending, latencyMs }),
+    oldestRequestMs: () => open.values().next().value?.sinceMs ?? Number.POSITIVE_INFINITY,
     counters: () => ({ ...counters }),
     async ask(request, waitMs = timeoutMs) {
       if (dropped) {
@@ -138,6 +154,8 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, ...init }
       if (queue.size >= LONGEST_QUEUE) {
         throw new K2UnreachableError(`K2 at ${name} does not keep up: ${queue.size} requests wait for it`)
       }
+      const made = { sinceMs: nowMs() }
+      open.add(made)
       const turn = new AbortController()
       const waiting = setTimeout(() => turn.abort(), waitMs)
       resume?.ref()
@@ -162,14 +180,39 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, ...init }
         }
         throw err
       } finally {
+        open.delete(made)
         clearTimeout(waiting)
       }
     },
-    heard(told) {
-      if (Number.isSafeInteger(told) && told >= 0) {
-        slot = told
+    heard(said, bySubscription = false) {
+      if (Number.isSafeInteger(said) && said >= 0) {
+        slot = said
         heardMs = nowMs()
+        if (bySubscription) {
+          noticed = { slot: said, ms: heardMs }
+          for (const look of [...waiting]) {
+            look(said)
+          }
+        }
       }
+    },
+    told,
+    past(wanted) {
+      const now = told()
+      // what it shows is a slot behind what it tells, and asked too early it only says so
+      if (now == null || now > wanted || now < wanted - 2) {
+        return Promise.resolve()
+      }
+      return new Promise((resolve) => {
+        const done = () => {
+          clearTimeout(timer)
+          waiting.delete(look)
+          resolve()
+        }
+        const look = (said: number) => said > wanted && done()
+        const timer = setTimeout(done, LONGEST_SLOT_WAIT_MS)
+        waiting.add(look)
+      })
     },
     agreed(yes, detail) {
       if (yes) {

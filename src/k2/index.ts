@@ -16,7 +16,6 @@
  * ```
  */
 
-export type { Doubt } from './accounts.ts'
 export {
   createVoteBatcher,
   type HeardVote,
@@ -45,6 +44,8 @@ export { createOutage, type EndpointHearing, type Outage } from './outage.ts'
 export { createOutbox, decodeVote, type FinalVote, type Outbox, type OutboxCounters, type OutboxInit } from './outbox.ts'
 export { askPace, createPaceLink, type PaceLink, type PaceQuestion } from './pace-link.ts'
 export { createSlots, type Hearing, type Slots } from './slots.ts'
+export { createStakeFollow, readFirst, type StakeFollow } from './stake-follow.ts'
 export { createStakeView, type StakeView, stakeSetOf } from './stake-view.ts'
+export type { Doubt } from './task-reads.ts'
 export { type Sent, signerOf, type TransactionSigner } from './transactions.ts'
 export { rankOf } from './turns.ts'

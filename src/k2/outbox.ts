@@ -3,22 +3,19 @@ import type { Signer } from '../identity/index.ts'
 import type { Logger } from '../observe/index.ts'
 import type { KeyValue } from '../store/index.ts'
 import type { K2Client } from './client.ts'
-import { isBehind } from './connection.ts'
+import { bidOf, largestPrice, nextPrice } from './compute-price.ts'
 import { K2ContradictionError, K2TransactionError, messageOf } from './errors.ts'
+import { type Attempt, decodeEntry, decodeVote, type Entry, encodeEntry, encodeVote, type FinalVote } from './outbox-entry.ts'
+import { createLook, type View } from './outbox-look.ts'
 import type { Broadcast } from './pool.ts'
-import { vote as voteInstruction } from './settlement/index.ts'
+import { stakeAddress, vote as voteInstruction } from './settlement/index.ts'
 import type { Sent } from './transactions.ts'
 
-/** A final vote: hashes of 32 bytes, rewards in ROE since the task began. */
-export interface FinalVote {
-  cycle: number
-  root: Uint8Array
-  recordDigest: Uint8Array
-  totalRewards: bigint
-}
+export { decodeVote, type FinalVote } from './outbox-entry.ts'
 
 export interface OutboxInit {
-  k2: Pick<K2Client, 'programId' | 'prepare' | 'broadcast' | 'blockhashValid' | 'lastVote' | 'statuses'>
+  k2: Pick<K2Client, 'programId' | 'prepare' | 'broadcast' | 'blockhashValid' | 'lastVote' | 'statuses'> &
+    Partial<Pick<K2Client, 'watchSignature' | 'marketPrice'>>
   signer: Signer
   /** Whose stake it is, where its staking key was replaced; default: the signer. */
   staker?: () => string
@@ -39,6 +36,8 @@ export interface OutboxInit {
    * restarts; again when it throws. The outbox goes on looking for the vote on K2, and sends it when there is money after all.
    */
   handOver?: (vote: FinalVote) => void | Promise<void>
+  /** The most, in ROE, that one transaction may pay on top of its signature when votes do not land; default: nothing. */
+  maxFeeRoe?: bigint
 }
 
 /** What an outbox did since it was made, for metrics. */
@@ -54,6 +53,8 @@ export interface OutboxCounters {
   handedOver: number
   voted: number
   lost: number
+  /** Transactions that bid a price, as those before had not landed. */
+  bids: number
 }
 
 export interface Outbox {
@@ -73,34 +74,15 @@ export interface Outbox {
   stop(): Promise<void>
 }
 
-/** A signed transaction that carries the vote. */
-interface Attempt {
-  signature: string
-  blockhash: string
-  wire: string
-  /** The slot when it was signed. */
-  slot: number
-}
-
-interface Entry {
-  vote: FinalVote
-  attempts: Attempt[]
-  handedOver: boolean
-  /** Some endpoint refused the last transaction for its blockhash. */
-  unknownBlockhash?: boolean
-  /** When this process first heard that the window is over. */
-  overSinceMs?: number | undefined
-}
-
-/** 'unknown': too few endpoints say something, or they contradict each other. Sending is harmless, and waiting is not. */
-type View = { is: 'absent' } | { is: 'unknown' } | { is: 'seen' } | { is: 'over' } | { is: 'voted' } | { is: 'lost'; reason: string }
-
 /** Blockhashes live for 150 blocks; whatever an endpoint says, after so many slots one is dead. */
 const BLOCKHASH_SLOTS = 600
 /** Older ones are long dead, and matter only for telling which one landed. */
 const KEPT_ATTEMPTS = 8
-/** K2's slot time: in a test with shorter slots nobody gives up sooner. */
-const UNHURRIED_SLOT_MS = 400
+/** A transaction that has not landed after so many slots bids for its place. */
+const BID_SLOTS = 6
+/** While K2 tells by subscription when a vote lands, nobody asks for so long: first whether it did, then whether it is final. */
+const TELL_SLOTS = 6
+const FINAL_SLOTS = 48
 const SHORTEST_WAIT_MS = 50
 const LONGEST_WAIT_MS = 5000
 
@@ -110,7 +92,7 @@ export function createOutbox(init: OutboxInit): Outbox {
   const stopping = new AbortController()
   const stopped = new Promise<void>((resolve) => stopping.signal.addEventListener('abort', () => resolve()))
   const running = new Map<number, Promise<void>>()
-  const counters: OutboxCounters = { signed: 0, sent: 0, rolledBack: 0, landedTwice: 0, handedOver: 0, voted: 0, lost: 0 }
+  const counters: OutboxCounters = { signed: 0, sent: 0, rolledBack: 0, landedTwice: 0, handedOver: 0, voted: 0, lost: 0, bids: 0 }
 
   const keyOf = (cycle: number) => `vote/${cycle}`
   const closesAt = (cycle: number) => windowOf(timing, cycle, 'distribution').to
@@ -121,99 +103,83 @@ export function createOutbox(init: OutboxInit): Outbox {
     }
   }
 
+  const look = createLook({ k2, task, timing, staker: stakerNow, slot: () => init.slot(), nowMs })
+
   /**
-   * What is confirmed. Once the window is over by our clock, what is asked for is how it ended; where most endpoints have not got so
-   * far, the clock is wrong.
+   * Gives the vote to K2, in the transaction that may still land, or in a new one when that is dead, or when it has had its time and
+   * more may be bid. Of two that land one counts, and the other costs its fee.
    */
-  const confirmed = async (cycle: number, slot: number) => {
-    const wanted = { task, staker: stakerNow(), commitment: 'confirmed' } as const
-    const closes = closesAt(cycle)
-    const now = await k2.lastVote(wanted)
-    if (slot <= closes || now.slot >= closes) {
-      return now
-    }
-    try {
-      const end = await k2.lastVote({ ...wanted, minSlot: closes })
-      return end.sure ? end : now
-    } catch (err) {
-      if (isBehind(err)) {
-        return now
-      }
-      throw err
-    }
-  }
-
-  /** How the vote stands on K2, as most endpoints tell it. What is called final here is finalized there. */
-  const look = async (entry: Entry): Promise<View> => {
-    const { vote, attempts } = entry
-    const closes = closesAt(vote.cycle)
-    const slot = init.slot() ?? 0
-    const near = await confirmed(vote.cycle, slot)
-    const there = near.value != null && near.value.cycle >= vote.cycle
-    const over = near.slot >= closes
-    entry.overSinceMs = over ? (entry.overSinceMs ?? nowMs()) : undefined
-    // what one of three says is not enough, as long as there is time for the others to come back; by our own clock, not by its
-    const waited = entry.overSinceMs != null && nowMs() - entry.overSinceMs > timing.roundSlots * UNHURRIED_SLOT_MS
-    if (!near.sure && !waited) {
-      return { is: 'unknown' }
-    }
-    if (!there && !over) {
-      return { is: 'absent' }
-    }
-    const far = await k2.lastVote({ task, staker: stakerNow(), commitment: 'finalized' })
-    const sure = far.sure || waited
-    if (far.value == null || far.value.cycle < vote.cycle) {
-      return over && far.slot >= closes && sure
-        ? { is: 'lost', reason: 'its window closed before K2 had taken it' }
-        : { is: over ? 'over' : 'seen' }
-    }
-    if (!sure) {
-      return { is: over ? 'over' : 'seen' }
-    }
-    if (far.value.cycle === vote.cycle) {
-      return hex(far.value.recordDigest) === hex(vote.recordDigest)
-        ? { is: 'voted' }
-        : {
-            is: 'lost',
-            reason: `K2 has a vote of this key for another record, ${hex(far.value.recordDigest)}: look for a second node with it`
-          }
-    }
-    // votes rise from cycle to cycle, so the later one has covered ours; its transaction tells whether it landed
-    const statuses = await k2.statuses(attempts.map(({ signature }) => signature))
-    return statuses.some((status) => status?.failed === false)
-      ? { is: 'voted' }
-      : { is: 'lost', reason: 'K2 has a later vote of this key and no trace of this one' }
-  }
-
-  /** Gives the vote to K2, in the transaction that may still land, or in a new one when that is dead. */
-  const send = async (entry: Entry): Promise<Broadcast> => {
-    const { vote } = entry
+  const send = async (entry: Entry, absent: boolean): Promise<Broadcast> => {
     let attempt = entry.attempts.at(-1)
     const slot = init.slot() ?? 0
-    if (attempt == null || slot - attempt.slot > BLOCKHASH_SLOTS || !(await alive(entry, attempt))) {
-      const instruction = voteInstruction({
-        task,
-        stakingKey: signer.address,
-        staker: stakerNow(),
-        programId: k2.programId,
-        ...vote
-      })
-      const payer = { address: signer.address, sign: (message: Uint8Array) => signer.signTransaction(message) }
-      const { signature, blockhash, wire } = await k2.prepare([instruction], [payer])
-      attempt = { signature, blockhash, wire: Buffer.from(wire).toString('base64'), slot }
-      entry.attempts = [...entry.attempts.slice(1 - KEPT_ATTEMPTS), attempt]
-      counters.signed++
-      // before it is sent, so that whoever comes after a kill knows what may be under way
-      await save(entry)
+    const former = BigInt(attempt?.price ?? 0)
+    const price = absent ? await priceOf(entry, former, slot) : former
+    if (attempt == null || price > former || slot - attempt.slot > BLOCKHASH_SLOTS || !(await alive(entry, attempt))) {
+      attempt = await sign(entry, price, slot)
     }
     if (stopping.signal.aborted) {
       // it may not have been saved
       return { accepted: [], refused: [] }
     }
+    listen(entry, attempt)
     counters.sent++
+    entry.sentSlot ??= slot
     const outcome = await k2.broadcast(Buffer.from(attempt.wire, 'base64'))
     entry.unknownBlockhash = outcome.refused.some(({ error }) => /blockhash not found/i.test(messageOf(error)))
+    if (price > 0n && outcome.accepted.length === 0 && outcome.refused.some(({ error }) => isUnpayable(error))) {
+      // what is there for the signature is not there for more
+      entry.mayNotBid = true
+      entry.attempts = entry.attempts.filter((one) => one !== attempt)
+      await save(entry)
+      return { accepted: [], refused: [] }
+    }
     return outcome
+  }
+
+  const sign = async (entry: Entry, price: bigint, slot: number): Promise<Attempt> => {
+    const staker = stakerNow()
+    const instruction = voteInstruction({ task, stakingKey: signer.address, staker, programId: k2.programId, ...entry.vote })
+    const payer = { address: signer.address, sign: (message: Uint8Array) => signer.signTransaction(message) }
+    const { signature, blockhash, wire } = await k2.prepare([instruction], [payer], price)
+    const priced = price === 0n ? {} : { price: `${price}` }
+    const attempt = { signature, blockhash, wire: Buffer.from(wire).toString('base64'), slot, ...priced }
+    entry.attempts = [...entry.attempts.slice(1 - KEPT_ATTEMPTS), attempt]
+    entry.sentSlot = undefined
+    counters.signed++
+    if (price > 0n) {
+      counters.bids++
+      log.info({ cycle: entry.vote.cycle, feeRoe: `${bidOf(price)}` }, 'the final vote has not landed: it bids for its place')
+    }
+    // before it is sent, so that whoever comes after a kill knows what may be under way
+    await save(entry)
+    return attempt
+  }
+
+  /** What a transaction that is sent now should bid. */
+  const priceOf = async (entry: Entry, former: bigint, slot: number): Promise<bigint> => {
+    const maxFeeRoe = init.maxFeeRoe ?? 0n
+    if (entry.mayNotBid === true || entry.sentSlot == null || slot - entry.sentSlot < BID_SLOTS || former >= largestPrice(maxFeeRoe)) {
+      return former
+    }
+    const stake = stakeAddress({ task, staker: stakerNow(), programId: k2.programId })
+    const recent = (await k2.marketPrice?.([task, stake]).catch(() => 0n)) ?? 0n
+    return nextPrice({ former, recent, maxFeeRoe })
+  }
+
+  /** Has K2 say by itself what becomes of a transaction. */
+  const listen = (entry: Entry, { signature }: Attempt) => {
+    if (k2.watchSignature == null || entry.watches?.has(signature) === true) {
+      return
+    }
+    const told = (final: boolean) => (failed: boolean) => {
+      if (!failed) {
+        entry.told = { signature, final: final || entry.told?.final === true }
+      }
+      entry.wake?.()
+    }
+    const both = (['confirmed', 'finalized'] as const).map((how) => k2.watchSignature!(signature, how, told(how === 'finalized')))
+    entry.watches ??= new Map()
+    entry.watches.set(signature, both)
   }
 
   /** Whether a transaction could still land. Where the endpoints contradict each other, what they said when it was sent decides. */
@@ -229,7 +195,7 @@ export function createOutbox(init: OutboxInit): Outbox {
   }
 
   const handOver = async (entry: Entry, { accepted, refused }: Broadcast) => {
-    const unpayable = refused.filter(({ error }) => error instanceof K2TransactionError && error.unpayable)
+    const unpayable = refused.filter(({ error }) => isUnpayable(error))
     if (init.handOver == null || entry.handedOver || unpayable.length * 2 <= accepted.length + refused.length) {
       return
     }
@@ -241,16 +207,20 @@ export function createOutbox(init: OutboxInit): Outbox {
   }
 
   /** Which of our transactions brought the vote, and how many came too late. */
-  const receipt = async ({ vote, attempts }: Entry): Promise<Sent | null> => {
-    if (attempts.length === 0) {
+  const receipt = async ({ vote, attempts, told }: Entry): Promise<Sent | null> => {
+    const [only] = attempts
+    if (only == null) {
       return null
+    }
+    if (attempts.length === 1 && told?.final === true && told.signature === only.signature) {
+      return sentAs(only)
     }
     try {
       const statuses = await k2.statuses(attempts.map(({ signature }) => signature))
       const first = statuses.findIndex((status) => status?.failed === false)
       counters.landedTwice += statuses.filter((status, i) => status != null && i !== first).length
       const attempt = attempts[first]
-      return attempt == null ? null : { signature: attempt.signature, bytes: Buffer.from(attempt.wire, 'base64').length }
+      return attempt == null ? null : sentAs(attempt)
     } catch (err) {
       log.debug({ cycle: vote.cycle, reason: messageOf(err) }, 'K2 did not tell which transaction brought the vote')
       return null
@@ -270,8 +240,13 @@ export function createOutbox(init: OutboxInit): Outbox {
     }
     for (let idle = 0; !stopping.signal.aborted; idle++) {
       try {
+        const { told } = entry
         const view = lookFirst ? await look(entry).catch(puzzled) : ({ is: 'absent' } as const)
         lookFirst = true
+        if (entry.told === told && (view.is === 'absent' || (told?.final === true && view.is !== 'voted'))) {
+          // what was told has had its look
+          entry.told = undefined
+        }
         if (stopping.signal.aborted) {
           return
         }
@@ -299,11 +274,13 @@ export function createOutbox(init: OutboxInit): Outbox {
             counters.rolledBack++
             log.warn({ cycle }, 'the final vote was on K2 and is not any more: its block was rolled back, and it is sent again')
           }
-          const outcome = await send(entry)
+          const outcome = await send(entry, view.is === 'absent')
           const [refusal] = outcome.refused
           if (refusal != null && outcome.accepted.length === 0) {
             lastReason = messageOf(refusal.error)
-            log.warn({ cycle, attempt: idle, reason: lastReason }, 'the final vote has not landed yet')
+            // a vote that is there is not confirmed yet, as after a restart
+            const isThere = outcome.refused.some(({ error }) => (error as Error).name === 'AlreadyVotedError')
+            log[isThere ? 'debug' : 'warn']({ cycle, attempt: idle, reason: lastReason }, 'the final vote has not landed yet')
           }
           await handOver(entry, outcome)
         }
@@ -311,7 +288,7 @@ export function createOutbox(init: OutboxInit): Outbox {
         lastReason = messageOf(err)
         log.warn({ cycle, attempt: idle, reason: lastReason }, 'the final vote has not landed yet')
       }
-      await wait(idle)
+      await wait(entry, idle)
     }
   }
 
@@ -327,13 +304,31 @@ export function createOutbox(init: OutboxInit): Outbox {
     }
   }
 
-  const wait = (idle: number) => {
-    const waitMs = Math.min(Math.max(init.slotMs(), SHORTEST_WAIT_MS) * 2 ** Math.min(idle, 4), LONGEST_WAIT_MS)
-    let timer: NodeJS.Timeout | undefined
-    const over = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, waitMs * (0.75 + random() / 2))
-    })
-    return Promise.race([over, stopped]).finally(() => clearTimeout(timer))
+  /** How long K2 is left alone, when nothing is told meanwhile. */
+  const pauseMs = (entry: Entry, idle: number): number => {
+    const slotMs = Math.max(init.slotMs(), SHORTEST_WAIT_MS)
+    const askMs = Math.min(slotMs * 2 ** Math.min(idle, 4), LONGEST_WAIT_MS)
+    const live = [...(entry.watches?.values() ?? [])].at(-1)?.every((watch) => watch.live()) === true
+    if (!live) {
+      return askMs
+    }
+    const leftMs = Math.max(0, closesAt(entry.vote.cycle) - (init.slot() ?? 0)) * slotMs
+    return Math.max(askMs, Math.min(leftMs / 4, (entry.told == null ? TELL_SLOTS : FINAL_SLOTS) * slotMs))
+  }
+
+  const wait = async (entry: Entry, idle: number) => {
+    // that a vote is there is a reason to wait until it is final
+    for (let told: Entry['told']; !stopping.signal.aborted && entry.told?.final !== true; ) {
+      told = entry.told
+      const woken = Promise.withResolvers<void>()
+      entry.wake = woken.resolve
+      const timer = setTimeout(woken.resolve, pauseMs(entry, idle) * (0.75 + random() / 2))
+      await Promise.race([woken.promise, stopped])
+      clearTimeout(timer)
+      if (entry.told === told) {
+        return
+      }
+    }
   }
 
   const start = (entry: Entry, resumed: boolean) => {
@@ -341,14 +336,19 @@ export function createOutbox(init: OutboxInit): Outbox {
     if (!running.has(cycle)) {
       const driving = drive(entry, resumed)
         .catch((err) => log.error({ cycle, reason: messageOf(err) }, 'the outbox failed'))
-        .finally(() => running.delete(cycle))
+        .finally(() => {
+          running.delete(cycle)
+          for (const leave of [...(entry.watches?.values() ?? [])].flat()) {
+            leave()
+          }
+        })
       running.set(cycle, driving)
     }
   }
 
   return {
     async cast(vote) {
-      await signer.promise(encode(vote), { task, cycle: vote.cycle, key: 'vote' })
+      await signer.promise(encodeVote(vote), { task, cycle: vote.cycle, key: 'vote' })
       const before = await store.get(keyOf(vote.cycle))
       const entry = before == null ? { vote, attempts: [], handedOver: false } : decodeEntry(before)
       if (before == null) {
@@ -378,51 +378,8 @@ export function createOutbox(init: OutboxInit): Outbox {
   }
 }
 
+const isUnpayable = (error: unknown) => error instanceof K2TransactionError && error.unpayable
+const sentAs = ({ signature, wire }: Attempt): Sent => ({ signature, bytes: Buffer.from(wire, 'base64').length })
+
 /** How long a stop waits for answers that are on their way. */
 const LINGER_MS = 500
-
-const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
-
-interface Written {
-  cycle: number
-  root: string
-  recordDigest: string
-  totalRewards: string
-  /** Left out by version 0.1. */
-  attempts?: Attempt[]
-  handedOver?: boolean
-}
-
-function written({ cycle, root, recordDigest, totalRewards }: FinalVote): Written {
-  return { cycle, root: hex(root), recordDigest: hex(recordDigest), totalRewards: totalRewards.toString() }
-}
-
-/** What the signer's log holds the hash of: the vote, in whatever transaction. */
-function encode(vote: FinalVote): Uint8Array {
-  return Buffer.from(JSON.stringify(written(vote)))
-}
-
-/** The vote of a content that the Signer's log holds. */
-export function decodeVote(bytes: Uint8Array): FinalVote {
-  return decodeEntry(bytes).vote
-}
-
-function encodeEntry({ vote, attempts, handedOver }: Entry): Uint8Array {
-  return Buffer.from(JSON.stringify({ ...written(vote), attempts, handedOver }))
-}
-
-function decodeEntry(bytes: Uint8Array): Entry {
-  const {
-    cycle,
-    root,
-    recordDigest,
-    totalRewards,
-    attempts = [],
-    handedOver = false
-  } = JSON.parse(Buffer.from(bytes).toString()) as Written
-  return {
-    vote: { cycle, root: Buffer.from(root, 'hex'), recordDigest: Buffer.from(recordDigest, 'hex'), totalRewards: BigInt(totalRewards) },
-    attempts,
-    handedOver
-  }
-}

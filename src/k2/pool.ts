@@ -31,7 +31,8 @@ export interface Agreed<T> {
 }
 
 export interface Question<T> {
-  request: (connection: K2Connection) => Promise<{ slot: number; value: T }>
+  /** `told`: the slot in progress that the endpoint has just told by subscription, where it does. */
+  request: (connection: K2Connection, told: number | undefined) => Promise<{ slot: number; value: T }>
   /** Two answers with the same digest are the same. */
   digest: (value: T) => string
   /** An answer from before this slot is none. */
@@ -193,8 +194,9 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
   const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms * (0.75 + random() / 2)))
 
   /** An endpoint that has not reached the slot is asked again until it has: it would answer with older state. */
-  const reaching = <T extends { slot: number }>(request: () => Promise<T>, endpoint: Endpoint, minSlot = 0): Promise<T> =>
-    pRetry(
+  const reaching = async <T extends { slot: number }>(request: () => Promise<T>, endpoint: Endpoint, minSlot = 0): Promise<T> => {
+    await endpoint.past(minSlot)
+    return pRetry(
       async () => {
         const answer = await request()
         endpoint.heard(answer.slot)
@@ -208,6 +210,7 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
         shouldRetry: ({ error }) => isBehind(error)
       }
     )
+  }
 
   /** Puts a question to all, once. */
   async function poll<T>({ request, digest, minSlot, open, check, onJudged }: Question<T>) {
@@ -216,7 +219,11 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
     let failure: unknown
     const asked = usable().map(async (endpoint) => {
       try {
-        const { slot, value } = await reaching(() => askOne(endpoint, request, several ? patienceMs : undefined), endpoint, minSlot)
+        const { slot, value } = await reaching(
+          () => askOne(endpoint, (connection) => request(connection, endpoint.told()), several ? patienceMs : undefined),
+          endpoint,
+          minSlot
+        )
         const contradiction = check?.(value)
         if (contradiction != null) {
           impossible.push({ ...contradiction, name: endpoint.name, slot })

@@ -15,8 +15,12 @@ export interface Slots {
   slotMs(): number
   /** Calls `listener` with each slot that the clock comes to; `back` when it was ahead by a lie, and begins anew. */
   on(listener: (slot: number, back: boolean) => void): () => void
-  /** A K2 of our own says that it has come to a slot: a jump there is no lie, and not doubted for a while as another's would be. */
-  believe(slot: number): void
+  /**
+   * A K2 of our own says that it has come to a slot: a jump there is no lie, and not doubted for a while as another's would be.
+   *
+   * @returns whether it was one
+   */
+  believe(slot: number): boolean
   /** How each endpoint is heard. */
   hearings(): Hearing[]
   /** @throws K2UnreachableError when no endpoint answers */
@@ -190,13 +194,15 @@ export function createSlots({ k2, log, nowMs = () => performance.now(), onTick =
       }
     },
     believe(slot) {
-      if (clock != null && slot > clock.slot + SLACK_SLOTS) {
-        const at = nowMs()
-        for (const source of sources) {
-          source.story = followStory(undefined, slot, at)
-        }
-        turn({ slot, sinceMs: at, supported: false, slack: SLACK_SLOTS, measured: false }, at)
+      if (clock == null || slot <= clock.slot + SLACK_SLOTS) {
+        return false
       }
+      const at = nowMs()
+      for (const source of sources) {
+        source.story = followStory(undefined, slot, at)
+      }
+      turn({ slot, sinceMs: at, supported: false, slack: SLACK_SLOTS, measured: false }, at)
+      return true
     },
     hearings: () =>
       sources.map(({ from, silentMs, stillMs, unnoticedMs }) => ({

@@ -2,6 +2,7 @@ import { PublicKey, Transaction, type TransactionInstruction } from '@solana/web
 import bs58 from 'bs58'
 import { type KeyPair, signEd25519 } from '../identity/index.ts'
 import { toText } from './accounts.ts'
+import { bidInstructions, largestPrice, nextPrice, recentPrice } from './compute-price.ts'
 import { K2ContradictionError, K2TransactionError, messageOf } from './errors.ts'
 import type { Broadcast, Pool } from './pool.ts'
 import { settlementError } from './settlement/index.ts'
@@ -32,10 +33,21 @@ export interface Prepared {
 
 /** What is written to K2. */
 export interface Transactions {
-  /** Sends and waits until it is confirmed. The first signer pays. @throws K2TransactionError, a settlement refusal, K2UnreachableError */
+  /**
+   * Sends and waits until it is confirmed. The first signer pays. What does not land bids for its place, when the client was made with
+   * a `maxFeeRoe`; of two transactions that land one does what was asked for, and the other is refused and costs its fee.
+   *
+   * @throws K2TransactionError, a settlement refusal, K2UnreachableError
+   */
   send(instructions: TransactionInstruction[], signers: TransactionSigner[]): Promise<Sent>
-  /** Signs without sending, on a blockhash that most endpoints know. The first signer pays. */
-  prepare(instructions: TransactionInstruction[], signers: TransactionSigner[]): Promise<Prepared>
+  /**
+   * Signs without sending, on a blockhash that most endpoints know. The first signer pays.
+   *
+   * @param price - bid for a compute unit, in micro-lamports; 0 by default
+   */
+  prepare(instructions: TransactionInstruction[], signers: TransactionSigner[], price?: bigint): Promise<Prepared>
+  /** What transactions that write to these accounts paid lately for a compute unit, in micro-lamports: a rumour. */
+  marketPrice(accounts: string[]): Promise<bigint>
   /** Gives a signed transaction to all endpoints; refusals are named as those of `send`. */
   broadcast(wire: Uint8Array): Promise<Broadcast>
   /** Whether a transaction on this blockhash could still land, as most endpoints tell it. */
@@ -51,18 +63,30 @@ const CONFIRM_TIMEOUT_MS = 30_000
 /** On a local K2 whose slots take longer than usual, it is these that count, as long as they go on at all. */
 const CONFIRM_SLOTS = 32
 const LONGEST_CONFIRM_MS = 120_000
+/** What has not landed after so many slots bids for its place. */
+const BID_SLOTS = 8
 /** How many blockhashes are looked at before it is said that the endpoints do not know each other's. */
 const BLOCKHASH_TRIES = 4
 
-export function createTransactions({ pool, programId, url }: { pool: Pool; programId: string; url: string }): Transactions {
+export interface TransactionsInit {
+  pool: Pool
+  programId: string
+  url: string
+  /** The most, in ROE, that one transaction may pay on top of its signatures. */
+  maxFeeRoe: bigint
+}
+
+export function createTransactions({ pool, programId, url, maxFeeRoe }: TransactionsInit): Transactions {
   const several = pool.endpoints.length > 1
   let disputes = 0
 
   const transactions: Transactions = {
-    async prepare(instructions, signers) {
+    async prepare(instructions, signers, price = 0n) {
       const { blockhash, lastValidBlockHeight } = await freshBlockhash()
       const transaction = new Transaction({ feePayer: new PublicKey(signers[0]!.address), blockhash, lastValidBlockHeight }).add(
-        ...instructions
+        ...instructions,
+        // last, as some instructions name others by their place
+        ...bidInstructions(price)
       )
       const message = transaction.serializeMessage()
       for (const signer of signers) {
@@ -89,20 +113,37 @@ export function createTransactions({ pool, programId, url }: { pool: Pool; progr
       const { value } = await pool.read((connection) => connection.getSignatureStatuses(signatures, { searchTransactionHistory: true }))
       return value.map((status) => (status == null ? null : { slot: status.slot, failed: status.err != null }))
     },
+    marketPrice: (addresses) =>
+      pool.read(async (connection) => recentPrice(await connection.requestExact('getRecentPrioritizationFees', [addresses]))),
     async send(instructions, signers) {
-      const { wire, signature } = await transactions.prepare(instructions, signers)
-      const { accepted, refused } = await transactions.broadcast(wire)
-      if (accepted.length === 0) {
-        throw refused[0]!.error
+      const waiting = newWait()
+      const sent: Sent[] = []
+      for (let price = 0n; ; ) {
+        const { wire, signature } = await transactions.prepare(instructions, signers, price)
+        const { accepted, refused } = await transactions.broadcast(wire)
+        if (accepted.length > 0) {
+          sent.push({ signature, bytes: wire.length })
+        } else if (sent.length === 0) {
+          throw refused[0]!.error
+        }
+        // one that was refused may be so because the one before has landed
+        const last = accepted.length === 0 || price >= largestPrice(maxFeeRoe)
+        const landed = await confirm(sent, waiting, last)
+        if (landed != null) {
+          return landed
+        }
+        const written = instructions.flatMap(({ keys }) =>
+          keys.filter(({ isWritable }) => isWritable).map(({ pubkey }) => pubkey.toBase58())
+        )
+        const recent = await transactions.marketPrice([...new Set(written)]).catch(() => 0n)
+        price = nextPrice({ former: price, recent, maxFeeRoe })
       }
-      await confirm(signature)
-      return { signature, bytes: wire.length }
     },
     async airdrop(address, roe) {
       // asked of one alone: a second one would give a second time
       const to = new PublicKey(address).toBase58()
       const signature = await pool.endpoints[0]!.ask((connection) => connection.requestExact('requestAirdrop', [to, roe]))
-      await confirm(String(signature))
+      await confirm([{ signature: String(signature), bytes: 0 }], newWait(), true)
     }
   }
   return transactions
@@ -134,38 +175,58 @@ export function createTransactions({ pool, programId, url }: { pool: Pool; progr
     return tried
   }
 
-  /** Polls the status: the subscription's answer can be lost, and a lost answer must not cost a vote. */
-  async function confirm(signature: string): Promise<void> {
-    const startedMs = performance.now()
-    const took = () => performance.now() - startedMs
-    let firstSlot = Number.POSITIVE_INFINITY
-    let lastSlot = 0
-    const mayLand = () => took() < CONFIRM_TIMEOUT_MS || (lastSlot - firstSlot < CONFIRM_SLOTS && took() < LONGEST_CONFIRM_MS)
-    for (let waitMs = 25; mayLand(); waitMs = Math.min(waitMs * 1.5, 400)) {
+  /**
+   * Polls the statuses: the subscription's answer can be lost, and a lost answer must not cost a vote. The one of several transactions
+   * for the same that has landed; undefined when none has after some slots and it is not the `last` time.
+   */
+  async function confirm(sent: Sent[], waiting: Wait, last: boolean): Promise<Sent | undefined> {
+    const signatures = sent.map(({ signature }) => signature)
+    let sinceSlot: number | undefined
+    for (let waitMs = 25; mayLand(waiting); waitMs = Math.min(waitMs * 1.5, 400)) {
       const { value, slot } = await pool.agree({
         request: async (connection) => {
-          const answer = await connection.getSignatureStatuses([signature])
-          const status = answer.value[0]
-          const done = status?.err != null || status?.confirmationStatus === 'confirmed' || status?.confirmationStatus === 'finalized'
-          return { slot: answer.context.slot, value: { done, err: status?.err ?? null } }
+          const answer = await connection.getSignatureStatuses(signatures)
+          const statuses = answer.value.map((status) => ({
+            done: status?.err != null || status?.confirmationStatus === 'confirmed' || status?.confirmationStatus === 'finalized',
+            err: status?.err ?? null
+          }))
+          return { slot: answer.context.slot, value: statuses }
         },
         digest: toText
       })
-      if (value.err != null) {
-        throw explain(Object.assign(new Error(JSON.stringify(value.err)), { err: value.err }), programId, value.err)
+      const landed = sent[value.findIndex(({ done, err }) => done && err == null)]
+      if (landed != null) {
+        return landed
       }
-      if (value.done) {
-        return
+      const failure = value.find(({ err }) => err != null)
+      if (failure != null && (last || value.every(({ err }) => err != null))) {
+        throw explain(Object.assign(new Error(JSON.stringify(failure.err)), { err: failure.err }), programId, failure.err)
       }
-      firstSlot = Math.min(firstSlot, slot)
-      lastSlot = Math.max(lastSlot, slot)
+      waiting.firstSlot = Math.min(waiting.firstSlot, slot)
+      waiting.lastSlot = Math.max(waiting.lastSlot, slot)
+      sinceSlot ??= slot
+      if (!last && slot - sinceSlot >= BID_SLOTS) {
+        return undefined
+      }
       await new Promise((resolve) => setTimeout(resolve, waitMs))
     }
     throw new K2TransactionError(
-      `K2 at ${url} has not confirmed ${signature} within ${Math.round(took() / 1000)} s: it may still land; look at it before sending again`
+      `K2 at ${url} has not confirmed ${signatures.join(', ')} within ${Math.round(tookMs(waiting) / 1000)} s: it may still land; look at it before sending again`
     )
   }
 }
+
+/** How long a transaction has been waited for, by the clock and by K2's slots. */
+interface Wait {
+  startedMs: number
+  firstSlot: number
+  lastSlot: number
+}
+
+const newWait = (): Wait => ({ startedMs: performance.now(), firstSlot: Number.POSITIVE_INFINITY, lastSlot: 0 })
+const tookMs = ({ startedMs }: Wait) => performance.now() - startedMs
+const mayLand = (wait: Wait) =>
+  tookMs(wait) < CONFIRM_TIMEOUT_MS || (wait.lastSlot - wait.firstSlot < CONFIRM_SLOTS && tookMs(wait) < LONGEST_CONFIRM_MS)
 
 function explain(err: unknown, programId: string, detail: unknown = err): Error {
   const refused = settlementError(detail, programId)

@@ -3,11 +3,12 @@
  * of several endpoints it is a reason to look, and nothing that a vote hangs on is decided by it.
  */
 import type { Logger } from '../observe/index.ts'
-import { type AccountReads, lastingOf, publicKey } from './accounts.ts'
+import { type AccountReads, publicKey } from './accounts.ts'
 import { messageOf } from './errors.ts'
 import type { Subscription } from './feed.ts'
 import type { Pool } from './pool.ts'
 import { decodeStake, decodeTask, type StakeAccount, stakeFilters, type TaskAccount } from './settlement/index.ts'
+import { lastingOf } from './task-reads.ts'
 
 export interface Watches {
   /** Calls `listener` with the task when it has changed, until the returned function is called. */
@@ -18,10 +19,10 @@ export interface Watches {
    */
   watchStakes(task: string, listener: (stake: StakeAccount) => void): Subscription
   /**
-   * Calls `listener` once more than half of the endpoints say that a transaction has landed with that commitment, whether it failed
-   * or not: a reason to look, too.
+   * Calls `listener` once more than half of the endpoints say that a transaction has landed with that commitment, and whether the
+   * last of them says that it failed: a reason to look, too.
    */
-  watchSignature(signature: string, commitment: 'confirmed' | 'finalized', listener: () => void): Subscription
+  watchSignature(signature: string, commitment: 'confirmed' | 'finalized', listener: (failed: boolean) => void): Subscription
 }
 
 export interface WatchesInit {
@@ -91,18 +92,20 @@ export function createWatches({ pool, programId, log, task: readTask }: WatchesI
           feed.on(
             'signatureSubscribe',
             [signature, { commitment }],
-            () => {
+            (failed: boolean) => {
               said.add(name)
               if (said.size * 2 > pool.endpoints.length) {
                 leave()
-                listener()
+                listener(failed)
               }
             },
             // a node that says more than what was asked for tells that it has received it, and nothing of what became of it
             (result) => {
-              if (typeof (result as { value: unknown }).value !== 'object') {
+              const { value } = result as { value: { err: unknown } | string }
+              if (typeof value !== 'object') {
                 throw new TypeError('it tells of no outcome')
               }
+              return value.err != null
             }
           )
         )

@@ -256,6 +256,11 @@ export function admitOnly(registrar: Registrar, peers: Peers, timer: Timer): Reg
             connection.addEventListener('close', () => {
               peer.connections.delete(connection)
               mend(text)
+              // libp2p tells of a peer's end only while its store says that it spoke the protocol
+              if (peer.connections.size === 0 && known.get(text) === peer && !peers.isStaked(text)) {
+                known.delete(text)
+                forget(text)
+              }
             })
             if (peers.isStaked(text)) {
               await topology.onConnect?.(peerId, viewOf(connection))

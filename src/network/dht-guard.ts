@@ -50,8 +50,13 @@ export function createDhtGuard({ isStaked, now, limits }: DhtGuardInit): DhtGuar
     const bucket = buckets.get(peer) ?? fullBucket(rate)
     buckets.delete(peer)
     buckets.set(peer, bucket)
-    if (buckets.size > bounds.peers) {
-      buckets.delete(buckets.keys().next().value as string)
+    for (const [longest, { atMs }] of buckets) {
+      // one that is full again says no more than none
+      const isFull = (now() - atMs) * rate.perSecond >= rate.burst * 1_000
+      if (longest === peer || (!isFull && buckets.size <= bounds.peers)) {
+        break
+      }
+      buckets.delete(longest)
     }
     return bucket
   }

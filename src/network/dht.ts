@@ -3,6 +3,7 @@ import type { PeerId } from '@libp2p/interface'
 import { type KadDHT, type KadDHTComponents, kadDHT } from '@libp2p/kad-dht'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { judgeAddress, withoutPeer } from './addresses.ts'
+import { byTurns } from './by-turns.ts'
 import { createDhtGuard } from './dht-guard.ts'
 import { DHT_STORE_PREFIX } from './host-store.ts'
 import { DHT_LIMITS } from './limits.ts'
@@ -38,7 +39,7 @@ export function boundedDht({ mayTell, client, isStaked, now }: BoundedDhtInit): 
       privateKey: components.privateKey,
       registrar: guard.registrar(components.registrar),
       addressManager: components.addressManager,
-      peerStore: components.peerStore,
+      peerStore: byTurns(components.peerStore),
       connectionManager: guard.connectionManager(components.connectionManager),
       datastore: components.datastore,
       events: components.events,

@@ -8,7 +8,7 @@ import type { DialTransportOptions, Transport } from '@libp2p/interface'
 import { type TCPComponents, tcp } from '@libp2p/tcp'
 import { type WebSocketsComponents, webSockets } from '@libp2p/websockets'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { type ClientOptions, WebSocket } from 'ws'
+import { type ClientOptions, WebSocket, type WebSocketServer } from 'ws'
 import { type DialLimits, isForbidden, isNamed, isPublicIp, withoutPeer } from './addresses.ts'
 
 /** All addresses of a host. */
@@ -45,6 +45,21 @@ export function guardedWebSockets(rules: DialRules): (components: WebSocketsComp
       refuseForbidden(address, rules)
       return dial(address, options)
     }
+    const createListener = transport.createListener.bind(transport)
+    transport.createListener = (options) => {
+      const listener = createListener(options)
+      const { wsServer } = listener as { wsServer?: WebSocketServer }
+      if (wsServer != null) {
+        wsServer.options.maxPayload = MAX_WEBSOCKET_MESSAGE
+        const upgrade = wsServer.handleUpgrade.bind(wsServer)
+        wsServer.handleUpgrade = (request, socket, head, done) =>
+          upgrade(request, socket, head, (websocket, ...rest) => {
+            endOnReset(websocket)
+            done(websocket, ...rest)
+          })
+      }
+      return listener
+    }
     Object.assign(transport, { _connect: (address: Multiaddr, options: DialTransportOptions) => connectTo(address, rules, options.signal) })
     return transport
   }
@@ -76,9 +91,7 @@ async function connectTo(address: Multiaddr, rules: DialRules, signal: AbortSign
   } as ClientOptions
   const websocket = new WebSocket(new URL(path, `${isSecure ? 'wss' : 'ws'}://${shown(host)}:${port}`), options)
   websocket.binaryType = 'arraybuffer'
-  const close = websocket.close.bind(websocket)
-  // what resets a connection closes it with a code that must not be sent, which throws, and leaves it open
-  websocket.close = (code, reason) => (code === 1006 ? websocket.terminate() : close(code, reason))
+  endOnReset(websocket)
   const { promise: opened, resolve, reject } = Promise.withResolvers<void>()
   const onAbort = () => reject(signal.reason)
   websocket.once('open', resolve)
@@ -93,6 +106,12 @@ async function connectTo(address: Multiaddr, rules: DialRules, signal: AbortSign
   } finally {
     signal.removeEventListener('abort', onAbort)
   }
+}
+
+/** The transport resets a connection by closing it with a code that must not be sent: that throws, and leaves it open. */
+function endOnReset(websocket: WebSocket): void {
+  const close = websocket.close.bind(websocket)
+  websocket.close = (code, reason) => (code === 1006 ? websocket.terminate() : close(code, reason))
 }
 
 /** Node's default leaves each address of a name half a second: too little for a link around the world that loses a packet. */
@@ -112,8 +131,8 @@ function socketOptions(address: Multiaddr, rules: DialRules): { lookup?: LookupF
     : { ...common, lookup: publicOnly(family, rules.resolve ?? resolvePublicly) }
 }
 
-/** For sockets: what is judged here is what is connected to, whatever the name resolves to a moment later. */
-function publicOnly(family: 0 | 4 | 6, resolve: Resolve): LookupFunction {
+/** A `lookup` for sockets: what is judged here is what is connected to, whatever the name resolves to a moment later. */
+export function publicOnly(family: 0 | 4 | 6, resolve: Resolve): LookupFunction {
   return (name, options, done) => {
     resolve(name)
       .then((all) => {

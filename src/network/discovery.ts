@@ -106,7 +106,7 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
   const failures = new Map<string, { count: number; untilMs: number }>()
   /** Addresses without a PeerId, and who answered there. */
   const answered = new Map<string, string>()
-  const announced = new Set<string>()
+  const announced = new Map<string, true>()
   /** Texts that are no address to dial, so that each is told of once. */
   const refused = new Map<string, true>()
   let stopping = new AbortController()
@@ -165,7 +165,7 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
     peers.bindings().flatMap((binding) => {
       // both ends hear of each other at the same time: the one with the greater PeerId lets the other dial first
       if (binding.peerId > self && !announced.has(binding.peerId)) {
-        announced.add(binding.peerId)
+        bounded(announced, binding.peerId, true)
         isWaiting = true
         return []
       }

@@ -12,10 +12,13 @@ export type DoorstepFault = 'silent' | 'slow' | 'crowded'
 export interface Arrival {
   ip: string
   prefix: string
-  /** Whether its first byte is still to come. */
+  /** Whether its first byte is still to come, and overdue. */
   silent: boolean
   arrivedMs: number
 }
+
+/** What comes with the end of TCP's handshake is read in the same turn, or in the next. */
+const OVERDUE_MS = 100
 
 type PlaceLimits = Pick<ConnectionLimits, 'pendingInbound' | 'pendingPerIp' | 'pendingPerPrefix'>
 
@@ -111,7 +114,10 @@ export function createDoorstep(init: DoorstepInit): Doorstep {
   const drop = (one: Waiting, reason: DoorstepFault) => {
     if (leave(one)) {
       dropped[reason] = (dropped[reason] ?? 0) + 1
-      one.socket.destroy()
+      // a reset, so that nothing of it is left to the kernel either
+      if (!one.socket.destroyed) {
+        one.socket.resetAndDestroy()
+      }
     }
   }
   const leave = (one: Waiting): boolean => {
@@ -128,10 +134,10 @@ export function createDoorstep(init: DoorstepInit): Doorstep {
       prefix: prefixOf(ip),
       arrivedMs: now(),
       get silent() {
-        return socket.bytesRead === 0
+        return socket.bytesRead === 0 && now() - this.arrivedMs >= OVERDUE_MS
       },
       cancel: timer(() => {
-        if (one.silent) {
+        if (socket.bytesRead === 0) {
           drop(one, 'silent')
         } else {
           one.cancel = timer(() => drop(one, 'slow'), handshakeMs - firstByteMs)

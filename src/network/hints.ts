@@ -36,6 +36,37 @@ export function readHint(text: string, maxBytes = MAX_HINT_BYTES): HintedAddress
   }
 }
 
+/** Whose PeerIds the hints on K2 name. Each text is read once, for as long as it is there. */
+export function namesOfHints(hints: () => Iterable<{ staker: string; address: string }>): {
+  /** Looks at the hints again. */
+  read(): void
+  /** More than one when somebody names another's: that must not cost the other its place. */
+  stakersOf(peerId: string): readonly string[]
+} {
+  let stakers = new Map<string, string[]>()
+  let texts = new Map<string, string | undefined>()
+  const peerIn = (text: string): string | undefined => {
+    const hint = readHint(text)
+    return 'fault' in hint ? undefined : hint.peerId
+  }
+  return {
+    read() {
+      const named = new Map<string, string[]>()
+      const seen = new Map<string, string | undefined>()
+      for (const { staker, address } of hints()) {
+        const peerId = texts.has(address) ? texts.get(address) : peerIn(address)
+        seen.set(address, peerId)
+        if (peerId != null) {
+          named.set(peerId, [...(named.get(peerId) ?? []), staker])
+        }
+      }
+      stakers = named
+      texts = seen
+    },
+    stakersOf: (peerId) => stakers.get(peerId) ?? []
+  }
+}
+
 function readAddress(text: string): HintedAddress | { fault: string } {
   let whole: Multiaddr
   try {

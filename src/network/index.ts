@@ -49,6 +49,7 @@ export {
   peerIdText,
   type StakeView
 } from './peers.ts'
+export { createPresence, type Presence } from './presence.ts'
 export { type Log, silentLog, type Timer, wallTimer } from './seams.ts'
 export { createSlots, type Holder, overflow, type SlotFault, type Slots, type SlotUse } from './slots.ts'
 export { rendezvousKey, stakerKey, topicOf } from './topic.ts'

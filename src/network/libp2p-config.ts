@@ -1,6 +1,6 @@
 import { type GossipSub, gossipsub, StrictNoSign } from '@libp2p/gossipsub'
 import { type Identify, identify } from '@libp2p/identify'
-import type { PrivateKey } from '@libp2p/interface'
+import type { PrivateKey, Startable } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { type Ping, ping } from '@libp2p/ping'
@@ -25,12 +25,15 @@ import {
   GOSSIP_DECODE_LIMITS,
   GOSSIP_FRAME_BYTES,
   HANDSHAKE_MS,
+  INBOUND_STREAMS,
   LOCAL_CONNECTION_LIMITS,
   limitsFor,
   MAX_ADDRESSES_PER_DIAL
 } from './limits.ts'
+import { watchLinks } from './links.ts'
 import { createMessageIds, type Traffic } from './message-ids.ts'
 import { createMeter, type Meter } from './meter.ts'
+import { boundFrames } from './muxer-guard.ts'
 import { type OwnAddresses, type OwnAddressesComponents, ownAddresses, tellable } from './own-addresses.ts'
 import type { Peers } from './peers.ts'
 import { SCORE_THRESHOLDS, scoreParams } from './score.ts'
@@ -46,6 +49,7 @@ export type HostServices = {
   dht: KadDHT
   pubsub: GossipSub
   addresses: OwnAddresses
+  links: Startable
 }
 
 export interface Libp2pConfigInit {
@@ -74,6 +78,8 @@ export interface Libp2pConfigInit {
   floodPublish?: boolean
   /** How long this node keeps what others provide. @default 45 minutes @see recordLifetimeMs */
   recordLifetimeMs?: number
+  /** What a handshake and a ping may take in ms, where all nodes share a machine that may be slow. */
+  answerMs?: number | undefined
   timer?: Timer
   /** Milliseconds that only ever grow. */
   now?: () => number
@@ -118,7 +124,8 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
   const ids = createMessageIds()
   const slots = createSlots({ peers, limits, local, allowed: init.allowed ?? [], timer })
   const meter = createMeter({ peers })
-  const doorstep = createDoorstep({ limits, timer })
+  const patience = init.answerMs == null ? {} : { firstByteMs: init.answerMs / 2, handshakeMs: init.answerMs }
+  const doorstep = createDoorstep({ limits, timer, ...patience })
   const rules: DialRules = { local, allowed: init.allowed ?? [], ...(init.resolve == null ? {} : { resolve: init.resolve }) }
   const makeTcp = guardedTcp(rules)
   const makeWebSockets = guardedWebSockets(rules)
@@ -169,7 +176,7 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
     peerStore: { addressFilter: filterForPeerStore({ self, local, allowed: init.allowed ?? [] }) },
     transports: [(components) => doorstep.guard(makeTcp(components)), (components) => doorstep.guard(makeWebSockets(components))],
     connectionEncrypters: [leanNoise()],
-    streamMuxers: [leanYamux()],
+    streamMuxers: [boundFrames(leanYamux({ maxInboundStreams: INBOUND_STREAMS }))],
     connectionGater: slots.gater,
     connectionManager: {
       // who goes is for the slots to say: here is room for those that others are closed for
@@ -177,19 +184,23 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
       inboundConnectionThreshold: limits.inboundPerSecond,
       // twice what the doorstep lets in, as one that it has dropped takes a moment to be gone
       maxIncomingPendingConnections: 2 * limits.pendingInbound,
-      inboundUpgradeTimeout: HANDSHAKE_MS,
-      inboundStreamProtocolNegotiationTimeout: HANDSHAKE_MS,
+      // the doorstep's comes first, and counts
+      inboundUpgradeTimeout: (init.answerMs ?? HANDSHAKE_MS) + 1_000,
+      inboundStreamProtocolNegotiationTimeout: init.answerMs ?? HANDSHAKE_MS,
       maxPeerAddrsToDial: MAX_ADDRESSES_PER_DIAL,
       // a peer whose addresses all swallow packets holds a place for as long as one dial takes
       maxParallelDials: 64,
-      dialTimeout: DIAL_TIMEOUT_MS,
-      addressDialTimeout: ADDRESS_DIAL_TIMEOUT_MS,
+      dialTimeout: Math.max(DIAL_TIMEOUT_MS, init.answerMs ?? 0),
+      addressDialTimeout: Math.max(ADDRESS_DIAL_TIMEOUT_MS, init.answerMs ?? 0),
       // in the order that was asked for: who asks knows which is the best
       addressSorter: (a, b) => (a.isCertified === b.isCertified ? 0 : a.isCertified ? -1 : 1),
       // /dnsaddr/ is not spoken here: resolving it would ask for names of a stranger's choice
       resolvers: {}
     },
+    // see links.ts
+    connectionMonitor: { enabled: false },
     services: {
+      links: watchLinks({ peers, local, timer, ...(init.answerMs == null ? {} : { answerMs: init.answerMs }) }),
       // the address manager is in none of libp2p's public types
       addresses: (components) => ownAddresses(components as unknown as OwnAddressesComponents),
       identify: identify({ maxMessageSize: 8 * 1024 }),

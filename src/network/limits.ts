@@ -1,7 +1,7 @@
 /** Every bound of the network room, each with its reason. */
 
 export interface ConnectionLimits {
-  /** Connections in all. A libp2p connection costs 60 to 160 KiB of heap (TARGETS P21), so 256 stay under 50 MiB. */
+  /** Connections in all, but for hellos under way. A libp2p connection costs 60 to 160 KiB of heap (TARGETS P21), so 256 stay under 50 MiB. */
   maxConnections: number
   /** Of those, how many peers without a proven stake may hold: auditors that fetch a proof, and idle strangers. */
   unstakedSlots: number
@@ -55,8 +55,8 @@ export const LOCAL_CONNECTION_LIMITS: ConnectionLimits = {
 }
 
 /**
- * The limits for so many connections in all: strangers and hellos have a quarter each at most, so that half is left for
- * stake, however few an operator allows.
+ * The limits for so many connections in all: strangers have a quarter of them at most, and hellos as many on top,
+ * however few an operator allows.
  */
 export function limitsFor(limits: ConnectionLimits): ConnectionLimits {
   const quarter = Math.max(1, Math.floor(limits.maxConnections / 4))
@@ -92,6 +92,15 @@ export const GOSSIP_DECODE_LIMITS = {
   maxControlMessages: 64,
   maxPeerInfos: 16
 }
+
+/** Streams of one connection that the other end may have open: each protocol has a bound of its own, of 32 at most. */
+export const INBOUND_STREAMS = 256
+
+/**
+ * Frames of the muxer that one connection may bring. A block of 1 MiB in frames of 16 KiB at 60 MiB a second makes 4,000 a
+ * second; a stock yamux answers each data frame of ours with one of its own, and gossip may send 2,048 a second.
+ */
+export const MUXER_FRAMES = { burst: 65_536, perSecond: 16_384 }
 
 /** Wrong signatures by one identity before it is cut. Honest relayers check first, so even one is a fault; TARGETS B3 allows 130. */
 export const MAX_BAD_SIGNATURES = 32
@@ -172,11 +181,11 @@ export const DHT_LIMITS = {
   responseBytes: 32 * 1024,
   /** A message costs one token, and one more for each of these: lists within a message are paid for, too. */
   tokenBytes: 256,
-  /** Providing a root costs each peer near its key some three tokens, looking for one a single token, and starting a node some twenty. */
+  /** Providing a root costs each peer near its key some three tokens, looking for one a single token, and starting a node some twenty. A node that starts provides some 42 roots. */
   stranger: { burst: 128, perSecond: 8 },
   /** All peers without stake together, as PeerIds cost nothing. */
   strangers: { burst: 512, perSecond: 64 },
-  staked: { burst: 4_096, perSecond: 128 },
+  staked: { burst: 512, perSecond: 64 },
   /** Peers whose tokens are remembered, of each kind. */
   peers: 1_024,
 

@@ -32,6 +32,7 @@ export interface MeterInit {
 const MAX_METERED = 4_096
 
 const CHARGES = Object.keys(PEER_BUDGETS) as Charge[]
+const PLACE = Object.fromEntries(CHARGES.map((what, at) => [what, at])) as Record<Charge, number>
 
 interface Account {
   /** Spent of each budget, in the order of `CHARGES`, as of `atMs`. */
@@ -59,7 +60,7 @@ export function createMeter({ peers, now = () => performance.now(), budgets }: M
   return {
     charge(peerId, what, count = 1) {
       const { spent, atMs } = accountOf(peerId)
-      const at = CHARGES.indexOf(what)
+      const at = PLACE[what]
       const { burst, perSecond } = all[what]
       const nowMs = now()
       const left = Math.max(0, spent[at]! - ((nowMs - atMs[at]!) * perSecond) / 1_000)

@@ -5,7 +5,7 @@
 import { PEER_STORE_LIMITS } from './limits.ts'
 
 export interface PeerEntries {
-  /** Keeps an entry, a copy of it. An entry that is none, or too large, is not kept: false. */
+  /** Keeps an entry, a copy of it. One that is none, is too large, or says nothing of a stranger is not kept: false. */
   put(peer: string, value: Uint8Array): boolean
   get(peer: string): Uint8Array | undefined
   delete(peer: string): void
@@ -49,10 +49,16 @@ export function createPeerEntries({ self, isKept: stays, limits }: PeerEntriesIn
   return {
     put(peer, value) {
       const trimmed = peer === self ? new Uint8Array(value) : trimEntry(value, bounds)
-      if (trimmed != null) {
-        place(peer, trimmed)
+      if (trimmed == null) {
+        return false
       }
-      return trimmed != null
+      if (!isKept(peer) && !leadsAnywhere(trimmed)) {
+        // kad-dht tags peers that have gone long ago
+        remove(peer)
+        return false
+      }
+      place(peer, trimmed)
+      return true
     },
     get: (peer) => kept.get(peer) ?? strangers.get(peer),
     delete: remove,
@@ -149,6 +155,16 @@ export function trimEntry(bytes: Uint8Array, limits: typeof PEER_STORE_LIMITS): 
     at += whole.length
   }
   return copy
+}
+
+/** Whether an entry says where its peer is, or what it speaks. */
+function leadsAnywhere(entry: Uint8Array): boolean {
+  for (const { number } of fieldsOf(entry)) {
+    if (number === FIELD.addresses || number === FIELD.protocols) {
+      return true
+    }
+  }
+  return false
 }
 
 /** Signed ones before all others, later ones before earlier ones. */

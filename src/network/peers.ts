@@ -2,8 +2,9 @@ import { peerIdFromMultihash } from '@libp2p/peer-id'
 import * as Digest from 'multiformats/hashes/digest'
 import { cycleAt, type Timing } from '../clock/index.ts'
 import type { Message } from '../wire/index.ts'
-import { readHint } from './hints.ts'
-import { BAN_MS, CUT_MS, CUTS_FORGOTTEN_MS, MAX_BAD_SIGNATURES } from './limits.ts'
+import { createBans } from './bans.ts'
+import { namesOfHints } from './hints.ts'
+import { BAN_MS, MAX_BAD_SIGNATURES } from './limits.ts'
 
 /** What the network asks of K2's stake list. Answers come at once, from what was read last. */
 export interface StakeView {
@@ -86,8 +87,8 @@ export interface PeersInit {
   now?: () => number
 }
 
-/** Remembered identities out of favour or with strikes: attackers that rotate PeerIds push each other out, nobody else. */
-const MAX_REMEMBERED = 4_096
+/** Bindings of all together: those with stake are fewer. */
+const MAX_BINDINGS = 4_096
 
 /** Rounds that an announcement holds at most; a node's own hold half of that. What says more is not believed at all. */
 export const MAX_VALID_ROUNDS = 8
@@ -99,19 +100,14 @@ const MAX_AHEAD_MS = 24 * 60 * 60 * 1_000
  * Who is who, and who may speak: stakers bound to PeerIds by their announcements. One binding per staker (the latest wins, by K2's
  * slots, and by the sequence number within one of them) and one staker per PeerId.
  */
-export function createPeers({ stakes, timing, slot, hints, now = Date.now }: PeersInit): Peers {
+export function createPeers({ stakes, timing, slot, hints = () => [], now = Date.now }: PeersInit): Peers {
   const bindings = new Map<string, Binding>()
   /** PeerId to staker, of confirmed bindings. */
   const owners = new Map<string, string>()
   const claimants = new Map<string, string>()
-  /** PeerId to staker, of the hints on K2, and what was read of each hint. */
-  let hinted = new Map<string, string>()
-  let read = new Map<string, string | undefined>()
+  const hinted = namesOfHints(hints)
   const admitted = new Set<string>()
-  const strikes = new Map<string, number>()
-  const banned = new Map<string, number>()
-  /** Of stakers and PeerIds that sent too much: how often, and when last. */
-  const cuts = new Map<string, { count: number; atMs: number }>()
+  const out = createBans(now)
   const changes = new Set<(change: PeerChange) => void>()
   const bans = new Set<(peerId: string, reason: string) => void>()
 
@@ -131,35 +127,7 @@ export function createPeers({ stakes, timing, slot, hints, now = Date.now }: Pee
     return weights.every((weight) => weight == null) ? undefined : false
   }
 
-  const isBannedKey = (key: string) => {
-    const until = banned.get(key)
-    if (until == null) {
-      return false
-    }
-    const leftMs = until - now()
-    // a clock that was set back would make it last
-    if (leftMs <= 0 || leftMs > BAN_MS) {
-      banned.delete(key)
-      strikes.delete(key)
-      return false
-    }
-    return true
-  }
-  const isBanned = (peerId: string) => isBannedKey(peerId) || isBannedKey(owners.get(peerId) ?? '')
-
-  const readHints = () => {
-    const named = new Map<string, string>()
-    const texts = new Map<string, string | undefined>()
-    for (const { staker, address } of hints?.() ?? []) {
-      const peerId = read.has(address) ? read.get(address) : peerOfHint(address)
-      texts.set(address, peerId)
-      if (peerId != null) {
-        named.set(peerId, staker)
-      }
-    }
-    hinted = named
-    read = texts
-  }
+  const isBanned = (peerId: string) => out.holds(peerId) || out.holds(owners.get(peerId) ?? '')
 
   const change = (peerId: string, staker: string, admit: boolean) => {
     if (admit === admitted.has(peerId)) {
@@ -178,7 +146,7 @@ export function createPeers({ stakes, timing, slot, hints, now = Date.now }: Pee
     }
     const at = slot()
     const staked = hasStake(staker)
-    if (isBanned(peerId) || isBannedKey(staker) || staked === false || (at != null && at > expirySlot)) {
+    if (isBanned(peerId) || out.holds(staker) || staked === false || (at != null && at > expirySlot)) {
       change(peerId, staker, false)
     } else if (staked === true) {
       change(peerId, staker, true)
@@ -210,7 +178,7 @@ export function createPeers({ stakes, timing, slot, hints, now = Date.now }: Pee
       return 'not-an-announcement'
     }
     const staker = message.signer
-    if (isBanned(peerId) || isBannedKey(staker)) {
+    if (isBanned(peerId) || out.holds(staker)) {
       return 'banned'
     }
     const at = slot()
@@ -247,7 +215,8 @@ export function createPeers({ stakes, timing, slot, hints, now = Date.now }: Pee
     const binding: Binding = {
       staker,
       peerId,
-      multiaddrs: newest.multiaddrs,
+      // copies: the bytes are pieces of the frame in which they came
+      multiaddrs: newest.multiaddrs.map((one) => new Uint8Array(one)),
       sequence: newest.sequence,
       saidSlot: newest.saidSlot,
       expirySlot: newest.expirySlot,
@@ -256,23 +225,19 @@ export function createPeers({ stakes, timing, slot, hints, now = Date.now }: Pee
     bindings.set(staker, binding)
     claimants.set(peerId, staker)
     evaluate(binding)
+    if (bindings.size > MAX_BINDINGS) {
+      // while K2 is not read, anybody may bind any key to itself: those with stake are few, and stay
+      const idle = [...bindings.values()].find((one) => one !== binding && hasStake(one.staker) !== true)
+      unbind(idle ?? binding)
+    }
     return undefined
-  }
-
-  const cut = (peerId: string, reason: string) => {
-    const key = owners.get(peerId) ?? peerId
-    const before = cuts.get(key)
-    const count = before != null && before.atMs + CUTS_FORGOTTEN_MS > now() ? before.count + 1 : 1
-    remember(cuts, key, { count, atMs: now() })
-    ban(peerId, reason, Math.min(BAN_MS, CUT_MS * 2 ** (count - 1)))
   }
 
   const ban = (peerId: string, reason: string, forMs = BAN_MS) => {
     const staker = owners.get(peerId)
-    const until = now() + forMs
-    remember(banned, peerId, Math.max(until, banned.get(peerId) ?? 0))
+    out.ban(peerId, forMs)
     if (staker != null) {
-      remember(banned, staker, Math.max(until, banned.get(staker) ?? 0))
+      out.ban(staker, forMs)
       change(peerId, staker, false)
     }
     for (const listener of bans) {
@@ -286,7 +251,9 @@ export function createPeers({ stakes, timing, slot, hints, now = Date.now }: Pee
     isStaked: (peerId) => admitted.has(peerId),
     hasStake,
     isClaimed: (peerId) =>
-      [claimants.get(peerId), hinted.get(peerId)].some((staker) => staker != null && !isBannedKey(staker) && hasStake(staker) === true),
+      [claimants.get(peerId), ...hinted.stakersOf(peerId)].some(
+        (staker) => staker != null && !out.holds(staker) && hasStake(staker) === true
+      ),
     stakerOf: (peerId) => owners.get(peerId),
     bindingOf: (staker) => bindings.get(staker),
     staked: () => [...admitted].map((peerId) => ({ peerId, staker: owners.get(peerId) as string })),
@@ -294,19 +261,18 @@ export function createPeers({ stakes, timing, slot, hints, now = Date.now }: Pee
     strike(peerId) {
       // counted for the staker where there is one, so that a new PeerId brings no new allowance
       const key = owners.get(peerId) ?? peerId
-      const count = (strikes.get(key) ?? 0) + 1
-      remember(strikes, key, count)
+      const count = out.strike(key)
       if (count >= MAX_BAD_SIGNATURES && !isBanned(peerId)) {
         ban(peerId, `${count} wrong signatures`)
         return true
       }
       return false
     },
-    ban,
-    cut,
+    ban: (peerId, reason) => ban(peerId, reason),
+    cut: (peerId, reason) => ban(peerId, reason, out.flood(owners.get(peerId) ?? peerId)),
     isBanned,
     refresh() {
-      readHints()
+      hinted.read()
       const at = slot()
       for (const binding of [...bindings.values()]) {
         evaluate(binding)
@@ -332,18 +298,5 @@ export function peerIdText(bytes: Uint8Array): string | undefined {
     return peerIdFromMultihash(Digest.decode(bytes)).toString()
   } catch {
     return undefined
-  }
-}
-
-function peerOfHint(text: string): string | undefined {
-  const hint = readHint(text)
-  return 'fault' in hint ? undefined : hint.peerId
-}
-
-function remember<V>(map: Map<string, V>, key: string, value: V): void {
-  map.delete(key)
-  map.set(key, value)
-  if (map.size > MAX_REMEMBERED) {
-    map.delete(map.keys().next().value as string)
   }
 }

@@ -25,7 +25,7 @@ export interface RpcCount {
 }
 
 /** What one entry of a kind takes at most, its tags and lengths included. A topic has some 60 bytes. */
-const USUAL = { subscription: 96, message: 96, entry: 96, id: 32, graft: 96, info: 512, unknown: 8 }
+const USUAL = { subscription: 96, message: 128, entry: 96, id: 32, graft: 96, info: 512, unknown: 8 }
 
 /** The end of a message is its signature. */
 const FINGERPRINT_BYTES = 64

@@ -70,7 +70,9 @@ export function overflow(uses: readonly SlotUse[], limits: ConnectionLimits, now
   for (const group of groups(left(isStranger), 'prefix').values()) {
     drop(group, limits.unstakedPerPrefix, 'prefix-full', idlest)
   }
-  drop(left(isStranger), limits.unstakedSlots, 'unstaked-full', idlest)
+  const bound = uses.filter(({ id, holder }) => holder === 'bound' && !gone.has(id))
+  const room = Math.max(reserved(limits), limits.maxConnections - bound.length)
+  drop(left(isStranger), Math.min(limits.unstakedSlots, room), 'unstaked-full', idlest)
 
   // what we dial we want: those that we opened count once they turned out to be strangers
   const isGreeting = ({ holder, inbound }: SlotUse) => holder === 'greeting' && inbound
@@ -85,15 +87,14 @@ export function overflow(uses: readonly SlotUse[], limits: ConnectionLimits, now
     drop(crowd, crowd.length - 1, 'hellos-full', oldest)
   }
 
-  const bound = left(({ holder }) => holder === 'bound')
   const inbound = bound.filter((use) => use.inbound)
-  drop(inbound, Math.max(0, boundSlots(limits) - (bound.length - inbound.length)), 'full', newest)
+  drop(inbound, Math.max(0, limits.maxConnections - reserved(limits) - (bound.length - inbound.length)), 'full', newest)
   return gone
 }
 
-/** Connections that peers with stake may hold: the others keep theirs, so that a newcomer and an auditor are heard however many these are. */
-export function boundSlots({ maxConnections, unstakedSlots, helloSlots }: ConnectionLimits): number {
-  return maxConnections - unstakedSlots - helloSlots
+/** Connections that stake never takes: an auditor is heard however many peers with stake there are. */
+function reserved({ maxConnections }: ConnectionLimits): number {
+  return Math.max(1, Math.min(8, Math.floor(maxConnections / 8)))
 }
 
 function groups(uses: SlotUse[], by: 'peerId' | 'ip' | 'prefix'): Map<string, SlotUse[]> {

@@ -1,9 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { generateKeyPair as generateNodeKey } from '@libp2p/crypto/keys'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Timing } from '../clock/index.ts'
+import { temporaryFolder } from '../disk/index.ts'
 import { createHost, createPeers } from '../network/index.ts'
 import { createProofs, type Proofs, ProofUnavailableError, type ProviderHint } from '../proofs/index.ts'
 import { networkOf } from '../wire/index.ts'
@@ -28,16 +26,24 @@ const MOMENT_MS = 500
 const NOWHERE = '11111111111111111111111111111111'
 const NO_TIME: Timing = { startingSlot: 0, roundSlots: 1, submissionWindow: 0, auditWindow: 0 }
 
-/** Joins no mesh: it only dials whom it is told to, on whatever address. */
-export async function createAuditor(): Promise<Auditor> {
-  const dir = await mkdtemp(join(tmpdir(), 'koii-mesh-auditor-'))
+export interface AuditorInit {
+  /** Whether loopback and private addresses are dialled. @default true */
+  local?: boolean
+  /** Whom the operator named: they are dialled wherever they are. */
+  named?: readonly ProviderHint[]
+}
+
+/** Joins no mesh: it only dials whom it is told to. */
+export async function createAuditor({ local = true, named = [] }: AuditorInit = {}): Promise<Auditor> {
+  const { dir, remove } = await temporaryFolder('koii-mesh-auditor-')
   const peers = createPeers({ stakes: { weight: () => undefined }, timing: NO_TIME, slot: () => undefined })
   const { libp2p } = await createHost({
     privateKey: await generateNodeKey('Ed25519'),
     network: networkOf(NOWHERE, NOWHERE),
     peers,
     listen: [],
-    local: true,
+    local,
+    allowed: named.flatMap(({ multiaddrs = [] }) => multiaddrs.map((address) => multiaddr(address))),
     dht: 'client'
   })
   const pins = new Map<string, Uint8Array>()
@@ -56,7 +62,7 @@ export async function createAuditor(): Promise<Auditor> {
   await proofs.start()
   const answers = async ({ peerId, multiaddrs = [] }: ProviderHint, timeoutMs: number) => {
     const signal = AbortSignal.timeout(timeoutMs)
-    // without the PeerId: dials to one peer are one dial, in which a dead address comes before a living one
+    // without the PeerId: dials to one peer are one dial, and each address is to answer for itself
     const dials = multiaddrs.map(async (address) => (await libp2p.dial(multiaddr(address), { signal })).remotePeer.toString() === peerId)
     return (await Promise.allSettled(dials)).some((one) => one.status === 'fulfilled' && one.value)
   }
@@ -80,7 +86,7 @@ export async function createAuditor(): Promise<Auditor> {
     async stop() {
       await proofs.stop()
       await libp2p.stop()
-      await rm(dir, { recursive: true, force: true })
+      await remove()
     }
   }
 }

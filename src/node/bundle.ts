@@ -1,8 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { CID } from 'multiformats/cid'
-import { readSmallFile } from '../disk/index.ts'
+import { readSmallFile, temporaryFolder } from '../disk/index.ts'
 import { type Logger, shownText } from '../observe/index.ts'
 import type { Proofs, ProviderHint } from '../proofs/index.ts'
 import { cidOfFiles, isInvalidProof, toCid } from '../proofs/index.ts'
@@ -27,6 +24,8 @@ export interface BundleInit {
   signal: AbortSignal
   log: Logger
   onWaiting: (reason: string) => void
+  /** It is not on this disk: whoever waits for it waits for a peer. */
+  onAbsent?: () => void
 }
 
 /** One try: peers that are there answer well within this. */
@@ -41,7 +40,17 @@ const LIMITS = { maxBytes: 2 * MAX_BUNDLE_BYTES, maxBlocks: 64, maxDepth: 4 }
  *
  * @throws BundleError when the local copy is not the task's bundle, or what the task names can be no bundle
  */
-export async function obtainBundle({ proofs, cid, path, others = [], providers, signal, log, onWaiting }: BundleInit): Promise<Uint8Array> {
+export async function obtainBundle({
+  proofs,
+  cid,
+  path,
+  others = [],
+  providers,
+  signal,
+  log,
+  onWaiting,
+  onAbsent
+}: BundleInit): Promise<Uint8Array> {
   try {
     toCid(cid)
   } catch {
@@ -60,6 +69,9 @@ export async function obtainBundle({ proofs, cid, path, others = [], providers, 
         `${path} is not the task's bundle: its CID is ${packed.cid}, the task names ${cid}. Leave --bundle out to fetch the right one from peers`
       )
     }
+  }
+  if (onAbsent != null && !(await isHere(proofs, cid))) {
+    onAbsent()
   }
   for (;;) {
     signal.throwIfAborted()
@@ -83,6 +95,12 @@ export async function obtainBundle({ proofs, cid, path, others = [], providers, 
   }
 }
 
+const isHere = (proofs: Proofs, cid: string) =>
+  proofs.measure(cid).then(
+    () => true,
+    () => false
+  )
+
 /** The path of a built-in bundle by its name, or the path itself. */
 export function bundleAt(nameOrPath: string): string {
   return (builtInBundles as readonly string[]).includes(nameOrPath) ? bundlePath(nameOrPath as (typeof builtInBundles)[number]) : nameOrPath
@@ -97,7 +115,7 @@ export function bundleAt(nameOrPath: string): string {
 export async function describeBundle(path: string): Promise<{ cid: string; manifest: TaskManifest }> {
   const content = await readBundle(path)
   const unused = () => Promise.reject(new Error('a bundle that is only looked at has no store, proofs or K2'))
-  const folder = await mkdtemp(join(tmpdir(), 'koii-mesh-bundle-'))
+  const { dir: folder, remove } = await temporaryFolder('koii-mesh-bundle-')
   const runner = await createTaskRunner({
     taskId: 'none',
     staker: 'none',
@@ -120,7 +138,7 @@ export async function describeBundle(path: string): Promise<{ cid: string; manif
     return { cid: (await cidOfFiles([{ path: BUNDLE_FILE, content }])).toString(), manifest: manifest.value }
   } finally {
     await runner.stop()
-    await rm(folder, { recursive: true, force: true })
+    await remove()
   }
 }
 

@@ -8,13 +8,17 @@ import type { ProviderHint } from '../proofs/index.ts'
 import type { Base, Rounds, RoundsEffect, RoundsEvent } from '../rounds/index.ts'
 import type { CycleTiming } from '../tasks/index.ts'
 import type { Body } from '../wire/index.ts'
+import { NO_BUNDLE } from './distribution.ts'
 import type { LifeSigns } from './life-signs.ts'
+import { isNotYet } from './not-yet.ts'
 import type { PaceWork } from './pace-work.ts'
 import { type Records, recordCid } from './records.ts'
-import type { TaskHost } from './task-host.ts'
+import type { TaskHost, Worked } from './task-host.ts'
 
-/** In a testnet's short slots an answer takes no less time. */
-const LEAST_ANSWER_MS = 1_000
+/** In a testnet's short slots an answer takes no less time, and in slots that wait for a node no more. */
+const [LEAST_ANSWER_MS, MOST_ANSWER_MS] = [1_000, 10_000]
+
+const notYetOf = (err: unknown) => (isNotYet(err) ? { notYet: true } : {})
 
 export interface EffectsInit {
   rounds: Rounds
@@ -71,10 +75,24 @@ export function createEffects(init: EffectsInit): Effects {
     }
   }
 
+  const track = (under: Promise<void>) => {
+    const done = under.catch((err) => log.debug({ reason: messageOf(err) }, 'K2 did not tell')).finally(() => running.delete(done))
+    running.add(done)
+  }
+
   /** What ends in one slot tells one after the other: whoever weighs it waits until all of it has. */
   const allTold = async (cycle: number) => {
     await setImmediate()
     handle({ type: 'probed', cycle, asked: [], answered: [] })
+  }
+
+  /** A cycle that K2 has no record of, asked when its window is over: votes may have landed at the very end. */
+  const tellSkipped = async (cycle: number, reason: string) => {
+    const from = windowOf(timing, cycle, 'distribution').to
+    const { finalized } = await until(from + timing.roundSlots, () => init.taskAccount(from))
+    if (finalized == null || finalized.cycle < cycle) {
+      events.emit('skipped', { cycle, reason })
+    }
   }
 
   const timingOf = (cycle: number): CycleTiming => {
@@ -139,10 +157,7 @@ export function createEffects(init: EffectsInit): Effects {
       case 'work': {
         const host = await taskBy(effect.cycle, effect.deadlineSlot)
         events.emit('work-started', { cycle: effect.cycle })
-        const outcome =
-          host == null
-            ? { ok: false as const, reason: 'the task’s bundle is not here yet' }
-            : await endsAt(effect.deadlineSlot, (ends) => host.work(timingOf(effect.cycle), msUntil(effect.deadlineSlot) + graceMs, ends))
+        const outcome = host == null ? { ok: false as const, reason: NO_BUNDLE } : await workOf(host, effect.cycle, effect.deadlineSlot)
         // a node that is told to stop has missed nothing
         return stopping.aborted ? undefined : handle({ type: 'worked', cycle: effect.cycle, outcome })
       }
@@ -152,8 +167,8 @@ export function createEffects(init: EffectsInit): Effects {
         const { cycle, submission, fetchBySlot, deadlineSlot } = effect
         const host = init.task(cycle)
         if (host == null) {
-          const reason = 'the task’s bundle is not here yet'
-          return handle({ type: 'audited', cycle, submission: submission.id, finding: 'abstained', reason })
+          const finding = 'abstained'
+          return handle({ type: 'audited', cycle, submission: submission.id, finding, reason: NO_BUNDLE, notYet: true })
         }
         const result = await endsAt(fetchBySlot, (fetchEnds) =>
           endsAt(deadlineSlot, (ends) => {
@@ -167,7 +182,11 @@ export function createEffects(init: EffectsInit): Effects {
       case 'probe': {
         const { cycle } = effect
         const onAnswer = (staker: string) => handle({ type: 'probed', cycle, asked: [], answered: [staker] })
-        const asked = init.lifeSigns.ask(effect.stakers, onAnswer, Math.max(LEAST_ANSWER_MS, 2 * slots.slotMs()) + graceMs)
+        const asked = init.lifeSigns.ask(
+          effect.stakers,
+          onAnswer,
+          Math.min(MOST_ANSWER_MS, Math.max(LEAST_ANSWER_MS, 2 * slots.slotMs())) + graceMs
+        )
         return handle({ type: 'probed', cycle, asked, answered: [] })
       }
       case 'build': {
@@ -177,14 +196,14 @@ export function createEffects(init: EffectsInit): Effects {
           const record = { cid: built.cid.toString(), root: built.root, totalRewards: built.totalRewards }
           return handle({ type: 'built', cycle, key, result: { ok: true, record } })
         } catch (err) {
-          return handle({ type: 'built', cycle, key, result: { ok: false, reason: messageOf(err) } })
+          return handle({ type: 'built', cycle, key, result: { ok: false, reason: messageOf(err), ...notYetOf(err) } })
         }
       }
       case 'check': {
         const { cycle, cid, deadlineSlot } = effect
         const result = await endsAt(deadlineSlot, (ends) =>
           records.check(CID.parse(cid), effect, vouchers(effect.vouchers), msUntil(deadlineSlot) + graceMs, ends)
-        ).catch((err) => ({ verdict: 'unreadable' as const, reason: messageOf(err) }))
+        ).catch((err) => ({ verdict: 'unreadable' as const, reason: messageOf(err), ...notYetOf(err) }))
         return handle({ type: 'checked', cycle, cid, result })
       }
       case 'vote': {
@@ -196,7 +215,9 @@ export function createEffects(init: EffectsInit): Effects {
         return events.emit(event, { cycle: effect.cycle, ...detail })
       }
       case 'closed':
-        return events.emit('closed', { cycle: effect.cycle })
+        events.emit('closed', { cycle: effect.cycle })
+        // beside the effects: it waits for a slot, and nothing waits for it
+        return effect.skipped == null ? undefined : track(tellSkipped(effect.cycle, effect.skipped))
     }
   }
 
@@ -205,6 +226,17 @@ export function createEffects(init: EffectsInit): Effects {
     ...stakers.flatMap((staker) => init.providerOf(staker) ?? []),
     ...init.providers()
   ]
+
+  /** Work whose time ran out while K2 stood still has had no time: a slot is what its window is counted in. */
+  const workOf = async (host: TaskHost, cycle: number, deadlineSlot: number): Promise<Worked> => {
+    const [slot, ms, slotMs] = [slots.now() ?? 0, performance.now(), slots.slotMs()]
+    const worked = await endsAt(deadlineSlot, (ends) => host.work(timingOf(cycle), msUntil(deadlineSlot) + graceMs, ends))
+    const now = slots.now() ?? 0
+    const stoodStill = (now - slot) * slotMs * 2 < performance.now() - ms && now < deadlineSlot
+    return !worked.ok && worked.timedOut === true && stoodStill
+      ? { ...worked, reason: `K2 showed ${now - slot} slots in ${Math.round((performance.now() - ms) / 1000)} s`, notYet: true }
+      : worked
+  }
 
   /** The task, which a node that has just started still fetches. */
   const taskBy = async (cycle: number, slot: number): Promise<TaskHost | undefined> => {
@@ -215,8 +247,9 @@ export function createEffects(init: EffectsInit): Effects {
   }
 
   /** Asks again until the cycle is over or the node stops: K2 may be away for a while. */
-  const untilClosed = async <T>(cycle: number, ask: () => Promise<T>): Promise<T> => {
-    const { to } = windowOf(timing, cycle, 'distribution')
+  const untilClosed = <T>(cycle: number, ask: () => Promise<T>): Promise<T> => until(windowOf(timing, cycle, 'distribution').to, ask, cycle)
+
+  const until = async <T>(to: number, ask: () => Promise<T>, cycle?: number): Promise<T> => {
     for (let attempt = 0; ; attempt++) {
       try {
         return await ask()

@@ -22,10 +22,12 @@ import { randomInt } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { peerIdFromString } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
 import bs58 from 'bs58'
 import type { CID } from 'multiformats/cid'
 import { type CycleSchedule, cycleAt, liveCycles, scheduleFor, type Timing, windowOf } from '../clock/index.ts'
 import { bytesOf, type Config, keyPathOf } from '../config/index.ts'
+import { createDiskWatch } from '../disk/index.ts'
 import { createGossip, createPool } from '../gossip/index.ts'
 import {
   createSigner,
@@ -42,10 +44,13 @@ import {
   createOutage,
   createOutbox,
   createSlots,
+  createStakeFollow,
   createStakeView,
   createVoteBatcher,
   type FinalVote,
-  messageOf
+  messageOf,
+  readFirst,
+  type StakeFollow
 } from '../k2/index.ts'
 import { bundleOf, type StakeAccount, type TaskAccount, voteMessage } from '../k2/settlement/index.ts'
 import {
@@ -54,6 +59,7 @@ import {
   createHello,
   createHost,
   createPeers,
+  createPresence,
   type DiscoveryEvent,
   type HelloOutcome,
   keepPorts,
@@ -63,7 +69,7 @@ import {
   unreachableNotice,
   withKeptPorts
 } from '../network/index.ts'
-import { createEvents, type Events, type Logger } from '../observe/index.ts'
+import { createEvents, type Events, type Logger, logTrouble } from '../observe/index.ts'
 import { createMadeBook, createProofs, createTaskProofs, MADE_BLOCKS, MADE_ROOTS, type ProviderHint } from '../proofs/index.ts'
 import { proposerFor } from '../record/index.ts'
 import { createRounds, type StakeSet } from '../rounds/index.ts'
@@ -74,6 +80,7 @@ import { AUDITS_PER_CYCLE, type Body, type Message, networkOf, onceKey, open, se
 import { startApi } from './api.ts'
 import { BundleError, obtainBundle } from './bundle.ts'
 import { slashFor } from './claims.ts'
+import { createDiskCare } from './disk-care.ts'
 import { distributionOf } from './distribution.ts'
 import { createEffects } from './effects.ts'
 import { createKeyGuard } from './key-guard.ts'
@@ -149,10 +156,12 @@ export interface MeshNode {
 
 /** Cycles of K2's news that a status shows. */
 const STATUS_CYCLES = 10
-/** Stake that is new on K2 is looked for this often, while somebody lacks it. */
-const STAKE_CHECK_SLOTS = 5
 /** Refusals that do not depend on what was said: a message of our own key that we did not sign is news all the same. */
 const MAY_BE_OURS = new Set<string>(['over-quota', 'unknown-subject', 'wrong-window', 'future', 'stake-unknown', 'unstaked', 'meaningless'])
+/** A bundle that is on the disk is given this long to load before the first slot is heard; what comes later is waited for. */
+const BUNDLE_START_MS = 5_000
+/** The disk of a node that writes little is looked at this often. */
+const DISK_CHECK_SLOTS = 25
 /** Whether an announcement is due is asked this often: addresses change, and slots can jump. */
 const ANNOUNCE_CHECK_SLOTS = 4
 
@@ -160,12 +169,14 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
   const sizes = bytesOf(config)
 
   // what outlives a kill; its lock keeps a second process away from this data directory
-  const store = openStore({ dir: config.dataDir })
+  const watch = createDiskWatch({ dir: config.dataDir })
+  const store = openStore({ dir: config.dataDir, watch })
   let unlockKey = () => {}
   try {
     return await build()
   } catch (err) {
     unlockKey()
+    watch.stop()
     store.close()
     throw err
   }
@@ -184,12 +195,13 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     // the chain: who has stake, what the task is, what slot it is
     const follower = { k2: () => k2, slots: () => slots, gossip: () => gossip, proofs: () => proofs }
-    const paced = await createPaced({ urls: config.k2, name: self, ...follower, log })
+    const paced = await createPaced({ urls: config.k2, name: self, ...follower, onLeap: meetAgain, log })
     const k2 = createK2Client({
       url: config.k2,
       programId: config.program,
       log,
-      timeoutMs: paced?.graceMs,
+      timeoutMs: paced?.answerMs,
+      maxFeeRoe: config.maxFee,
       onDoubt: (doubt) => events.emit('k2-doubt', { ...doubt })
     })
     const genesisHash = await k2.genesisHash()
@@ -207,8 +219,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     const stakes = createStakeView({ k2, task: config.task, timing, slot: slots.now, log })
     const events = createEvents({ slot: slots.now, node: self })
     events.on(({ event, cycle, reason }) => {
-      if (event === 'missed' && cycle != null) {
-        store.cycles.merge(config.task, cycle, { missed: String(reason) })
+      if ((event === 'missed' || event === 'skipped') && cycle != null) {
+        store.cycles.merge(config.task, cycle, { [event]: String(reason) })
       }
     })
 
@@ -255,11 +267,14 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       listen,
       announce: config.announce,
       local: config.allowPrivate,
+      answerMs: paced?.answerMs,
+      allowed: config.bootstrap.map((text) => multiaddr(text)),
       limits: { maxConnections: config.maxConnections },
       dht: config.dhtServer ? (config.allowPrivate ? 'server' : 'auto') : 'client'
     })
     const { libp2p } = host
     const addresses = libp2p.services.addresses
+    const presence = createPresence({ libp2p, peers })
     const announcer = createAnnouncer({
       network,
       timing,
@@ -276,7 +291,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       verify: verifyEd25519,
       announcement: announcer.current,
       log,
-      ...(paced == null ? {} : { timeoutMs: paced.graceMs / 2 }),
+      ...(paced == null ? {} : { timeoutMs: paced.answerMs }),
       onOutcome: onHello
     })
     const discovery = createDiscovery({
@@ -298,7 +313,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     // proofs and records: blocks on disk, served to whoever asks
     const ownProofs = await createProofs(
-      { libp2p, store: store.keyValue('pins') },
+      { libp2p, store: store.keyValue('pins'), onWriteFailed: (err) => watch.failed('proofs', err) },
       {
         blocksDir: join(config.dataDir, 'blocks'),
         isStaked: peers.isStaked,
@@ -309,6 +324,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       }
     )
     const proofs = paced?.proofs(ownProofs) ?? ownProofs
+
+    const disk = createDiskCare({ watch, events, log, clearAway })
 
     // gossip and sync: one judge at the door, and the log of what it let in
     const pool = createPool()
@@ -349,12 +366,16 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       liveFrom: () => workingCycle - 2
     })
     const versions = createTaskVersions({
-      make: makeTask,
+      make: (cid, others, needless, onAbsent) =>
+        disk.patiently('the bundle', () => makeTask(cid, others, needless, onAbsent), AbortSignal.any([stopping.signal, needless])),
       drop: (cid) =>
         dropTask(cid).catch((err) =>
           log.warn({ bundle: cid, reason: messageOf(err) }, 'a bundle that is no longer used stays on the disk')
         ),
-      onReady: (cid) => events.emit('task', { taskName: account.name, bundle: cid }),
+      onReady(cid) {
+        events.emit('task', { taskName: account.name, bundle: cid })
+        effects.handle({ type: 'arrived' })
+      },
       onFailed: (cid, err) => {
         log.error({ bundle: cid, reason: messageOf(err) }, 'the task cannot run')
         events.emit('task-failed', { bundle: cid, reason: messageOf(err) })
@@ -369,13 +390,13 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       verify: verifyEd25519,
       distribution: (input) => distributionOf(versions.of(input.cycle)?.runner, input),
       providers,
-      ...(paced == null ? {} : { graceMs: paced.graceMs })
+      ...(paced == null ? {} : { graceMs: paced.answerMs })
     })
     const records = parts.records?.(honestRecords) ?? honestRecords
 
     // the rounds, and the way of a final vote
     const outbox = createOutbox({
-      k2,
+      k2: paced?.votes(k2) ?? k2,
       signer,
       staker: () => ownStake()?.staker ?? self,
       task: config.task,
@@ -384,7 +405,9 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       slot: slots.now,
       slotMs: slots.slotMs,
       log,
+      maxFeeRoe: config.maxFee,
       onVoted: ({ cycle, root }, sent) => {
+        votedCycle = cycle
         store.cycles.merge(config.task, cycle, { voted: hex(root) })
         events.emit('voted', { cycle, root: hex(root), signature: sent?.signature ?? null, bytes: sent?.bytes ?? null })
       },
@@ -461,9 +484,12 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       stakes,
       records,
       task: (cycle) => versions.of(cycle)?.host,
-      vote: (vote) => {
+      async vote(vote) {
         batcher.decided(vote)
-        return cast(vote)
+        // a restart takes the cycle up again, and finds what has landed before
+        if (store.cycles.get(config.task, vote.cycle)?.voted !== hex(vote.root)) {
+          await cast(vote)
+        }
       },
       publish,
       taskAccount: (minSlot) => k2.task(config.task, minSlot),
@@ -484,7 +510,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     let started = false
     let seenCycle = -1
     let clearedCycle = -1
-    let checkingStake = false
+    let stakeFollow: StakeFollow | undefined
+    let votedCycle = -1
     let strangers = false
     let knownStakers = 0
 
@@ -506,7 +533,11 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     async function sendMessage(message: Message): Promise<void> {
       await gossip.publish(message)
-      store.messages.flush()
+      try {
+        store.messages.flush()
+      } catch {
+        // it is said, and in the Signer's log; what the disk does not take now is told by the watch, and written later
+      }
     }
 
     async function honestPublish(body: Body): Promise<void> {
@@ -560,7 +591,10 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     function onSlot(slot: number, back = false): void {
       guard.onSlot(slot, back)
-      effects.handle({ type: 'slot', slot, back, connected: peers.staked().length > 0 })
+      if (slot % DISK_CHECK_SLOTS === 0) {
+        watch.look()
+      }
+      effects.handle({ type: 'slot', slot, back, connected: presence.staked().length > 0 })
       batcher.onSlot(slot)
       slasher.onSlot(slot)
       const cycle = Math.max(0, cycleAt(timing, slot))
@@ -573,20 +607,15 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       if (clearedCycle !== cycle && slot >= windowOf(timing, cycle, 'work').from + Math.floor(timing.roundSlots / 2)) {
         clearedCycle = cycle
         clearAway()
-        guard.checkVote().catch((err) => log.debug({ reason: messageOf(err) }, 'K2 did not tell our last vote'))
+        // K2's last vote is known where it has just been found to be ours
+        if (votedCycle !== cycle - 2) {
+          guard.checkVote().catch((err) => log.debug({ reason: messageOf(err) }, 'K2 did not tell our last vote'))
+        }
       }
       if (slot % ANNOUNCE_CHECK_SLOTS === 0) {
         announce().catch((err) => log.warn({ reason: messageOf(err) }, 'could not announce ourselves'))
       }
-      if (slot % STAKE_CHECK_SLOTS === 0 && !checkingStake && (strangers || stakes.isStaked(self) !== true)) {
-        checkingStake = true
-        stakes
-          .refresh()
-          .catch((err) => log.debug({ reason: messageOf(err) }, 'K2 did not tell the stakes'))
-          .finally(() => {
-            checkingStake = false
-          })
-      }
+      stakeFollow?.onSlot(slot, strangers || stakes.isStaked(self) !== true)
     }
 
     /** Someone says that it has stake, and K2 did not say so when we read it last: its stake may be new. */
@@ -621,11 +650,12 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         store.messages.prune(config.task, cycle - 2)
         guard.forget(cycle - 2)
       } catch (err) {
-        log.error({ cycle, reason: messageOf(err) }, 'the node could not write to its database: see that there is room')
+        log.error({ cycle, reason: messageOf(err) }, 'the node could not forget what is old')
       }
       events.emit('stats', { cycle, ...stats() })
       // the subscription may have missed the news
-      k2.task(config.task).then(onTaskAccount, (err) => log.warn({ reason: messageOf(err) }, 'K2 did not tell how the task stands'))
+      const from = windowOf(timing, cycle, 'work').from
+      k2.task(config.task, from).then(onTaskAccount, (err) => log.warn({ reason: messageOf(err) }, 'K2 did not tell how the task stands'))
     }
 
     /** Tells the others who we are and where, once we have stake, and again when that changes or runs out. */
@@ -638,6 +668,12 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         await hello.greetAll()
         await gossip.publish(message)
       }
+    }
+
+    /** What was said long ago has run out. */
+    function meetAgain(): void {
+      peers.refresh()
+      announce(true).catch((err) => log.warn({ reason: messageOf(err) }, 'could not announce ourselves'))
     }
 
     function onTaskAccount(task: TaskAccount): void {
@@ -777,7 +813,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       await rm(taskFolder(cid), { recursive: true, force: true })
     }
 
-    async function makeTask(cid: string, others: string[], needless: AbortSignal): Promise<TaskVersion> {
+    async function makeTask(cid: string, others: string[], needless: AbortSignal, onAbsent: () => void): Promise<TaskVersion> {
       if (!config.followBundle && cid !== account.bundle.cid && cid !== account.formerBundle?.cid) {
         throw new BundleError(
           `the task has a new bundle, ${cid}, and this node was told to run none unread (--no-follow-bundle): read it, then start the node again`
@@ -791,7 +827,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         providers,
         signal: AbortSignal.any([stopping.signal, needless]),
         log,
-        onWaiting: (reason) => events.emit('waiting', { for: 'bundle', reason })
+        onWaiting: (reason) => events.emit('waiting', { for: 'bundle', reason }),
+        onAbsent
       })
       const made = await createTaskRunner({
         taskId: config.task,
@@ -802,8 +839,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         folder: taskFolder(cid),
         store: store.keyValue(`task/${config.task}`, sizes.taskStore),
         proofs: createTaskProofs(proofs, { keep: () => ({ task: config.task, cycle: workingCycle }), book: madeBook }),
-        k2: pacedBySlots(createK2Reader(k2.connection, { timeoutMs: paced?.graceMs }), slots.now, paced?.asking),
-        ...(paced == null ? {} : { startTimeoutMs: paced.graceMs }),
+        k2: pacedBySlots(createK2Reader(k2.connection, { timeoutMs: paced?.answerMs }), slots.now, paced?.asking),
+        ...(paced == null ? {} : { startTimeoutMs: paced.answerMs }),
         allowNetwork: config.allowNetwork,
         maxMemoryMb: config.taskMemoryMiB,
         log: ({ source, text }) => log.info({ source, text }, 'task')
@@ -860,7 +897,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
           refused: Object.fromEntries(Object.entries(refused).filter(([, count]) => count > 0))
         },
         proofs: { fetched, bytes: fetchedBytes, unavailable, invalid, servedBlocks, servedBytes, dhtQueries },
-        peers: { staked: peers.staked().length, connected: libp2p.getPeers().length, mesh: gossip.meshPeers().length },
+        peers: { staked: presence.staked().length, connected: libp2p.getPeers().length, mesh: gossip.meshPeers().length },
         door: { ...host.slots.counts(), dropped: { ...host.doorstep.dropped(), ...host.slots.dropped() }, cut: host.meter.cuts() },
         rssBytes: process.memoryUsage().rss
       }
@@ -884,9 +921,13 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         bundles: versions.list(),
         closedFrom: closedFrom ?? null,
         signing: guard.status(),
-        notices: [guard.notice(), unreachableNotice(addresses), closedFrom == null ? null : whatNow(closedFrom)].filter(
-          (notice) => notice != null
-        ),
+        notices: [
+          guard.notice(),
+          disk.notice(),
+          logTrouble(log),
+          unreachableNotice(addresses),
+          closedFrom == null ? null : whatNow(closedFrom)
+        ].filter((notice) => notice != null),
         taskProcess: versions.of(workingCycle)?.runner.status() ?? null,
         ...stats(),
         sync: sync.counters(),
@@ -909,11 +950,17 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       if (guard.notice() != null) {
         return { ok: false, reason: guard.notice()! }
       }
-      if (peers.staked().length === 0) {
+      if (!disk.works()) {
+        return { ok: false, reason: disk.notice()! }
+      }
+      if (presence.staked().length === 0) {
         return { ok: false, reason: 'no staked peer is connected' }
       }
       const dialled = unreachableNotice(addresses) == null
-      return { ok: true, reason: dialled ? 'working' : 'working, but nobody can dial this node: it has no public address to tell' }
+      return {
+        ok: true,
+        reason: disk.notice() ?? (dialled ? 'working' : 'working, but nobody can dial this node: it has no public address to tell')
+      }
     }
 
     return {
@@ -926,13 +973,15 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         api = await startApi({ port: config.apiPort, dataDir: config.dataDir, status, healthy })
         started = true
         await slots.start()
-        await stakes.refresh()
+        await readFirst(stakes, log, stopping.signal)
         await guard.begin(slots.now() ?? 0)
         peers.refresh()
         await proofs.start()
         await keepPorts(config.listen, addresses.listeners(), ports).catch((err) =>
           log.warn({ reason: messageOf(err) }, 'the ports of this start are not kept: the next one may listen on others')
         )
+        // a bundle that is on the disk is loaded while the rest starts, so that nothing is asked for in vain
+        versions.follow(account, Math.max(0, cycleAt(timing, slots.now() ?? 0)))
         await hello.start()
         gossip.start()
         await sync.start()
@@ -956,18 +1005,21 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         }
         discovery.start()
         peers.onBan((peerId, reason) => events.emit('peer-cut', { peerId, staker: peers.stakerOf(peerId) ?? null, reason }))
-        peers.onChange(({ peerId, staker, admitted }) => {
-          events.emit(admitted ? 'peer' : 'peer-left', { peerId, staker, staked: peers.staked().length })
-          if (admitted && peers.staked().length <= 3) {
+        presence.onChange(({ peerId, staker, present }) => {
+          events.emit(present ? 'peer' : 'peer-left', { peerId, staker, staked: presence.staked().length })
+          if (present && presence.staked().length <= 3) {
             sync.now(1).catch(() => {})
+            effects.handle({ type: 'arrived' })
           }
         })
         // whoever starts while another bundle waits is told of it, too
         const startedIn = slots.now()
         bundle = startedIn == null ? bundle : bundleOf(account, Math.max(0, cycleAt(timing, startedIn)))
         k2.watchTask(config.task, onTaskAccount)
+        stakeFollow = createStakeFollow({ k2, task: config.task, stakes, log })
         await outbox.resume(openVotes(slots.now() ?? 0))
         followTask(account)
+        await versions.atHand(BUNDLE_START_MS)
         slots.on(onSlot)
         paced?.start()
         if (finalizedCycle >= 0 && account.finalized != null) {
@@ -979,6 +1031,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         stopping.abort()
         paced?.stop()
         lifeSigns.stop()
+        presence.stop()
         await slots.stop()
         k2.close()
         await versions.stop()
@@ -1001,6 +1054,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         } catch (err) {
           log.error({ reason: messageOf(err) }, 'what was heard last is not on the disk; other nodes have it')
         }
+        watch.stop()
         store.close()
         unlockKey()
         if (started) {

@@ -32,7 +32,8 @@ export function createLifeSigns({ staked, ping }: LifeSignsInit): LifeSigns {
   const under = new Map<string, Promise<boolean>>()
 
   const answers = async (peerId: string, timeoutMs: number): Promise<boolean> => {
-    const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), stopping.signal])
+    // it takes whole numbers alone
+    const signal = AbortSignal.any([AbortSignal.timeout(Math.ceil(timeoutMs)), stopping.signal])
     while (!signal.aborted) {
       try {
         await ping(peerId, signal)

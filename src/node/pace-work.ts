@@ -8,12 +8,16 @@ import type { RoundsEffect } from '../rounds/index.ts'
 export interface PaceWork {
   /** Runs an effect, which began in `slot`. */
   run<T>(effect: RoundsEffect, slot: number, run: () => Promise<T>): Promise<T>
+  /** Runs what has to be done at once and is no effect. */
+  quick<T>(what: string, run: () => Promise<T>): Promise<T>
   /** What runs inside waits for others, or for time: slots do not wait for it. Outside of an effect it is just run. */
   away<T>(run: () => Promise<T>): Promise<T>
   /** Somebody asked which slot it is, as one does who waits for the next: an effect, or else the task. */
   asked(slot: number): void
   /** Whether `slot` has to wait. */
   holds(slot: number): boolean
+  /** For what, for the log: "check of cycle 3". */
+  heldBy(slot: number): string[]
   /** Grows with whatever begins and ends. */
   moves(): number
 }
@@ -24,10 +28,13 @@ const POLLS = 3
 const READING_SLOTS = 2
 
 interface Running {
+  what: string
   /** The first slot that waits for it. */
   due: number
   /** Whether the task is called for it, which may wait for slots as it likes. */
   ofTask: boolean
+  /** Since when slots have waited for it. */
+  heldMs?: number
   away: number
   polls: Polls
 }
@@ -37,7 +44,10 @@ interface Polls {
   count: number
 }
 
-export function createPaceWork(): PaceWork {
+/** So long a slot waits for one call of a task, after which it is not the machine that is slow, but the task that sleeps or never ends. */
+const TASK_MS = 60_000
+
+export function createPaceWork(nowMs: () => number = () => performance.now()): PaceWork {
   const running = new Set<Running>()
   const current = new AsyncLocalStorage<Running>()
   const task: Polls = { slot: -1, count: 0 }
@@ -45,23 +55,35 @@ export function createPaceWork(): PaceWork {
 
   const waitsForSlot = ({ slot, count }: Polls, now: number) => slot === now && count >= POLLS
 
-  return {
-    async run(effect, slot, run) {
-      const one: Running = {
-        due: dueSlot(effect, slot),
-        ofTask: effect.type === 'work' || effect.type === 'audit',
-        away: 0,
-        polls: { slot: -1, count: 0 }
-      }
-      running.add(one)
+  const isHolding = (one: Running, slot: number) => {
+    if (slot < one.due || one.away > 0 || waitsForSlot(one.polls, slot)) {
+      return false
+    }
+    if (!one.ofTask) {
+      return true
+    }
+    one.heldMs ??= nowMs()
+    return !waitsForSlot(task, slot) && nowMs() - one.heldMs < TASK_MS
+  }
+
+  const track = async <T>(what: string, due: number, ofTask: boolean, run: () => Promise<T>): Promise<T> => {
+    const one: Running = { what, due, ofTask, away: 0, polls: { slot: -1, count: 0 } }
+    running.add(one)
+    moves++
+    try {
+      return await current.run(one, run)
+    } finally {
+      running.delete(one)
       moves++
-      try {
-        return await current.run(one, run)
-      } finally {
-        running.delete(one)
-        moves++
-      }
+    }
+  }
+
+  return {
+    run(effect, slot, run) {
+      const what = 'cycle' in effect ? `${effect.type} of cycle ${effect.cycle}` : effect.type
+      return track(what, dueSlot(effect, slot), effect.type === 'work' || effect.type === 'audit', run)
     },
+    quick: (what, run) => track(what, 0, false, run),
     async away(run) {
       const one = current.getStore()
       if (one == null) {
@@ -80,10 +102,8 @@ export function createPaceWork(): PaceWork {
       polls.count = polls.slot === slot ? polls.count + 1 : 1
       polls.slot = slot
     },
-    holds: (slot) =>
-      [...running].some(
-        ({ due, ofTask, away, polls }) => slot >= due && away === 0 && !waitsForSlot(polls, slot) && !(ofTask && waitsForSlot(task, slot))
-      ),
+    holds: (slot) => [...running].some((one) => isHolding(one, slot)),
+    heldBy: (slot) => [...running].filter((one) => isHolding(one, slot)).map(({ what }) => what),
     moves: () => moves
   }
 }

@@ -2,8 +2,10 @@ import type { PaceQuestion, Slots } from '../k2/index.ts'
 
 export interface PaceInit {
   slots: Pick<Slots, 'now' | 'on' | 'believe'>
-  /** Whether something is under way that `slot` has to wait for. */
-  holds: (slot: number) => boolean
+  /** K2 has leapt, and the clock with it. */
+  onLeap: () => void
+  /** Whether something is under way that `slot` has to wait for; K2 asked at `askedMs`. */
+  holds: (slot: number, askedMs: number) => boolean
   /** Grows with whatever the node does, and hears from others. */
   moves: () => number
   done: (question: PaceQuestion, moves: number) => void
@@ -40,22 +42,28 @@ export function createPace(init: PaceInit): Pace {
     const { slot } = question
     let dropped = false
     let cancel = () => {}
-    let saidMs = nowMs()
-    slots.believe(slot)
+    const askedMs = nowMs()
+    let saidMs = askedMs
+    if (slots.believe(slot)) {
+      init.onLeap()
+    }
     const leave = slots.on(() => look())
     drop = () => {
       dropped = true
       leave()
       cancel()
     }
-    const isFree = () => (slots.now() ?? -1) >= slot && !holds(slots.now() ?? slot)
+    const isFree = () => (slots.now() ?? -1) >= slot && !holds(slots.now() ?? slot, askedMs)
+    const sayBusy = () => {
+      if (nowMs() - saidMs >= BUSY_MS) {
+        saidMs = nowMs()
+        busy()
+      }
+    }
     const later = () => {
       cancel()
       cancel = after(LOOK_MS, () => {
-        if (nowMs() - saidMs >= BUSY_MS) {
-          saidMs = nowMs()
-          busy()
-        }
+        sayBusy()
         look()
       })
     }
@@ -77,6 +85,7 @@ export function createPace(init: PaceInit): Pace {
         if (dropped) {
           return
         }
+        sayBusy()
         const now = moves()
         if (!isFree()) {
           looking = false

@@ -237,7 +237,7 @@ export function createRecords(init: RecordsInit): Records {
           return { verdict: 'wrong', reason: err.message }
         }
         if (err instanceof ProofUnavailableError) {
-          return { verdict: 'unreadable', reason: err.message }
+          return { verdict: 'unreadable', reason: err.message, notYet: true }
         }
         throw err
       }

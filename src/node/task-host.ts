@@ -10,7 +10,7 @@ import {
   type SubmissionBounds
 } from '../proofs/index.ts'
 import type { SubmissionDraft } from '../rounds/index.ts'
-import { type CycleTiming, oneLine, type TaskRunner } from '../tasks/index.ts'
+import { type CycleTiming, ENDINGS, type Outcome, oneLine, type TaskRunner } from '../tasks/index.ts'
 import { type Finding, LIMITS, type Message } from '../wire/index.ts'
 
 export interface TaskHostInit {
@@ -25,10 +25,16 @@ export interface TaskHostInit {
   alsoProvide: () => boolean
 }
 
-export type Worked = { ok: true; draft: SubmissionDraft } | { ok: false; reason: string }
+/**
+ * `notYet`: what failed was K2, or this machine had no room for a process: it may be tried again while its window lasts. `timedOut`: all of
+ * the time was used up that it was given.
+ */
+export type Worked = { ok: true; draft: SubmissionDraft } | { ok: false; reason: string; notYet?: boolean; timedOut?: boolean }
 export interface Audited {
   finding: Finding | 'abstained'
   reason: string
+  /** Of one that abstained: it could be made later. */
+  notYet?: boolean
 }
 
 export interface AuditLimits {
@@ -61,11 +67,11 @@ export function createTaskHost(init: TaskHostInit): TaskHost {
   return {
     async work(timing, timeoutMs, ends) {
       const worked = await host.work(timing, timeoutMs, ends)
-      return worked.ok ? worked : { ok: false, reason: oneLine(worked.reason, REASON_BYTES) }
+      return worked.ok ? worked : { ...worked, reason: oneLine(worked.reason, REASON_BYTES) }
     },
     async audit(submission, from, timing, limits) {
-      const { finding, reason } = await host.audit(submission, from, timing, limits)
-      return { finding, reason: oneLine(reason, REASON_BYTES) }
+      const audited = await host.audit(submission, from, timing, limits)
+      return { ...audited, reason: oneLine(audited.reason, REASON_BYTES) }
     }
   }
 }
@@ -111,11 +117,11 @@ function createHost({ taskId, runner, proofs, bounds = {}, limits, alsoProvide }
       const options = { timeoutMs, ...(ends == null ? {} : { signal: ends }) }
       const worked = await runner.task(timing, options)
       if (!worked.ok) {
-        return { ok: false, reason: `the task ${worked.reason}: ${worked.detail}` }
+        return failed('the task', worked)
       }
       const submitted = await runner.submission(timing, options)
       if (!submitted.ok) {
-        return { ok: false, reason: `the task's submission ${submitted.reason}: ${submitted.detail}` }
+        return failed('the task’s submission', submitted)
       }
       if (submitted.value == null) {
         return { ok: false, reason: 'the task had nothing to submit' }
@@ -174,7 +180,8 @@ function createHost({ taskId, runner, proofs, bounds = {}, limits, alsoProvide }
         // the runner alone knows whose doing it was (src/tasks/endings.ts)
         return {
           finding: audited.accuses === true ? 'invalid' : 'abstained',
-          reason: `the task's audit ${audited.reason}: ${audited.detail}`
+          reason: `the task's audit ${audited.reason}: ${audited.detail}`,
+          ...(isLater(audited) ? { notYet: true } : {})
         }
       }
       return audited.value.valid
@@ -184,12 +191,21 @@ function createHost({ taskId, runner, proofs, bounds = {}, limits, alsoProvide }
   }
 }
 
+type Failed = Extract<Outcome<never>, { ok: false }>
+
 interface Root {
   cid: CID
   declared: DeclaredProof
 }
 
 const declaredOf = ({ size, blocks }: { size: number; blocks: number }): DeclaredProof => ({ sizeBytes: size, blocks })
+const isLater = ({ ending }: Failed): boolean => ending != null && ENDINGS[ending].work === 'later'
+const failed = (what: string, outcome: Failed): Worked => ({
+  ok: false,
+  reason: `${what} ${outcome.reason}: ${outcome.detail}`,
+  ...(isLater(outcome) ? { notYet: true } : {}),
+  ...(outcome.ending === 'timeout' ? { timedOut: true } : {})
+})
 const abstained = (reason: string): Audited => ({ finding: 'abstained', reason })
 const messageOf = (err: unknown): string => (err instanceof Error ? err.message : String(err))
 

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { bundleOf, type TaskAccount } from '../k2/settlement/index.ts'
 import type { TaskRunner } from '../tasks/index.ts'
 import type { TaskHost } from './task-host.ts'
@@ -11,8 +12,11 @@ export interface TaskVersion {
 }
 
 export interface TaskVersionsInit {
-  /** Fetches a bundle, until `signal` says that no cycle will run it, and starts it; the task's other one is told, too. */
-  make: (cid: string, others: string[], signal: AbortSignal) => Promise<TaskVersion>
+  /**
+   * Fetches a bundle, until `signal` says that no cycle will run it, and starts it; the task's other one is told, too. Calls `onAbsent` when it
+   * is not on this disk.
+   */
+  make: (cid: string, others: string[], signal: AbortSignal, onAbsent: () => void) => Promise<TaskVersion>
   /** No cycle has run it, and none will: what is kept of it may go. A task's manager can name another with every block of K2. */
   drop?: (cid: string) => Promise<unknown>
   onReady: (cid: string) => void
@@ -25,6 +29,8 @@ export interface TaskVersions {
   follow(task: Bundles, cycle: number): void
   /** Of a cycle; undefined until its bundle is here. */
   of(cycle: number): TaskVersion | undefined
+  /** Resolves when all that is followed is here, or will not come from this disk, and after `timeoutMs` at the latest. */
+  atHand(timeoutMs: number): Promise<void>
   /** What K2 names, and whether it is here; `failed` will not come. */
   list(): Array<{ cid: string; from: number; state: 'here' | 'fetching' | 'failed' }>
   stop(): Promise<void>
@@ -37,6 +43,8 @@ interface Entry {
   failed: boolean
   /** a bundle that was given may give up its place to another before any cycle has run it */
   needless: AbortController
+  /** It runs, or has failed, or is to come from a peer. */
+  known: PromiseWithResolvers<void>
 }
 
 /** A cycle is distributed two rounds after its own. */
@@ -59,9 +67,11 @@ export function createTaskVersions({ make, drop, onReady, onFailed }: TaskVersio
 
   const begin = (cid: string, of: Bundles): Entry => {
     const others = named(of).flatMap((other) => (other.cid === cid ? [] : [other.cid]))
-    const entry: Entry = { ran: false, failed: false, needless: new AbortController() }
+    const entry: Entry = { ran: false, failed: false, needless: new AbortController(), known: Promise.withResolvers() }
     versions.set(cid, entry)
-    make(cid, others, entry.needless.signal).then(
+    const made = make(cid, others, entry.needless.signal, entry.known.resolve)
+    made.catch(() => {}).then(() => entry.known.resolve())
+    made.then(
       async (version) => {
         if (stopped || versions.get(cid) !== entry) {
           await end(cid, entry, version)
@@ -108,6 +118,12 @@ export function createTaskVersions({ make, drop, onReady, onFailed }: TaskVersio
       }
     },
     of: (cycle) => (task == null ? undefined : versions.get(bundleOf(task, cycle).cid)?.version),
+    async atHand(timeoutMs) {
+      const all = Promise.all([...versions.values()].map(({ known }) => known.promise))
+      const late = new AbortController()
+      await Promise.race([all, setTimeout(timeoutMs, undefined, { signal: late.signal }).catch(() => {})])
+      late.abort()
+    },
     list() {
       return (task == null ? [] : named(task)).flatMap(({ cid, from }) => {
         const entry = versions.get(cid)

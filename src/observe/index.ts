@@ -11,6 +11,7 @@
  * ```
  */
 import { type Logger, pino } from 'pino'
+import { createLineWriter, type LineWriter } from './line-writer.ts'
 import { shownJson } from './shown-text.ts'
 
 export type { Logger } from 'pino'
@@ -65,11 +66,27 @@ export function toLine(value: unknown): string {
   return shownJson(JSON.stringify(value, (_key, inner) => (typeof inner === 'bigint' ? inner.toString() : inner)))
 }
 
-/** The log for people, on standard error: standard output is for what a command answers. */
+const troubles = new WeakMap<Logger, LineWriter['trouble']>()
+
+/** The log for people, on standard error: standard output is for what a command answers. What cannot be written stops nobody. */
 export function createLog({ level, name }: { level: string; name?: string }): Logger {
-  const out = pino.destination({ dest: 2, sync: true })
-  return pino(
+  const lines = createLineWriter({
+    fd: 2,
+    afterLoss: (lost, reason) =>
+      `${toLine({ level: 40, time: new Date().toISOString(), lost, reason, msg: 'lines of this log could not be written' })}\n`
+  })
+  const log = pino(
     { level, base: name == null ? {} : { name }, timestamp: pino.stdTimeFunctions.isoTime },
-    { write: (line) => void out.write(shownJson(line)) }
+    { write: (line) => lines.write(shownJson(line)) }
   )
+  troubles.set(log, lines.trouble)
+  return log
+}
+
+/** One line for the operator while the log cannot be written. */
+export function logTrouble(log: Logger): string | null {
+  const trouble = troubles.get(log)?.()
+  return trouble == null
+    ? null
+    : `the log on standard error cannot be written (${trouble.reason}), and ${trouble.lost} lines of it are lost: see where it goes`
 }

@@ -9,6 +9,7 @@
 import { hash } from 'node:crypto'
 import type { Blockstore } from 'interface-blockstore'
 import type { CID } from 'multiformats/cid'
+import { diskAdvice, diskFault } from '../disk/index.ts'
 import { keyOf } from './cid-profile.ts'
 import { BlockStoreError, PackError } from './errors.ts'
 import { LIMITS } from './limits.ts'
@@ -21,6 +22,8 @@ interface BlocksComponents {
   files: BlockFiles
   timers: Timers
   log: (format: string, ...args: unknown[]) => void
+  /** Told of a block that could not be written. */
+  onWriteFailed?: ((err: unknown) => void) | undefined
 }
 
 /** The block without bytes is everywhere: boxo says of it only that it has it. */
@@ -30,6 +33,7 @@ export class Blocks {
   readonly #files: BlockFiles
   readonly #timers: Timers
   readonly #log: BlocksComponents['log']
+  readonly #onWriteFailed: BlocksComponents['onWriteFailed']
   readonly #deleting = new Map<string, Promise<void>>()
   readonly #writing = new Map<string, Promise<void>>()
   /** How many sessions and holds protect a block. */
@@ -39,7 +43,8 @@ export class Blocks {
   readonly #watches = new Set<{ key: string; written: boolean }>()
   readonly stats = { written: 0, corrupt: 0 }
 
-  constructor({ files, timers, log }: BlocksComponents) {
+  constructor({ files, timers, log, onWriteFailed }: BlocksComponents) {
+    this.#onWriteFailed = onWriteFailed
     this.#files = files
     this.#timers = timers
     this.#log = log
@@ -78,7 +83,7 @@ export class Blocks {
       if ((err as Error).name === 'NotFoundError') {
         return undefined
       }
-      throw new BlockStoreError(`cannot read block ${cid}: ${(err as Error).message}`)
+      throw new BlockStoreError(`cannot read block ${cid}: ${(err as Error).message}`, { cause: err })
     }
   }
 
@@ -130,7 +135,12 @@ export class Blocks {
       if (err instanceof BlockStoreError) {
         throw err
       }
-      throw new BlockStoreError(`cannot write block ${cid}: ${(err as Error).message}. Check the disk's free space and the data directory`)
+      this.#onWriteFailed?.(err)
+      const fault = diskFault(err)
+      throw new BlockStoreError(
+        `cannot write block ${cid}: ${fault == null ? (err as Error).message : diskAdvice(fault, 'the data directory')}`,
+        { cause: err }
+      )
     }
   }
 

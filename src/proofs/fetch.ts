@@ -171,6 +171,8 @@ interface Item {
   at: Provider | undefined
   refusedBy: Set<Provider>
   askedOf: Set<Provider>
+  /** It has come and is being written, which may take long: it is asked for no more, and counts once. */
+  here?: boolean
 }
 
 /** One proof under way. */
@@ -328,9 +330,10 @@ class FetchWalk implements BlockSink {
 
   async onBlock(key: string, bytes: Uint8Array, from: PeerId): Promise<void> {
     const item = this.#items.get(key)
-    if (item == null) {
+    if (item == null || item.here === true) {
       return
     }
+    item.here = true
     const provider = this.#addProvider(from, [])
     provider.gave++
     this.#typicalBytes += (bytes.length - this.#typicalBytes) / 8
@@ -446,7 +449,7 @@ class FetchWalk implements BlockSink {
 
   /** Gives every block that nobody is at to the first provider who may have it. */
   #pump(): void {
-    const waiting = [...this.#items.values()].filter(({ at }) => at == null)
+    const waiting = [...this.#items.values()].filter(({ at, here }) => at == null && here !== true)
     if (waiting.length === 0 || this.#controller.signal.aborted) {
       return
     }

@@ -5,12 +5,24 @@
  * A write is atomic (a temporary file, renamed) and survives a kill, but is not forced to the disk: after a power cut a
  * block may be missing or short, which reading finds.
  */
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { FsBlockstore } from 'blockstore-fs'
 import { NextToLast } from 'blockstore-fs/sharding'
 import type { CID } from 'multiformats/cid'
 import { BlockStoreError } from './errors.ts'
+
+const TEMPORARY = '.tmp'
+
+/** What kills have left of writes under way: the folder is this process's alone. */
+async function clearTemporary(dir: string): Promise<void> {
+  for (const shard of await readdir(dir, { withFileTypes: true })) {
+    if (shard.isDirectory()) {
+      const names = await readdir(join(dir, shard.name))
+      await Promise.all(names.filter((name) => name.endsWith(TEMPORARY)).map((name) => rm(join(dir, shard.name, name), { force: true })))
+    }
+  }
+}
 
 export class BlockFolder extends FsBlockstore {
   readonly #sharding: NextToLast
@@ -26,8 +38,12 @@ export class BlockFolder extends FsBlockstore {
     const folder = new BlockFolder(dir, new NextToLast())
     try {
       await folder.open()
+      await clearTemporary(dir)
     } catch (err) {
-      throw new BlockStoreError(`cannot keep blocks in ${dir}: ${(err as Error).message}. Check that it is a folder that you may write to`)
+      throw new BlockStoreError(
+        `cannot keep blocks in ${dir}: ${(err as Error).message}. Check that it is a folder that you may write to`,
+        { cause: err }
+      )
     }
     return folder
   }
@@ -39,13 +55,13 @@ export class BlockFolder extends FsBlockstore {
       const { code, message } = err as NodeJS.ErrnoException
       throw code === 'ENOENT'
         ? Object.assign(new Error(`no file of block ${cid}`), { name: 'NotFoundError' })
-        : new BlockStoreError(message)
+        : new BlockStoreError(message, { cause: err })
     }
   }
 
   override async put(cid: CID, value: Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<CID> {
     const path = this.#pathOf(cid)
-    const temporary = `${path}.${process.pid}-${this.#writes++}.tmp`
+    const temporary = `${path}.${process.pid}-${this.#writes++}${TEMPORARY}`
     try {
       await writeFile(temporary, value).catch(async (err) => {
         if (err.code !== 'ENOENT' || !(value instanceof Uint8Array)) {

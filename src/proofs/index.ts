@@ -74,6 +74,8 @@ export interface ProofsComponents {
   /** Instead of files under `blocksDir`. */
   files?: BlockFiles
   timers?: Timers
+  /** Told of a block that could not be written. */
+  onWriteFailed?: (err: unknown) => void
 }
 
 export interface ProofsInit {
@@ -156,12 +158,12 @@ export interface ProofStats {
 
 /** @throws BlockStoreError when `blocksDir` cannot be used */
 export async function createProofs(
-  { libp2p, store, files, timers = systemTimers }: ProofsComponents,
+  { libp2p, store, files, timers = systemTimers, onWriteFailed }: ProofsComponents,
   init: ProofsInit = {}
 ): Promise<Proofs> {
   const log = libp2p.logger.forComponent('koii-mesh:proofs')
   // what is on disk, safe to write and to clear at once
-  const blocks = new Blocks({ files: files ?? (await BlockFolder.open(blocksDirOf(init))), timers, log })
+  const blocks = new Blocks({ files: files ?? (await BlockFolder.open(blocksDirOf(init))), timers, log, onWriteFailed })
   // who speaks Bitswap, both ways
   const exchange = createExchange({ libp2p, blocks, timers, log }, init)
   // whom to ask for a proof, and when to give up

@@ -56,7 +56,7 @@ export function tickAudit(init: RoundsInit, state: CycleState, slot: number): Ro
       }
     }
   }
-  return [...effects, ...tickProbe(state, slot), ...accuse(state, slot), ...respond(init, state, slot), ...look(init, state, slot)]
+  return [...effects, ...tickProbe(state, slot), ...accuse(init, state, slot), ...respond(init, state, slot), ...look(init, state, slot)]
 }
 
 /** Our own submission is challenged: we say once that its proof can be had from us. */
@@ -198,7 +198,7 @@ export function tickRetries(state: CycleState, slot: number): RoundsEffect[] {
  * Challenges what is bad by our own draw, whoever else has: another's challenge may be one that the others do not heed. A proof that
  * did not come may be our own network's fault, so that is said when another look got through, or all are over, and we are not cut off.
  */
-function accuse(state: CycleState, slot: number): RoundsEffect[] {
+function accuse(init: RoundsInit, state: CycleState, slot: number): RoundsEffect[] {
   if (slot >= state.schedule.challengeSlot) {
     return []
   }
@@ -212,7 +212,7 @@ function accuse(state: CycleState, slot: number): RoundsEffect[] {
     if (subject == null || state.accused.has(id) || (finding !== 'invalid' && finding !== 'unavailable')) {
       return []
     }
-    if (finding === 'unavailable' && (!sure || !look.confirmed || isOwnFault(state, look))) {
+    if (finding === 'unavailable' && (!sure || !look.confirmed || isOwnFault(init, state, look))) {
       return []
     }
     state.accused.add(id)

@@ -33,6 +33,7 @@ import { onBuilt, tickDistribution } from './distribution.ts'
 import { onEquivocation, tickEvidence } from './evidence.ts'
 import { arrived } from './not-yet.ts'
 import { confirm, onProbed } from './own-fault.ts'
+import { whySkipped } from './skipped.ts'
 import { onWorked, tickSubmission } from './submission.ts'
 import type { RoundsEffect, RoundsEvent, RoundsInit } from './types.ts'
 import { refutedIn, tickVerdicts } from './verdicts.ts'
@@ -74,7 +75,7 @@ export function createRounds(init: RoundsInit): Rounds {
     for (const state of [...cycles.values()].sort((a, b) => a.cycle - b.cycle)) {
       if (slot >= state.schedule.distribution.to) {
         cycles.delete(state.cycle)
-        effects.push({ type: 'closed', cycle: state.cycle })
+        effects.push({ type: 'closed', cycle: state.cycle, skipped: whySkipped(state) })
         continue
       }
       listen(state, last, connected)

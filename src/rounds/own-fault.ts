@@ -3,7 +3,7 @@
  * makes sure that it is not cut off: it asks everybody it is connected to for a sign of life, and goes by what share of the stake gives one.
  */
 import { type AuditState, type CycleState, stakeIn } from './cycle.ts'
-import type { RoundsEffect, RoundsEvent } from './types.ts'
+import type { RoundsEffect, RoundsEvent, RoundsInit } from './types.ts'
 
 type Look = [id: string, look: AuditState]
 
@@ -69,7 +69,7 @@ export const gotThrough = (state: CycleState): boolean =>
  *
  * @param look - the one that found nothing
  */
-export function isOwnFault(state: CycleState, look: AuditState): boolean {
+export function isOwnFault(init: RoundsInit, state: CycleState, look: AuditState): boolean {
   const total = state.stakes?.total ?? 0n
   const sum = (stakers: Iterable<string>) => [...stakers].reduce((weight, staker) => weight + stakeIn(state, staker), 0n)
   const looks = [...state.audits]
@@ -80,8 +80,10 @@ export function isOwnFault(state: CycleState, look: AuditState): boolean {
   const asked = new Set([...state.life.asked, ...missing])
   const since = endOf(look) - freshSlots(state)
   const silent = [...asked].filter((staker) => (state.life.answered.get(staker) ?? Number.NEGATIVE_INFINITY) < since)
-  if (silent.length === asked.size || 3n * sum(silent) > total || 2n * sum(missing) > total) {
+  // who holds two thirds cannot be cut off from more than a third
+  const mayBeCut = 3n * (total - stakeIn(state, init.self)) > total
+  if ((mayBeCut && silent.length === asked.size) || 3n * sum(silent) > total || 2n * sum(missing) > total) {
     return true
   }
-  return !gotThrough(state) && (state.alone || 3n * sum(subjectsOf(state, looks)) > total || 2n * sum(silent) > sum(asked))
+  return !gotThrough(state) && (state.alone || 3n * sum(subjectsOf(state, looks)) > total || (mayBeCut && 2n * sum(silent) > sum(asked)))
 }

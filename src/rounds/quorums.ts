@@ -30,6 +30,8 @@ export interface Quorums {
   best(before?: number): Quorum | null
   /** The highest attempt in which a record got one. */
   of(cid: string): Quorum | null
+  /** The most stake that approves one record in one attempt; 0n when nobody approves any. */
+  most(): bigint
   /** Whether anybody approved any other record, heard before a slot. */
   hasRivals(cid: string, before: number): boolean
   /** Records that more than a third of the stake approves in one attempt, so somebody honest does; with those who approved no other. */
@@ -150,6 +152,15 @@ export function createQuorums(): Quorums {
       }
     },
     best: (before = Number.POSITIVE_INFINITY) => highest(quorums.filter(({ slot }) => slot < before)),
+    most() {
+      let most = 0n
+      for (const { tallies, weight } of attempts.values()) {
+        for (const tally of tallies.values()) {
+          most = tally.weight + weight > most ? tally.weight + weight : most
+        }
+      }
+      return most
+    },
     of: (cid) => highest(quorums.filter((quorum) => quorum.cid === cid)),
     hasRivals: (cid, before) =>
       [...attempts.values()].some(({ tallies }) => [...tallies.values()].some((tally) => tally.cid !== cid && tally.firstSlot < before)),

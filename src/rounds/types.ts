@@ -106,8 +106,8 @@ export type RoundsEffect =
   | { type: 'vote'; cycle: number; record: RecordFacts }
   /** What became of something, for the operator: one event a line. */
   | { type: 'note'; cycle: number; note: Note }
-  /** The cycle's last window has passed. */
-  | { type: 'closed'; cycle: number }
+  /** The cycle's last window has passed. `skipped`: why K2 has no record of it, as far as is known; K2 may have one all the same. */
+  | { type: 'closed'; cycle: number; skipped: string | null }
 
 export type Note =
   | { event: 'submitted'; value: string }

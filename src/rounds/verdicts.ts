@@ -32,7 +32,7 @@ export function tickVerdicts(init: RoundsInit, state: CycleState, slot: number):
       continue
     }
     // missing is what had not come when its time was over, though a look that ends late still runs, and not for our own fault
-    const missing = result.finding === 'unavailable' && audited.thorough && !isOwnFault(state, audited)
+    const missing = result.finding === 'unavailable' && audited.thorough && !isOwnFault(init, state, audited)
     if ((result.finding === 'unavailable' && !missing) || (result.finding === 'valid' && !contested)) {
       continue
     }

@@ -14,7 +14,7 @@
 import { closeSync, existsSync, fsyncSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { type DiskWatch, demandFile, diskAdvice, diskFault, holderAt, leavePid, makeFolder } from '../disk/index.ts'
+import { type DiskWatch, demandFile, diskAdvice, diskFault, forgetPid, holderAt, leavePid, makeFolder } from '../disk/index.ts'
 import type { SignerLog } from '../identity/index.ts'
 import { durably } from './durably.ts'
 import { DataDirInUseError, StoreError } from './errors.ts'
@@ -75,7 +75,7 @@ export interface Store {
 export interface StoreInit {
   dir: string
   /** Told of writes that fail, and tells when to try again. */
-  watch?: Pick<DiskWatch, 'failed' | 'onRetry'>
+  watch?: Pick<DiskWatch, 'failed' | 'took' | 'onRetry'>
 }
 
 /**
@@ -127,7 +127,20 @@ export function openStore({ dir, watch }: StoreInit): Store {
       throw err
     }
   }
-  const tools = { db: opened, told, want: room.want, need: room.need }
+  const timed = <T>(write: () => T): T => {
+    const startMs = performance.now()
+    try {
+      return write()
+    } finally {
+      watch?.took('the database', performance.now() - startMs)
+    }
+  }
+  const tools = {
+    db: opened,
+    told,
+    want: <T>(write: () => T) => timed(() => room.want(write)),
+    need: <T>(write: () => T) => timed(() => room.need(write))
+  }
   const messages = messageLogIn(tools)
   const cycles = cycleLogIn(tools)
   const usage = new Map<string, number>()
@@ -156,6 +169,7 @@ export function openStore({ dir, watch }: StoreInit): Store {
         }
       }
       messages.stop()
+      forgetPid(join(dir, PID))
       opened.close()
     }
   }

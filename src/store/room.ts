@@ -21,6 +21,13 @@ const RESERVE_BYTES = 1024 * 1024
 
 /** @param onFault told of each first failure, also where the second try works */
 export function createRoom({ path, db, onFault }: { path: string; db: DatabaseSync; onFault: (err: unknown) => void }): Room {
+  const remove = () => {
+    try {
+      rmSync(path, { force: true })
+    } catch {
+      // a disk that became read-only
+    }
+  }
   const twice = <T>(write: () => T, before: () => void): T => {
     try {
       return write()
@@ -39,7 +46,7 @@ export function createRoom({ path, db, onFault }: { path: string; db: DatabaseSy
     }
   }
   return {
-    need: (write) => twice(write, () => rmSync(path, { force: true })),
+    need: (write) => twice(write, remove),
     want: (write) => twice(write, () => {}),
     restore() {
       if (existsSync(path) || (freeBytes(path) ?? 0) < 4 * RESERVE_BYTES) {
@@ -51,13 +58,13 @@ export function createRoom({ path, db, onFault }: { path: string; db: DatabaseSy
         // not zeros: some file systems keep no room for these
         writeSync(file, Buffer.alloc(RESERVE_BYTES, 'room for what is signed '))
       } catch {
-        rmSync(path, { force: true })
+        remove()
       } finally {
         if (file != null) {
           closeSync(file)
         }
       }
     },
-    remove: () => rmSync(path, { force: true })
+    remove
   }
 }

@@ -16,8 +16,11 @@ export interface Ending {
   when: string
   reason: FailureReason
   whose: Whose
-  /** What a call of `task` or `submission` comes to: `again` runs once more, in the time that is left. */
-  work: 'lost' | 'again'
+  /**
+   * What a call of `task` or `submission` comes to: `again` runs once more at once, in the time that is left; `later` is for the caller to try
+   * again while its window lasts.
+   */
+  work: 'lost' | 'again' | 'later'
   /**
    * What it says of an audited submission: `invalid` at once; `twice` is invalid when it happens again in a process of
    * its own; `abstain` is nothing.
@@ -73,6 +76,7 @@ export const ENDINGS = {
   answer: row('nonsense', 'bundle', 'lost', 'twice', 'refused', 'a result outside this contract'),
   'bad-proof': row('threw', 'bundle', 'lost', 'invalid', 'refused', 'the function threw `BadProofError`'),
   threw: row('threw', 'bundle', 'lost', 'abstain', 'refused', 'the function threw; too deep a recursion and a request that failed count'),
+  'k2-away': row('threw', 'ours', 'later', 'abstain', 'none', 'the function threw when K2 had not answered what it had asked for last'),
   'not-loaded': row(
     'not-loaded',
     'bundle',
@@ -81,7 +85,7 @@ export const ENDINGS = {
     'refused',
     'the module does not load, lacks an export, or asks for a network that the operator does not give'
   ),
-  start: row('unavailable', 'ours', 'lost', 'abstain', 'none', 'the process could not be started'),
+  start: row('unavailable', 'ours', 'later', 'abstain', 'none', 'the process could not be started'),
   interrupted: row('interrupted', 'ours', 'lost', 'abstain', 'none', 'another call ended the process that both ran in'),
   aborted: row('aborted', 'stopped', 'lost', 'abstain', 'none', 'the node gave the call up'),
   stopped: row('stopped', 'stopped', 'lost', 'abstain', 'none', 'the runner was stopped')

@@ -1,6 +1,5 @@
 /** One child process with one bundle loaded: its start, its calls, its limits and its end. */
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { setPriority } from 'node:os'
 import type { Readable } from 'node:stream'
 import type { CycleTiming, Outcome, ProofReader, TaskFunction } from './api.ts'
@@ -10,6 +9,7 @@ import { ENDINGS, type EndingName, endingOfExit } from './endings.ts'
 import { FROM_TASK_LIMITS, type FromTask, firstProblem, fromTaskShape, MAX_OUTSTANDING_REQUESTS } from './messages.ts'
 import { type LogGate, oneLine, paceReading, readOutput, tapOf } from './output.ts'
 import { type Answer, answer, type Services } from './services.ts'
+import { rssBytes, spawnChild } from './spawn.ts'
 import { createTurns } from './turns.ts'
 
 /** Between the abort of a call's signal and the kill: enough to return, too little to matter. */
@@ -82,6 +82,8 @@ interface Pending {
   services: AbortController
   trouble: boolean
   badProof: boolean
+  /** Whether K2 failed it, and has not answered since. */
+  k2Away: boolean
   settle(outcome: Outcome<unknown>, alone: boolean): void
 }
 
@@ -116,37 +118,6 @@ export function startTaskProcess(init: TaskProcessInit): TaskProcess {
       kill: async () => {}
     }
   }
-}
-
-function spawnChild(init: TaskProcessInit): ChildProcessWithoutNullStreams {
-  return spawn(
-    process.execPath,
-    [
-      '--permission',
-      `--allow-fs-read=${init.folder}`,
-      `--allow-fs-read=${init.child.folder}`,
-      ...(init.network ? ['--allow-net'] : []),
-      // writes files in spite of --permission (Node 26.10)
-      '--no-experimental-sqlite',
-      '--no-experimental-webstorage',
-      '--disable-sigusr1',
-      '--no-addons',
-      '--no-warnings',
-      `--max-old-space-size=${init.memoryMb}`,
-      // Scavenges more often, for some megabytes less in each of many processes
-      '--max-semi-space-size=4',
-      '--v8-pool-size=1',
-      ...(init.mode === 'frozen' ? init.child.interpreter.flags : []),
-      init.child.entry,
-      ...(init.mode === 'frozen' ? init.child.interpreter.modules : [])
-    ],
-    {
-      cwd: init.folder,
-      env: { TZ: 'UTC', LC_ALL: 'C', UV_THREADPOOL_SIZE: '2' },
-      stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
-      windowsHide: true
-    }
-  ) as ChildProcessWithoutNullStreams
 }
 
 function attend(init: TaskProcessInit, child: ChildProcessWithoutNullStreams): TaskProcess {
@@ -281,7 +252,7 @@ function attend(init: TaskProcessInit, child: ChildProcessWithoutNullStreams): T
         break
       case 'result': {
         const pending = calls.get(message.id)
-        pending?.settle(message.ok ? { ok: true, value: message.value } : threw(message.error, pending.badProof), calls.size === 1)
+        pending?.settle(message.ok ? { ok: true, value: message.value } : threw(message.error, pending), calls.size === 1)
         break
       }
       case 'request':
@@ -312,11 +283,13 @@ function attend(init: TaskProcessInit, child: ChildProcessWithoutNullStreams): T
           signal: pending.services.signal
         })
       }
+      pending.k2Away &&= !method.startsWith('k2.')
     } catch (error) {
       const { name, message } = error instanceof Error ? error : new Error(String(error))
       if (pending != null) {
         pending.trouble ||= !ASKERS_FAULT.has(name)
         pending.badProof ||= name === 'BadProofError'
+        pending.k2Away ||= name === 'K2ReadError'
       }
       reply = { error: { name: name.slice(0, 64), message: message.slice(0, 300) } }
     }
@@ -365,13 +338,17 @@ function attend(init: TaskProcessInit, child: ChildProcessWithoutNullStreams): T
           graceTimer = setTimeout(() => kill(ending, detail, id), GRACE_MS)
         }
         const onAbort = () => stopCall('aborted', 'the call was aborted')
-        const timer = setTimeout(() => stopCall('timeout', `${call.function} took more than ${call.timeoutMs} ms`), call.timeoutMs)
+        const timer = setTimeout(
+          () => stopCall('timeout', `${call.function} took longer than the ${seconds(call.timeoutMs)} that it had`),
+          call.timeoutMs
+        )
         const services = new AbortController()
         calls.set(id, {
           call,
           services,
           trouble: false,
           badProof: false,
+          k2Away: false,
           settle(outcome, alone) {
             clearTimeout(timer)
             clearTimeout(graceTimer)
@@ -392,20 +369,9 @@ function attend(init: TaskProcessInit, child: ChildProcessWithoutNullStreams): T
   }
 }
 
-/** Resident memory as the kernel counts it; null where it cannot be read. */
-function rssBytes(pid: number | undefined): number | null {
-  if (pid == null || process.platform !== 'linux') {
-    return null
-  }
-  try {
-    const kb = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]
-    return kb == null ? null : Number(kb) * 1024
-  } catch {
-    return null
-  }
+/** Only an error that a read of the proof gave the call is of the proof: a bundle may have one of the same name. */
+function threw({ name, message }: { name: string; message: string }, { badProof, k2Away }: Pending) {
+  return failure(badProof && name === 'BadProofError' ? 'bad-proof' : k2Away ? 'k2-away' : 'threw', `${name}: ${message}`)
 }
 
-/** Only an error that a read of the proof gave the call is of the proof: a bundle may have one of the same name. */
-function threw({ name, message }: { name: string; message: string }, badProof: boolean) {
-  return failure(badProof && name === 'BadProofError' ? 'bad-proof' : 'threw', `${name}: ${message}`)
-}
+const seconds = (ms: number) => (ms < 1000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 100) / 10} s`)

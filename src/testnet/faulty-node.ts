@@ -3,6 +3,7 @@
  * runs it; nothing of it is in a real node.
  */
 import { Command } from 'commander'
+import { guardOutput, watchParent } from '../cli/process.ts'
 import { runStart, startOptions } from '../cli/start.ts'
 import type { NodeParts } from '../node/index.ts'
 import { ATTACKS, say } from './attacks.ts'
@@ -61,6 +62,8 @@ const PARTS: Record<Fault, NodeParts> = {
   }
 }
 
+guardOutput()
+watchParent()
 const [fault] = parseFaults([process.argv[2] ?? ''])
 await startOptions(new Command('faulty-node'))
   .action((options) => runStart(options, PARTS[fault!]))

@@ -13,14 +13,13 @@
  * process.exitCode = result.ok ? 0 : 1
  * ```
  */
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { Ed25519Program, PublicKey } from '@solana/web3.js'
 import { CID } from 'multiformats/cid'
 import { cycleAt, type Timing, windowOf, within } from '../clock/index.ts'
 import { ROE_PER_KOII, roeToKoii } from '../config/index.ts'
-import { makeFolder } from '../disk/index.ts'
+import { makeFolder, temporaryFolder } from '../disk/index.ts'
 import { generateKeyPair, type KeyPair, writeKeyFile } from '../identity/index.ts'
 import { createK2Client, type K2Client, messageOf, signerOf } from '../k2/index.ts'
 import {
@@ -123,6 +122,8 @@ const FUND_ROE = 100_000n * ROE_PER_KOII
 /** A killed node comes back after this. */
 const RESTART_MS = 1_000
 const VIEW_MS = 250
+/** So long before the first cycle nodes greet each other again. */
+const MEETING_SLOTS = 12
 
 interface Member {
   name: string
@@ -169,10 +170,11 @@ export async function runTestnet(init: TestnetInit): Promise<TestnetSummary> {
   }
   const windows = windowsOf(init.roundSlots)
   const started = performance.now()
-  const dir = init.dataDir == null ? await mkdtemp(join(tmpdir(), 'koii-mesh-testnet-')) : folderFor(resolve(init.dataDir))
   const cleanup: Array<() => Promise<unknown>> = []
-  if (init.dataDir == null) {
-    cleanup.push(() => rm(dir, { recursive: true, force: true }))
+  const temporary = init.dataDir == null ? await temporaryFolder('koii-mesh-testnet-') : undefined
+  const dir = temporary?.dir ?? folderFor(resolve(init.dataDir!))
+  if (temporary != null) {
+    cleanup.push(temporary.remove)
   }
   try {
     return await run(init, windows, dir, started, cleanup)
@@ -201,6 +203,7 @@ async function run(
   let paidOut = false
   let ending = false
   let isReady = false
+  let met = () => {}
   let stakedCount = 0
   let stoppedAt: number | null = null
   const enough = Promise.withResolvers<void>()
@@ -383,9 +386,7 @@ async function run(
     tell('ready', { nodes: init.nodes }, `all ${init.nodes} nodes have found each other`)
     traffic.follow(k2)
     k2.waitForFollowers(true)
-    if (k2.slot() < startingSlot - 1) {
-      k2.warpTo(startingSlot - 1)
-    }
+    await leap()
     k2.events.on('slot', onSlot)
     const watch = setInterval(onTick, slotMs)
     cleanup.push(async () => clearInterval(watch))
@@ -476,7 +477,7 @@ async function run(
     const cycle = event.cycle ?? 0
     switch (event.event) {
       case 'listening': {
-        row.state = 'listening'
+        row.state = member.hasTask ? 'working' : 'listening'
         const hint = (event.multiaddrs as string[])[0]
         if (hint != null && !member.staked) {
           member.hint = hint
@@ -607,7 +608,35 @@ async function run(
   function checkReady(): void {
     if (members.every((member) => member.hasTask && member.row.peers >= init.nodes - 1)) {
       ready.resolve()
+      met()
     }
+  }
+
+  /** To just before the first cycle. What nodes had said to each other has run out by then, so they say it again, and rounds wait for that. */
+  async function leap(): Promise<void> {
+    if (pace === 'strict') {
+      if (k2.slot() < startingSlot - 1) {
+        k2.warpTo(startingSlot - 1)
+      }
+      return
+    }
+    if (k2.slot() < startingSlot - MEETING_SLOTS) {
+      k2.warpTo(startingSlot - MEETING_SLOTS)
+    }
+    while (k2.slot() < startingSlot - 2 && !signal.aborted) {
+      await new Promise((done) => k2.events.once('slot', done))
+    }
+    k2.hold()
+    const limit = setTimeout(() => met(), limits.bootMs / 4)
+    await Promise.race([
+      aborted,
+      new Promise<void>((done) => {
+        met = done
+        checkReady()
+      })
+    ])
+    clearTimeout(limit)
+    k2.release()
   }
 
   function notReady(): string {

@@ -12,5 +12,5 @@ export interface TestnetLimits {
 
 /** Where slots wait for the nodes, a slow machine makes a run long and spoils nothing. */
 export function limitsOf(pace: Pace): TestnetLimits {
-  return pace === 'auto' ? { bootMs: 600_000, lateMs: 120_000, fetchMs: 120_000 } : { bootMs: 90_000, lateMs: 5_000, fetchMs: 20_000 }
+  return pace === 'auto' ? { bootMs: 600_000, lateMs: 300_000, fetchMs: 300_000 } : { bootMs: 90_000, lateMs: 5_000, fetchMs: 20_000 }
 }

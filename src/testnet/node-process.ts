@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createWriteStream, mkdirSync } from 'node:fs'
+import { createWriteStream } from 'node:fs'
 import { extname, join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { PARENT_VARIABLE } from '../cli/process.ts'
+import { makeFolder } from '../disk/index.ts'
 import type { NodeEvent } from '../observe/index.ts'
 import type { Fault } from './faults.ts'
 
@@ -32,6 +34,28 @@ const STOP_TIMEOUT_MS = 10_000
 /** What is kept of standard error for the reason of a crash; all of it is in the log file. */
 const TAIL_BYTES = 2000
 
+const running = new Set<ChildProcess>()
+
+/** Nothing of a testnet outlives it, and no node writes to its folder while that is removed. */
+function killAtExit(child: ChildProcess): void {
+  if (running.size === 0) {
+    process.prependOnceListener('exit', endAll)
+  }
+  running.add(child)
+  child.once('exit', () => {
+    running.delete(child)
+    if (running.size === 0) {
+      process.off('exit', endAll)
+    }
+  })
+}
+
+function endAll(): void {
+  for (const child of running) {
+    child.kill('SIGKILL')
+  }
+}
+
 export function createNodeProcess({ name, dir, args, fault, onEvent, onExit }: NodeProcessInit): NodeProcess {
   let child: ChildProcess | undefined
   let exited: Promise<void> = Promise.resolve()
@@ -59,11 +83,17 @@ export function createNodeProcess({ name, dir, args, fault, onEvent, onExit }: N
     name,
     pid: () => child?.pid,
     start() {
-      mkdirSync(dir, { recursive: true })
+      makeFolder(dir)
       expected = false
       let tail = ''
-      const started = spawn(process.execPath, [...entry, ...args, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] })
+      const started = spawn(process.execPath, [...entry, ...args, '--json'], {
+        // the last one closes when this process is gone, however that ends, and the node ends with it
+        stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+        env: { ...process.env, [PARENT_VARIABLE]: `3:${process.pid}` }
+      })
       child = started
+      killAtExit(started)
+      started.stdio[3]?.on('error', () => {})
       const log = createWriteStream(join(dir, 'node.log'), { flags: 'a' })
       // a full disk costs the log, not the testnet
       log.on('error', () => {})

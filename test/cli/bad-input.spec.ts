@@ -54,7 +54,7 @@ describe('CLI: bad input', function () {
   })
 
   /** One line on standard error, nothing on standard output, and the status that tells usage from failure. */
-  async function expectRefusal(args: string[], code: 1 | 2, says: RegExp[], env?: Record<string, string>): Promise<void> {
+  async function expectRefusal(args: string[], code: 1 | 2 | 3, says: RegExp[], env?: Record<string, string>): Promise<void> {
     // a home of its own: what lies in the real one is not this test's
     const result = await run(args, { cwd: dir, env: { HOME: dir, XDG_DATA_HOME: join(dir, 'data'), ...env } })
     const shown = `koii-mesh ${args.join(' ')}\n${result.stderr}`
@@ -243,7 +243,7 @@ describe('CLI: bad input', function () {
       const node = cli(start('--data-dir', data, '--json'))
       try {
         await node.event('listening node', ({ event }) => event === 'listening')
-        await expectRefusal(start('--data-dir', data), 1, [/in use by another running node/, /--data-dir/])
+        await expectRefusal(start('--data-dir', data), 3, [/in use by another running node \(process \d+\)/, /--data-dir/])
         const status = await run(['status', '--data-dir', data, '--json'])
         expect(status.code).to.equal(0)
         expect(JSON.parse(status.stdout)).to.include({ task, staked: false })

@@ -30,7 +30,7 @@ describe('CLI: k2 --reset, --warp, --fund', function () {
     return { connection: new Connection(url, 'confirmed'), slot: slot as number, url: url as string }
   }
   /** One line on standard error, nothing on standard output. */
-  const refused = async (code: 1 | 2, args: string[], ...says: RegExp[]) => {
+  const refused = async (code: 1 | 2 | 3, args: string[], ...says: RegExp[]) => {
     const result = await run(['k2', ...args])
     expect(result.stdout).to.equal('')
     expect(result.stderr).to.match(/^koii-mesh: [^\n]*\n$/)
@@ -86,7 +86,7 @@ describe('CLI: k2 --reset, --warp, --fund', function () {
     await writeFile(join(folder, 'notes.txt'), 'mine')
     let { connection } = await start('--warp', '100')
     const genesis = await connection.getGenesisHash()
-    await refused(1, ['--port', '0', '--data-dir', folder, '--reset'], /is in use by another local K2/)
+    await refused(3, ['--port', '0', '--data-dir', folder, '--reset'], /is in use by another local K2 \(process \d+\)/)
     ;({ connection } = await start())
     expect(await connection.getGenesisHash()).to.equal(genesis)
     await k2!.clean()

@@ -52,7 +52,10 @@ describe('CLI: start, status, and rounds too short to audit', function () {
       notices: ['the task is closed'],
       cycles: [
         { cycle: 4, entry: { outcome: 'accepted', paid: '0', total: '0', voted: 'aa' } },
-        { cycle: 3, entry: { outcome: 'no submission', missed: 'the task timeout: task took more than 9000 ms', paid: '0', total: '0' } },
+        {
+          cycle: 3,
+          entry: { outcome: 'no submission', missed: 'the task timeout: task took longer than the 9 s that it had', paid: '0', total: '0' }
+        },
         { cycle: 2, entry: { outcome: 'invalid', reason: 'slot 3 is counted wrong', paid: '0', total: '0' } }
       ]
     }
@@ -67,7 +70,7 @@ describe('CLI: start, status, and rounds too short to audit', function () {
         .and.not.to.include('bafyold')
       expect(stdout).to.match(/^NOTICE +the task is closed$/m)
       expect(stdout).to.match(/4 +│ accepted +│ on K2/)
-      expect(stdout).to.match(/3 +│ missed: the task timeout: task took more than 9000 ms/)
+      expect(stdout).to.match(/3 +│ missed: the task timeout: task took longer than the 9 s that it had/)
       expect(stdout).to.match(/2 +│ invalid: slot 3 is counted wrong/)
     } finally {
       server.close()

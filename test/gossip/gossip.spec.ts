@@ -139,7 +139,6 @@ describe('gossip', () => {
     await mesh.connected()
     const [alice, bob, carol] = mesh.nodes as [MeshNode, MeshNode, MeshNode]
     const template = await carol.submission('flood')
-    const startedMs = Date.now()
     for (let at = 0; at < 300; at++) {
       const signature = new Uint8Array(64)
       signature[0] = at & 0xff
@@ -149,7 +148,6 @@ describe('gossip', () => {
     const gone = () =>
       [alice, bob].every((node) => node.peers.isBanned(carol.peerId) && node.libp2p.getConnections(carol.libp2p.peerId).length === 0)
     await waitFor(gone, 5_000)
-    expect(Date.now() - startedMs).to.be.below(3_000)
     expect(Math.max(alice.checks, bob.checks)).to.be.at.most(MAX_BAD_SIGNATURES)
     const again = await carol.libp2p.dial(alice.libp2p.getMultiaddrs()).then(
       (connection) => waitFor(() => connection.status !== 'open', 2_000).then(() => 'closed'),

@@ -3,6 +3,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { createPool, type Pool } from '../../src/gossip/index.ts'
 import type { Message } from '../../src/wire/index.ts'
+import { cpuMs } from '../cpu.ts'
 
 const message = (id: string, cycle = 1, signer = 'alice', kind: Message['kind'] = 'submission') =>
   ({ id, kind, signer, body: { cycle, [kind]: {} } }) as unknown as Message
@@ -37,19 +38,20 @@ describe('gossip: pool', () => {
     expect(Buffer.from(pools[0].digest(1))).to.not.deep.equal(Buffer.from(pools[1].digest(1)))
   })
 
-  it('gives the ids in order however often it is asked, and whatever comes between', () => {
+  it('gives the ids in order however often it is asked, and whatever comes between', async () => {
     const pool = createPool()
     const ids = Array.from({ length: 20_000 }, (_, at) => createHash('sha256').update(`${at}`).digest('hex'))
     for (const id of ids) pool.add(message(id))
-    const started = performance.now()
-    for (let at = 0; at < 300; at++) {
-      const more = createHash('sha256').update(`more ${at}`).digest('hex')
-      ids.push(more)
-      pool.add(message(more))
-      expect(pool.ids(1)).to.have.length(ids.length)
-    }
+    const tookMs = await cpuMs(() => {
+      for (let at = 0; at < 300; at++) {
+        const more = createHash('sha256').update(`more ${at}`).digest('hex')
+        ids.push(more)
+        pool.add(message(more))
+        expect(pool.ids(1)).to.have.length(ids.length)
+      }
+    })
     // fifty peers that ask four times a second must not take all of a processor
-    expect(performance.now() - started).to.be.below(1500)
+    expect(tookMs).to.be.below(1500)
     expect(pool.ids(1)).to.deep.equal([...ids].sort())
   })
 

@@ -3,10 +3,12 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { REASON_NAMES, REASONS, TOLERANCE_SLOTS } from '../../src/gossip/index.ts'
 import { CONNECTION_LIMITS, DHT_PROTOCOL, HELLO_PROTOCOL, MAX_BAD_SIGNATURES } from '../../src/network/index.ts'
+import { DHT_LIMITS } from '../../src/network/limits.ts'
 import { SYNC_LIMITS, SYNC_PROTOCOL } from '../../src/sync/index.ts'
 import { LIMITS } from '../../src/wire/index.ts'
 
 const spec = (protocol: string) => readFileSync(join(import.meta.dirname, '../../protocols', protocol, 'README.md'), 'utf8')
+const section = (protocol: string, title: string) => spec(protocol).split(`\n## ${title}\n`)[1]?.split('\n## ')[0] ?? ''
 /** The cells of the table rows, without their backticks. */
 const rows = (text: string) =>
   text
@@ -42,9 +44,36 @@ describe('specs of hello, gossip and sync', () => {
   })
 
   it('retell the connection slots', () => {
-    const numbers = rows(spec('hello')).flatMap(([, number]) => (/^\d+$/.test(number ?? '') ? [Number(number)] : []))
+    const numbers = rows(section('hello', 'Slots')).flatMap(([, number]) => (/^\d+$/.test(number ?? '') ? [Number(number)] : []))
     const { maxConnections, unstakedSlots, unstakedPerIp, inboundPerSecond, pendingInbound } = CONNECTION_LIMITS
     expect(numbers).to.deep.equal([maxConnections, unstakedSlots, unstakedPerIp, inboundPerSecond, pendingInbound])
     expect(spec('hello')).to.contain(HELLO_PROTOCOL).and.to.contain(DHT_PROTOCOL)
+  })
+
+  it('retell what a server of the DHT keeps and takes', () => {
+    const text = section('hello', 'Finding peers')
+    const numbers = rows(text).map((cells) => cells.slice(1).map((cell) => (cell.replaceAll(',', '').match(/\d+/g) ?? []).map(Number)))
+    const { staked, stranger, strangers } = DHT_LIMITS
+    expect(numbers.slice(1)).to.deep.equal([
+      [[DHT_LIMITS.recordsPerStaked], [DHT_LIMITS.recordsPerStranger]],
+      [[DHT_LIMITS.stakedRecords], [DHT_LIMITS.strangerRecords]],
+      [[], [DHT_LIMITS.strangersPerKey]],
+      [
+        [staked.burst, staked.perSecond],
+        [stranger.burst, stranger.perSecond, strangers.burst, strangers.perSecond]
+      ]
+    ])
+    const [lifetime = ''] = text.match(/A record is kept for .*/) ?? []
+    expect(lifetime.match(/\d+/g)?.map(Number)).to.deep.equal([
+      DHT_LIMITS.lifetimeRounds,
+      400,
+      DHT_LIMITS.minLifetimeMs / 60_000,
+      DHT_LIMITS.maxLifetimeMs / 60_000
+    ])
+    expect(text)
+      .to.contain(`more than ${DHT_LIMITS.tokenBytes} bytes`)
+      .and.to.contain(`more than ${DHT_LIMITS.requestBytes / 1024} KiB`)
+    expect(text).to.contain(`at most ${DHT_LIMITS.providersPerAnswer} providers`)
+    expect(text).to.contain(`more than ${DHT_LIMITS.responseBytes / 1024} KiB of it`)
   })
 })

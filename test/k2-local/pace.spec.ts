@@ -6,6 +6,8 @@ import { type Fixture, manualClock, startK2 } from './support.ts'
 const SLOT_MS = 100
 const SILENCE_MS = 10_000
 const LONGEST_MS = 60_000
+/** K2 looks some times more, in case it was itself that had no time. */
+const LOOKS_MS = 3000
 
 /** A pacer whose time and followers are moved by hand. */
 function stage() {
@@ -15,6 +17,8 @@ function stage() {
   const pacer = new Pacer({
     clock,
     slotMs: SLOT_MS,
+    silenceMs: SILENCE_MS,
+    longestMs: LONGEST_MS,
     slot: () => slot,
     tick: () => {
       slot++
@@ -49,7 +53,7 @@ function stage() {
       }
     }
   }
-  return { pacer, follow, pass, told, slot: () => slot }
+  return { pacer, follow, pass, told, clock, slot: () => slot }
 }
 
 describe('local K2: slots that wait for those who follow them', () => {
@@ -129,7 +133,7 @@ describe('local K2: slots that wait for those who follow them', () => {
     const at = slot()
     await pass(SILENCE_MS - 3 * SLOT_MS)
     expect(slot()).to.equal(at)
-    await pass(5 * SLOT_MS)
+    await pass(LOOKS_MS + 5 * SLOT_MS)
     expect(slot()).to.be.greaterThan(at)
     const before = slot()
     await pass(10 * SLOT_MS)
@@ -148,6 +152,24 @@ describe('local K2: slots that wait for those who follow them', () => {
     expect(slot(), 'waited for again').to.equal(back)
   })
 
+  it('a K2 that had no time itself calls nobody silent who has spoken meanwhile', async () => {
+    const { pacer, follow, pass, told, clock, slot } = stage()
+    pacer.start()
+    const slow = follow('slow')
+    await pass(SLOT_MS)
+    slow.ready = false
+    await pass(SLOT_MS)
+    const at = slot()
+    for (let i = 0; i < 5; i++) {
+      // the timer goes off late, and before what has arrived is read
+      clock.advance(SILENCE_MS + 500)
+      slow.seat!.busy()
+      await pass(1000)
+    }
+    expect(slot()).to.equal(at)
+    expect(told).to.deep.equal([])
+  })
+
   it('one that is slow and says so is waited for longer, within a bound', async () => {
     const { pacer, follow, pass, slot } = stage()
     pacer.start()
@@ -161,7 +183,7 @@ describe('local K2: slots that wait for those who follow them', () => {
       await pass(1000)
     }
     expect(slot()).to.equal(at)
-    for (let ms = 0; ms < 5000; ms += 1000) {
+    for (let ms = 0; ms < 5000 + LOOKS_MS; ms += 1000) {
       slow.seat!.busy()
       await pass(1000)
     }
@@ -332,8 +354,11 @@ describe('local K2: slots that wait for those who follow them', () => {
       expect(f.k2.slot()).to.be.at.most(slot + 1)
       const begun = f.k2.slot()
       const next = new Promise<void>((resolve) => f.k2.events.once('slot', () => resolve()))
+      const passed: unknown[] = []
+      f.k2.events.on('passedOver', (one) => passed.push(one))
       close()
       await next
+      expect(passed, 'it is gone at once, and not after a while of silence').to.deep.equal([])
       expect(f.k2.slot()).to.be.greaterThan(begun)
     })
 

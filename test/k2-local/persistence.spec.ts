@@ -17,6 +17,7 @@ import {
 import { expect } from 'chai'
 import { keyPairFromSeed } from '../../src/identity/index.ts'
 import { createLocalK2, type LocalK2Init, signTransfer } from '../../src/k2/local/index.ts'
+import { cpuMs } from '../cpu.ts'
 import { type Fixture, failureOf, pay, startK2, tokenElf } from './support.ts'
 
 const TOKEN = Keypair.fromSeed(new Uint8Array(32).fill(9)).publicKey
@@ -128,9 +129,12 @@ describe('local K2: a chain on disk', () => {
     await Promise.all(senders)
     expect(readdirSync(dataDir), 'killed in the middle: its log is left').to.include('k2.sqlite-wal')
 
-    const startedMs = performance.now()
-    const f = await start()
-    expect(performance.now() - startedMs).to.be.below(3000)
+    const starting = { f: undefined as Awaited<ReturnType<typeof start>> | undefined }
+    const tookMs = await cpuMs(async () => {
+      starting.f = await start()
+    })
+    expect(tookMs).to.be.below(3000)
+    const f = starting.f!
     for (const { signature, to, lamports } of confirmed) {
       const read = await f.connection.getTransaction(signature)
       expect(read!.meta!.err).to.equal(null)

@@ -7,7 +7,8 @@ import { randomFrom } from '../sim/random.ts'
 import { type Chain, eventually, failureOf, KOII, signerOf, silent, startChain } from './chain.ts'
 import { type FaultProxy, otherGenesisHash, startFaultProxy } from './fault-proxy.ts'
 
-const LIMITS = { timeoutMs: 300, firstPauseMs: 20, longestPauseMs: 200, patienceMs: 100, maxResponseBytes: 1024 * 1024 }
+/** Long enough for what a busy machine answers late, and short enough to wait for what never answers. */
+const LIMITS = { timeoutMs: 1000, firstPauseMs: 20, longestPauseMs: 200, patienceMs: 300, maxResponseBytes: 1024 * 1024 }
 
 describe('k2: several endpoints', () => {
   let chain: Chain
@@ -55,7 +56,7 @@ describe('k2: several endpoints', () => {
       { garbage: 1 },
       { hugeBytes: 4 * 1024 * 1024 },
       { dropRequest: 1 },
-      { slowMs: 1000 }
+      { slowMs: 10_000 }
     ]) {
       first.set(faults)
       second.set(faults)
@@ -85,7 +86,7 @@ describe('k2: several endpoints', () => {
   })
 
   it('an answer without end is cut off', async () => {
-    const one = createK2Client({ url: proxies[0]!.url, limits: { ...LIMITS, timeoutMs: 5000 } })
+    const one = createK2Client({ url: proxies[0]!.url, limits: { ...LIMITS, timeoutMs: 60_000 } })
     proxies[0]!.set({ hugeBytes: 64 * 1024 * 1024 })
     expect((await failureOf(one.balance(chain.wallet.address))).message).to.include('more than 1048576 bytes')
     one.close()
@@ -93,7 +94,7 @@ describe('k2: several endpoints', () => {
 
   it('429 is waited out as long as it asks, without asking meanwhile', async () => {
     const only = proxies[0]!
-    const one = createK2Client({ url: only.url, limits: { ...LIMITS, timeoutMs: 3000 } })
+    const one = createK2Client({ url: only.url, limits: { ...LIMITS, timeoutMs: 30_000 } })
     only.set({ httpStatus: 429, retryAfterS: 1 })
     const startMs = performance.now()
     setTimeout(() => only.set({}), 300)
@@ -120,7 +121,7 @@ describe('k2: several endpoints', () => {
     one.close()
     slow.close()
 
-    const paced = createK2Client({ url: chain.k2.url, limits: { requestsPerSecond: 5, timeoutMs: 5000 } })
+    const paced = createK2Client({ url: chain.k2.url, limits: { requestsPerSecond: 5, timeoutMs: 60_000 } })
     const startMs = performance.now()
     await Promise.all(Array.from({ length: 11 }, () => paced.balance(chain.wallet.address)))
     expect(performance.now() - startMs).to.be.at.least(1500)
@@ -164,7 +165,8 @@ describe('k2: several endpoints', () => {
     await eventually('the suspicion', () => (stateOf(0).state === 'suspect' ? true : undefined))
     expect(stateOf(0).contradictions).to.be.at.least(3)
     expect(proxies[0]!.counters().lie).to.be.at.least(3)
-    expect([stateOf(1).state, stateOf(2).state]).to.deep.equal(['good', 'good'])
+    await eventually('two good ones', () => [1, 2].every((i) => stateOf(i).state === 'good') || undefined)
+    expect([stateOf(1).contradictions, stateOf(2).contradictions]).to.deep.equal([0, 0])
     // caught, it counts for nothing even where only one honest is left
     proxies[1]!.set({ down: true })
     expect((await client.task(chain.task)).manager).to.equal(chain.wallet.address)

@@ -227,6 +227,11 @@ export async function startFaultProxy({ target, random }: { target: string; rand
     if (method === 'getAccountInfo') {
       patchAccount(params[0], result.value, commitment)
     }
+    if (method === 'getMultipleAccounts') {
+      params[0].forEach((address: string, i: number) => {
+        patchAccount(address, result.value[i], commitment)
+      })
+    }
     if (method === 'getProgramAccounts') {
       const list = Array.isArray(result) ? result : result.value
       for (const { pubkey, account } of list) {

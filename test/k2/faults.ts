@@ -117,7 +117,7 @@ export async function startClient({
   parts?: Parts
 }): Promise<Client> {
   const dir = await mkdtemp(join(tmpdir(), 'koii-mesh-voter-'))
-  const total: OutboxCounters = { signed: 0, sent: 0, rolledBack: 0, landedTwice: 0, handedOver: 0, voted: 0, lost: 0 }
+  const total: OutboxCounters = { signed: 0, sent: 0, rolledBack: 0, landedTwice: 0, handedOver: 0, voted: 0, lost: 0, bids: 0 }
   let contradictions = 0
   let store!: Store
   let k2!: K2Client
@@ -162,6 +162,7 @@ export async function startClient({
       slot: slots.now,
       slotMs: () => 20,
       log: silent,
+      maxFeeRoe: 50_000n,
       random,
       onVoted: (vote) => event('landed', vote),
       onLost: (vote) => event('lost', vote)
@@ -346,7 +347,8 @@ export async function runCycle({
       landedTwice: sum('landedTwice'),
       handedOver: sum('handedOver'),
       voted: sum('voted'),
-      lost: sum('lost')
+      lost: sum('lost'),
+      bids: sum('bids')
     },
     contradictions: clients.reduce((all, client) => all + client.contradictions(), 0),
     restarts,

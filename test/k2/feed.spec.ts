@@ -46,6 +46,13 @@ describe('k2: feed', () => {
     expect(slots.live()).to.equal(false)
     expect([server.connections(), asked('slotSubscribe').length, asked('accountSubscribe').length]).to.deep.equal([1, 1, 1])
     expect(logged.filter(({ msg }) => msg.includes('does not serve'))).to.have.length(1)
+    // nor is it asked for on another connection, for a while
+    server.cut()
+    await eventually('the account again', () => (server.connections() === 2 && account.live() ? true : undefined))
+    expect(asked('slotSubscribe')).to.have.length(1)
+    ms += 3_600_000
+    server.cut()
+    await eventually('a second try', () => (asked('slotSubscribe').length === 2 ? true : undefined))
   })
 
   it('asks again by itself for what was refused for another reason', async () => {

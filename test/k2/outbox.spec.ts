@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { createSigner } from '../../src/identity/index.ts'
-import { createOutbox, type FinalVote, type K2Client, type Outbox } from '../../src/k2/index.ts'
+import { createK2Client, createOutbox, type FinalVote, type K2Client, type Outbox } from '../../src/k2/index.ts'
 import { openStore, type Store } from '../../src/store/index.ts'
+import { randomFrom } from '../sim/random.ts'
 import { type Chain, eventually, failureOf, silent, startChain } from './chain.ts'
+import { startFaultProxy } from './fault-proxy.ts'
 
 const ballot = (cycle: number, fill = 1): FinalVote => ({
   cycle,
@@ -20,11 +22,13 @@ describe('k2: outbox', () => {
   let store: Store
   let outbox: Outbox
   let told: string[]
+  let warned: string[]
   beforeEach(async () => {
     dir = await mkdtemp(join(tmpdir(), 'koii-mesh-outbox-'))
     chain = await startChain({ dataDir: join(dir, 'k2') })
     store = openStore({ dir })
     told = []
+    warned = []
   })
   afterEach(async () => {
     await outbox.stop()
@@ -35,7 +39,7 @@ describe('k2: outbox', () => {
 
   const staker = () => chain.stakers[0]!
   /** What a process makes of the files that another left. */
-  const open = (k2: K2Client = chain.client, slot: () => number | undefined = () => chain.k2.slot()) => {
+  const open = (k2: K2Client = chain.client, slot: () => number | undefined = () => chain.k2.slot(), slotMs = 20) => {
     outbox = createOutbox({
       k2,
       signer: createSigner(staker(), store.signerLog),
@@ -43,8 +47,8 @@ describe('k2: outbox', () => {
       timing: chain.timing,
       store: store.keyValue('outbox'),
       slot,
-      slotMs: () => 20,
-      log: silent,
+      slotMs: () => slotMs,
+      log: Object.assign(Object.create(silent), { warn: (_: object, text: string) => warned.push(text) }),
       onVoted: ({ cycle }, sent) => told.push(`voted ${cycle} ${sent == null ? 'before' : 'now'}`),
       onLost: ({ cycle }) => told.push(`lost ${cycle}`)
     })
@@ -65,11 +69,12 @@ describe('k2: outbox', () => {
     expect(chain.votes).to.deep.equal([{ staker: staker().address, cycle: 0 }])
     expect((await chain.client.stake(chain.task, staker().address))?.lastVote?.cycle).to.equal(0)
     expect(await waiting()).to.deep.equal([])
-    // the same again is no second vote
+    // the same again is no second vote, and no trouble
     await outbox.cast(ballot(0))
     await eventually('the second outcome', () => told[1])
     expect(told[1]).to.equal('voted 0 before')
     expect(chain.votes).to.have.length(1)
+    expect(warned).to.deep.equal([])
   })
 
   it('killed before it was sent: the next process sends it', async () => {
@@ -164,6 +169,28 @@ describe('k2: outbox', () => {
     expect(told).to.deep.equal(['lost 0'])
     expect(chain.votes).to.deep.equal([])
     expect(await waiting()).to.deep.equal([])
+  })
+
+  it('asks for next to nothing while K2 tells by itself what becomes of the vote', async () => {
+    const proxy = await startFaultProxy({ target: chain.k2.url, random: randomFrom(1) })
+    const client = createK2Client({ url: proxy.url })
+    try {
+      // a subscription that is up before the vote is sent
+      const leave = client.watchTask(chain.task, () => {})
+      await eventually('the WebSocket', () => leave.live() || undefined)
+      chain.toRound(2)
+      // whoever asks again by the clock does so in half a minute
+      await open(client, () => chain.k2.slot(), 5000).cast(ballot(0))
+      await settled()
+      expect(told).to.deep.equal(['voted 0 now'])
+      expect(proxy.requests()).to.deep.equal({ getLatestBlockhash: 1, sendTransaction: 1, getAccountInfo: 1 })
+      expect(chain.votes).to.have.length(1)
+      await outbox.stop()
+      leave()
+    } finally {
+      client.close()
+      await proxy.close()
+    }
   })
 
   it('refuses a second, different vote for a cycle, also in another process', async () => {

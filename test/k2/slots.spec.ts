@@ -157,6 +157,51 @@ describe('k2: slots', () => {
     expect(backs).to.have.length(1)
   })
 
+  it('come to a far slot at once where a K2 of our own says so, and only forward', async () => {
+    const { k2, say } = endpoint(50)
+    slots = createSlots({ k2, log: silent, nowMs: () => 0 })
+    await slots.start()
+    const heard: number[] = []
+    slots.on((slot) => heard.push(slot))
+    expect(slots.believe(60), 'near, it comes there by itself').to.equal(false)
+    expect(slots.believe(40)).to.equal(false)
+    expect(heard).to.deep.equal([])
+    expect(slots.believe(5000)).to.equal(true)
+    expect(slots.now()).to.equal(5000)
+    say(5001)
+    expect(heard).to.deep.equal([5000, 5001])
+  })
+
+  it('dial no subscription again that has nothing to tell, as K2 waits; but one that misses slots', async () => {
+    let ms = 0
+    const { k2, source, say, answer } = endpoint(50)
+    const renewed: number[] = []
+    source.renew = () => void renewed.push(ms)
+    let asked = 0
+    let slot = 50
+    answer(async () => {
+      asked++
+      return slot
+    })
+    slots = createSlots({ k2, log: silent, nowMs: () => ms })
+    await slots.start()
+    say(51)
+    slot = 51
+    // a slot that takes a minute
+    for (let at = 0; at < 3; at++) {
+      ms += 20_000
+      const before = asked
+      await eventually('a question', () => (asked > before ? true : undefined))
+    }
+    expect(renewed).to.deep.equal([])
+    slot = 52
+    ms += 20_000
+    await eventually('a new subscription', () => {
+      ms += 1000
+      return renewed.length > 0 ? true : undefined
+    })
+  })
+
   it('go on when the endpoint dies and comes back', async () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'koii-mesh-slots-'))
     let k2 = await createLocalK2({ port: 0, slotMs: 20, dataDir })

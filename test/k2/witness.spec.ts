@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { generateKeyPair } from '../../src/identity/index.ts'
 import { createK2Client, createStakeView, type Doubt, type K2Client, type StakeView } from '../../src/k2/index.ts'
 import type { StakeSet } from '../../src/rounds/index.ts'
 import { randomFrom } from '../sim/random.ts'
@@ -92,14 +93,28 @@ describe('k2: lists of stakes and their witness', () => {
     expect(doubts).to.deep.equal([])
   })
 
-  it('one reading of the task is enough for all who ask for the same slot', async () => {
+  it('one reading is enough for all who ask for the same slot, and takes the stakes along once they are known', async () => {
     open(1)
     const slot = chain.k2.slot()
-    const before = proxies[0]!.requests().getAccountInfo ?? 0
+    await eventually('the slot to be over', () => (chain.k2.slot() > slot + 1 ? true : undefined))
+    const asked = () => {
+      const { getAccountInfo = 0, getProgramAccounts = 0, getMultipleAccounts = 0 } = proxies[0]!.requests()
+      return [getAccountInfo, getProgramAccounts, getMultipleAccounts]
+    }
     await Promise.all([client.task(chain.task, slot), client.task(chain.task, slot), client.stakes(chain.task, slot)])
     await client.task(chain.task, slot)
-    expect(proxies[0]!.requests().getAccountInfo! - before).to.equal(1)
-    await client.task(chain.task)
-    expect(proxies[0]!.requests().getAccountInfo! - before).to.equal(2)
+    expect(asked()).to.deep.equal([1, 1, 0])
+    const later = chain.k2.slot()
+    await eventually('another slot', () => (chain.k2.slot() > later + 1 ? true : undefined))
+    const [, stakes] = await Promise.all([client.task(chain.task, later), client.stakes(chain.task, later), client.task(chain.task, later)])
+    expect(stakes).to.have.length(3)
+    expect(asked()).to.deep.equal([1, 1, 1])
+    // a new stake is none of those that are known
+    const before = chain.k2.slot()
+    const newcomer = generateKeyPair()
+    await chain.stake(newcomer, ROE)
+    const listed = await client.stakes(chain.task, before)
+    expect(listed.map(({ staker }) => staker)).to.include(newcomer.address)
+    expect(listed).to.have.length(4)
   })
 })

@@ -1,5 +1,5 @@
 import type { Connection, Stream } from '@libp2p/interface'
-import type { Registrar } from '@libp2p/interface-internal'
+import type { ConnectionManager, Registrar } from '@libp2p/interface-internal'
 import { expect } from 'chai'
 import { encode } from 'it-length-prefixed'
 import { createDhtGuard, createFrameMeter } from '../../src/network/dht-guard.ts'
@@ -105,6 +105,20 @@ describe('network: DHT guard', () => {
     other.send(encode.single(new Uint8Array(DHT_LIMITS.requestBytes + 1)).subarray(0, 2))
     expect(other.aborted[0]).to.match(/4097 bytes/)
     expect(taken()).to.equal(2)
+  })
+
+  it('reads no more of an answer than an answer holds', async () => {
+    const { guard } = setUp()
+    const aborted: string[] = []
+    const stream = Object.assign(new EventTarget(), { abort: (err: Error) => aborted.push(err.message) })
+    const manager = guard.connectionManager({ openStream: async () => stream } as unknown as ConnectionManager)
+    const opened = await manager.openStream(undefined as never, 'kad')
+    let taken = 0
+    opened.addEventListener('message', () => taken++)
+    for (let at = 0; at < 5; at++) {
+      stream.dispatchEvent(Object.assign(new Event('message'), { data: new Uint8Array(8 * 1024) }))
+    }
+    expect([taken, aborted.length]).to.deep.equal([4, 1])
   })
 
   it('remembers a bounded number of peers', () => {

@@ -1,6 +1,7 @@
 import { streamPair } from '@libp2p/utils'
 import { expect } from 'chai'
 import { converse, next, StreamLimitError } from '../../src/network/index.ts'
+import { HANGS_MS } from '../cpu.ts'
 import { sleep } from './mesh.ts'
 
 const limits = { frameBytes: 100, totalBytes: 1_000 }
@@ -20,7 +21,7 @@ describe('network: frames', () => {
   it('carries frames of every allowed size both ways, empty ones too', async () => {
     const [here, there] = await streamPair()
     const got: number[] = []
-    const signal = AbortSignal.timeout(2_000)
+    const signal = AbortSignal.timeout(HANGS_MS)
     const read = async function* (theirs: AsyncGenerator<Uint8Array>) {
       yield new Uint8Array(1)
       for (let at = 0; at < 4; at++) {
@@ -37,7 +38,7 @@ describe('network: frames', () => {
       yield new Uint8Array(1)
       await next(theirs)
     }
-    const signal = AbortSignal.timeout(2_000)
+    const signal = AbortSignal.timeout(HANGS_MS)
     const ends = await Promise.all([
       outcome(converse(here, frames(101), { ...limits, frameBytes: 200 }, signal)),
       outcome(converse(there, read, limits, signal))
@@ -49,7 +50,7 @@ describe('network: frames', () => {
   it('holds no more of a talkative peer than it allows, while it is busy itself', async () => {
     const [here, there] = await streamPair()
     let busy = true
-    const signal = AbortSignal.timeout(2_000)
+    const signal = AbortSignal.timeout(HANGS_MS)
     const slow = async function* () {
       yield new Uint8Array(1)
       while (busy && there.status === 'open') {
@@ -74,9 +75,7 @@ describe('network: frames', () => {
       yield new Uint8Array(1)
       await next(theirs)
     }
-    const startedMs = Date.now()
     expect(await outcome(converse(there, wait, limits, AbortSignal.timeout(100)))).to.not.equal('done')
-    expect(Date.now() - startedMs).to.be.below(1_000)
     expect(there.status).to.equal('aborted')
   })
 
@@ -87,7 +86,7 @@ describe('network: frames', () => {
       await next(theirs)
       await next(theirs)
     }
-    const signal = AbortSignal.timeout(2_000)
+    const signal = AbortSignal.timeout(HANGS_MS)
     const ends = await Promise.all([outcome(converse(here, frames(5), limits, signal)), outcome(converse(there, read, limits, signal))])
     expect(ends).to.deep.equal(['done', new StreamLimitError('').name])
   })

@@ -51,12 +51,11 @@ describe('network: host', () => {
     expect(protocols.filter((one) => /floodsub|ipfs\/kad/.test(one))).to.deep.equal([])
   })
 
-  it('stops within a second or two, connections and all', async () => {
+  it('stops, connections and all', async () => {
     const mesh = await spawnMesh({ nodes: 3 })
     await mesh.connected()
-    const startedMs = Date.now()
     await mesh.stop()
-    expect(Date.now() - startedMs).to.be.below(4_000)
+    expect(mesh.nodes.flatMap(({ libp2p }) => libp2p.getConnections())).to.deep.equal([])
   })
 })
 

@@ -73,7 +73,7 @@ describe('network: peer entries', () => {
     const staked = new Set(['staked'])
     const entries = createPeerEntries({ self: 'self', isKept: (peer) => staked.has(peer), limits: { strangerEntries: 10 } })
     for (const peer of ['self', 'staked', ...Array.from({ length: 300 }, (_, at) => `stranger${at}`)]) {
-      entries.put(peer, entry())
+      entries.put(peer, entry({ protocols: ['/koii-mesh/hello/1'] }))
     }
     expect(entries.size).to.equal(12)
     expect([entries.get('self') != null, entries.get('staked') != null, entries.get('stranger299') != null]).to.deep.equal([
@@ -82,6 +82,10 @@ describe('network: peer entries', () => {
       true
     ])
     expect(entries.get('stranger0')).to.equal(undefined)
+
+    // a tag alone is what is left when everything else has been forgotten
+    expect(entries.put('stranger298', entry({ tags: new Map([['kad-peer', { value: 1 }]]) }))).to.equal(false)
+    expect(entries.get('stranger298')).to.equal(undefined)
 
     staked.add('stranger299')
     entries.classify('stranger299')

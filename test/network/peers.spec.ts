@@ -3,6 +3,7 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'chai'
 import { createPeers, MAX_BAD_SIGNATURES, type PeerChange, type Peers, type StakeView } from '../../src/network/index.ts'
+import { CUTS_FORGOTTEN_MS } from '../../src/network/limits.ts'
 import { seal } from '../../src/wire/index.ts'
 import { keyOf, NETWORK, NOW, seed, signerOf, TIMING } from './mesh.ts'
 
@@ -49,6 +50,63 @@ describe('network: peers', () => {
     peers.confirm(await says('alice', 'one', 1))
     expect([peers.isStaked(id('one')), peers.stakerOf(id('one'))]).to.deep.equal([true, alice])
     expect(changes).to.deep.equal([{ peerId: id('one'), staker: alice, admitted: true }])
+  })
+
+  it('keeps a place for a PeerId that a hint on K2 names, while its staker has stake, and reads past hints that are none', () => {
+    const hints = [
+      { staker: bob, address: 'nonsense' },
+      { staker: alice, address: `/ip4/93.184.216.34/tcp/4001/p2p/${id('one')}` }
+    ]
+    const weights = new Map([[alice, 1n]])
+    const peers = createPeers({
+      stakes: { weight: (staker) => weights.get(staker) ?? 0n },
+      timing: TIMING,
+      slot: () => NOW,
+      hints: () => hints
+    })
+    expect(peers.isClaimed(id('one'))).to.equal(false)
+    peers.refresh()
+    expect([peers.isClaimed(id('one')), peers.isClaimed(id('two')), peers.isStaked(id('one'))]).to.deep.equal([true, false, false])
+    hints[1]!.address = `/ip4/93.184.216.34/tcp/4001/p2p/${id('two')}`
+    peers.refresh()
+    expect([peers.isClaimed(id('one')), peers.isClaimed(id('two'))]).to.deep.equal([false, true])
+    // named by one without stake too, which takes nothing from it
+    hints.push({ staker: bob, address: hints[1]!.address })
+    peers.refresh()
+    expect(peers.isClaimed(id('two'))).to.equal(true)
+    weights.clear()
+    expect(peers.isClaimed(id('two'))).to.equal(false)
+  })
+
+  it('cuts who sends too much for longer each time, and forgets it when it has long been good', async () => {
+    let nowMs = 0
+    const { peers } = setUp({ now: () => nowMs })
+    peers.confirm(await says('alice', 'one', 1))
+    const lasts = () => {
+      peers.cut(id('one'), 'too many frames')
+      expect(peers.isStaked(id('one'))).to.equal(false)
+      const from = nowMs
+      while (peers.isBanned(id('one'))) {
+        nowMs += 1_000
+      }
+      return (nowMs - from) / 1_000
+    }
+    expect([lasts(), lasts(), lasts()]).to.deep.equal([30, 60, 120])
+    for (let at = 0; at < 8; at++) {
+      lasts()
+    }
+    expect(lasts()).to.equal(1_800)
+    nowMs += CUTS_FORGOTTEN_MS
+    expect(lasts()).to.equal(30)
+  })
+
+  it('shortens no ban by a cut', async () => {
+    let nowMs = 0
+    const { peers } = setUp({ now: () => nowMs })
+    peers.ban(id('one'), 'wrong signatures')
+    peers.cut(id('one'), 'too many frames')
+    nowMs = 60_000
+    expect(peers.isBanned(id('one'))).to.equal(true)
   })
 
   it('binds a staker to its latest PeerId only', async () => {
@@ -216,5 +274,18 @@ describe('network: peers', () => {
     }
     peers.confirm(await says('alice', 'two', 2))
     expect(peers.strike(id('two'))).to.equal(true)
+  })
+
+  it('binds no more keys than it can keep while K2 is not read, and keeps those that have stake', async () => {
+    let known = new Set<string>()
+    const { peers } = setUp({ stakes: { weight: () => undefined, isStaked: (staker) => (known.has(staker) ? true : undefined) } })
+    known = new Set([alice])
+    peers.claim(await says('alice', 'one', 1))
+    for (let at = 0; at < 4_200; at++) {
+      peers.claim(await says(`stranger-${at}`, 'two', 1))
+    }
+    expect(peers.bindings()).to.have.length(4_096)
+    expect(peers.bindingOf(alice)?.peerId).to.equal(id('one'))
+    expect(peers.bindingOf(keyOf('stranger-4199').address)).not.to.equal(undefined)
   })
 })

@@ -13,7 +13,6 @@ import {
 } from '../../src/network/index.ts'
 import { HELLO_TIMEOUT_MS, limitsFor, UNBOUND_IDLE_MS } from '../../src/network/limits.ts'
 import { canonicalIp, prefixOf } from '../../src/network/prefix.ts'
-import { boundSlots } from '../../src/network/slots.ts'
 
 const limits = CONNECTION_LIMITS
 const NOW = 1_000_000
@@ -92,11 +91,20 @@ describe('network: slots, who goes', () => {
     expect(gone(uses)).to.deep.equal([['bound 0', 'too many of one peer']])
   })
 
-  it('the latest with stake that dialled us, when those that it has are all taken: never one that we dialled', () => {
-    const uses = some(boundSlots(limits) + 1, 'bound')
-    expect(gone(uses)).to.deep.equal([[`bound ${boundSlots(limits)}`, 'full']])
+  it('strangers, the idlest first, for peers with stake, until eight are left', () => {
+    const most = limits.maxConnections
+    const strangers = some(limits.unstakedSlots, 'stranger')
+    expect(gone([...some(most - limits.unstakedSlots, 'bound'), ...strangers])).to.deep.equal([])
+    expect(gone([...some(most - limits.unstakedSlots + 1, 'bound'), ...strangers])).to.deep.equal([['stranger 0', 'unstaked-full']])
+    expect(gone([...some(most - 8, 'bound'), ...strangers])).to.have.length(limits.unstakedSlots - 8)
+  })
+
+  it('the latest with stake that dialled us, when there is no place left: never one that we dialled', () => {
+    const most = limits.maxConnections - 8
+    const uses = some(most + 1, 'bound')
+    expect(gone(uses)).to.deep.equal([[`bound ${most}`, 'full']])
     uses.at(-1)!.inbound = false
-    expect(gone(uses)).to.deep.equal([[`bound ${boundSlots(limits) - 1}`, 'full']])
+    expect(gone(uses)).to.deep.equal([[`bound ${most - 1}`, 'full']])
   })
 
   it('no hello of one that we dialled ourselves, which counts once it turned out to be a stranger', () => {
@@ -109,11 +117,21 @@ describe('network: slots, who goes', () => {
     expect(gone(some(limits.unstakedSlots + 1, 'stranger', { inbound: false }))).to.deep.equal([['stranger 0', 'unstaked-full']])
   })
 
-  it('half of all connections are for stake, however few an operator allows', () => {
+  it('three quarters of all connections are for stake, and one for others, however few an operator allows', () => {
     for (const maxConnections of [4, 20, 100, 256]) {
       const fitted = limitsFor({ ...limits, maxConnections })
-      expect(boundSlots(fitted), String(maxConnections)).to.be.at.least(maxConnections / 2)
       expect(Math.min(fitted.unstakedSlots, fitted.helloSlots)).to.be.at.least(1)
+      const strangers = some(limits.unstakedSlots, 'stranger')
+      const left = (bound: number) => {
+        const uses = [...some(bound, 'bound'), ...strangers]
+        const ids = new Set(overflow(uses, fitted, NOW).keys())
+        return uses.filter(({ id }) => !ids.has(id))
+      }
+      expect(left(Math.floor((maxConnections * 3) / 4)).filter(({ holder }) => holder === 'bound')).to.have.length(
+        Math.floor((maxConnections * 3) / 4)
+      )
+      expect(left(2 * maxConnections).filter(({ holder }) => holder === 'stranger')).not.to.have.length(0)
+      expect(left(2 * maxConnections)).to.have.length(maxConnections)
     }
   })
 

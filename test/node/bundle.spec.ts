@@ -6,6 +6,7 @@ import { pino } from 'pino'
 import { BUNDLE_FILE, type BundleInit, obtainBundle } from '../../src/node/bundle.ts'
 import { bundleAt, describeBundle } from '../../src/node/index.ts'
 import { bundlePath } from '../../src/tasks/index.ts'
+import { HANGS_MS } from '../cpu.ts'
 import { failure, Lab, type TestNode } from '../proofs/fixtures.ts'
 
 const CODE = Buffer.from(`export const manifest = { name: 'tiny' }\n// ${'x'.repeat(5000)}\n`)
@@ -22,7 +23,7 @@ describe('node: the task’s bundle', () => {
       cid,
       path: undefined,
       providers: () => [],
-      signal: AbortSignal.timeout(60_000),
+      signal: AbortSignal.timeout(HANGS_MS),
       log: pino({ level: 'silent' }),
       onWaiting: () => {},
       ...more
@@ -38,11 +39,21 @@ describe('node: the task’s bundle', () => {
     expect((await failure(describeBundle(path))).name).to.equal('BundleError')
     // somebody else on this machine may be looking at a bundle, too, and then is soon done
     let mine = await left()
-    for (let tries = 0; tries < 50 && mine.some((name) => !before.includes(name)); tries++) {
+    while (mine.some((name) => !before.includes(name))) {
       await new Promise((resolve) => setTimeout(resolve, 200))
       mine = (await left()).filter((name) => mine.includes(name))
     }
     expect(mine.filter((name) => !before.includes(name))).to.deep.equal([])
+  })
+
+  it('is told to be on the disk, or to come from a peer', async () => {
+    const [node, other] = [await lab.node(), await lab.node()]
+    const cid = await pack(node)
+    const told: string[] = []
+    expect(Buffer.from(await want(node, cid, { onAbsent: () => told.push('here') }))).to.deep.equal(CODE)
+    const from = { providers: () => [node.hint], onAbsent: () => told.push('absent') }
+    expect(Buffer.from(await want(other, cid, from))).to.deep.equal(CODE)
+    expect(told).to.deep.equal(['absent'])
   })
 
   it('is none when the manager wrote what is no CID: that is said, and not waited for', async () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { fetchRecordTo } from '../../src/node/index.ts'
 import { buildRecord, type DistributionEntry, distributionInput, tally } from '../../src/record/index.ts'
+import { HANGS_MS } from '../cpu.ts'
 import { run } from '../e2e/cli.ts'
 import { failure, Lab, type TestNode } from '../proofs/fixtures.ts'
 import { inputs } from '../record/cycle.ts'
@@ -30,7 +31,7 @@ describe('node: fetching one record', function () {
     const [keeper, reader] = [await lab.node(), await lab.node()]
     const { cid, previous, blocks } = await recordOn(keeper)
     const path = join(await lab.dir(), 'record.json')
-    const fetched = await fetchRecordTo(reader.proofs, cid, path, { from: [keeper.hint], timeoutMs: 5000 })
+    const fetched = await fetchRecordTo(reader.proofs, cid, path, { from: [keeper.hint], timeoutMs: HANGS_MS })
     expect(fetched).to.deep.include({ cycle: 3, blocks: blocks.length, fromPeers: [keeper.hint.peerId] })
     expect(fetched!.previous!.toString()).to.equal(previous)
     const written = JSON.parse(await readFile(path, 'utf8'))
@@ -43,7 +44,7 @@ describe('node: fetching one record', function () {
     const [keeper, reader] = [await lab.node(), await lab.node()]
     const { cid } = await keeper.proofs.packNode({ cycle: 3, hello: 'world' })
     const dir = await lab.dir()
-    expect(await fetchRecordTo(reader.proofs, cid.toString(), join(dir, 'x'), { from: [keeper.hint], timeoutMs: 5000 })).to.equal(null)
+    expect(await fetchRecordTo(reader.proofs, cid.toString(), join(dir, 'x'), { from: [keeper.hint], timeoutMs: HANGS_MS })).to.equal(null)
     const gone = fetchRecordTo(reader.proofs, (await recordOn(await lab.node())).cid, join(dir, 'y'), {
       from: [keeper.hint],
       timeoutMs: 300

@@ -11,7 +11,7 @@ function stage() {
   let slot: number | undefined = 10
   let turns: Array<() => void> = []
   const said: Array<{ slot: number; turn: number; moves: number }> = []
-  const room = { moves: 0, busyWith: null as number | null, believed: [] as number[], alive: 0 }
+  const room = { moves: 0, busyWith: null as number | null, believed: [] as number[], leaps: 0, alive: 0 }
   const pace = createPace({
     slots: {
       now: () => slot,
@@ -19,7 +19,13 @@ function stage() {
         listeners.add(listener)
         return () => listeners.delete(listener)
       },
-      believe: (at) => void room.believed.push(at)
+      believe: (at) => {
+        room.believed.push(at)
+        return at > 1000
+      }
+    },
+    onLeap: () => {
+      room.leaps++
     },
     holds: (at) => room.busyWith != null && at >= room.busyWith,
     moves: () => room.moves,
@@ -78,6 +84,8 @@ describe('a node whose K2 waits for it', () => {
       turn(1)
     }
     expect(said).to.deep.equal([])
+    turn(3)
+    expect(said, 'what came last may yet be answered').to.deep.equal([])
     turn()
     expect(said).to.deep.equal([{ slot: 10, turn: 1, moves: 20 }])
   })
@@ -96,6 +104,18 @@ describe('a node whose K2 waits for it', () => {
     clock.advance(10)
     turn()
     expect(said).to.have.length(1)
+  })
+
+  it('tells that it is alive while things keep moving, too', () => {
+    const { pace, room, said, clock, turn } = stage()
+    pace.asked({ slot: 10, turn: 1 })
+    for (let i = 0; i < 50; i++) {
+      room.moves++
+      clock.advance(100)
+      turn(1)
+    }
+    expect(said).to.deep.equal([])
+    expect(room.alive).to.be.within(4, 5)
   })
 
   it('what begins while it is about to say so is waited for, too', () => {
@@ -131,7 +151,10 @@ describe('a node whose K2 waits for it', () => {
   it('believes its K2 where that has leapt', () => {
     const { pace, room } = stage()
     pace.asked({ slot: 5000, turn: 1 })
-    expect(room.believed).to.deep.equal([5000])
+    expect(room).to.include({ leaps: 1 })
+    pace.asked({ slot: 12, turn: 1 })
+    expect(room).to.include({ leaps: 1 })
+    expect(room.believed).to.deep.equal([5000, 12])
   })
 })
 
@@ -224,6 +247,24 @@ describe('what a slot waits for', () => {
     const say = begin(work, effect('publish'), 51)
     expect(work.holds(51)).to.equal(true)
     await say()
+    await end()
+  })
+
+  it('a call of the task that does not end for a minute of waiting is waited for no longer', async () => {
+    const clock = manualClock(0)
+    const work = createPaceWork(clock.nowMs)
+    const end = begin(work, effect('audit', { purpose: 'sample', fetchBySlot: 60, deadlineSlot: 66 }))
+    clock.advance(1_000_000)
+    expect(work.holds(59)).to.equal(false)
+    expect(work.holds(60), 'the minute begins when slots wait').to.equal(true)
+    clock.advance(59_000)
+    expect(work.holds(60)).to.equal(true)
+    clock.advance(1000)
+    expect(work.holds(60)).to.equal(false)
+    const check = begin(work, effect('check', { deadlineSlot: 99 }))
+    clock.advance(1_000_000)
+    expect(work.holds(60), 'what is no call of it is').to.equal(true)
+    await check()
     await end()
   })
 

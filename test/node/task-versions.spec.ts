@@ -10,13 +10,27 @@ const settled = () => new Promise((done) => setImmediate(done))
 
 /** Versions whose bundles come when the test says so. */
 function setUp() {
-  const asked: Array<{ cid: string; others: string[]; signal: AbortSignal; come: () => void; fail: (err: Error) => void }> = []
+  const asked: Array<{
+    cid: string
+    others: string[]
+    signal: AbortSignal
+    come: () => void
+    fail: (err: Error) => void
+    absent: () => void
+  }> = []
   const log: string[] = []
   const versions = createTaskVersions({
-    make: (cid, others, signal) =>
+    make: (cid, others, signal, onAbsent) =>
       new Promise((resolve, reject) => {
         const runner = { stop: async () => void log.push(`stopped ${cid}`) }
-        asked.push({ cid, others, signal, come: () => resolve({ runner, host: { cid } } as unknown as TaskVersion), fail: reject })
+        asked.push({
+          cid,
+          others,
+          signal,
+          come: () => resolve({ runner, host: { cid } } as unknown as TaskVersion),
+          fail: reject,
+          absent: onAbsent
+        })
       }),
     drop: async (cid) => void log.push(`dropped ${cid}`),
     onReady: (cid) => log.push(`ready ${cid}`),
@@ -59,6 +73,32 @@ describe('node: the versions of a task', () => {
     expect(log).to.deep.equal(['ready old', 'ready new', 'stopped old'])
     await versions.stop()
     expect(log.at(-1)).to.equal('stopped new')
+  })
+
+  it('whoever starts waits for what is on the disk, and not for what a peer must bring, nor for ever', async () => {
+    for (const [how, ends] of [
+      ['come', true],
+      ['absent', true],
+      ['fail', true],
+      ['nothing', false]
+    ] as const) {
+      const { versions, asked } = setUp()
+      versions.follow(at('new', 6, ['old', 0]), 5)
+      let isAtHand = false
+      const waiting = versions.atHand(ends ? 60_000 : 50).then(() => {
+        isAtHand = true
+      })
+      asked[0]!.come()
+      await settled()
+      expect(isAtHand, how).to.equal(false)
+      if (how === 'come' || how === 'absent') {
+        asked[1]![how]()
+      } else if (how === 'fail') {
+        asked[1]!.fail(new Error('none'))
+      }
+      await waiting
+      await versions.stop()
+    }
   })
 
   it('with a long notice it is fetched at the news and waits; one that takes its place before it runs ends it', async () => {

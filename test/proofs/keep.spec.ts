@@ -1,3 +1,4 @@
+import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FsBlockstore } from 'blockstore-fs'
 import { expect } from 'chai'
@@ -5,10 +6,12 @@ import fc from 'fast-check'
 import type { CID } from 'multiformats/cid'
 import { type BlockFiles, Blocks } from '../../src/proofs/blocks.ts'
 import { Keeper } from '../../src/proofs/collect.ts'
+import { BlockFolder } from '../../src/proofs/files.ts'
 import { createProofs } from '../../src/proofs/index.ts'
 import { LIMITS } from '../../src/proofs/limits.ts'
 import { packNode } from '../../src/proofs/pack.ts'
 import { type Pin, Pins } from '../../src/proofs/pins.ts'
+import { systemTimers } from '../../src/proofs/timers.ts'
 import { bytesOf, failure, Lab, memoryFiles, memoryStore } from './fixtures.ts'
 
 const task = 'task1'
@@ -269,6 +272,16 @@ describe('proofs: keep', () => {
     const lab = new Lab()
     afterEach(() => lab.end())
 
+    it('has nothing left of writes that a kill cut short, and all blocks', async () => {
+      const dir = await lab.dir()
+      const { cid } = await packNode(new Blocks({ files: await BlockFolder.open(dir), timers: systemTimers, log: quiet }), { a: 1 })
+      const [shard] = await readdir(dir)
+      await writeFile(join(dir, shard!, 'CUT.data.123-0.tmp'), 'half of it')
+      const again = await BlockFolder.open(dir)
+      expect(await again.has(cid)).to.equal(true)
+      expect(await readdir(join(dir, shard!))).to.have.length(1)
+    })
+
     it('has blocks and pins again after a restart, provides what is pinned, and clears the rest', async () => {
       const dir = await lab.dir()
       const store = memoryStore()
@@ -299,7 +312,9 @@ describe('proofs: keep', () => {
       expect(await after.reader(kept).getNode()).to.deep.equal({ kept: true })
       expect(await new FsBlockstore(init.blocksDir).has(lost)).to.equal(false)
       expect(namesOf(await after.pins())).to.deep.equal([kept.toString()])
-      await new Promise((resolve) => setTimeout(resolve, 50))
+      while (provided.length === 0) {
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      }
       expect(provided).to.deep.equal([kept.toString()])
     })
   })

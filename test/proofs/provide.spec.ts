@@ -125,4 +125,29 @@ describe('proofs: provide', () => {
     expect(running).to.equal(0)
     expect(most).to.equal(4)
   })
+
+  it('stops what is under way for a root that is taken back, and begins anew when it is pinned again', async () => {
+    const [a] = (await cids(1)) as [CID]
+    const begun: AbortSignal[] = []
+    const routing = {
+      cancelReprovide: async () => {},
+      provide: (_cid: CID, { signal }: { signal: AbortSignal }) =>
+        new Promise<void>((resolve, reject) => {
+          begun.push(signal)
+          signal.addEventListener('abort', () => reject(signal.reason))
+          if (begun.length > 1) {
+            resolve()
+          }
+        })
+    }
+    const announcer = new Announcer({ routing, timers: manualTimers(), log: () => {} }, { retryMs: 1 })
+    announcer.add(a)
+    await sleep(0)
+    announcer.remove(a)
+    announcer.add(a)
+    await announcer.idle()
+    expect(begun.map(({ aborted }) => aborted)).to.deep.equal([true, false])
+    expect(announcer.stats).to.deep.equal({ provided: 1, failed: 0 })
+    await announcer.stop()
+  })
 })

@@ -1,7 +1,7 @@
 /** What is not here yet is asked for again while its window lasts; what failed or was refused is not. */
 import { expect } from 'chai'
 import { FINDINGS } from '../../src/wire/index.ts'
-import { approval, at, audited, bob, carol, type Machine, machine, proposal, recordOf, S, say, submission } from './machine.ts'
+import { approval, at, audited, bob, carol, dave, type Machine, machine, proposal, recordOf, S, say, submission } from './machine.ts'
 
 const away = { ok: false as const, reason: 'K2 does not answer', notYet: true }
 const notHere = { verdict: 'unreadable' as const, reason: 'its ledger did not arrive', notYet: true }
@@ -60,6 +60,34 @@ describe('rounds: not here yet', () => {
       m.event({ type: 'worked', cycle: 0, outcome: away })
       m.event({ type: 'arrived' })
       expect(m.of('work')).to.have.length(2)
+    })
+  })
+
+  describe('a cycle that ends without a record', () => {
+    const why = (m: Machine) => {
+      m.slot(S.distribution.to)
+      return m.of('closed').find(({ cycle }) => cycle === 0)?.skipped
+    }
+
+    it('says why, as far as is known', async () => {
+      const none = machine()
+      at(none, S.proposalSlot, S.proposalSlot + 1)
+      none.event({ type: 'built', cycle: 0, key: none.of('build').at(-1)!.key, result: { ok: false, reason: 'its ledger', notYet: true } })
+      expect(why(none)).to.equal('nobody whom this node heard approved a record; this node could not make one: its ledger')
+      const few = machine()
+      few.slot(S.proposalSlot)
+      await few.hear(bob, approval(recordOf('theirs')))
+      expect(why(few)).to.equal('no record was approved by more than two thirds of the stake, the most was 33 %')
+    })
+
+    it('is not told of where K2 has a record, or by who had no part in it', () => {
+      const done = machine()
+      done.slot(S.proposalSlot)
+      done.event({ type: 'finalized', cycle: 0 })
+      expect(why(done)).to.equal(null)
+      const observer = machine({ self: dave })
+      observer.slot(S.proposalSlot)
+      expect(why(observer)).to.equal(null)
     })
   })
 

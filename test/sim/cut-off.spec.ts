@@ -83,7 +83,12 @@ describe('sim: nodes that are cut off', () => {
         publish: (_power, _node, body) => !words.judges(body)
       }
       for (const auditWindow of WINDOWS) {
-        for (const nodes of [meshOf(times(7, 10), times(3, 10)), meshOf(times(4, 17), [32]), meshOf(times(2, 10), [9])]) {
+        for (const nodes of [
+          meshOf(times(7, 10), times(3, 10)),
+          meshOf(times(4, 17), [32]),
+          meshOf(times(2, 10), [9]),
+          meshOf([100], times(6, 8))
+        ]) {
           const world = await run({ seed: 5, timing: timingOf(auditWindow), nodes, adversary })
           const faulty = world.nodes.filter(({ honest }) => !honest).map(({ index }) => [`n${index}`, 'unavailable'])
           expect(rejectedIn(world, CYCLE), `W ${auditWindow}, ${nodes.length} nodes`).to.deep.equal(Object.fromEntries(faulty))

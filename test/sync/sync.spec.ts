@@ -6,6 +6,7 @@ import { type CycleIds, Envelopes, Have, Ids, Want } from '../../src/sync/genera
 import { createSync, SYNC_LIMITS, SYNC_PROTOCOL } from '../../src/sync/index.ts'
 import type { Message } from '../../src/wire/index.ts'
 import { Envelope, seal } from '../../src/wire/index.ts'
+import { HANGS_MS } from '../cpu.ts'
 import {
   fixedStakes,
   keyOf,
@@ -40,7 +41,7 @@ async function talk(
   const connection = from.libp2p.getConnections(to.libp2p.peerId)[0]!
   try {
     const stream = await connection.newStream(SYNC_PROTOCOL)
-    await converse(stream, frames, { frameBytes: 1e7, totalBytes: 1e7 }, AbortSignal.timeout(3_000))
+    await converse(stream, frames, { frameBytes: 1e7, totalBytes: 1e7 }, AbortSignal.timeout(HANGS_MS))
     return 'ended'
   } catch (err) {
     return (err as Error).name
@@ -92,13 +93,11 @@ describe('sync', () => {
     }
     const old = await alice.submission('last round', { cycle: 1, slot: windowOf(TIMING, 1, 'submission').from })
     bob.pool.add(old)
-    const startedMs = Date.now()
     const { peers } = await dave.sync.now(3)
     await dave.sync.now(3)
     expect(peers).to.equal(3)
     expect([dave.pool.count(1), dave.pool.has(old.id)]).to.deep.equal([count + 1, true])
     expect(dave.checks).to.equal(count + 1)
-    expect(Date.now() - startedMs).to.be.below(5_000)
   }).timeout(30_000)
 
   it('brings a challenge that came before the submission that it is about, in whatever order the two are sent', async () => {
@@ -149,12 +148,12 @@ describe('sync', () => {
         yield Have.encode({ cycles: [] })
         await next(theirs)
       })
-    const ends: string[] = []
-    for (let at = 0; at < 40; at++) {
-      ends.push(await ask())
+    for (let at = 0; at < 10; at++) {
+      expect(await ask()).to.equal('ended')
     }
-    expect(ends.slice(0, 10)).to.deep.equal(Array(10).fill('ended'))
-    expect(ends.at(-1)).to.not.equal('ended')
+    // at once, as on a slow machine what is asked one by one is as slow as the allowance grows
+    const ends = await Promise.all(Array.from({ length: 40 }, ask))
+    expect(ends.some((end) => end !== 'ended')).to.equal(true)
     await new Promise((resolve) => setTimeout(resolve, 600))
     expect(await ask()).to.equal('ended')
   })
@@ -270,7 +269,7 @@ describe('sync', () => {
           yield Envelopes.encode({ envelopes: [] })
         },
         { frameBytes: 1e6, totalBytes: 1e6 },
-        AbortSignal.timeout(3_000)
+        AbortSignal.timeout(HANGS_MS)
       ).catch(() => {})
     )
     const { received } = await alice.sync.now()

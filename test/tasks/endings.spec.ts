@@ -39,6 +39,9 @@ const bundle = (manifest = MANIFEST) =>
     'a long reason': () => ({ valid: false, reason: 'x'.repeat(3 * 2 ** 20) }),
     'a reason that is none': () => ({ valid: false, reason: { a: 1 } }),
     'a reason that acts': () => ({ valid: false, reason: 'red \\u001b[31m \\u009b31m \\u202e rtl \\u2028 line\\nforged' }),
+    'waits for K2': (ctx) => ctx.k2.getBlock(5),
+    'says that K2 is away': (ctx) => ctx.k2.getBlock(5).catch(() => { throw new Error('no index today') }),
+    'does without K2': async (ctx) => { await ctx.k2.getBlock(5).catch(() => {}); await ctx.k2.slot(); throw new Error('my own') },
     'a bad proof': (ctx) => ctx.proofs.get('bafyreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy'),
     'a bad proof of its own': () => { throw Object.assign(new Error('mine'), { name: 'BadProofError' }) },
     throws: () => { throw new Error('I cannot know') },
@@ -128,6 +131,19 @@ describe('tasks: endings', () => {
         const { audit } = await make()
         expect(failedBy(await audit(how, timeoutMs))).to.deep.equal(row(ending, endingOf(ending).audit === 'twice'))
         expect(failedBy(await audit('fine'))).to.deep.equal({ ok: { valid: true } })
+      })
+    }
+
+    for (const [how, ending] of [
+      ['waits for K2', 'k2-away'],
+      ['says that K2 is away', 'k2-away'],
+      ['does without K2', 'threw']
+    ] as const) {
+      it(`${how}: work ends as ${ending}, and is ${endingOf(ending).work === 'later' ? 'to be tried later' : 'lost'}; an audit says nothing`, async () => {
+        const { work, audit } = await make()
+        expect(failedBy(await work(how))).to.deep.equal(row(ending))
+        expect(failedBy(await audit(how))).to.deep.equal(row(ending))
+        expect(endingOf('k2-away').work).to.equal('later')
       })
     }
 

@@ -9,6 +9,7 @@ import {
   type TaskRunner,
   type TaskSubmission
 } from '../../src/tasks/index.ts'
+import { HANGS_MS } from '../cpu.ts'
 import { makeRunner, memoryProofs, memoryStore, OTHER, STAKER, seededK2, TASK, type TestRunner } from './support.ts'
 
 const timing: CycleTiming = { cycle: 4, startSlot: 120, endSlot: 150, slotMs: 100 }
@@ -66,7 +67,7 @@ describe('tasks: k2-index', () => {
     runner.audit({ staker, ...given }, at, proofs)
 
   async function read(given: TaskSubmission): Promise<Index> {
-    const options = { signal: AbortSignal.timeout(5000) }
+    const options = { signal: AbortSignal.timeout(HANGS_MS) }
     const root = (await proofs.getNode(given.proofs[0]!, options)) as Index['root']
     const chunks = await Promise.all(root.chunks.map(({ link }) => proofs.getNode(link.toString(), options)))
     return { root, chunks: chunks as Chunk[], claim: JSON.parse(given.value) }
@@ -98,7 +99,7 @@ describe('tasks: k2-index', () => {
     const expected = []
     for (let slot = timing.startSlot; slot < timing.endSlot; slot++) {
       expected.push(
-        ...((await k2.block(slot, { signal: AbortSignal.timeout(5000) }))?.transactions.map(({ signature }) => signature) ?? [])
+        ...((await k2.block(slot, { signal: AbortSignal.timeout(HANGS_MS) }))?.transactions.map(({ signature }) => signature) ?? [])
       )
     }
     expect(expected.length).to.be.greaterThan(100)
@@ -139,15 +140,12 @@ describe('tasks: k2-index', () => {
   it('works while the slots come, and ends with the cycle', async () => {
     tip = 120
     const timer = setInterval(() => tip++, 20)
-    const startedMs = performance.now()
     const given = await index(maker.runner, { ...timing, slotMs: 20 })
-    const lateMs = performance.now() - startedMs - 30 * 20
     clearInterval(timer)
     const ended = tip
     tip = 1000
     expect(given).to.deep.equal(submission)
     expect(ended).to.be.at.least(150)
-    expect(lateMs).to.be.lessThan(3000)
   })
 
   describe('finds', () => {
@@ -290,6 +288,5 @@ describe('tasks: k2-index', () => {
     console.log(
       `      audit of ${transactions} transactions in ${(await read(submission)).chunks.length} chunks: ${median.toFixed(1)} ms at the median`
     )
-    expect(median).to.be.lessThan(1000)
   })
 })

@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http'
 import { expect } from 'chai'
 import { type AuditResult, bundlePath, type Outcome, type TaskRunner, type TaskSubmission } from '../../src/tasks/index.ts'
 import { type StaticSite, startStaticSite } from '../../src/testnet/static-site.ts'
+import { HANGS_MS } from '../cpu.ts'
 import { makeRunner, memoryProofs, OTHER, STAKER, type TestRunner } from './support.ts'
 
 const timing = { cycle: 4, startSlot: 120, endSlot: 150, slotMs: 100 }
@@ -72,7 +73,7 @@ describe('tasks: site-archive', () => {
     dynamic: boolean
   }
   type List = { staker: string; cycle: number; urls: string[]; pages: Page[] }
-  const signal = AbortSignal.timeout(60_000)
+  const signal = AbortSignal.timeout(HANGS_MS)
   async function read(): Promise<{ list: List; files: Map<string, Uint8Array> }> {
     const files = new Map<string, Uint8Array>()
     for (const { path, size } of await proofs.listFiles(submission.proofs[0]!, { signal })) {

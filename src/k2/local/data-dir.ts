@@ -8,7 +8,7 @@ import { DataDirLockedError, DataDirUnusableError } from './errors.ts'
 export const CHAIN_FILE = 'k2.sqlite'
 /** Who has it open. */
 export const PID_FILE = 'k2.sqlite.pid'
-const BESIDE = ['-wal', '-shm', '-journal']
+const BESIDE = ['-wal', '-shm', '-journal', '.pid']
 
 /**
  * Throws the chain in `dataDir` away, whatever version wrote it and however damaged it is. Nothing else in the folder is touched.

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite'
-import { demandFile, holderAt, leavePid, makeFolder } from '../../disk/index.ts'
+import { demandFile, forgetPid, holderAt, leavePid, makeFolder } from '../../disk/index.ts'
 import { parseJson, stringifyJson } from '../json.ts'
 import { decodeBase58, encodeBase58 } from './base58.ts'
 import { CHAIN_FILE, PID_FILE } from './data-dir.ts'
@@ -113,6 +113,7 @@ type Row = Record<string, SQLOutputValue>
 export class History {
   readonly #db: DatabaseSync
   readonly #keepsAccounts: boolean
+  readonly #dataDir: string | undefined
   readonly #keepBlocks: number
   readonly #keepTransactions: number
   readonly #statements = new Map<string, StatementSync>()
@@ -127,6 +128,7 @@ export class History {
     this.#keepBlocks = init.keepBlocks
     this.#keepTransactions = init.keepTransactions
     this.#keepsAccounts = init.dataDir !== undefined
+    this.#dataDir = init.dataDir
     this.#db = open(init.dataDir)
     this.#kept = Number(this.#get('SELECT coalesce(sum(transactions), 0) AS n FROM blocks')?.n)
   }
@@ -304,6 +306,9 @@ export class History {
   }
 
   close(): void {
+    if (this.#dataDir !== undefined) {
+      forgetPid(join(this.#dataDir, PID_FILE))
+    }
     this.#db.close()
   }
 

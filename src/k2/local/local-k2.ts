@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { decodeBase58, encodeBase58 } from './base58.ts'
 import { type Count, Counters, type Counts } from './counters.ts'
-import { FundingError, NotStoredError, StoppedError } from './errors.ts'
+import { FundingError, StoppedError } from './errors.ts'
 import { LAMPORTS_PER_SIGNATURE } from './fees.ts'
 import { type Genesis, openChain } from './genesis.ts'
 import { History, MIN_KEEP_BLOCKS, type TransactionRecord } from './history.ts'
@@ -12,20 +12,16 @@ import { type Pace, type PaceFacts, Pacer, type PassedOver } from './pacer.ts'
 import { PriorityFees } from './priority-fees.ts'
 import type { RpcContext } from './rpc/context.ts'
 import { checkParams, methodNotFound } from './rpc/dispatch.ts'
-import { nodeUnhealthy } from './rpc/errors.ts'
 import { type MethodName, methods } from './rpc/methods.ts'
 import { withPace } from './rpc/pace.ts'
 import { Subscriptions } from './rpc/subscriptions.ts'
 import { RpcServer } from './server.ts'
+import { SlotCloser } from './slot-closer.ts'
 import { type LocalK2Clock, SlotTicker, systemClock } from './slot-ticker.ts'
 import { decodeTransaction } from './transaction.ts'
 import type { TransactionError } from './transaction-error.ts'
 import { signTransfer } from './transfer.ts'
 import { Vm } from './vm.ts'
-
-/** A block that could not be stored is tried again after this, then after twice as long, and so on. */
-const FIRST_RETRY_MS = 500
-const LONGEST_RETRY_MS = 8_000
 
 /** How a local K2 is made. */
 export interface LocalK2Init {
@@ -87,16 +83,11 @@ export class LocalK2 {
   readonly #log: LocalK2Log
   readonly #context: RpcContext
   #state: 'new' | 'started' | 'stopped' = 'new'
-  /** Why nothing can be stored, and when it is tried again. */
-  #trouble: { error: NotStoredError; pauseMs: number; untilMs: number } | undefined
-  readonly #clock: LocalK2Clock
-  readonly #place: string
+  readonly #closer: SlotCloser
   #airdrops = 0
 
   constructor(init: LocalK2Init) {
     const clock = init.clock ?? systemClock()
-    this.#clock = clock
-    this.#place = init.dataDir ?? 'memory'
     this.#log = init.log ?? silentLog()
     this.#host = init.host ?? '127.0.0.1'
     // blocks, transactions and accounts on disk; opening it takes the folder's lock
@@ -118,6 +109,7 @@ export class LocalK2 {
       })
       // the chain itself: runs transactions, closes slots
       this.#ledger = new Ledger({ vm, history: this.#history, nowMs: () => clock.nowMs() })
+      this.#closer = new SlotCloser({ ledger: this.#ledger, place: init.dataDir ?? 'memory', nowMs: () => clock.nowMs(), log: this.#log })
       // what the methods may touch
       this.#context = {
         ledger: this.#ledger,
@@ -125,15 +117,15 @@ export class LocalK2 {
         chain,
         priorityFees: new PriorityFees(),
         listens: () => ({ rpc: this.#authority(this.#server.port), pubsub: this.#authority(this.#server.port + 1) }),
-        healthy: () => this.#trouble === undefined,
-        trouble: () => this.#trouble?.error.message,
+        healthy: () => this.#closer.trouble === undefined,
+        trouble: () => this.#closer.trouble?.message,
         pace: init.pace ?? 'strict',
         submit: (wire, options) => {
-          this.#takes()
+          this.#closer.demandRoom()
           return this.#ledger.submit(wire, options)
         },
         airdrop: (to, lamports) => {
-          this.#takes()
+          this.#closer.demandRoom()
           return this.#airdrop(to, lamports)
         }
       }
@@ -151,7 +143,7 @@ export class LocalK2 {
     })
     // time: one call per slot
     const slotMs = init.slotMs ?? 400
-    const tick = () => this.#tick()
+    const tick = () => this.#closer.tick()
     this.#pacer =
       init.pace === 'auto'
         ? new Pacer({ clock, slotMs, slot: () => this.slot(), tick, onPassedOver: (passed) => this.#onPassedOver(passed) })
@@ -198,7 +190,7 @@ export class LocalK2 {
     await this.#server.close()
     const waiting = this.#ledger.transactionCount('processed') - this.#ledger.transactionCount('confirmed')
     try {
-      this.#complete()
+      this.#closer.close()
     } catch (err) {
       // a block without transactions is no loss
       if (waiting > 0) {
@@ -242,7 +234,7 @@ export class LocalK2 {
   /** Closes the slot in progress and goes on at `slot`; those between count as skipped. @throws RangeError when it is not ahead, NotStoredError */
   warpTo(slot: number): void {
     this.#running()
-    this.#complete(slot)
+    this.#closer.close(slot)
     this.#pacer?.leapt()
   }
 
@@ -280,7 +272,7 @@ export class LocalK2 {
       }
     }
     if (missing.length > 0) {
-      this.#complete()
+      this.#closer.close()
     }
   }
 
@@ -316,8 +308,8 @@ export class LocalK2 {
    */
   send(transaction: Uint8Array): { signature: string; included: boolean; err: TransactionError | null } {
     this.#running()
-    if (this.#trouble !== undefined) {
-      throw this.#trouble.error
+    if (this.#closer.trouble !== undefined) {
+      throw this.#closer.trouble
     }
     const wire = decodeTransaction(transaction)
     const result = this.#ledger.submit(wire)
@@ -351,48 +343,6 @@ export class LocalK2 {
     }
     const { params: schema, call } = methods[name as MethodName]
     return call(this.#context, checkParams(schema, params) as never)
-  }
-
-  #tick(): void {
-    const { slot } = this.#ledger.tip
-    if (this.#trouble !== undefined && this.#clock.nowMs() < this.#trouble.untilMs) {
-      return
-    }
-    try {
-      this.#complete()
-    } catch (err) {
-      // nothing is lost: the slot stays in progress and is tried again, with longer and longer pauses
-      const pauseMs = this.#trouble === undefined ? FIRST_RETRY_MS : Math.min(LONGEST_RETRY_MS, 2 * this.#trouble.pauseMs)
-      if (this.#trouble === undefined) {
-        this.#log.error(
-          { slot: this.slot() },
-          `the chain stands still: ${(err as Error).message}. Until then it takes no transactions; blocks up to slot ${slot} are stored, and it goes on by itself`
-        )
-      }
-      this.#trouble = { error: err as NotStoredError, pauseMs, untilMs: this.#clock.nowMs() + pauseMs }
-      return
-    }
-    if (this.#trouble !== undefined) {
-      this.#trouble = undefined
-      this.#log.warn({ slot: this.slot() }, `the chain goes on: blocks are stored again, from slot ${slot + 1} on`)
-    }
-  }
-
-  /** @throws NotStoredError */
-  #complete(nextSlot?: number): void {
-    const slot = this.slot()
-    try {
-      this.#ledger.completeSlot(nextSlot)
-    } catch (err) {
-      throw err instanceof RangeError ? err : new NotStoredError(slot, this.#place, { cause: err })
-    }
-  }
-
-  /** @throws RpcError while nothing can be stored */
-  #takes(): void {
-    if (this.#trouble !== undefined) {
-      throw nodeUnhealthy(this.#trouble.error.message)
-    }
   }
 
   #airdrop(to: Uint8Array, lamports: bigint): Submission {

@@ -52,7 +52,10 @@ export const MAX_FOLLOWERS = 128
 /** Whoever says nothing for so long is hung, and nobody waits for it until it speaks again. */
 const SILENCE_MS = 10_000
 /** Nor for one that says for so long, in one slot, that it is still at it. */
-const LONGEST_MS = 60_000
+const LONGEST_MS = 180_000
+/** A K2 that had no CPU itself has signs of life yet to read: it looks so often more, so long apart, before it believes in silence. */
+const LOOKS = 3
+const LOOK_MS = 1000
 /** A message that is heard in one turn may be answered in the next: by then even a chatty mesh has said all that a slot is for. */
 const MAX_TURNS = 24
 /** Of so many slots the median is told. */
@@ -70,6 +73,9 @@ interface Follower {
   /** Whether it had nothing new to tell in the last turn. */
   still: boolean
   heardMs: number
+  /** How often it was found silent for too long, and when it was last. */
+  missed: number
+  missedMs: number
 }
 
 /**
@@ -140,16 +146,15 @@ export class Pacer {
     if (this.#followers.size >= MAX_FOLLOWERS) {
       return undefined
     }
-    const follower: Follower = { name, ask, waited: false, answered: 0, moves: -1, still: false, heardMs: this.#init.clock.nowMs() }
+    const heardMs = this.#init.clock.nowMs()
+    const follower: Follower = { name, ask, waited: false, answered: 0, moves: -1, still: false, heardMs, missed: 0, missedMs: 0 }
     this.#followers.add(follower)
     if (this.#running && !this.#held) {
       ask({ slot: this.#slot, turn: this.#turn })
     }
     return {
       done: (question, moves) => this.#done(follower, question, moves),
-      busy: () => {
-        follower.heardMs = this.#init.clock.nowMs()
-      },
+      busy: () => this.#heard(follower),
       leave: () => {
         this.#followers.delete(follower)
         this.#look()
@@ -195,7 +200,7 @@ export class Pacer {
   }
 
   #done(follower: Follower, { slot, turn }: PaceQuestion, moves: number): void {
-    follower.heardMs = this.#init.clock.nowMs()
+    this.#heard(follower)
     if (slot !== this.#slot || turn > this.#turn || turn <= follower.answered || !this.#followers.has(follower)) {
       return
     }
@@ -213,6 +218,14 @@ export class Pacer {
       this.#count(follower, heldMs)
     }
     this.#look()
+  }
+
+  #heard(follower: Follower): void {
+    follower.heardMs = this.#init.clock.nowMs()
+    // in one slot nobody is waited for without end, whatever it says
+    if (follower.heardMs < this.#beganMs + this.#init.longestMs) {
+      follower.missed = 0
+    }
   }
 
   #late(): Follower[] {
@@ -282,16 +295,23 @@ export class Pacer {
     }
   }
 
-  /** When nobody waits for it any longer. */
-  #boundMs({ heardMs }: Follower): number {
+  /** When it is to be asked whether anybody waits for it any longer. */
+  #boundMs({ heardMs, missed, missedMs }: Follower): number {
     const { silenceMs, longestMs } = this.#init
-    return Math.min(Math.max(heardMs, this.#askedMs) + silenceMs, this.#beganMs + longestMs)
+    const boundMs = Math.min(Math.max(heardMs, this.#askedMs) + silenceMs, this.#beganMs + longestMs)
+    return missed > 0 ? Math.max(boundMs, missedMs + LOOK_MS) : boundMs
   }
 
   #passOver(follower: Follower, nowMs: number): boolean {
     if (nowMs < this.#boundMs(follower)) {
       return false
     }
+    follower.missed++
+    follower.missedMs = nowMs
+    if (follower.missed <= LOOKS) {
+      return false
+    }
+    follower.missed = 0
     follower.waited = false
     const waitedMs = Math.round(nowMs - this.#askedMs)
     this.#count(follower, waitedMs)

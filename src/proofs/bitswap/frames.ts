@@ -88,7 +88,7 @@ export function readFrames(stream: Stream, { timers, onPiece, onBytes, onFault }
 /** Writes frames to one peer, one after another, on one stream that is opened when needed and closed when idle. */
 export class FrameWriter {
   readonly #libp2p: Pick<Libp2p, 'getConnections'>
-  readonly #peerId: PeerId
+  readonly peerId: PeerId
   readonly #timers: Timers
   #stream: Stream | undefined
   #idleTimer: unknown
@@ -97,7 +97,7 @@ export class FrameWriter {
 
   constructor(libp2p: Pick<Libp2p, 'getConnections'>, peerId: PeerId, timers: Timers) {
     this.#libp2p = libp2p
-    this.#peerId = peerId
+    this.peerId = peerId
     this.#timers = timers
   }
 
@@ -143,9 +143,9 @@ export class FrameWriter {
   }
 
   async #open(): Promise<Stream> {
-    const connection: Connection | undefined = this.#libp2p.getConnections(this.#peerId).find(({ status }) => status === 'open')
+    const connection: Connection | undefined = this.#libp2p.getConnections(this.peerId).find(({ status }) => status === 'open')
     if (connection == null) {
-      throw new Error(`not connected to ${this.#peerId}`)
+      throw new Error(`not connected to ${this.peerId}`)
     }
     return connection.newStream([BITSWAP_PROTOCOL], { signal: AbortSignal.timeout(LIMITS.dialTimeoutMs) })
   }
@@ -160,9 +160,9 @@ export class FrameWriter {
         err == null ? resolve() : reject(err)
       }
       const onIdle = () => done()
-      const onClose = () => done(new Error(`${this.#peerId} closed the stream`))
+      const onClose = () => done(new Error(`${this.peerId} closed the stream`))
       const timer = this.#timers.setTimeout(() => {
-        const err = new Error(`${this.#peerId} took nothing for ${LIMITS.frameTimeoutMs} ms`)
+        const err = new Error(`${this.peerId} took nothing for ${LIMITS.frameTimeoutMs} ms`)
         done(err)
         stream.abort(err)
       }, LIMITS.frameTimeoutMs)

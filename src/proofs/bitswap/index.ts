@@ -83,7 +83,8 @@ export function createExchange({ libp2p, blocks, timers, log }: ExchangeComponen
           return client.onOversize(peerId, piece.oversize)
         }
         const message = decodeMessage(piece.fields)
-        if (message.wants.length > 0 && (init.mayServe?.(peerId) ?? true)) {
+        // what was still read after its peer had gone would be kept for ever: nothing tells of its going again
+        if (connection.status === 'open' && message.wants.length > 0 && (init.mayServe?.(peerId) ?? true)) {
           server.onWants(peerId, message.wants, blockWriterFor(peerId))
         }
         return message.blocks.length + message.presences.length > 0 ? client.onMessage(peerId, message) : undefined
@@ -95,12 +96,21 @@ export function createExchange({ libp2p, blocks, timers, log }: ExchangeComponen
       }
     })
   }
-  const onDisconnect = (event: CustomEvent<PeerId>) => {
-    const name = event.detail.toString()
-    client.lose(event.detail, 'it disconnected')
+  const lose = (peerId: PeerId) => {
+    const name = peerId.toString()
+    client.lose(peerId, 'it disconnected')
     server.forget(name)
     wantWriters.delete(name)
     blockWriters.delete(name)
+  }
+  const onDisconnect = (event: CustomEvent<PeerId>) => {
+    lose(event.detail)
+    // and whoever was asked for something, or asked, when it had gone already
+    for (const { peerId } of [...wantWriters.values(), ...blockWriters.values()]) {
+      if (libp2p.getConnections(peerId).length === 0) {
+        lose(peerId)
+      }
+    }
   }
 
   return {

@@ -1,4 +1,5 @@
 /** A peer writes provider records without end into a node's DHT: a stranger is cut, a staker has its share, and others lose nothing. */
+import { publicKeyToProtobuf } from '@libp2p/crypto/keys'
 import { expect } from 'chai'
 import { DHT_PROTOCOL } from '../../../src/network/index.ts'
 import { DHT_LIMITS } from '../../../src/network/limits.ts'
@@ -16,6 +17,12 @@ describe('case: provider records without end', function () {
   let node: MeshNode
   let bob: MeshNode
   let stranger: KadPeer
+  const strangers: KadPeer[] = []
+  const newStranger = async (): Promise<KadPeer> => {
+    const peer = await kadPeer()
+    strangers.push(peer)
+    return peer
+  }
   const kept = someKey()
   const isGone = (peer: KadPeer) => node.libp2p.getPeers().every((one) => one.toString() !== peer.peerId)
 
@@ -29,31 +36,24 @@ describe('case: provider records without end', function () {
     await waitFor(() => node.peers.isStaked(bob.peerId) && tableSize(bob) > 0)
     await bob.libp2p.contentRouting.provide(kept)
     await waitFor(() => recordsOf(bob.peerId).length === 1)
-    stranger = await kadPeer()
+    stranger = await newStranger()
   })
   afterEach(async () => {
-    await Promise.all([node.stop(), bob.stop(), stranger.stop()])
+    await Promise.all([node.stop(), bob.stop(), ...strangers.splice(0).map((peer) => peer.stop())])
   })
 
   it('cuts the stranger, and a new identity of it starts from nothing', async () => {
-    for (const peer of [stranger, await kadPeer()]) {
+    for (const peer of [stranger, await newStranger()]) {
       const connection = await peer.dial(node.libp2p.getMultiaddrs())
       const frames = Array.from({ length: FLOOD }, () => addProvider(peer))
       await pour(await peer.open(connection), frames)
       await waitFor(() => isGone(peer))
       expect(recordsOf(peer.peerId).length).to.be.within(1, DHT_LIMITS.recordsPerStranger)
-      if (peer !== stranger) {
-        await peer.stop()
-      }
     }
     expect(recordsOf(bob.peerId)).to.have.length(1)
-    const other = await kadPeer()
-    try {
-      const answer = await ask(other, await other.dial(node.libp2p.getMultiaddrs()), getProviders(kept))
-      expect(answer.providers).to.have.length(1)
-    } finally {
-      await other.stop()
-    }
+    const other = await newStranger()
+    const answer = await ask(other, await other.dial(node.libp2p.getMultiaddrs()), getProviders(kept))
+    expect(answer.providers).to.have.length(1)
   })
 
   it('cuts who only asks, too', async () => {
@@ -87,12 +87,15 @@ describe('case: provider records without end', function () {
     )
     expect(long.length).to.be.above(DHT_LIMITS.requestBytes)
     await refused(long)
+    expect(recordsOf(stranger.peerId)).to.deep.equal([])
     // a public key under its own name is a value that stock kad-dht keeps for whoever brings it
-    const value = frame({ type: MessageType.PUT_VALUE, key: Buffer.from('/pk/abc'), record: new Uint8Array([10, 1, 1]) })
-    await refused(value)
+    const id = stranger.libp2p.peerId
+    const key = Buffer.concat([Buffer.from('/pk/'), id.toMultihash().bytes])
+    const value = publicKeyToProtobuf(id.publicKey!)
+    const record = Uint8Array.from([10, key.length, ...key, 18, value.length, ...value])
+    await refused(frame({ type: MessageType.PUT_VALUE, key, record }))
 
-    const other = await kadPeer()
-    await other.stop()
+    const other = await newStranger()
     const stream = await stranger.open(connection)
     stream.send(addProvider(other))
     const mine = someKey()
@@ -115,14 +118,10 @@ describe('case: provider records without end', function () {
     const stream = await stranger.open(connection)
     stream.send(addProvider(stranger, kept))
     await waitFor(() => recordsOf(stranger.peerId).length === 1)
-    const asker = await kadPeer()
-    try {
-      const asking = await asker.dial(node.libp2p.getMultiaddrs())
-      expect((await ask(asker, asking, getProviders(kept))).providers).to.have.length(2)
-      await node.libp2p.peerStore.delete(stranger.libp2p.peerId)
-      expect((await ask(asker, asking, getProviders(kept))).providers).to.have.length(1)
-    } finally {
-      await asker.stop()
-    }
+    const asker = await newStranger()
+    const asking = await asker.dial(node.libp2p.getMultiaddrs())
+    expect((await ask(asker, asking, getProviders(kept))).providers).to.have.length(2)
+    await node.libp2p.peerStore.delete(stranger.libp2p.peerId)
+    expect((await ask(asker, asking, getProviders(kept))).providers).to.have.length(1)
   })
 })

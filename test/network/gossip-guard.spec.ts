@@ -1,0 +1,82 @@
+import { randomBytes } from 'node:crypto'
+import { RPC } from '@libp2p/gossipsub/message'
+import { expect } from 'chai'
+import { Uint8ArrayList } from 'uint8arraylist'
+import { guardGossip } from '../../src/network/gossip-guard.ts'
+import type { Charge } from '../../src/network/index.ts'
+import { GOSSIP_DECODE_LIMITS, GOSSIP_FRAME_BYTES } from '../../src/network/limits.ts'
+import { node, stakesOf } from './attackers.ts'
+import { message, subscribe, TOPIC } from './rubbish.ts'
+
+interface Sent {
+  messages: Array<{ topic: string; data: Uint8Array }>
+  control?: object
+}
+
+describe('network: gossip, guarded', () => {
+  it('finds in the library what it replaces', async () => {
+    const alice = await node('alice', stakesOf('alice'))
+    const prototype = Object.getPrototypeOf(alice.libp2p.services.pubsub) as Record<string, unknown>
+    await alice.stop()
+    expect(prototype.pipePeerReadStream).to.be.a('function').with.lengthOf(2)
+    expect(prototype.sendRpc).to.be.a('function').with.lengthOf(2)
+  })
+
+  function guarded(refuse?: Charge) {
+    const sent: Sent[] = []
+    const read: Uint8Array[] = []
+    const charged: Array<[Charge, number]> = []
+    const inside = {
+      sendRpc: (_peer: string, rpc: Sent) => sent.push(rpc) > 0,
+      async pipePeerReadStream(_peer: unknown, frames: AsyncIterable<Uint8ArrayList>) {
+        for await (const frame of frames) {
+          read.push(frame.subarray())
+        }
+      }
+    }
+    const charge = (_peer: string, what: Charge, count = 1) => {
+      charged.push([what, count])
+      return what === refuse
+    }
+    guardGossip(inside as never, { charge, cuts: () => ({}) }, TOPIC)
+    const pass = (...frames: Uint8Array[]) =>
+      inside.pipePeerReadStream(
+        { toString: () => 'bob' },
+        (async function* () {
+          yield* frames.map((one) => new Uint8ArrayList(one))
+        })()
+      )
+    return { sent, read, charged, inside, pass }
+  }
+
+  it('charges for what a frame holds, and passes it on', async () => {
+    const { read, charged, pass } = guarded()
+    const data = randomBytes(300)
+    await pass(Buffer.concat([subscribe(), message(data)]), message(data))
+    expect(read).to.have.length(2)
+    expect(charged).to.deep.include(['subscriptions', 1]).and.to.deep.include(['messages', 1])
+    expect(charged.filter(([what]) => what === 'copies')).to.deep.equal([['copies', 1]])
+  })
+
+  it('passes nothing on of a peer that has sent too much, nor what is not protobuf', async () => {
+    const { read, pass } = guarded('messages')
+    await pass(message(randomBytes(300)), subscribe(), Buffer.from([0xff]))
+    expect(read).to.deep.equal([new Uint8Array(subscribe())])
+  })
+
+  it('sends an answer to an IWANT in frames that others take, whole and in order', () => {
+    const { sent, inside } = guarded()
+    const messages = Array.from({ length: 700 }, (_, at) => ({ topic: TOPIC, data: randomBytes(at % 7 === 0 ? 4_096 : 300) }))
+    const control = { ihave: [], iwant: [], graft: [{ topicID: TOPIC }], prune: [], idontwant: [] }
+    expect(inside.sendRpc('bob', { messages, control } as never)).to.equal(true)
+    expect(sent.flatMap((rpc) => rpc.messages)).to.deep.equal(messages)
+    expect(sent.map((rpc) => rpc.control != null)).to.deep.equal([true, ...Array(sent.length - 1).fill(false)])
+    for (const rpc of sent) {
+      expect(RPC.encode(rpc as never).length).to.be.below(GOSSIP_FRAME_BYTES)
+      expect(rpc.messages.length).to.be.at.most(GOSSIP_DECODE_LIMITS.maxMessages)
+    }
+    const lone = { messages: [], control }
+    inside.sendRpc('bob', lone as never)
+    expect(sent.at(-1)).to.equal(lone)
+  })
+})
