@@ -41,7 +41,7 @@ export interface LinkFacts {
   slowestMs: number
   isStaked: boolean
   probe: Probe
-  /** What an answer may take where all nodes share a machine that may be slow: nothing is cut before. */
+  /** What an answer may take where all nodes share a machine that may be slow: a program that is there and silent is not cut before. */
   answerMs?: number | undefined
 }
 
@@ -64,8 +64,8 @@ export function judgeLink({
   if (probe === 'none') {
     return quietMs >= askAfterMs + Math.max(PROBE_AFTER_MS, 2 * slowestMs) ? 'probe' : 'wait'
   }
-  const patienceMs = probe === 'accepted' ? BUSY_MS : probe === 'unaskable' ? UNASKABLE_MS : askAfterMs + CUT_AFTER_MS
-  return quietMs >= Math.max(patienceMs, askAfterMs + 4 * slowestMs, answerMs) ? 'cut' : 'wait'
+  const patienceMs = probe === 'accepted' ? Math.max(BUSY_MS, answerMs) : probe === 'unaskable' ? UNASKABLE_MS : askAfterMs + CUT_AFTER_MS
+  return quietMs >= Math.max(patienceMs, askAfterMs + 4 * slowestMs) ? 'cut' : 'wait'
 }
 
 export interface LinksInit {

@@ -23,6 +23,8 @@ describe('network: links', () => {
     ['a peer that answers on a new connection', { quietMs: 1_600, isAsked: true, probe: 'connected' }, 'cut'],
     ['a machine that is only busy', { quietMs: 7_900, isAsked: true, probe: 'accepted' }, 'wait'],
     ['a machine that is busy for too long', { quietMs: 8_000, isAsked: true, probe: 'accepted' }, 'cut'],
+    ['one that is busy on a machine that may be slow', { quietMs: 60_000, isAsked: true, probe: 'accepted', answerMs: 120_000 }, 'wait'],
+    ['one that is out of reach of such a machine', { quietMs: 1_600, isAsked: true, probe: 'unreachable', answerMs: 120_000 }, 'cut'],
     ['one that cannot be dialled', { quietMs: 3_900, isAsked: true, probe: 'unaskable' }, 'wait'],
     ['one that cannot be dialled, after a while', { quietMs: 4_000, isAsked: true, probe: 'unaskable' }, 'cut'],
     ['a slow link', { quietMs: 3_800, isAsked: true, slowestMs: 800, probe: 'unreachable' }, 'wait'],
