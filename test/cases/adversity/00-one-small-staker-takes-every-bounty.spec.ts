@@ -80,30 +80,29 @@ describe('case: one small staker takes every bounty', () => {
     })
   }
 
-  it('3 of 7 are cut off and call the others’ work unavailable: it stands, and only what more than half cannot get falls', async () => {
+  it('3 of 7 are cut off from the others: they know it by the silence, call nobody’s work unavailable, and nobody loses a thing', async () => {
     const { submissionWindow, auditWindow, roundSlots, startingSlot } = TESTNET_TIMING
     const cutFrom = startingSlot + roundSlots + submissionWindow
     // nothing from n3 to n6 reaches n0 to n2 for an audit window: no words, no proofs, and no requests for theirs
     const connected = (from: number, to: number, at: number) => !(from > 2 && to <= 2 && at >= cutFrom && at < cutFrom + auditWindow)
     const world = await run({ seed: 1, nodes: meshOf(times(7, 10), []), network: { connected } })
-    for (const node of [0, 1, 2]) {
-      const verdicts = verdictsOf(world, node, 0)
-      expect([4, 5, 6].map((about) => verdicts.get(about))).to.deep.equal(['unavailable', 'unavailable', 'unavailable'])
+    for (const node of times(7, 0).keys()) {
+      expect([...verdictsOf(world, node, 0).values()], `n${node}`).not.to.include('unavailable')
     }
-    expect(rejectedIn(world, 0)).to.have.members(['n0 unavailable', 'n1 unavailable', 'n2 unavailable'])
-    expect(paidIn(world, 0)).to.deep.equal([0n, 0n, 0n, ...times(4, 250_000).map(BigInt)])
-    for (const cycle of [1, 2]) {
+    for (const cycle of [0, 1, 2]) {
+      expect(rejectedIn(world, cycle)).to.deep.equal([])
       expect(paidIn(world, cycle)).to.deep.equal(times(7, 142_857).map(BigInt))
     }
   })
 
-  it('3 of 7 say so and all others are silent: silence is not taken for consent', async () => {
+  it('4 of 7 are down while work is looked at: more than any faulty may be, so that the others doubt themselves, and all are paid', async () => {
     const { submissionWindow, auditWindow, roundSlots, startingSlot } = TESTNET_TIMING
     const cutFrom = startingSlot + roundSlots + submissionWindow
     const down = (slot: number) => slot >= cutFrom && slot < cutFrom + auditWindow
     const world = await run({ seed: 1, nodes: meshOf(times(7, 10), []).map((node, i) => (i > 2 ? { ...node, down } : node)) })
-    expect([3, 4, 5, 6].filter((node) => verdictsOf(world, node, 0).size > 0)).to.deep.equal([])
-    expect(verdictsOf(world, 0, 0).get(5)).to.equal('unavailable')
+    expect(times(7, 0).map((_, node) => [...verdictsOf(world, node, 0).values()].includes('unavailable'))).to.deep.equal(
+      times(7, 0).map(() => false)
+    )
     expect(rejectedIn(world, 0)).to.deep.equal([])
     expect(paidIn(world, 0)).to.deep.equal(times(7, 142_857).map(BigInt))
   })
