@@ -30,6 +30,8 @@ export interface MeterInit {
 
 /** Peers whose budgets are remembered. Connections are fewer; who is pushed out begins anew, and has to connect again to make use of it. */
 const MAX_METERED = 4_096
+/** Whenever another one comes. */
+const FORGOTTEN_AT_ONCE = 16
 
 const CHARGES = Object.keys(PEER_BUDGETS) as Charge[]
 const PLACE = Object.fromEntries(CHARGES.map((what, at) => [what, at])) as Record<Charge, number>
@@ -45,9 +47,26 @@ export function createMeter({ peers, now = () => performance.now(), budgets }: M
   const accounts = new Map<string, Account>()
   const cut: Partial<Record<Charge, number>> = {}
 
+  /** Looks at those that were looked at longest ago: whose budgets are full again is nobody that one has to know. */
+  const forgetSome = () => {
+    const nowMs = now()
+    // who is kept goes to the end, so that it ends at the latest when all were looked at
+    let left = Math.min(FORGOTTEN_AT_ONCE, accounts.size)
+    for (const [peerId, account] of accounts) {
+      if (left-- === 0) {
+        break
+      }
+      accounts.delete(peerId)
+      if (CHARGES.some((what, at) => account.spent[at]! * 1_000 > (nowMs - account.atMs[at]!) * all[what].perSecond)) {
+        accounts.set(peerId, account)
+      }
+    }
+  }
+
   const accountOf = (peerId: string): Account => {
     let account = accounts.get(peerId)
     if (account == null) {
+      forgetSome()
       account = { spent: new Float64Array(CHARGES.length), atMs: new Float64Array(CHARGES.length) }
       accounts.set(peerId, account)
       if (accounts.size > MAX_METERED) {
