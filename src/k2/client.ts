@@ -25,6 +25,8 @@ export interface K2Client extends AccountReads, BlockReads, Transactions, Watche
   endpoints(): EndpointStatus[]
   /** When the oldest request that is under way, or waits for its turn, was made: milliseconds of `nowMs`; Infinity when there is none. */
   oldestRequestMs(): number
+  /** The machine is in another network: whatever is under way is asked for again, over new connections. */
+  renew(reason: string): void
   /** Ends its subscriptions; requests still work. */
   close(): void
 }
@@ -115,6 +117,11 @@ export function createK2Client({
     })),
     endpoints: pool.status,
     oldestRequestMs: () => Math.min(...pool.endpoints.map((endpoint) => endpoint.oldestRequestMs())),
+    renew: (reason) => {
+      for (const endpoint of pool.endpoints) {
+        endpoint.renew(reason)
+      }
+    },
     close: pool.close
   }
 }

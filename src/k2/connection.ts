@@ -12,6 +12,11 @@ const FAULT = 'endpoint fault: '
 /** Of what an endpoint says in words, this much is told on. */
 const TOLD_CHARACTERS = 200
 
+/** For so long after a renewal a connection that is taken from the pool may be one from before it, */
+const UNSURE_MS = 10_000
+/** and an answer that takes longer is asked for again. */
+const UNSURE_TRY_MS = 3_000
+
 /** Why a request came to nothing that was not the request's own fault. */
 export interface Fault {
   reason: string
@@ -37,6 +42,8 @@ export interface K2Connection extends Connection {
    * @throws SolanaJSONRPCError, with the endpoint's `code`
    */
   requestExact(method: string, params: unknown[]): Promise<unknown>
+  /** Whatever is under way is asked again over a new connection: the machine has left the network of the old ones. */
+  renew(): void
 }
 
 /**
@@ -54,16 +61,37 @@ export function connect(init: ConnectionInit): K2Connection {
     onFault?.({ reason, retryAfterMs: options.retryAfterMs })
     throw new Error(`${FAULT}${options.answered ? 'answered' : 'silent'}: ${reason}`)
   }
+  let renewal = new AbortController()
+  let renewedMs = Number.NEGATIVE_INFINITY
+  /** One answer, over whatever connection; undefined when that is one from before a renewal, and nothing will come over it. */
+  const tryOnce = async (request: RequestInit | undefined, leftMs: number) => {
+    const unsure = performance.now() - renewedMs < UNSURE_MS
+    const given = AbortSignal.timeout(Math.ceil(unsure ? Math.min(UNSURE_TRY_MS, leftMs) : leftMs))
+    const { signal } = renewal
+    try {
+      const response = await fetch(url, { ...request, signal: AbortSignal.any([given, signal]) })
+      return { response, text: await boundedText(response, maxResponseBytes) }
+    } catch (err) {
+      if (signal.aborted || (unsure && given.aborted)) {
+        return undefined
+      }
+      throw err
+    }
+  }
   const post = async (request?: RequestInit) => {
     const startedMs = performance.now()
-    let response: Response
-    let text: string
+    let answer: Awaited<ReturnType<typeof tryOnce>>
     try {
-      response = await fetch(url, { ...request, signal: AbortSignal.timeout(timeoutMs) })
-      text = await boundedText(response, maxResponseBytes)
+      do {
+        answer = await tryOnce(request, Math.max(1, timeoutMs - (performance.now() - startedMs)))
+      } while (answer == null && performance.now() - startedMs < timeoutMs)
     } catch (err) {
       return refuse(messageOf(err), { answered: err instanceof TooLongError })
     }
+    if (answer == null) {
+      return refuse(`nothing came within ${Math.round(timeoutMs / 1000)} s`, { answered: false })
+    }
+    const { response, text } = answer
     if (!response.ok) {
       return refuse(`HTTP ${response.status} ${response.statusText}: ${text.slice(0, TOLD_CHARACTERS)}`, {
         answered: true,
@@ -90,7 +118,12 @@ export function connect(init: ConnectionInit): K2Connection {
     }
     return result
   }
-  return Object.assign(connection, { requestExact })
+  const renew = () => {
+    renewedMs = performance.now()
+    renewal.abort(new Error('the connection is given up'))
+    renewal = new AbortController()
+  }
+  return Object.assign(connection, { requestExact, renew })
 }
 
 /** An amount as `requestExact` gives it. @throws TypeError, which says that the endpoint makes no sense */

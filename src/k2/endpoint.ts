@@ -67,6 +67,8 @@ export interface Endpoint {
   /** It said the same as the majority, or something else. */
   agreed(yes: boolean, detail?: object): void
   drop(reason: string): void
+  /** The machine is in another network: nothing comes any more over the connections of before. */
+  renew(reason: string): void
   close(): void
 }
 
@@ -236,6 +238,11 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, ...init }
         feed.close()
         log.error({ endpoint: name, reason }, 'a K2 endpoint is dropped: take it out of --k2')
       }
+    },
+    renew(reason) {
+      failuresInARow = 0
+      connection.renew()
+      feed.reset(reason)
     },
     close() {
       feed.close()

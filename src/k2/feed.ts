@@ -18,6 +18,8 @@ export interface Feed {
   on<T = unknown>(method: string, params: unknown[], listener: (told: T) => void, read?: (result: unknown) => T): Subscription
   /** Subscriptions by `method` seem dead: they are made again, at most every some seconds, and later each time in vain. */
   renew(reason: string, method?: string): void
+  /** The connection is dialled again at once: its network is gone. */
+  reset(reason: string): void
   close(): void
 }
 
@@ -259,6 +261,7 @@ export function createFeed({ url, name, log, nowMs, random, pauses }: FeedInit):
         subscribe(one)
       }
     },
+    reset: socket.reset,
     close() {
       for (const one of wanted) {
         forget(one)

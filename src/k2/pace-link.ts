@@ -14,6 +14,8 @@ export interface PaceQuestion {
 export interface PaceLink {
   done(question: PaceQuestion, moves: number): void
   busy(): void
+  /** Dials again at once: the network of the connection is gone. */
+  renew(): void
   close(): void
 }
 
@@ -89,7 +91,7 @@ export function createPaceLink({ url, name, onQuestion, log, random = Math.rando
     // an 'error' is followed by a 'close'
     dialled.on('error', (err) => log.debug({ reason: messageOf(err) }, 'the way to K2 by which it waits for us failed'))
     dialled.on('close', () => {
-      if (!closed) {
+      if (!closed && socket === dialled) {
         again = setTimeout(dial, pauseMs(++failures, undefined, random(), pauses))
         again.unref()
       }
@@ -107,6 +109,12 @@ export function createPaceLink({ url, name, onQuestion, log, random = Math.rando
       if (id != null) {
         say('paceBusy', [id])
       }
+    },
+    renew() {
+      clearTimeout(again)
+      const former = socket
+      dial()
+      former?.terminate()
     },
     close() {
       closed = true

@@ -14,6 +14,8 @@ export interface Socket {
   heardMs(): number
   /** Lets go of the connection, which is of no use, and dials again after a pause. Does nothing while it is being dialled. */
   redial(reason: string): void
+  /** The same at once, whatever the connection is at. */
+  reset(reason: string): void
   /** Lets go of the connection until it is wanted again. */
   rest(): void
   close(): void
@@ -143,6 +145,16 @@ export function createSocket({ url, name, log, nowMs, random, pauses, onOpen, on
     isOpen: () => socket?.readyState === WebSocket.OPEN,
     heardMs: () => heardMs,
     redial,
+    reset(reason) {
+      if (wanted && !closed) {
+        log.debug({ endpoint: name, reason }, 'the WebSocket of K2 is dialled again')
+        failures = 0
+        clearTimeout(again)
+        again = undefined
+        hangUp()
+        dial()
+      }
+    },
     rest() {
       wanted = false
       clearTimeout(again)

@@ -67,6 +67,7 @@ import {
   readOrMakeNodeKey,
   recordLifetimeMs,
   unreachableNotice,
+  watchNetworks,
   withKeptPorts
 } from '../network/index.ts'
 import { createEvents, type Events, type Logger, logTrouble } from '../observe/index.ts'
@@ -510,6 +511,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     let started = false
     let seenCycle = -1
     let clearedCycle = -1
+    let leaveNetworks = () => {}
     let stakeFollow: StakeFollow | undefined
     let votedCycle = -1
     let strangers = false
@@ -999,6 +1001,14 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
           api: api.url,
           staked: stakes.isStaked(self) ?? null
         })
+        leaveNetworks = watchNetworks({
+          onLeft(gone) {
+            log.warn({ gone }, 'this machine has left a network: what went over its connections is asked for again')
+            k2.renew('this machine has left a network')
+            paced?.renew()
+            announce().catch((err) => log.warn({ reason: messageOf(err) }, 'could not announce ourselves'))
+          }
+        })
         const unreachable = unreachableNotice(addresses)
         if (unreachable != null) {
           log.warn(unreachable)
@@ -1029,6 +1039,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       },
       async stop() {
         stopping.abort()
+        leaveNetworks()
         paced?.stop()
         lifeSigns.stop()
         presence.stop()

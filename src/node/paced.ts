@@ -20,6 +20,8 @@ export interface Paced {
   asking<A extends unknown[], T>(ask: (...args: A) => T): (...args: A) => T
   /** From here on slots wait for this node. */
   start(): void
+  /** The machine is in another network. */
+  renew(): void
   stop(): void
 }
 
@@ -87,6 +89,7 @@ export async function createPaced(init: PacedInit): Promise<Paced | undefined> {
       link = createPaceLink({ url, name: init.name, onQuestion: pace.asked, log: init.log })
       init.log.info({ url }, 'the slots of this K2 wait for the node')
     },
+    renew: () => link?.renew(),
     stop() {
       link?.close()
       pace?.stop()

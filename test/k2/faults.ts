@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Transaction } from '@solana/web3.js'
 import { windowOf } from '../../src/clock/index.ts'
 import { createSigner, type KeyPair } from '../../src/identity/index.ts'
 import {
@@ -15,7 +16,7 @@ import {
   type OutboxInit,
   type Slots
 } from '../../src/k2/index.ts'
-import { stakeAddress } from '../../src/k2/settlement/index.ts'
+import { PROGRAM_ID, stakeAddress } from '../../src/k2/settlement/index.ts'
 import { openStore, type Store } from '../../src/store/index.ts'
 import { randomFrom } from '../sim/random.ts'
 import { type Chain, silent } from './chain.ts'
@@ -144,7 +145,8 @@ export async function startClient({
       k2: {
         ...part,
         async broadcast(wire) {
-          const vote = Buffer.from(wire)
+          // what it bids may stand behind it
+          const vote = Transaction.from(wire).instructions.find(({ programId }) => programId.toBase58() === PROGRAM_ID)!.data
           const at = vote.length - 80
           event('sent', {
             cycle: Number(vote.readBigUInt64LE(at)),
