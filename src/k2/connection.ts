@@ -12,10 +12,10 @@ const FAULT = 'endpoint fault: '
 /** Of what an endpoint says in words, this much is told on. */
 const TOLD_CHARACTERS = 200
 
-/** For so long after a renewal a connection that is taken from the pool may be one from before it, */
-const UNSURE_MS = 10_000
+/** For so long after a renewal a connection that is taken from the pool may be one from before it, as endpoints let idle ones live, */
+const UNSURE_MS = 120_000
 /** and an answer that takes longer is asked for again. */
-const UNSURE_TRY_MS = 3_000
+const UNSURE_TRY_MS = 4_000
 
 /** Why a request came to nothing that was not the request's own fault. */
 export interface Fault {
