@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 
 export interface LifeSignsInit {
-  /** The staked peers that we are connected to, as far as we know: a connection may be dead. */
+  /** The staked peers that we know, connected or not: who is gone gives no sign, and counts as silent. */
   staked: () => ReadonlyArray<{ peerId: string; staker: string }>
   /** Resolves when the peer has answered, over a connection that is open already. */
   ping: (peerId: string, signal: AbortSignal) => Promise<unknown>

@@ -239,12 +239,12 @@ export class World {
     )
   }
 
-  /** Whom a node believes to be connected to. What it is cut off from is gone; the faulty are there and silent, unless they choose to answer. */
+  /** Whom a node knows: a peer stays known when it is out of reach. The faulty are silent, unless they choose to answer. */
   peersOf(index: number): Array<{ staker: string; answers: boolean }> {
     const reaches = (other: Participant) =>
       !other.isDown() && this.wire.connected(index, other.index) && this.wire.connected(other.index, index)
     return this.nodes
-      .filter((other) => other.index !== index && (!other.honest || reaches(other)))
+      .filter((other) => other.index !== index)
       .map((other) => ({
         staker: other.key.address,
         answers: reaches(other) && (other.honest || this.init.adversary?.answers === true)

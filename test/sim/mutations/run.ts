@@ -9,7 +9,7 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 const ROOT = join(import.meta.dirname, '..', '..', '..')
-const COPIED = ['src', 'package.json', '.mocharc.json', join('test', 'sim')]
+const COPIED = ['src', 'package.json', '.mocharc.json', join('test', 'patience.ts'), join('test', 'sim')]
 
 export interface Outcome {
   patch: string
