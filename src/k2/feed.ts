@@ -1,7 +1,6 @@
-import type { Logger } from '../observe/index.ts'
 import { type Pauses, pauseMs } from './choose.ts'
 import { messageOf } from './errors.ts'
-import { createSocket, SILENCE_MS } from './socket.ts'
+import { createSocket, SILENCE_MS, type SocketInit } from './socket.ts'
 
 /**
  * Subscriptions at one endpoint's WebSocket. What web3.js v1 has for this throws out of its own event handlers at a malformed
@@ -30,14 +29,7 @@ export interface Subscription {
   live(): boolean
 }
 
-export interface FeedInit {
-  url: string
-  name: string
-  log: Logger
-  nowMs: () => number
-  random: () => number
-  pauses: Pauses
-}
+export type FeedInit = Omit<SocketInit, 'onOpen' | 'onText' | 'onGone'>
 
 /** An endpoint that says nothing at all for so long after it was asked to subscribe is dead, pongs or not; the next time it gets twice that. */
 const ANSWER_MS = 8000

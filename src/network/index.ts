@@ -37,7 +37,7 @@ export {
 } from './limits.ts'
 export { createMessageIds, type MessageIds, type Traffic } from './message-ids.ts'
 export { type Charge, createMeter, type Meter } from './meter.ts'
-export { watchNetworks } from './networks.ts'
+export { ownIps, watchNetworks } from './networks.ts'
 export { readNodeKey, readOrMakeNodeKey } from './node-key.ts'
 export { type OwnAddresses, unreachableNotice } from './own-addresses.ts'
 export {

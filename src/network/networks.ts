@@ -1,11 +1,11 @@
 import { networkInterfaces } from 'node:os'
 import { type Timer, wallTimer } from './seams.ts'
 
-/** The IP addresses of this machine's interfaces, but for loopback. */
-export function ownIps(): string[] {
-  return Object.values(networkInterfaces())
+/** The IP addresses by which this machine is in a network: not loopback, and not link-local ones, which come and go with every container. */
+export function ownIps(interfaces = networkInterfaces()): string[] {
+  return Object.values(interfaces)
     .flatMap((addresses) => addresses ?? [])
-    .filter(({ internal }) => !internal)
+    .filter(({ internal, address }) => !internal && !/^(fe80:|169\.254\.)/i.test(address))
     .map(({ address }) => address)
 }
 
@@ -19,7 +19,7 @@ export interface NetworksInit {
 const LOOK_MS = 1_000
 
 /** Notices that the machine has left a network: a laptop that moves, a lease that was not renewed. Returns the function that ends it. */
-export function watchNetworks({ onLeft, ips = ownIps, timer = wallTimer }: NetworksInit): () => void {
+export function watchNetworks({ onLeft, ips = () => ownIps(), timer = wallTimer }: NetworksInit): () => void {
   let before = new Set(ips())
   let cancel = () => {}
   const look = () => {

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http'
 import { type AddressInfo, createConnection, createServer as createTcp, type Socket } from 'node:net'
 import { expect } from 'chai'
 import { connect } from '../../src/k2/connection.ts'
-import { watchNetworks } from '../../src/network/index.ts'
+import { ownIps, watchNetworks } from '../../src/network/index.ts'
 
 describe('k2: a machine that changes networks', () => {
   const ends: Array<() => unknown> = []
@@ -43,6 +43,12 @@ describe('k2: a machine that changes networks', () => {
     await new Promise((resolve) => setTimeout(resolve, 20))
     connection.renew()
     expect(await asked).to.equal(7)
+  })
+
+  it('is in a network by an address that leads somewhere: those of containers come and go, and are none', () => {
+    const at = (address: string, internal = false) => ({ address, internal }) as never
+    const interfaces = { lo: [at('127.0.0.1', true)], eth0: [at('45.77.4.13'), at('fe80::1')], veth7: [at('fe80::2'), at('169.254.3.4')] }
+    expect(ownIps(interfaces)).to.deep.equal(['45.77.4.13'])
   })
 
   it('notices that an address of its own is gone, and takes a new one for no loss', () => {
