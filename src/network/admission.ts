@@ -2,6 +2,7 @@ import type { Connection, PeerId, Stream, StreamHandler, Topology } from '@libp2
 import type { Registrar } from '@libp2p/interface-internal'
 import { HELLO_TIMEOUT_MS } from './limits.ts'
 import type { Peers } from './peers.ts'
+import { registrarOver } from './registrar.ts'
 import type { Timer } from './seams.ts'
 
 /** Streams that wait for the hello of one peer: gossipsub opens one, a reconnection perhaps a second. */
@@ -213,13 +214,7 @@ export function admitOnly(registrar: Registrar, peers: Peers, timer: Timer): Reg
     held.set(peer, [...waiting, release])
   }
 
-  return {
-    getProtocols: () => registrar.getProtocols(),
-    getHandler: (protocol) => registrar.getHandler(protocol),
-    getTopologies: (protocol) => registrar.getTopologies(protocol),
-    use: (protocol, middleware) => registrar.use(protocol, middleware),
-    unuse: (protocol) => registrar.unuse(protocol),
-    getMiddleware: (protocol) => registrar.getMiddleware(protocol),
+  return registrarOver(registrar, {
     async handle(protocol, handler, options) {
       handlers++
       watch()
@@ -282,5 +277,5 @@ export function admitOnly(registrar: Registrar, peers: Peers, timer: Timer): Reg
       unwatch()
       registrar.unregister(id)
     }
-  }
+  })
 }

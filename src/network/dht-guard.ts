@@ -6,6 +6,7 @@ import type { Connection, Stream } from '@libp2p/interface'
 import type { ConnectionManager, Registrar } from '@libp2p/interface-internal'
 import { StreamLimitError } from './errors.ts'
 import { DHT_LIMITS } from './limits.ts'
+import { registrarOver } from './registrar.ts'
 
 export interface Rate {
   /** Tokens that a peer that was silent may spend at once. */
@@ -111,26 +112,18 @@ export function createDhtGuard({ isStaked, now, limits }: DhtGuardInit): DhtGuar
   }
 
   return {
-    registrar: (registrar) => ({
-      getProtocols: () => registrar.getProtocols(),
-      getHandler: (protocol) => registrar.getHandler(protocol),
-      getTopologies: (protocol) => registrar.getTopologies(protocol),
-      use: (protocol, middleware) => registrar.use(protocol, middleware),
-      unuse: (protocol) => registrar.unuse(protocol),
-      getMiddleware: (protocol) => registrar.getMiddleware(protocol),
-      unhandle: (protocols, options) => registrar.unhandle(protocols, options),
-      register: (protocol, topology, options) => registrar.register(protocol, topology, options),
-      unregister: (id) => registrar.unregister(id),
-      handle: (protocol, handler, options) =>
-        registrar.handle(
-          protocol,
-          (stream, connection) => {
-            measure(stream, connection)
-            return handler(stream, connection)
-          },
-          options
-        )
-    }),
+    registrar: (registrar) =>
+      registrarOver(registrar, {
+        handle: (protocol, handler, options) =>
+          registrar.handle(
+            protocol,
+            (stream, connection) => {
+              measure(stream, connection)
+              return handler(stream, connection)
+            },
+            options
+          )
+      }),
     connectionManager: (manager) =>
       new Proxy(manager, {
         get(target, key) {

@@ -4,6 +4,7 @@ import { type NoiseComponents, noise } from '@libp2p/noise'
 import { type YamuxMuxerInit, yamux } from '@libp2p/yamux'
 import { Uint8ArrayList } from 'uint8arraylist'
 import { noiseCrypto } from './noise-crypto.ts'
+import { registrarOver } from './registrar.ts'
 
 /**
  * What a gossip message costs is frames, not bytes: each is sealed, written, read, opened and taken apart for itself. Here
@@ -121,8 +122,7 @@ export function gatherSends(registrar: Registrar, soon: Soon = afterThisTurn): R
     Object.create(connection, {
       newStream: { value: async (...args: Parameters<Connection['newStream']>) => gathered(await connection.newStream(...args), soon) }
     }) as Connection
-  return {
-    ...registrar,
+  return registrarOver(registrar, {
     handle: (protocol, handler, options) =>
       registrar.handle(protocol, ((stream, connection) => handler(stream, lend(connection))) satisfies StreamHandler, options),
     register: (protocol, topology, options) =>
@@ -131,7 +131,7 @@ export function gatherSends(registrar: Registrar, soon: Soon = afterThisTurn): R
         { ...topology, onConnect: (peerId, connection) => topology.onConnect?.(peerId, lend(connection)) },
         options
       )
-  }
+  })
 }
 
 /** The stream itself, sending once a turn. Order, back pressure and the bound of its write buffer stay as they are. */
