@@ -30,8 +30,9 @@ export interface MeterInit {
 
 /** Peers whose budgets are remembered. Connections are fewer; who is pushed out begins anew, and has to connect again to make use of it. */
 const MAX_METERED = 4_096
-/** Whenever another one comes. */
+/** Looked at whenever another one comes; whoever has sent nothing for so long, and owes nothing, is forgotten. */
 const FORGOTTEN_AT_ONCE = 16
+const FORGOTTEN_AFTER_MS = 30_000
 
 const CHARGES = Object.keys(PEER_BUDGETS) as Charge[]
 const PLACE = Object.fromEntries(CHARGES.map((what, at) => [what, at])) as Record<Charge, number>
@@ -40,6 +41,7 @@ interface Account {
   /** Spent of each budget, in the order of `CHARGES`, as of `atMs`. */
   spent: Float64Array
   atMs: Float64Array
+  chargedMs: number
 }
 
 export function createMeter({ peers, now = () => performance.now(), budgets }: MeterInit): Meter {
@@ -47,9 +49,11 @@ export function createMeter({ peers, now = () => performance.now(), budgets }: M
   const accounts = new Map<string, Account>()
   const cut: Partial<Record<Charge, number>> = {}
 
-  /** Looks at those that were looked at longest ago: whose budgets are full again is nobody that one has to know. */
-  const forgetSome = () => {
-    const nowMs = now()
+  const owes = ({ spent, atMs }: Account, nowMs: number) =>
+    CHARGES.some((what, at) => spent[at]! * 1_000 > (nowMs - atMs[at]!) * all[what].perSecond)
+
+  /** Of those that were looked at longest ago: who is gone, and whose budgets are full again, is nobody that one has to know. */
+  const forgetSome = (nowMs: number) => {
     // who is kept goes to the end, so that it ends at the latest when all were looked at
     let left = Math.min(FORGOTTEN_AT_ONCE, accounts.size)
     for (const [peerId, account] of accounts) {
@@ -57,17 +61,17 @@ export function createMeter({ peers, now = () => performance.now(), budgets }: M
         break
       }
       accounts.delete(peerId)
-      if (CHARGES.some((what, at) => account.spent[at]! * 1_000 > (nowMs - account.atMs[at]!) * all[what].perSecond)) {
+      if (nowMs - account.chargedMs < FORGOTTEN_AFTER_MS || owes(account, nowMs)) {
         accounts.set(peerId, account)
       }
     }
   }
 
-  const accountOf = (peerId: string): Account => {
+  const accountOf = (peerId: string, nowMs: number): Account => {
     let account = accounts.get(peerId)
     if (account == null) {
-      forgetSome()
-      account = { spent: new Float64Array(CHARGES.length), atMs: new Float64Array(CHARGES.length) }
+      forgetSome(nowMs)
+      account = { spent: new Float64Array(CHARGES.length), atMs: new Float64Array(CHARGES.length), chargedMs: nowMs }
       accounts.set(peerId, account)
       if (accounts.size > MAX_METERED) {
         accounts.delete(accounts.keys().next().value as string)
@@ -78,10 +82,12 @@ export function createMeter({ peers, now = () => performance.now(), budgets }: M
 
   return {
     charge(peerId, what, count = 1) {
-      const { spent, atMs } = accountOf(peerId)
+      const nowMs = now()
+      const account = accountOf(peerId, nowMs)
+      const { spent, atMs } = account
+      account.chargedMs = nowMs
       const at = PLACE[what]
       const { burst, perSecond } = all[what]
-      const nowMs = now()
       const left = Math.max(0, spent[at]! - ((nowMs - atMs[at]!) * perSecond) / 1_000)
       spent[at] = left + count
       atMs[at] = nowMs
