@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { expect } from 'chai'
 import type { Outcome, TaskRunner } from '../../src/tasks/index.ts'
 import { HANGS_MS } from '../cpu.ts'
+import { isAlive } from '../processes.ts'
 import { makeRunner, memoryProofs, OTHER, STAKER, source, type TestRunner, testBundle } from './support.ts'
 
 const timing = { cycle: 3, startSlot: 90, endSlot: 120, slotMs: 100 }
@@ -448,23 +449,15 @@ describe('tasks: the runner', () => {
     await runner.task(timing)
     await runner.audit({ staker: OTHER, value: '', proofs: [] }, timing, memoryProofs())
     const [work, audits] = runner.status().processes
-    const lives = (pid: number) => {
-      try {
-        process.kill(pid, 0)
-        return true
-      } catch {
-        return false
-      }
-    }
-    expect(lives(audits!.pid!)).to.equal(true)
-    while (lives(audits!.pid!)) {
+    expect(isAlive(audits!.pid!)).to.equal(true)
+    while (isAlive(audits!.pid!)) {
       await new Promise((resolve) => setTimeout(resolve, 100))
     }
-    expect(lives(audits!.pid!)).to.equal(false)
-    expect(lives(work!.pid!)).to.equal(true)
+    expect(isAlive(audits!.pid!)).to.equal(false)
+    expect(isAlive(work!.pid!)).to.equal(true)
     const pending = runner.task(timing)
     await runner.stop()
-    expect(lives(work!.pid!)).to.equal(false)
+    expect(isAlive(work!.pid!)).to.equal(false)
     expect(['ok', 'stopped']).to.include(reasonOf(await pending))
     expect(reasonOf(await runner.task(timing))).to.equal('stopped')
     expect(runner.status().restarts).to.equal(0)

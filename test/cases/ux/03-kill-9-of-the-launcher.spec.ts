@@ -6,19 +6,12 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { cli, run, sleep, tempDir } from '../../e2e/cli.ts'
 import { loneNodeOfSuite } from '../../e2e/lone-node.ts'
+import { isAlive } from '../../processes.ts'
 
 const LAUNCHER = join(import.meta.dirname, '..', '..', '..', 'scripts', 'koii-mesh.mjs')
 
-const lives = (pid: number) => {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}
 const untilGone = async (pid: number) => {
-  while (lives(pid)) {
+  while (isAlive(pid)) {
     await sleep(20)
   }
 }
@@ -95,7 +88,7 @@ describe('cases: what was started ends with what started it', function () {
     const node = fork(script)
     try {
       const [pid] = await once(node, 'message')
-      expect(lives(pid)).to.equal(true)
+      expect(isAlive(pid)).to.equal(true)
       node.kill('SIGKILL')
       await untilGone(pid)
     } finally {
