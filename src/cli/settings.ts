@@ -6,6 +6,8 @@ const SHARED: Array<keyof Config> = ['k2', 'program', 'task', 'key', 'dataDir']
 /** `start` reads all of its settings by itself; what these call a task, a program or a data directory is something else. */
 const OWN = new Set(['start', 'testnet', 'keygen'])
 const OWN_BUT_K2 = new Set(['k2', 'deploy', 'verify'])
+/** These ask the node of a data directory where they are told to: that it has one says not that it runs. */
+const ASK_A_NODE = new Set(['claim', 'slash', 'get'])
 
 /** Gives a command `--config`, and its options their variables; the commands below it are left to the caller. */
 export function shareSettings(command: Command): void {
@@ -13,7 +15,7 @@ export function shareSettings(command: Command): void {
     return
   }
   let shared = false
-  for (const key of OWN_BUT_K2.has(command.name()) ? (['k2'] as const) : SHARED) {
+  for (const key of keysOf(command.name())) {
     const option = command.options.find(({ long }) => long === flagName(key))
     if (option != null) {
       shared = true
@@ -34,6 +36,13 @@ export function shareSettings(command: Command): void {
   if (shared && !command.options.some(({ long }) => long === '--config')) {
     command.addOption(new Option('--config <file>', 'read these settings from the JSON file of a node; flags and variables override it'))
   }
+}
+
+function keysOf(command: string): Array<keyof Config> {
+  if (OWN_BUT_K2.has(command)) {
+    return ['k2']
+  }
+  return ASK_A_NODE.has(command) ? SHARED.filter((key) => key !== 'dataDir') : SHARED
 }
 
 /**

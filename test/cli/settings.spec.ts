@@ -32,6 +32,13 @@ describe('cli: settings for every command', function () {
     })
   }
 
+  it('a data directory whose node does not run keeps nobody from asking others, unless it is named for it', async () => {
+    const none = join(dir, 'none')
+    const proof = ['proof', 'get', 'bafyreihirt3benorv55dy5ab7vqdpdw4td3hsjl5kpqtz6ofwiwthsweua', '--data-dir', none]
+    expect((await run(proof)).stderr).to.include(`no node runs with the data directory ${none}`)
+    expect((await run(proof.slice(0, 3), { env: { KOII_MESH_DATA_DIR: none } })).stderr).to.include('nobody to ask')
+  })
+
   it('a file that cannot be read is a usage error', async () => {
     const { code, stderr } = await run(['task', 'list', '--config', join(dir, 'missing.json')])
     expect([code, stderr]).to.deep.equal([
