@@ -1,6 +1,6 @@
 import type { GossipSub } from '@libp2p/gossipsub'
 import type { PeerId } from '@libp2p/interface'
-import type { Uint8ArrayList } from 'uint8arraylist'
+import { Uint8ArrayList } from 'uint8arraylist'
 import { GOSSIP_FRAME_BYTES } from './limits.ts'
 import type { Charge, Meter } from './meter.ts'
 import { countRpc, type RpcCount } from './rpc.ts'
@@ -73,8 +73,14 @@ export function guardGossip(gossip: GossipSub, meter: Meter, topic: string): Gos
       [Symbol.asyncIterator]() {
         const inner = frames[Symbol.asyncIterator]()
         const next = (): Promise<IteratorResult<Uint8ArrayList>> => inner.next().then(take, fail)
-        const take = (result: IteratorResult<Uint8ArrayList>) =>
-          result.done === true || isWithin(peerId, result.value.subarray()) ? result : next()
+        const take = (result: IteratorResult<Uint8ArrayList>): IteratorResult<Uint8ArrayList> | Promise<IteratorResult<Uint8ArrayList>> => {
+          if (result.done === true) {
+            return result
+          }
+          // in one piece from here on: gossipsub would join it once more
+          const bytes = result.value.subarray()
+          return isWithin(peerId, bytes) ? { done: false, value: new Uint8ArrayList(bytes) } : next()
+        }
         const fail = (err: unknown) => {
           if (err instanceof Error && err.name.startsWith('InvalidDataLength')) {
             meter.charge(peerId, 'oversized frames')
