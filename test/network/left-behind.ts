@@ -1,12 +1,13 @@
 /**
- * A process of its own, for tests: strangers of every kind come to a node and go, and a while later a snapshot of its heap says how many
- * PeerIds it still knows. In the process of other tests theirs would be counted, too.
+ * A process of its own, for tests: strangers of every kind come to a node and go, and a while later a snapshot of its heap says how many of
+ * their PeerIds it still knows. In the process of other tests theirs would be counted, too.
  *
  * `node test/network/left-behind.ts STRANGERS ENOUGH` prints `{ came, named, maps }`: `maps` has the sizes of gossipsub's.
  */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { getHeapSnapshot } from 'node:v8'
 import { keyOf, spawnNode, waitFor } from './mesh.ts'
 
@@ -16,15 +17,21 @@ node.discovery.start()
 let came = 0
 node.libp2p.addEventListener('peer:connect', () => came++)
 
-async function visits(count: number): Promise<void> {
-  const visitors = spawn(process.execPath, ['test/network/strangers.ts', String(node.libp2p.getMultiaddrs()[0]), String(count)], {
-    stdio: 'ignore'
-  })
-  await once(visitors, 'exit')
+/** What this process remembers of a PeerId: its name would be found in the heap. */
+const digest = (peer: string): string => createHash('sha256').update(peer).digest('hex')
+
+/** The PeerIds of those who came. */
+async function visits(count: number): Promise<string[]> {
+  const args = ['test/network/strangers.ts', String(node.libp2p.getMultiaddrs()[0]), String(count)]
+  const { stdout } = await promisify(execFile)(process.execPath, args)
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' ')[0]!)
 }
 
-/** How many PeerIds this process knows by their text: in a map, a list, a closure, or a field that nobody can look at. */
-async function peersInHeap(): Promise<number> {
+/** The PeerIds that this process knows by their text: in a map, a list, a closure, or a field that nobody can look at. */
+async function peersInHeap(): Promise<Set<string>> {
   const found = new Set<string>()
   let text = ''
   for await (const chunk of getHeapSnapshot()) {
@@ -33,10 +40,10 @@ async function peersInHeap(): Promise<number> {
       found.add(peer)
     }
   }
-  return found.size
+  return found
 }
 
-await visits(strangers)
+const visitors = (await visits(strangers)).map(digest)
 const first = came
 await waitFor(() => node.libp2p.getConnections().length === 0)
 // streams and their timers end by themselves within half a minute, and who broke a rule is remembered for one
@@ -48,7 +55,8 @@ for (let tries = 0; tries < 20 && named > enough; tries++) {
   for (const list of [node.events, node.hellos, node.refusals]) {
     list.length = 0
   }
-  named = await peersInHeap()
+  const known = new Set([...(await peersInHeap())].map(digest))
+  named = visitors.filter((visitor) => known.has(visitor)).length
 }
 const maps = Object.entries(node.libp2p.services.pubsub).flatMap(([name, value]) =>
   value instanceof Map || value instanceof Set ? [[name, value.size]] : []

@@ -1,12 +1,14 @@
 /**
  * A process of strangers, for tests: one after another they come, do what a peer without stake can do, and go.
  *
- * `node test/network/strangers.ts MULTIADDR COUNT` writes a line when each has gone.
+ * `node test/network/strangers.ts MULTIADDR COUNT` writes a line when each has gone: its PeerId, and what failed.
  */
 import { randomBytes } from 'node:crypto'
+import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
-import type { Connection } from '@libp2p/interface'
+import type { Connection, PrivateKey } from '@libp2p/interface'
 import { noise } from '@libp2p/noise'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
@@ -19,8 +21,9 @@ import { frame, MessageType, someKey } from './kad.ts'
 const [target = '', count = '1'] = process.argv.slice(2)
 const ABREAST = 3
 
-async function visit(at: number): Promise<void> {
+async function visit(privateKey: PrivateKey, at: number): Promise<void> {
   const libp2p = await createLibp2p({
+    privateKey,
     nodeInfo: { userAgent: `stranger ${at} ${'x'.repeat(1_000)}` },
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
     transports: [tcp()],
@@ -67,11 +70,12 @@ await Promise.all(
   Array.from({ length: ABREAST }, async () => {
     while (next < Number(count)) {
       const at = next++
-      const fault = await visit(at).then(
+      const key = await generateKeyPair('Ed25519')
+      const fault = await visit(key, at).then(
         () => '',
         (err: Error) => ` ${err.message}`
       )
-      console.log(`${at}${fault}`)
+      console.log(`${peerIdFromPrivateKey(key)}${fault}`)
     }
   })
 )

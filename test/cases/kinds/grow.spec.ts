@@ -4,8 +4,8 @@ import { promisify } from 'node:util'
 import { expect } from 'chai'
 
 const STRANGERS = 90
-/** kad-dht remembers the 20 nearest peers that it ever met; and whoever came last may not be forgotten yet. */
-const REMEMBERED = 20 + 5
+/** kad-dht remembers the 20 nearest peers that it ever met. */
+const REMEMBERED = 20
 
 describe('case: what strangers leave behind', function () {
   this.timeout(240_000)
