@@ -1,7 +1,7 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import { CID } from 'multiformats/cid'
 import { cycleAt, signedWindowOf, type Timing, within } from '../clock/index.ts'
-import { type Peers, peerIdText, type StakeView } from '../network/index.ts'
+import { isPeerId, type Peers, type StakeView } from '../network/index.ts'
 import {
   type Evidence,
   KINDS,
@@ -216,7 +216,7 @@ function signedEvidence({ halves }: Evidence, { network, verify, pool }: JudgeIn
 }
 
 function addressesOf({ peerId, multiaddrs }: { peerId: Uint8Array; multiaddrs: Uint8Array[] }): string | undefined {
-  if (peerIdText(peerId) == null) {
+  if (!isPeerId(peerId)) {
     return 'the PeerId does not parse'
   }
   try {

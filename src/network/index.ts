@@ -44,10 +44,10 @@ export {
   type BindFault,
   type Binding,
   createPeers,
+  isPeerId,
   type PeerChange,
   type PeerIdentity,
   type Peers,
-  peerIdText,
   type StakeView
 } from './peers.ts'
 export { createPresence, type Presence } from './presence.ts'

@@ -292,6 +292,15 @@ export function createPeers({ stakes, timing, slot, hints = () => [], now = Date
   }
 }
 
+/** Whether bytes are the multihash of a PeerId. Its text, which costs much more, is not made. */
+export function isPeerId(bytes: Uint8Array): boolean {
+  try {
+    return peerIdFromMultihash(Digest.decode(bytes)) != null
+  } catch {
+    return false
+  }
+}
+
 /** Multihash bytes of a PeerId to its text, or undefined when they are not one. */
 export function peerIdText(bytes: Uint8Array): string | undefined {
   try {
