@@ -81,7 +81,11 @@ export function createPaceLink({ url, name, onQuestion, log, random = Math.rando
         id = told.result
         failures = 0
       } else if (told?.id === 1) {
-        log.warn({ reason: told.error?.message }, 'the slots of K2 do not wait for this node')
+        log[failures === 0 ? 'warn' : 'debug'](
+          { reason: told.error?.message },
+          'the slots of K2 do not wait for this node yet; asking again'
+        )
+        dialled.terminate()
       }
       const { slot, turn } = told?.params?.result ?? {}
       if (told?.method === 'paceNotification' && Number.isSafeInteger(slot) && Number.isSafeInteger(turn)) {

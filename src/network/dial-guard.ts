@@ -10,6 +10,8 @@ import { type WebSocketsComponents, webSockets } from '@libp2p/websockets'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { type ClientOptions, WebSocket, type WebSocketServer } from 'ws'
 import { type DialLimits, isForbidden, isNamed, isPublicIp, withoutPeer } from './addresses.ts'
+import { frameBudget } from './frame-budget.ts'
+import { MUXER_FRAMES, WEBSOCKET_CONTROLS } from './limits.ts'
 
 /** All addresses of a host. */
 export type Resolve = (name: string) => Promise<LookupAddress[]>
@@ -54,7 +56,7 @@ export function guardedWebSockets(rules: DialRules): (components: WebSocketsComp
         const upgrade = wsServer.handleUpgrade.bind(wsServer)
         wsServer.handleUpgrade = (request, socket, head, done) =>
           upgrade(request, socket, head, (websocket, ...rest) => {
-            endOnReset(websocket)
+            guardWebSocket(websocket)
             done(websocket, ...rest)
           })
       }
@@ -82,16 +84,18 @@ async function connectTo(address: Multiaddr, rules: DialRules, signal: AbortSign
   const isSecure = parts.some(({ name }) => name === 'tls' || name === 'wss')
   const name = isSecure ? (value('sni') ?? host) : host
   const shown = (one = '') => (one.includes(':') ? `[${one}]` : one)
-  const path = decodeURIComponent(value('http-path') ?? '').replace(/^\/*/, '/')
   const options = {
     ...socketOptions(address, rules),
     ...(name === host ? {} : { servername: name, headers: { host: `${name}:${port}` } }),
     perMessageDeflate: false,
     maxPayload: MAX_WEBSOCKET_MESSAGE
   } as ClientOptions
-  const websocket = new WebSocket(new URL(path, `${isSecure ? 'wss' : 'ws'}://${shown(host)}:${port}`), options)
+  const url = new URL(`${isSecure ? 'wss' : 'ws'}://${shown(host)}:${port}`)
+  // set as what it is: as part of the address it could name another host
+  url.pathname = decodeURIComponent(value('http-path') ?? '')
+  const websocket = new WebSocket(url, options)
   websocket.binaryType = 'arraybuffer'
-  endOnReset(websocket)
+  guardWebSocket(websocket)
   const { promise: opened, resolve, reject } = Promise.withResolvers<void>()
   const onAbort = () => reject(signal.reason)
   websocket.once('open', resolve)
@@ -106,6 +110,26 @@ async function connectTo(address: Multiaddr, rules: DialRules, signal: AbortSign
   } finally {
     signal.removeEventListener('abort', onAbort)
   }
+}
+
+/**
+ * What a WebSocket needs beside what the transport does with it: a bad frame is an 'error' that somebody has to listen to, or the process
+ * ends; and its frames are counted below libp2p, where they need be neither messages nor a handshake.
+ */
+function guardWebSocket(websocket: WebSocket): void {
+  endOnReset(websocket)
+  websocket.on('error', () => websocket.terminate())
+  const within = (count: () => void) => () => {
+    try {
+      count()
+    } catch {
+      websocket.terminate()
+    }
+  }
+  const control = within(frameBudget(WEBSOCKET_CONTROLS))
+  websocket.on('ping', control)
+  websocket.on('pong', control)
+  websocket.on('message', within(frameBudget(MUXER_FRAMES)))
 }
 
 /** The transport resets a connection by closing it with a code that must not be sent: that throws, and leaves it open. */

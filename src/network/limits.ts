@@ -102,6 +102,18 @@ export const INBOUND_STREAMS = 256
  */
 export const MUXER_FRAMES = { burst: 65_536, perSecond: 16_384 }
 
+/** What one frame of the muxer may have: go-yamux and ours send 64 KiB, and nobody more than a stream's first window. */
+export const MUXER_FRAME_BYTES = 1024 * 1024
+
+/** Pings of the muxer on one connection, each of which is answered: ours ask once in 0.6 s at most, a stock monitor once in 10 s. */
+export const MUXER_PINGS = { burst: 256, perSecond: 16 }
+
+/** Frames of noise that hold nothing: nobody has a use for them. */
+export const EMPTY_FRAMES = { burst: 16, perSecond: 1 }
+
+/** Pings and pongs of WebSocket on one connection: we send none, and libp2p has its own. */
+export const WEBSOCKET_CONTROLS = { burst: 64, perSecond: 1 }
+
 /** Wrong signatures by one identity before it is cut. Honest relayers check first, so even one is a fault; TARGETS B3 allows 130. */
 export const MAX_BAD_SIGNATURES = 32
 

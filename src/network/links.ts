@@ -27,6 +27,8 @@ const BUSY_MS = 8_000
 /** It cannot be dialled, so that a busy one cannot be told from a dead one. */
 const UNASKABLE_MS = 4_000
 const STRANGER_MS = 10_000
+/** Of what waits to be sent nothing was taken for so long: the other end reads nothing, whatever it says. */
+const STUCK_MS = 60_000
 
 /** What another connection to the peer came to. */
 export type Probe = 'none' | 'underway' | 'accepted' | 'connected' | 'unreachable' | 'unaskable'
@@ -100,6 +102,8 @@ interface Link {
   connection: Connection
   inside: Inside
   heardAt: number
+  /** When what was sent was taken last, or nothing waited. */
+  takenAt: number
   askedAt: number | undefined
   slowestMs: number
   sent: { queued: number; taken: number }
@@ -161,10 +165,11 @@ class Links implements Startable {
 
   readonly #onOpen = ({ detail: connection }: CustomEvent<Connection>) => {
     const inside = connection as unknown as Inside
-    if (typeof inside.muxer?.ping !== 'function' || inside.maConn == null) {
+    if (typeof inside.muxer?.ping !== 'function' || inside.maConn == null || connection.status !== 'open') {
       return
     }
-    const link: Link = { connection, inside, heardAt: this.#awakeMs, askedAt: undefined, slowestMs: 0, sent: sentOf(inside) }
+    const [heardAt, takenAt] = [this.#awakeMs, this.#awakeMs]
+    const link: Link = { connection, inside, heardAt, takenAt, askedAt: undefined, slowestMs: 0, sent: sentOf(inside) }
     inside.maConn.addEventListener('message', () => this.#heard(link))
     this.#links.set(connection.id, link)
     // how fast this link is, before anything hangs on it
@@ -193,9 +198,16 @@ class Links implements Startable {
     const eachMs = this.#links.size * ASK_EACH_MS
     for (const link of [...this.#links.values()]) {
       const sent = sentOf(link.inside)
-      if ((link.sent.queued > 0 && sent.taken > link.sent.taken) || link.inside.maConn?.readStatus === 'paused') {
+      const isTaken = sent.taken > link.sent.taken
+      if ((link.sent.queued > 0 && isTaken) || link.inside.maConn?.readStatus === 'paused') {
         // what waits to be sent gets through, or what came is left lying by us
         this.#heard(link)
+      }
+      if (isTaken || sent.queued === 0) {
+        link.takenAt = this.#awakeMs
+      } else if (this.#awakeMs - link.takenAt >= Math.max(STUCK_MS, this.#answerMs)) {
+        this.#cut(link, `it has read nothing for ${Math.round(this.#awakeMs - link.takenAt)} ms`)
+        continue
       }
       link.sent = sent
       const peer = link.connection.remotePeer.toString()
@@ -224,11 +236,15 @@ class Links implements Startable {
           void this.#probe(link.connection.remotePeer, link.connection)
           break
         case 'cut':
-          this.#links.delete(link.connection.id)
-          link.connection.abort(new Error(`nothing came for ${Math.round(quietMs)} ms, though it was asked (${probe})`))
+          this.#cut(link, `nothing came for ${Math.round(quietMs)} ms, though it was asked (${probe})`)
       }
     }
     this.#endProbes()
+  }
+
+  #cut({ connection }: Link, reason: string): void {
+    this.#links.delete(connection.id)
+    connection.abort(new Error(reason))
   }
 
   /** Another connection to the same peer is alive: it is not the peer that is quiet. */

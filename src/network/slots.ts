@@ -191,7 +191,10 @@ export function createSlots(init: SlotsInit): Slots {
       denyDialPeer: (peerId) => peers.isBanned(peerId.toString()),
       denyDialMultiaddr: (address) => isForbidden(address, { local, allowed }),
       denyInboundEncryptedConnection: (peerId) => peers.isBanned(peerId.toString()),
-      denyOutboundEncryptedConnection: (peerId) => peers.isBanned(peerId.toString())
+      denyOutboundEncryptedConnection: (peerId) => peers.isBanned(peerId.toString()),
+      // one that has ended in the meantime would be open for ever: its end was told before anybody listened
+      denyInboundUpgradedConnection: (_peerId, connection) => connection.status !== 'open',
+      denyOutboundUpgradedConnection: (_peerId, connection) => connection.status !== 'open'
     },
     opened(connection) {
       if (open.has(connection.id) || connection.status !== 'open') {

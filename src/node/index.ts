@@ -84,6 +84,7 @@ import { slashFor } from './claims.ts'
 import { createDiskCare } from './disk-care.ts'
 import { distributionOf } from './distribution.ts'
 import { createEffects } from './effects.ts'
+import { endingProofs } from './ending-proofs.ts'
 import { createKeyGuard } from './key-guard.ts'
 import { createLifeSigns } from './life-signs.ts'
 import { createPaced, type Paced } from './paced.ts'
@@ -324,7 +325,10 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         ...(parts.serve === false ? { mayServe: () => false } : {})
       }
     )
-    const proofs = paced?.proofs(ownProofs) ?? ownProofs
+    // who waits for a proof must not keep the node from stopping
+    const stopping = new AbortController()
+    const ending = endingProofs(ownProofs, stopping.signal)
+    const proofs = paced?.proofs(ending) ?? ending
 
     const disk = createDiskCare({ watch, events, log, clearAway })
 
@@ -391,7 +395,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       verify: verifyEd25519,
       distribution: (input) => distributionOf(versions.of(input.cycle)?.runner, input),
       providers,
-      ...(paced == null ? {} : { graceMs: paced.answerMs })
+      ...(paced == null ? {} : { graceMs: paced.answerMs, shared: paced.work.shared })
     })
     const records = parts.records?.(honestRecords) ?? honestRecords
 
@@ -473,9 +477,9 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         stakes: stakes.at
       }) ?? honestPublish
     const cast = parts.vote?.(outbox.cast) ?? outbox.cast
-    const stopping = new AbortController()
     const lifeSigns = createLifeSigns({
       staked: peers.staked,
+      stakeOf: (staker) => stakes.weight(staker, Math.max(0, cycleAt(timing, slots.now() ?? timing.startingSlot))) ?? 0n,
       ping: (peerId, signal) => libp2p.services.ping.ping(peerIdFromString(peerId), { signal })
     })
     const effects = createEffects({

@@ -3,6 +3,8 @@ import { setTimeout } from 'node:timers/promises'
 export interface LifeSignsInit {
   /** The staked peers that we know, connected or not: who is gone gives no sign, and counts as silent. */
   staked: () => ReadonlyArray<{ peerId: string; staker: string }>
+  /** What a staker has at stake now. */
+  stakeOf: (staker: string) => bigint
   /** Resolves when the peer has answered, over a connection that is open already. */
   ping: (peerId: string, signal: AbortSignal) => Promise<unknown>
 }
@@ -10,7 +12,8 @@ export interface LifeSignsInit {
 /** A sign of life that needs an answer: what only comes in says nothing of whether anything goes out. */
 export interface LifeSigns {
   /**
-   * Asks those of `first` that are connected, and then the other staked peers.
+   * Asks those of `first`, and then the other staked peers, those with the most at stake before the others: many small stakes, which cost
+   * next to nothing, would otherwise fill the places of those whose silence means something.
    *
    * @param onAnswer - called once for each staker that answers
    * @param timeoutMs - how long an answer may take
@@ -26,7 +29,7 @@ const MAX_ASKED = 64
 /** A peer answers one ping at a time; what else pings it is soon over. */
 const RETRY_MS = 100
 
-export function createLifeSigns({ staked, ping }: LifeSignsInit): LifeSigns {
+export function createLifeSigns({ staked, stakeOf, ping }: LifeSignsInit): LifeSigns {
   const stopping = new AbortController()
   /** Whoever is being asked already is not asked twice. */
   const under = new Map<string, Promise<boolean>>()
@@ -48,7 +51,10 @@ export function createLifeSigns({ staked, ping }: LifeSignsInit): LifeSigns {
   return {
     ask(first, onAnswer, timeoutMs) {
       const wanted = new Set(first)
-      const connected = [...staked()].sort((a, b) => Number(wanted.has(b.staker)) - Number(wanted.has(a.staker))).slice(0, MAX_ASKED)
+      const connected = staked()
+        .map((peer) => ({ ...peer, wanted: Number(wanted.has(peer.staker)), stake: stakeOf(peer.staker) }))
+        .sort((a, b) => b.wanted - a.wanted || Number(b.stake > a.stake) - Number(a.stake > b.stake))
+        .slice(0, MAX_ASKED)
       for (const { peerId, staker } of connected) {
         const asking = under.get(peerId) ?? answers(peerId, timeoutMs).finally(() => under.delete(peerId))
         under.set(peerId, asking)

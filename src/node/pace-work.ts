@@ -12,6 +12,8 @@ export interface PaceWork {
   quick<T>(what: string, run: () => Promise<T>): Promise<T>
   /** What runs inside waits for others, or for time: slots do not wait for it. Outside of an effect it is just run. */
   away<T>(run: () => Promise<T>): Promise<T>
+  /** Runs what more than one may wait for, as a job of its own: slots wait for it while it is not away, and for nobody who waits for it. */
+  shared<T>(what: string, run: () => Promise<T>): Shared<T>
   /** Somebody asked which slot it is, as one does who waits for the next: an effect, or else the task. */
   asked(slot: number): void
   /** Whether `slot` has to wait. */
@@ -21,6 +23,9 @@ export interface PaceWork {
   /** Grows with whatever begins and ends. */
   moves(): number
 }
+
+/** Waits for a job that others wait for, too. */
+export type Shared<T> = () => Promise<T>
 
 /** Asked so often within a slot, it waits for another one. */
 const POLLS = 3
@@ -78,24 +83,31 @@ export function createPaceWork(nowMs: () => number = () => performance.now()): P
     }
   }
 
+  const away = async <T>(run: () => Promise<T>): Promise<T> => {
+    const one = current.getStore()
+    if (one == null) {
+      return run()
+    }
+    one.away++
+    try {
+      return await run()
+    } finally {
+      one.away--
+      moves++
+    }
+  }
+
   return {
     run(effect, slot, run) {
       const what = 'cycle' in effect ? `${effect.type} of cycle ${effect.cycle}` : effect.type
       return track(what, dueSlot(effect, slot), effect.type === 'work' || effect.type === 'audit', run)
     },
     quick: (what, run) => track(what, 0, false, run),
-    async away(run) {
-      const one = current.getStore()
-      if (one == null) {
-        return run()
-      }
-      one.away++
-      try {
-        return await run()
-      } finally {
-        one.away--
-        moves++
-      }
+    away,
+    shared(what, run) {
+      const job = track(what, 0, false, run)
+      job.catch(() => {})
+      return () => away(() => job)
     },
     asked(slot) {
       const polls = current.getStore()?.polls ?? task

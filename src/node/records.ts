@@ -66,6 +66,8 @@ export interface RecordsInit {
   providers: () => ProviderHint[]
   /** What fetching a finalized record may take in ms beyond the usual, on machines that may be slow. */
   graceMs?: number
+  /** How those wait who wait for the same, where somebody keeps account of it. @see PaceWork.shared */
+  shared?: <T>(what: string, run: () => Promise<T>) => () => Promise<T>
 }
 
 export interface CycleFacts {
@@ -100,7 +102,13 @@ const KEPT_LEDGERS = 8
 export function createRecords(init: RecordsInit): Records {
   const { proofs, taskId, genesisHash, timing, largestSlash, verify, distribution, providers } = init
   const network = networkOf(genesisHash, taskId)
-  const ledgers = new Map<string, Promise<Kept>>()
+  const ledgers = new Map<string, () => Promise<Kept>>()
+  const shared =
+    init.shared ??
+    ((_what, run) => {
+      const job = run()
+      return () => job
+    })
 
   const keep = async (cycle: number, cids: CID[]) => {
     for (const cid of cids) {
@@ -159,14 +167,15 @@ export function createRecords(init: RecordsInit): Records {
     const key = cid.toString()
     let loading = ledgers.get(key)
     if (loading == null) {
-      loading = load(cid, timeoutMs)
-      ledgers.set(key, loading)
-      loading.catch(() => ledgers.delete(key))
+      const job = shared('a record and its ledger', () => load(cid, timeoutMs))
+      loading = job
+      ledgers.set(key, job)
+      job().catch(() => ledgers.delete(key))
       if (ledgers.size > KEPT_LEDGERS) {
         ledgers.delete(ledgers.keys().next().value!)
       }
     }
-    return loading
+    return loading()
   }
 
   const messagesOf = (content: RecordContent) => content.messages.map((bytes) => open(bytes, network))

@@ -112,6 +112,19 @@ describe('local K2: slots that wait for those who follow them', () => {
     expect(slot()).to.equal(at + 1)
   })
 
+  it('one that answers only to be waited for again is waited for ever less often', async () => {
+    const { pacer, follow, pass, slot } = stage()
+    pacer.start()
+    follow('honest')
+    const staller = follow('staller')
+    // the first turn of each slot, and no other
+    Object.defineProperty(staller, 'ready', { get: () => staller.asked.at(-1)?.turn === 1 })
+    const begin = slot()
+    await pass(120 * 10_000)
+    // were it waited for after each of its answers, every slot would take its silence: some hundred in all
+    expect(slot() - begin).to.be.above(1_000)
+  })
+
   it('a follower that never comes to rest costs a slot some turns, and no more', async () => {
     const { pacer, follow, pass, slot } = stage()
     pacer.start()
@@ -255,6 +268,17 @@ describe('local K2: slots that wait for those who follow them', () => {
       expect(follow(`f${i}`).seat).not.to.equal(undefined)
     }
     expect(follow('one more').seat).to.equal(undefined)
+  })
+
+  it('gives the seat of one that never says anything to somebody else', async () => {
+    const { pacer, follow, pass } = stage()
+    pacer.start()
+    for (let i = 0; i < MAX_FOLLOWERS; i++) {
+      follow(`silent ${i}`, false)
+    }
+    expect(follow('at once').seat).to.equal(undefined)
+    await pass(SILENCE_MS)
+    expect(follow('later').seat).not.to.equal(undefined)
   })
 
   it('tells what was asked and what slots took', async () => {

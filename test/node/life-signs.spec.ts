@@ -6,8 +6,8 @@ const never = (_: string, signal: AbortSignal) =>
   new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
 const settled = () => new Promise((resolve) => setTimeout(resolve, 20))
 
-function signs(init: LifeSignsInit) {
-  const life = createLifeSigns(init)
+function signs(init: Omit<LifeSignsInit, 'stakeOf'> & Partial<LifeSignsInit>) {
+  const life = createLifeSigns({ stakeOf: () => 1n, ...init })
   const answered: string[] = []
   return { life, answered, ask: (first: string[], timeoutMs = 5_000) => life.ask(first, (staker) => answered.push(staker), timeoutMs) }
 }
@@ -43,6 +43,20 @@ describe('node: signs of life', () => {
       await settled()
     }
     expect(asked.size).to.equal(64)
+    life.stop()
+  })
+
+  it('are asked of those with the most at stake, however many small ones were there before', async () => {
+    const small = Array.from({ length: 200 }, (_, i) => `small ${i}`)
+    const large = Array.from({ length: 40 }, (_, i) => `large ${i}`)
+    const { life, answered, ask } = signs({
+      staked: () => peersOf([...small, ...large]),
+      stakeOf: (staker) => (staker.startsWith('large') ? 1_000n : 1n),
+      ping: (peerId, signal) => (peerId.includes('small') ? never(peerId, signal) : Promise.resolve(1))
+    })
+    expect(ask(['small 7'])).to.include.members([...large, 'small 7'])
+    await settled()
+    expect(answered).to.have.members(large)
     life.stop()
   })
 

@@ -221,6 +221,32 @@ describe('what a slot waits for', () => {
     await end()
   })
 
+  it('not those who wait for the same as another: that is a job of its own, which holds a slot while it is not away', async () => {
+    const work = createPaceWork()
+    const fetched = Promise.withResolvers<void>()
+    const read = Promise.withResolvers<void>()
+    let job: (() => Promise<void>) | undefined
+    const waits = async (ended: Promise<void>) => {
+      job ??= work.shared('a record', async () => {
+        await work.away(() => fetched.promise)
+        await read.promise
+      })
+      await job()
+      await ended
+    }
+    const ends = [begin(work, effect('check', { deadlineSlot: 80 }), 70, waits), begin(work, effect('publish'), 70, waits)]
+    expect(work.heldBy(70)).to.deep.equal([])
+    fetched.resolve()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(work.heldBy(70)).to.deep.equal(['a record'])
+    read.resolve()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(work.heldBy(70)).to.have.length(2)
+    for (const end of ends) {
+      await end()
+    }
+  })
+
   it('not what asks again and again which slot it is: it waits for one, until that comes', async () => {
     const work = createPaceWork()
     const asked = Promise.withResolvers<void>()

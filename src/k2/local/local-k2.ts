@@ -8,7 +8,7 @@ import { type Genesis, openChain } from './genesis.ts'
 import { History, MIN_KEEP_BLOCKS, type TransactionRecord } from './history.ts'
 import { Ledger, type Submission } from './ledger.ts'
 import { type LocalK2Log, silentLog } from './log.ts'
-import { type Pace, type PaceFacts, Pacer, type PassedOver } from './pacer.ts'
+import { type HeldUp, type Pace, type PaceFacts, Pacer, type PassedOver } from './pacer.ts'
 import { PriorityFees } from './priority-fees.ts'
 import type { RpcContext } from './rpc/context.ts'
 import { checkParams, methodNotFound } from './rpc/dispatch.ts'
@@ -146,7 +146,14 @@ export class LocalK2 {
     const tick = () => this.#closer.tick()
     this.#pacer =
       init.pace === 'auto'
-        ? new Pacer({ clock, slotMs, slot: () => this.slot(), tick, onPassedOver: (passed) => this.#onPassedOver(passed) })
+        ? new Pacer({
+            clock,
+            slotMs,
+            slot: () => this.slot(),
+            tick,
+            onPassedOver: (passed) => this.#onPassedOver(passed),
+            onHeldUp: (held) => this.#onHeldUp(held)
+          })
         : undefined
     this.#ticker = this.#pacer ?? new SlotTicker({ clock, slotMs, tick })
     // who wants to be told
@@ -376,6 +383,10 @@ export class LocalK2 {
   #onPassedOver(passed: PassedOver): void {
     this.#log.warn(passed, 'a node does not say that it is done with the slot: slots no longer wait for it, until it says so again')
     this.#emit('passedOver', passed)
+  }
+
+  #onHeldUp(held: HeldUp): void {
+    this.#log.warn(held, `slot ${held.slot} waits for ${held.followers.join(', ')}`)
   }
 
   #emit<E extends keyof LocalK2Events>(event: E, ...args: LocalK2Events[E]): void {

@@ -27,6 +27,13 @@ export interface PaceFacts {
   waitedFor: { name: string; ms: number } | null
 }
 
+/** A slot is longer than it was to be, for those who have not said that they are done with it. */
+export interface HeldUp {
+  followers: string[]
+  slot: number
+  waitedMs: number
+}
+
 /** Nobody waits for it any longer, until it speaks again. */
 export interface PassedOver {
   follower: string
@@ -43,6 +50,7 @@ export interface PacerInit {
   /** Ends it. */
   tick: () => void
   onPassedOver: (passed: PassedOver) => void
+  onHeldUp?: (held: HeldUp) => void
   silenceMs?: number
   longestMs?: number
 }
@@ -53,6 +61,12 @@ export const MAX_FOLLOWERS = 128
 const SILENCE_MS = 10_000
 /** Nor for one that says for so long, in one slot, that it is still at it. */
 const LONGEST_MS = 180_000
+/** A node that is seen to hold a slot for so long is told of, while it does. */
+const TOLD_MS = 5_000
+/** Passed over once, a follower is waited for again from its next answer on; each further time, only twice as many slots later. */
+const MAX_BENCHED_SLOTS = 256
+/** So many slots that it was through with take one of those times back. */
+const GOOD_SLOTS = 16
 /** A K2 that had no CPU itself has signs of life yet to read: it looks so often more, so long apart, before it believes in silence. */
 const LOOKS = 3
 const LOOK_MS = 1000
@@ -76,6 +90,10 @@ interface Follower {
   /** How often it was found silent for too long, and when it was last. */
   missed: number
   missedMs: number
+  /** How often it was passed over, less what it has made good since; the first slot that may wait for it again; slots that it was through with. */
+  strikes: number
+  benchedTo: number
+  good: number
 }
 
 /**
@@ -84,7 +102,7 @@ interface Follower {
  * are done: it is heard in the slot in which it was said. Nobody is waited for without bound.
  */
 export class Pacer {
-  readonly #init: Required<PacerInit>
+  readonly #init: Required<Omit<PacerInit, 'onHeldUp'>> & Pick<PacerInit, 'onHeldUp'>
   readonly #followers = new Set<Follower>()
   readonly #lengthsMs: number[] = []
   readonly #heldMs = new Map<string, number>()
@@ -96,6 +114,8 @@ export class Pacer {
   #turn = 0
   #beganMs = 0
   #askedMs = 0
+  /** The last slot that was told of for being held up. */
+  #toldSlot = -1
   #cancel: (() => void) | undefined
   /** Guards against a follower that answers while it is being asked. */
   #looking = false
@@ -143,11 +163,24 @@ export class Pacer {
 
   /** @returns undefined when there are `MAX_FOLLOWERS` already */
   join(name: string, ask: (question: PaceQuestion) => void): PaceSeat | undefined {
-    if (this.#followers.size >= MAX_FOLLOWERS) {
+    const heardMs = this.#init.clock.nowMs()
+    if (this.#followers.size >= MAX_FOLLOWERS && !this.#makeRoom(heardMs)) {
       return undefined
     }
-    const heardMs = this.#init.clock.nowMs()
-    const follower: Follower = { name, ask, waited: false, answered: 0, moves: -1, still: false, heardMs, missed: 0, missedMs: 0 }
+    const follower: Follower = {
+      name,
+      ask,
+      waited: false,
+      answered: 0,
+      moves: -1,
+      still: false,
+      heardMs,
+      missed: 0,
+      missedMs: 0,
+      strikes: 0,
+      benchedTo: 0,
+      good: 0
+    }
     this.#followers.add(follower)
     if (this.#running && !this.#held) {
       ask({ slot: this.#slot, turn: this.#turn })
@@ -160,6 +193,12 @@ export class Pacer {
         this.#look()
       }
     }
+  }
+
+  /** A seat from which nothing has come for long is somebody else's. */
+  #makeRoom(nowMs: number): boolean {
+    const silent = [...this.#followers].find(({ waited, heardMs }) => !waited && nowMs - heardMs >= this.#init.silenceMs)
+    return silent != null && this.#followers.delete(silent)
   }
 
   facts(): PaceFacts {
@@ -208,8 +247,8 @@ export class Pacer {
     follower.still = turn === follower.answered + 1 && turn > 1 && moves === follower.moves
     follower.answered = turn
     follower.moves = moves
-    follower.waited = true
-    if (!wasWaited && turn < this.#turn) {
+    follower.waited ||= slot >= follower.benchedTo
+    if (!wasWaited && follower.waited && turn < this.#turn) {
       follower.ask({ slot: this.#slot, turn: this.#turn })
     }
     if (wasWaited && this.#late().length === 0) {
@@ -258,7 +297,14 @@ export class Pacer {
     const nowMs = this.#init.clock.nowMs()
     const late = this.#late().filter((follower) => !this.#passOver(follower, nowMs))
     if (late.length > 0) {
-      return Math.min(...late.map((follower) => this.#boundMs(follower))) - nowMs
+      const tellMs = Math.max(this.#askedMs, this.#beganMs + this.#init.slotMs) + TOLD_MS
+      if (nowMs >= tellMs && this.#toldSlot !== this.#slot) {
+        this.#toldSlot = this.#slot
+        const waitedMs = Math.round(nowMs - this.#beganMs)
+        this.#init.onHeldUp?.({ followers: late.map(({ name }) => name), slot: this.#slot, waitedMs })
+      }
+      const bounds = late.map((follower) => this.#boundMs(follower))
+      return Math.min(...bounds, ...(this.#toldSlot === this.#slot ? [] : [tellMs])) - nowMs
     }
     const leftMs = this.#beganMs + this.#init.slotMs - nowMs
     if (leftMs > 0) {
@@ -279,6 +325,11 @@ export class Pacer {
     this.#lengthsMs.push(lengthMs)
     if (this.#lengthsMs.length > KEPT_SLOTS) {
       this.#lengthsMs.shift()
+    }
+    for (const follower of this.#followers) {
+      if (follower.waited && follower.strikes > 0 && ++follower.good % GOOD_SLOTS === 0) {
+        follower.strikes--
+      }
     }
     this.#init.tick()
     if (this.#running && !this.#held) {
@@ -313,6 +364,9 @@ export class Pacer {
     }
     follower.missed = 0
     follower.waited = false
+    // one that answers only to be waited for would stop the chain again and again
+    follower.benchedTo = this.#slot + Math.min(MAX_BENCHED_SLOTS, 2 ** follower.strikes++ - 1)
+    follower.good = 0
     const waitedMs = Math.round(nowMs - this.#askedMs)
     this.#count(follower, waitedMs)
     this.#init.onPassedOver({ follower: follower.name, slot: this.#slot, waitedMs })

@@ -77,6 +77,7 @@ describe('case: a node that moved, or is cut off, accuses everybody', () => {
     const staked = () => alice.peers.staked()
     const life = createLifeSigns({
       staked,
+      stakeOf: () => 1n,
       ping: (peerId, signal) => alice.host.libp2p.services.ping.ping(peerIdFromString(peerId), { signal })
     })
     try {
