@@ -42,25 +42,4 @@ export async function checkHint(text: string, { dataDir, keyFile }: { dataDir?: 
   }
 }
 
-/**
- * Whether the address of a node on K2 leads past it: after a restart on another port, or with another node key. An address whose host
- * is none of the node's own may be a forwarded port, and is not judged.
- *
- * @param multiaddrs - at which the node is, each with its PeerId
- * @returns what is wrong with the address, in words that follow on it; undefined when nothing is known to be
- */
-export function hintPastNode(hint: string, multiaddrs: readonly string[]): string | undefined {
-  const read = readHint(hint)
-  if ('fault' in read) {
-    return read.fault
-  }
-  const own = multiaddrs.map((text) => readHint(text, 256)).flatMap((one) => ('fault' in one ? [] : [one]))
-  if (own.length === 0 || own.some(({ peerId, address }) => peerId === read.peerId && address.equals(read.address))) {
-    return undefined
-  }
-  if (own.every(({ peerId }) => peerId !== read.peerId)) {
-    return 'names another peer'
-  }
-  const hostOf = ({ address }: { address: { getComponents(): Array<{ value?: string }> } }) => address.getComponents()[0]?.value
-  return own.some((one) => hostOf(one) === hostOf(read)) ? 'is where the node no longer listens' : undefined
-}
+export { hintPastNode } from '../network/past-hint.ts'

@@ -18,6 +18,8 @@ export interface K2Client extends AccountReads, BlockReads, Transactions, Watche
   /** Requests go to the healthiest endpoint, and to the next ones where it fails. It has no subscriptions. */
   connection: K2Connection
   genesisHash(): Promise<string>
+  /** What is wrong when all endpoints that answer are of another network than the one this process began with. */
+  otherNetwork(): Promise<string | undefined>
   balance(address: string): Promise<bigint>
   rentExemption(bytes: number): Promise<number>
   /** Each endpoint's own slot clock. */
@@ -88,6 +90,7 @@ export function createK2Client({
     programId,
     connection: routed(pool.endpoints[0]!.connection, pool.read),
     genesisHash: pool.genesisHash,
+    otherNetwork: pool.otherNetwork,
     ...accounts,
     ...createBlockReads({ pool }),
     ...createTransactions({ pool, programId, url, maxFeeRoe }),

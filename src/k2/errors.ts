@@ -28,6 +28,11 @@ export class K2AccountError extends Error {
   override name = 'K2AccountError'
 }
 
+/** Another chain answers where the one was that this process began with. */
+export class K2NetworkError extends Error {
+  override name = 'K2NetworkError'
+}
+
 /** Endpoints tell different things, and there is no majority: nothing is believed. */
 export class K2ContradictionError extends Error {
   override name = 'K2ContradictionError'

@@ -35,6 +35,7 @@ export {
   K2ContradictionError,
   K2DoubtError,
   K2LacksBlockError,
+  K2NetworkError,
   K2NotYetError,
   K2TransactionError,
   K2UnreachableError,

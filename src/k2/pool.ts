@@ -57,6 +57,12 @@ export interface Pool {
   /** The hash that names the chain, as most endpoints tell it. @throws K2ContradictionError, K2UnreachableError */
   genesisHash(): Promise<string>
   /**
+   * Asks all once more which network they are of: a chain may have been replaced by another at the same URL.
+   *
+   * @returns what to tell the operator when all that answer are of another one; those of several that are, are dropped
+   */
+  otherNetwork(): Promise<string | undefined>
+  /**
    * Asks the healthiest endpoint, and the next ones where it fails.
    *
    * @param turn - begins further down the list, for a second opinion
@@ -170,6 +176,23 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
       drop(endpoint)
     }
   }
+  const otherNetwork = async () => {
+    const began = network
+    if (began == null) {
+      return undefined
+    }
+    const asked = await Promise.allSettled(usable().map(async (endpoint) => ({ endpoint, hash: await hashOf(endpoint) })))
+    const answers = asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+    const others = answers.filter(({ hash }) => hash !== began)
+    // a lie of one, while the others are away, must stop nobody
+    if (others.length * 2 > endpoints.length && others.length === answers.length) {
+      return `K2 at ${others.map(({ endpoint }) => endpoint.name).join(', ')} is another network now: its genesis hash is ${others[0]!.hash}, and this process began with ${began}. Check --k2, and start again`
+    }
+    for (const { endpoint } of others.length < answers.length ? others : []) {
+      drop(endpoint)
+    }
+    return undefined
+  }
   const askOne = async <T>(endpoint: Endpoint, request: (connection: K2Connection) => Promise<T>, waitMs?: number) => {
     await admit(endpoint)
     return endpoint.ask(request, waitMs)
@@ -270,6 +293,7 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
   return {
     endpoints,
     genesisHash,
+    otherNetwork,
     admit,
     read: (request, turn = 0) =>
       patiently(async () => {

@@ -40,6 +40,7 @@ export { type Charge, createMeter, type Meter } from './meter.ts'
 export { ownIps, watchNetworks } from './networks.ts'
 export { readNodeKey, readOrMakeNodeKey } from './node-key.ts'
 export { type OwnAddresses, unreachableNotice } from './own-addresses.ts'
+export { pastHintNotice } from './past-hint.ts'
 export {
   type BindFault,
   type Binding,

@@ -48,6 +48,7 @@ import {
   createStakeView,
   createVoteBatcher,
   type FinalVote,
+  K2NetworkError,
   messageOf,
   readFirst,
   type StakeFollow
@@ -63,6 +64,7 @@ import {
   type DiscoveryEvent,
   type HelloOutcome,
   keepPorts,
+  pastHintNotice,
   REPROVIDE_MS,
   readOrMakeNodeKey,
   recordLifetimeMs,
@@ -217,7 +219,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       auditWindow: account.auditWindow
     }
     const slots = createSlots({ k2, log, onTick: () => outage.tick() })
-    const outage = createOutage({ slots, log, emit: (event, detail) => events.emit(event, detail) })
+    const outage = createOutage({ slots, log, emit: (event, detail) => onOutage(event, detail) })
     const stakes = createStakeView({ k2, task: config.task, timing, slot: slots.now, log })
     const events = createEvents({ slot: slots.now, node: self })
     events.on(({ event, cycle, reason }) => {
@@ -509,6 +511,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     })
 
     let api: Awaited<ReturnType<typeof startApi>> | undefined
+    const lost = Promise.withResolvers<Error>()
+    let pastHint: string | null = null
     let finalizedCycle = account.finalized?.cycle ?? -1
     let { bundle } = account
     let closedFrom: number | undefined
@@ -576,6 +580,23 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       return stakes.accounts().find(({ stakingKey }) => stakingKey === self)
     }
 
+    /** Where newcomers look for us in vain, once for each way in which they do. */
+    function tellPastHint(): void {
+      const past = pastHintNotice(ownStake()?.addressHint, addresses)
+      if (past != null && past !== pastHint) {
+        log.warn(past)
+      }
+      pastHint = past
+    }
+
+    /** Another chain may have come in the place of ours: none of what we know is of it. */
+    function checkNetwork(): void {
+      k2.otherNetwork().then(
+        (reason) => (reason == null ? undefined : lost.resolve(new K2NetworkError(reason))),
+        () => {}
+      )
+    }
+
     function hintOfStaker(staker: string): ProviderHint | undefined {
       const binding = peers.bindingOf(staker)
       return binding == null ? undefined : { peerId: binding.peerId, multiaddrs: binding.multiaddrs }
@@ -583,6 +604,13 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     function providers(): ProviderHint[] {
       return peers.staked().map(({ peerId, staker }) => hintOfStaker(staker) ?? { peerId })
+    }
+
+    function onOutage(event: 'k2-away' | 'k2-back', detail: Record<string, unknown>): void {
+      events.emit(event, detail)
+      if (event === 'k2-back') {
+        checkNetwork()
+      }
     }
 
     function onDiscovery(event: DiscoveryEvent): void {
@@ -597,7 +625,11 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     function onSlot(slot: number, back = false): void {
       guard.onSlot(slot, back)
+      if (back) {
+        checkNetwork()
+      }
       if (slot % DISK_CHECK_SLOTS === 0) {
+        tellPastHint()
         watch.look()
       }
       effects.handle({ type: 'slot', slot, back, connected: presence.staked().length > 0 })
@@ -932,6 +964,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
           disk.notice(),
           logTrouble(log),
           unreachableNotice(addresses),
+          pastHintNotice(ownStake()?.addressHint, addresses),
           closedFrom == null ? null : whatNow(closedFrom)
         ].filter((notice) => notice != null),
         taskProcess: versions.of(workingCycle)?.runner.status() ?? null,
@@ -973,7 +1006,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       staker: self,
       events,
       status,
-      failed: guard.stopped,
+      failed: Promise.race([guard.stopped, lost.promise]),
       async start() {
         // first, as a port in use is the operator's to mend, and nothing has to be undone yet
         api = await startApi({ port: config.apiPort, dataDir: config.dataDir, status, healthy })

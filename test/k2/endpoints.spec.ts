@@ -152,6 +152,27 @@ describe('k2: several endpoints', () => {
     two.close()
   })
 
+  it('another chain in the place of the first is noticed when they are asked again; the lie of one stops nobody', async () => {
+    expect(await client.otherNetwork(), 'nothing is known yet').to.equal(undefined)
+    await client.genesisHash()
+    expect(await client.otherNetwork()).to.equal(undefined)
+    proxies[1]!.set({ down: true })
+    proxies[2]!.set({ down: true })
+    proxies[0]!.set({ genesisHash: otherGenesisHash() })
+    expect(await client.otherNetwork()).to.equal(undefined)
+    proxies[1]!.set({ genesisHash: otherGenesisHash() })
+    expect(await client.otherNetwork()).to.match(/another network now: its genesis hash is \w+, and this process began with \w+/)
+    const one = createK2Client({ url: proxies[2]!.url, limits: LIMITS })
+    proxies[2]!.set({})
+    await one.genesisHash()
+    proxies[2]!.set({ genesisHash: otherGenesisHash() })
+    expect(await one.otherNetwork()).to.match(/another network now/)
+    one.close()
+    for (const proxy of proxies) {
+      proxy.set({})
+    }
+  })
+
   it('one of three lies about stakes and task: the others are believed, and it is told on', async () => {
     chain.toRound(0, 2)
     const before = await client.stakes(chain.task)

@@ -29,6 +29,7 @@ describe('cases: ux/04, a stale hint', function () {
     expect(hintPastNode(`/dns4/node.example/tcp/1/p2p/${PEER}`, own)).to.equal(undefined)
     expect(hintPastNode(`/ip4/127.0.0.1/tcp/7000/p2p/${PEER}`, own)).to.match(/no longer listens/)
     expect(hintPastNode(`/ip4/127.0.0.1/tcp/7001/p2p/${OTHER}`, own)).to.match(/another peer/)
+    expect(hintPastNode(`/ip4/203.0.113.9/tcp/7001/p2p/${PEER}`, own)).to.match(/this machine no longer has/)
     expect(hintPastNode('foo', own)).to.match(/not a multiaddr/)
     expect(hintPastNode(own[0]!, [])).to.equal(undefined)
   })
