@@ -58,6 +58,8 @@ export interface Discovery {
   stop(): Promise<void>
   /** Looks for peers at once: after a restart of the network, or when stakes changed. */
   now(): Promise<void>
+  /** Somebody may be found who could not be found before: looks soon, where peers are wanted. */
+  hasten(): void
   /**
    * The PeerId of a staker's node, connected and confirmed by its hello.
    *
@@ -355,6 +357,11 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
       await Promise.allSettled([rhythm.idle(), providing, searching])
     },
     now: rhythm.now,
+    hasten() {
+      if (stakedNow() < enough()) {
+        rhythm.within(jitter(MOMENT_MS))
+      }
+    },
     async findStaker(wanted, { signal = AbortSignal.timeout(DHT_TIMEOUT_MS) } = {}) {
       const limit = AbortSignal.any([signal, stopping.signal])
       const bound = () => {

@@ -524,6 +524,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     let votedCycle = -1
     let strangers = false
     let knownStakers = 0
+    let knownHints = new Set<string>()
 
     // -- the ways in and out
 
@@ -673,6 +674,11 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         hello.greetAll().catch((err) => log.debug({ reason: messageOf(err) }, 'hello failed'))
       }
       knownStakers = stakers
+      const addresses = new Set(hints().map(({ address }) => address))
+      if ([...addresses].some((address) => !knownHints.has(address))) {
+        discovery.hasten()
+      }
+      knownHints = addresses
       announce().catch((err) => log.warn({ reason: messageOf(err) }, 'could not announce ourselves'))
     }
 

@@ -46,6 +46,29 @@ describe('network: discovery', () => {
 
   const addressOf = (node: MeshNode) => String(node.libp2p.getMultiaddrs()[0])
 
+  it('looks at once when a new address turns up, however long it has been alone', async () => {
+    mesh = await spawnMesh({ nodes: 0 })
+    mesh.weights.set(keyOf('bob').address, 1_000n)
+    const bob = await spawnNode('bob', true, mesh.weights, { nodes: 0 }, () => [])
+    more.push(bob)
+    const found: string[] = []
+    // its pauses never end by themselves
+    const timers: Array<{ run: () => void; ms: number }> = []
+    const timer = (run: () => void, ms: number) => {
+      const one = { run, ms }
+      timers.push(one)
+      return () => void timers.splice(timers.indexOf(one), 1)
+    }
+    const alice = await join('alice', { hints: async () => found.map((address) => ({ staker: bob.pair.address, address })), timer })
+    await waitFor(() => timers.length === 1, 20_000, () => JSON.stringify(timers.map(({ ms }) => ms)))
+    found.push(`${addressOf(bob)}`)
+    const before = timers[0]!.ms
+    alice.discovery.hasten()
+    expect(timers.map(({ ms }) => ms)[0]).to.be.below(before)
+    timers[0]!.run()
+    await waitFor(() => alice.node.peers.isStaked(bob.peerId))
+  })
+
   it('finds a peer over the DHT, without hints, through a third that has no stake', async () => {
     // mallory is a bootstrap server: in the DHT, not in the mesh
     mesh = await spawnMesh({ nodes: 0, unstaked: 1 })
