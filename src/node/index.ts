@@ -796,6 +796,20 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       events.emit('settled', { cycle, ...entry })
     }
 
+    /** What was finalized while this node was away: of cycles since it first ran, the last of them. */
+    async function catchUp(newest: CID): Promise<void> {
+      const known = store.cycles.list(config.task, STATUS_CYCLES)
+      const first = Math.min(...known.map(({ cycle }) => cycle))
+      for (let cid: CID | null = newest, count = 0; cid != null && count < STATUS_CYCLES; count++) {
+        const { content }: Awaited<ReturnType<typeof records.ensure>> = await records.ensure(cid)
+        if (content.cycle < first || store.cycles.get(config.task, content.cycle)?.outcome != null) {
+          return
+        }
+        await settle(content.cycle, cid)
+        cid = content.previous
+      }
+    }
+
     // -- starting and stopping
 
     /** The rounds where a former process left them: what it had heard and said of the live cycles. */
@@ -1077,7 +1091,9 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         paced?.start()
         if (finalizedCycle >= 0 && account.finalized != null) {
           // the ledger so far, for the records to come
-          records.ensure(recordCid(account.finalized.recordDigest)).catch(() => {})
+          catchUp(recordCid(account.finalized.recordDigest)).catch((err) =>
+            log.debug({ reason: messageOf(err) }, 'what was finalized meanwhile could not be read')
+          )
         }
       },
       async stop() {
