@@ -1,0 +1,232 @@
+/**
+ * Exchanges with boxo and with Helia that were recorded byte by byte (exchanges/record.ts): each message is understood as its
+ * maker meant it, whatever pieces it comes in, ours are what theirs read then, and both halves of ours do again what they did.
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import type { PeerId } from '@libp2p/interface'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { expect } from 'chai'
+import { CID } from 'multiformats/cid'
+import { create } from 'multiformats/hashes/digest'
+import { sha256 } from 'multiformats/hashes/sha2'
+import type { Uint8ArrayList } from 'uint8arraylist'
+import type { FrameWriter } from '../../src/proofs/bitswap/frames.ts'
+import { type BitswapMessage, decodeMessage, encodeMessage } from '../../src/proofs/bitswap/message.ts'
+import { PieceReader } from '../../src/proofs/bitswap/pieces.ts'
+import { BlockServer } from '../../src/proofs/bitswap/serve.ts'
+import { BlockClient } from '../../src/proofs/bitswap/want.ts'
+import { keyOf } from '../../src/proofs/cid-profile.ts'
+import { LIMITS } from '../../src/proofs/limits.ts'
+import { lengthOf } from './exchanges/makers.ts'
+import { Asker, FETCHES, INLINE, type Line, type Meaning, MISSING, type Outcome, parseLines, SERVED, WRITTEN } from './exchanges/scenes.ts'
+
+type Told = Line & { frame: string }
+const MAKERS = ['boxo', 'helia'] as const
+const linesOf = (maker: string) => parseLines(readFileSync(join(import.meta.dirname, 'exchanges', `${maker}.jsonl.gz`)))
+const RECORDED = new Map(MAKERS.map((maker) => [maker, linesOf(maker)]))
+
+const toldIn = (maker: (typeof MAKERS)[number], scene: string) =>
+  RECORDED.get(maker)!.filter((line): line is Told => line.scene === scene && 'frame' in line)
+const outcomeOf = (maker: (typeof MAKERS)[number], scene: string): Outcome =>
+  RECORDED.get(maker)!.flatMap((line) => (line.scene === scene && 'outcome' in line ? [line.outcome] : []))[0]!
+const bytesOf = ({ frame }: Told) => new Uint8Array(Buffer.from(frame, 'base64'))
+
+interface Pieces extends BitswapMessage {
+  oversize: Array<{ key: string; bytes: number }>
+}
+
+/** What our reader takes out of frames that come in chunks of so many bytes. */
+function* piecesOf(bytes: Uint8Array, chunkBytes: number): Generator<Pieces> {
+  const reader = new PieceReader()
+  for (let at = 0; at < bytes.length; at += chunkBytes) {
+    reader.push(bytes.subarray(at, at + chunkBytes))
+    for (let piece = reader.next(); piece != null; piece = reader.next()) {
+      yield 'oversize' in piece
+        ? { wants: [], blocks: [], presences: [], oversize: [piece.oversize] }
+        : { ...decodeMessage(piece.fields), oversize: [] }
+    }
+  }
+  expect(reader.isInside).to.equal(false)
+}
+
+/** In the words of the recording; a block too large by its digest alone, as raw. */
+async function meaningOf(pieces: Iterable<Pieces>): Promise<Meaning> {
+  const meaning: Meaning = { wants: [], blocks: [], haves: [], dontHaves: [] }
+  for (const { wants, blocks, presences, oversize } of pieces) {
+    for (const { cid, cancel, have, sendDontHave } of wants) {
+      meaning.wants.push({
+        cid: CID.decode(cid).toString(),
+        ...(cancel === true ? { cancel } : {}),
+        ...(have === true ? { have } : {}),
+        ...(sendDontHave === true ? { sendDontHave } : {})
+      })
+    }
+    for (const { prefix, data } of blocks) {
+      const { digest } = await sha256.digest(data)
+      expect([...prefix]).to.deep.equal([1, prefix[1], 0x12, 32])
+      meaning.blocks.push({ cid: CID.createV1(prefix[1]!, create(0x12, digest)).toString(), bytes: data.length })
+    }
+    for (const { key, bytes } of oversize) {
+      meaning.blocks.push({ cid: CID.createV1(0x55, create(0x12, Buffer.from(key, 'hex'))).toString(), bytes })
+    }
+    for (const { cid, have } of presences) {
+      meaning[have ? 'haves' : 'dontHaves'].push(CID.decode(cid).toString())
+    }
+  }
+  return sorted(meaning)
+}
+
+/** boxo reads a message into maps: the order is lost. */
+function sorted({ wants, blocks, haves, dontHaves }: Meaning): Meaning {
+  const byCid = (a: { cid: string }, b: { cid: string }) => (a.cid < b.cid ? -1 : 1)
+  return { wants: wants.toSorted(byCid), blocks: blocks.toSorted(byCid), haves: haves.toSorted(), dontHaves: dontHaves.toSorted() }
+}
+
+/** Takes what is written, and says so at once. */
+function memoryWriter(peerId: PeerId) {
+  const frames: Uint8Array[] = []
+  const writer = {
+    peerId,
+    write: async (frame: Uint8ArrayList) => void frames.push(frame.subarray()),
+    close: () => {}
+  }
+  return { frames, writer: writer as unknown as FrameWriter }
+}
+
+const somebody = async () => peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
+
+async function settled(): Promise<void> {
+  for (let at = 0; at < 50; at++) {
+    await turn()
+  }
+}
+
+describe('proofs: recorded exchanges', () => {
+  for (const maker of MAKERS) {
+    describe(`with ${maker}`, () => {
+      const scenes = [...new Set(RECORDED.get(maker)!.map(({ scene }) => scene))]
+
+      it('has every scene, and the messages that make it worth its bytes', () => {
+        expect(scenes).to.deep.equal([...FETCHES.map(({ name }) => name), 'they ask', ...WRITTEN.map(({ name }) => name)])
+        const longest = Math.max(...RECORDED.get(maker)!.flatMap((line) => ('frame' in line ? [bytesOf(line).length] : [])))
+        expect(longest).to.be.above(2_000 * 1024)
+        expect(maker === 'boxo' || longest > 3.5 * 1024 * 1024).to.equal(true)
+      })
+
+      for (const scene of scenes) {
+        it(`${scene}: both read the same in every message`, async () => {
+          for (const line of toldIn(maker, scene)) {
+            const bytes = bytesOf(line)
+            const meant = sorted(line.meaning)
+            const merged = scene === 'written: cancel and want' || scene === 'written: want and cancel'
+            if (line.from === 'them' && merged && maker === 'boxo') {
+              // of one CID it writes one thing
+              expect(meant.wants.filter(({ cancel }) => cancel)).to.have.length(1)
+            }
+            for (const chunkBytes of [bytes.length, 65_536, 1_021]) {
+              expect(await meaningOf(piecesOf(bytes, chunkBytes)), `${line.from}, ${chunkBytes}`).to.deep.equal(meant)
+            }
+            if (line.from === 'us') {
+              const message = decodeMessage(bytes.subarray(lengthOf(bytes).at))
+              expect(Buffer.compare(encodeMessage(message).subarray(), bytes)).to.equal(0)
+              expect(bytes.length).to.be.at.most(LIMITS.frameBytes + 8)
+            }
+          }
+        })
+      }
+
+      for (const { name, phases } of FETCHES) {
+        it(`${name}: the asking half says the same again, and has what it had`, async () => {
+          const peerId = await somebody()
+          const { frames, writer } = memoryWriter(peerId)
+          const client = new BlockClient(() => writer)
+          const asker = new Asker()
+          const told = toldIn(maker, name)
+          for (const [phase, todo] of phases.entries()) {
+            await asker.act(client, peerId, todo)
+            await settled()
+            for (const line of told.filter((one) => one.phase === phase && one.from === 'them')) {
+              for (const { oversize, ...message } of piecesOf(bytesOf(line), 65_536)) {
+                for (const one of oversize) {
+                  client.onOversize(peerId, one)
+                }
+                await client.onMessage(peerId, message)
+              }
+            }
+            await settled()
+          }
+          const ours = told.filter(({ from }) => from === 'us').map(bytesOf)
+          expect(Buffer.compare(Buffer.concat(frames), Buffer.concat(ours))).to.equal(0)
+          expect(asker.outcome()).to.deep.equal(outcomeOf(maker, name))
+        })
+      }
+
+      it('what was asked for came: all that they had, and "don\'t have" or nothing for the rest', () => {
+        for (const { name, theirs, phases } of FETCHES) {
+          const { blocks, dontHave, tooLarge } = outcomeOf(maker, name)
+          const asked = phases.flatMap(({ ask = [], again = [] }) => [...ask, ...again]).map(({ cid }) => cid.toString())
+          const late = phases.flatMap(({ put = [] }) => put)
+          const had = [...theirs, ...late].map(({ cid }) => cid.toString()).filter((cid) => asked.includes(cid))
+          expect([...blocks, ...tooLarge].sort(), name).to.deep.equal([...new Set(had)].sort())
+          expect(tooLarge.length, name).to.equal(name === 'a block too large' ? 1 : 0)
+          // one that came by something later may have said before that it has nothing
+          const missing = asked.filter((cid) => !had.includes(cid) || late.some((one) => one.cid.toString() === cid))
+          expect(dontHave, name).to.deep.equal([...new Set(missing)].sort())
+        }
+        expect(outcomeOf(maker, 'they ask').blocks).to.include.members(SERVED.slice(1).map(({ cid }) => cid.toString()))
+      })
+
+      for (const scene of ['they ask', ...WRITTEN.map(({ name }) => name)]) {
+        it(`${scene}: the serving half answers the same again`, async () => {
+          const peerId = await somebody()
+          const { frames, writer } = memoryWriter(peerId)
+          const ours = new Map(SERVED.map(({ cid, bytes }) => [keyOf(cid), bytes]))
+          const server = new BlockServer({
+            blocks: { read: async (cid) => ours.get(keyOf(cid)), has: async (cid) => ours.has(keyOf(cid)) },
+            uplink: { turn: async () => ({ sent() {} }), forget() {} },
+            log: () => {}
+          })
+          const told = toldIn(maker, scene)
+          for (const line of told.filter(({ from }) => from === 'them')) {
+            for (const { wants } of piecesOf(bytesOf(line), 65_536)) {
+              server.onWants(peerId, wants, writer)
+            }
+            await settled()
+          }
+          const merge = (all: Meaning[]) =>
+            sorted({
+              wants: [],
+              blocks: all.flatMap(({ blocks }) => blocks),
+              haves: all.flatMap(({ haves }) => haves),
+              dontHaves: all.flatMap(({ dontHaves }) => dontHaves)
+            })
+          const answers = await Promise.all(frames.map((frame) => meaningOf(piecesOf(frame, frame.length))))
+          expect(merge(answers)).to.deep.equal(merge(told.filter(({ from }) => from === 'us').map(({ meaning }) => meaning)))
+        })
+      }
+
+      it('answers what was written as it was meant', () => {
+        const answer = (scene: string) => {
+          const all = toldIn(maker, scene).flatMap(({ from, meaning }) => (from === 'us' ? [meaning] : []))
+          return {
+            blocks: all.flatMap(({ blocks }) => blocks.map(({ cid }) => cid)).sort(),
+            haves: all.flatMap(({ haves }) => haves).sort(),
+            dontHaves: all.flatMap(({ dontHaves }) => dontHaves).sort()
+          }
+        }
+        const names = (blocks: typeof SERVED) => blocks.map(({ cid }) => cid.toString()).sort()
+        const nothing = { blocks: [], haves: [], dontHaves: [] }
+        // a want for the block is more than one for whether it is there, whichever comes first
+        expect(answer('written: whether we have it, and then all of it')).to.deep.equal({ ...nothing, blocks: names([SERVED[7]!]) })
+        expect(answer('written: whether we have it')).to.deep.equal({ ...nothing, haves: names(SERVED), dontHaves: names(MISSING) })
+        expect(answer('written: an identity')).to.deep.equal({ ...nothing, dontHaves: [INLINE.toString()] })
+        expect(answer('written: cancel and want')).to.deep.equal({ ...nothing, blocks: names([SERVED[2]!]) })
+        // boxo makes a cancel of the two, Helia sends both in their order
+        expect(answer('written: want and cancel')).to.deep.equal({ ...nothing, blocks: maker === 'boxo' ? [] : names([SERVED[3]!]) })
+      })
+    })
+  }
+})
