@@ -21,9 +21,8 @@ import { BlockClient } from '../../src/proofs/bitswap/want.ts'
 import { keyOf } from '../../src/proofs/cid-profile.ts'
 import { LIMITS } from '../../src/proofs/limits.ts'
 import { lengthOf } from './exchanges/makers.ts'
-import { Asker, FETCHES, INLINE, type Line, type Meaning, MISSING, type Outcome, parseLines, SERVED, WRITTEN } from './exchanges/scenes.ts'
+import { Asker, FETCHES, INLINE, type Meaning, MISSING, type Outcome, parseLines, SERVED, type Told, WRITTEN } from './exchanges/scenes.ts'
 
-type Told = Line & { frame: string }
 const MAKERS = ['boxo', 'helia'] as const
 const linesOf = (maker: string) => parseLines(readFileSync(join(import.meta.dirname, 'exchanges', `${maker}.jsonl.gz`)))
 const RECORDED = new Map(MAKERS.map((maker) => [maker, linesOf(maker)]))

@@ -14,7 +14,7 @@ import { fixedSize } from 'ipfs-unixfs-importer/chunker'
 import { CID } from 'multiformats/cid'
 import { sha256 } from 'multiformats/hashes/sha2'
 import type { ProviderHint } from '../../src/proofs/index.ts'
-import { bytesOf, hintOf, Lab } from './fixtures.ts'
+import { all, bytesOf, hintOf, Lab } from './fixtures.ts'
 import { stockNode } from './stock.ts'
 
 const KIB = 1024
@@ -83,13 +83,13 @@ async function* filesBelow(cid: CID, path = ''): AsyncGenerator<[path: string, d
 }
 
 async function take({ hint, cid: text }: { hint: ProviderHint; cid: string }) {
-  await node.libp2p.dial(hint.multiaddrs.map((address) => multiaddr(address)))
+  await node.libp2p.dial(hint.multiaddrs!.map((address) => multiaddr(address)))
   const cid = CID.parse(text)
   const came = new Map<string, number>()
   for await (const one of node.helia.pins.add(cid)) {
     came.set(one.toString(), (await node.get(one, 60_000)).length)
   }
-  const files = cid.code === dagCbor.code ? [] : await Array.fromAsync(filesBelow(cid))
+  const files = cid.code === dagCbor.code ? [] : await all(filesBelow(cid))
   return { blocks: came.size, bytes: [...came.values()].reduce((sum, bytes) => sum + bytes, 0), files: Object.fromEntries(files) }
 }
 

@@ -17,13 +17,9 @@ import { keyOf } from '../../../src/proofs/cid-profile.ts'
 import { systemTimers } from '../../../src/proofs/timers.ts'
 import { Lab } from '../fixtures.ts'
 import { boxo, helia, lengthOf, type Maker } from './makers.ts'
-import { Asker, FETCHES, type Line, type Scene, SERVED, WANTED, WRITTEN } from './scenes.ts'
+import { Asker, FETCHES, type Line, type Scene, SERVED, type Told, WANTED, WRITTEN } from './scenes.ts'
 
-interface Told {
-  phase: number
-  from: 'them' | 'us'
-  frame: Uint8Array
-}
+type Heard = Pick<Told, 'phase' | 'from'> & { frame: Uint8Array }
 
 /** Cuts what passes on a stream into frames. */
 function splitter(onFrame: (frame: Uint8Array) => void): (bytes: Uint8Array) => void {
@@ -79,7 +75,7 @@ function tapped(libp2p: Libp2p, onFrame: (from: 'them' | 'us', frame: Uint8Array
 const QUIET_MS = 1_500
 
 /** Until nothing was said for a while. */
-async function quiet(told: Told[]): Promise<void> {
+async function quiet(told: Heard[]): Promise<void> {
   for (let before = -1; before !== told.length; ) {
     before = told.length
     await sleep(QUIET_MS)
@@ -92,7 +88,7 @@ async function recordAll(name: string, make: (lab: Lab) => Promise<Maker>): Prom
   const scene = async (title: string, theirs: Scene['theirs'], run: (parts: Parts) => Promise<Line & { outcome: object }>) => {
     const lab = new Lab()
     const maker = await make(lab)
-    const told: Told[] = []
+    const told: Heard[] = []
     const state = { phase: 0 }
     const libp2p = await lab.host()
     const ours = new Map(SERVED.map(({ cid, bytes }) => [keyOf(cid), bytes]))
@@ -117,7 +113,7 @@ async function recordAll(name: string, make: (lab: Lab) => Promise<Maker>): Prom
     maker: Maker
     libp2p: Libp2p
     exchange: ReturnType<typeof createExchange>
-    told: Told[]
+    told: Heard[]
     state: { phase: number }
   }
 

@@ -21,8 +21,17 @@ export interface Meaning {
   dontHaves: string[]
 }
 
+export interface Told {
+  scene: string
+  phase: number
+  from: 'them' | 'us'
+  /** base64, with its length. */
+  frame: string
+  meaning: Meaning
+}
+
 export type Line =
-  | { scene: string; phase: number; from: 'them' | 'us'; frame: string; meaning: Meaning }
+  | Told
   /** What those who asked have in the end. */
   | { scene: string; outcome: Outcome }
 
