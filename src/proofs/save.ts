@@ -109,7 +109,7 @@ function folderAt(path: string): void {
 }
 
 /** `{ "root": cid, "blocks": { cid: value } }`, from which the blocks can be made again. Spec: protocols/proofs/README.md "Written out". */
-async function* jsonOf(root: CID, blocks: AsyncIterable<{ cid: CID; bytes: Uint8Array | undefined }>): AsyncGenerator<Uint8Array> {
+export async function* jsonOf(root: CID, blocks: AsyncIterable<{ cid: CID; bytes: Uint8Array | undefined }>): AsyncGenerator<Uint8Array> {
   yield Buffer.from(`{\n"root": ${JSON.stringify(root.toString())},\n"blocks": {\n`)
   let separator = ''
   for await (const { cid, bytes } of blocks) {

@@ -5,7 +5,19 @@ import { countRpc } from '../../src/network/rpc.ts'
 import { control, field, graft, idontwant, ihave, iwant, message, prune, subscribe, TOPIC, text, times } from './rubbish.ts'
 
 const count = (rpc: Uint8Array) => countRpc(rpc, text(TOPIC))
-const NOTHING = { subscriptions: 0, foreign: 0, messages: 0, signed: 0, empty: 0, entries: 0, ids: 0, grafts: 0, infos: 0, unknown: 0, waste: 0 }
+const NOTHING = {
+  subscriptions: 0,
+  foreign: 0,
+  messages: 0,
+  signed: 0,
+  empty: 0,
+  entries: 0,
+  ids: 0,
+  grafts: 0,
+  infos: 0,
+  unknown: 0,
+  waste: 0
+}
 
 function counted(rpc: Uint8Array): object {
   const { fingerprints, ...rest } = count(rpc)!

@@ -6,20 +6,18 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { generateKeyPair } from '@libp2p/crypto/keys'
-import type { PeerId } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { expect } from 'chai'
 import { CID } from 'multiformats/cid'
 import { create } from 'multiformats/hashes/digest'
 import { sha256 } from 'multiformats/hashes/sha2'
-import type { Uint8ArrayList } from 'uint8arraylist'
-import type { FrameWriter } from '../../src/proofs/bitswap/frames.ts'
+import { Uint8ArrayList } from 'uint8arraylist'
+import { createExchange } from '../../src/proofs/bitswap/index.ts'
 import { type BitswapMessage, decodeMessage, encodeMessage } from '../../src/proofs/bitswap/message.ts'
 import { PieceReader } from '../../src/proofs/bitswap/pieces.ts'
-import { BlockServer } from '../../src/proofs/bitswap/serve.ts'
-import { BlockClient } from '../../src/proofs/bitswap/want.ts'
 import { keyOf } from '../../src/proofs/cid-profile.ts'
 import { LIMITS } from '../../src/proofs/limits.ts'
+import { systemTimers } from '../../src/proofs/timers.ts'
 import { lengthOf } from './exchanges/makers.ts'
 import { Asker, FETCHES, INLINE, type Meaning, MISSING, type Outcome, parseLines, SERVED, type Told, WRITTEN } from './exchanges/scenes.ts'
 
@@ -84,15 +82,74 @@ function sorted({ wants, blocks, haves, dontHaves }: Meaning): Meaning {
   return { wants: wants.toSorted(byCid), blocks: blocks.toSorted(byCid), haves: haves.toSorted(), dontHaves: dontHaves.toSorted() }
 }
 
-/** Takes what is written, and says so at once. */
-function memoryWriter(peerId: PeerId) {
-  const frames: Uint8Array[] = []
-  const writer = {
-    peerId,
-    write: async (frame: Uint8ArrayList) => void frames.push(frame.subarray()),
-    close: () => {}
+/** A stream of which a test plays the other end. */
+class FakeStream extends EventTarget {
+  readonly sent: Uint8Array[] = []
+  status = 'open'
+  readStatus = 'readable'
+  writeStatus = 'writable'
+  writeBufferLength = 0
+  maxReadBufferLength = 0
+  faults: Error[] = []
+
+  send(data: Uint8Array | Uint8ArrayList) {
+    this.sent.push(data instanceof Uint8Array ? data : data.subarray())
+    return true
   }
-  return { frames, writer: writer as unknown as FrameWriter }
+
+  pause() {
+    this.readStatus = 'paused'
+  }
+
+  resume() {
+    this.readStatus = 'readable'
+  }
+
+  async close() {}
+
+  abort(err: Error) {
+    this.faults.push(err)
+  }
+}
+
+/** Our exchange, with the blocks that we serve, connected to one peer. */
+async function ourExchange() {
+  const peerId = await somebody()
+  const out = new FakeStream()
+  const connection = { status: 'open', remotePeer: peerId, newStream: async () => out }
+  let onStream: (stream: FakeStream, from: object) => void = () => {}
+  const libp2p = {
+    addEventListener() {},
+    removeEventListener() {},
+    handle: async (_protocol: string, handler: typeof onStream) => {
+      onStream = handler
+    },
+    unhandle: async () => {},
+    getConnections: () => [connection]
+  }
+  const ours = new Map(SERVED.map(({ cid, bytes }) => [keyOf(cid), bytes]))
+  const blocks = { read: async (cid: CID) => ours.get(keyOf(cid)), has: async (cid: CID) => ours.has(keyOf(cid)) }
+  const exchange = createExchange({ libp2p: libp2p as never, blocks, timers: systemTimers, log: () => {} })
+  await exchange.start()
+  return {
+    peerId,
+    exchange,
+    frames: out.sent,
+    /** Comes on a stream of its own, in chunks; when it has settled, it was taken. */
+    async hear(bytes: Uint8Array) {
+      const stream = new FakeStream()
+      onStream(stream, connection)
+      for (let at = 0; at < bytes.length; at += 65_536) {
+        const data = new Uint8ArrayList(bytes.subarray(at, at + 65_536))
+        stream.dispatchEvent(Object.assign(new Event('message'), { data }))
+        while (stream.readStatus === 'paused') {
+          await turn()
+        }
+      }
+      await settled()
+      expect(stream.faults).to.deep.equal([])
+    }
+  }
 }
 
 const somebody = async () => peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
@@ -139,24 +196,17 @@ describe('proofs: recorded exchanges', () => {
 
       for (const { name, phases } of FETCHES) {
         it(`${name}: the asking half says the same again, and has what it had`, async () => {
-          const peerId = await somebody()
-          const { frames, writer } = memoryWriter(peerId)
-          const client = new BlockClient(() => writer)
+          const { peerId, exchange, frames, hear } = await ourExchange()
           const asker = new Asker()
           const told = toldIn(maker, name)
           for (const [phase, todo] of phases.entries()) {
-            await asker.act(client, peerId, todo)
+            await asker.act(exchange.client, peerId, todo)
             await settled()
             for (const line of told.filter((one) => one.phase === phase && one.from === 'them')) {
-              for (const { oversize, ...message } of piecesOf(bytesOf(line), 65_536)) {
-                for (const one of oversize) {
-                  client.onOversize(peerId, one)
-                }
-                await client.onMessage(peerId, message)
-              }
+              await hear(bytesOf(line))
             }
-            await settled()
           }
+          await exchange.stop()
           const ours = told.filter(({ from }) => from === 'us').map(bytesOf)
           expect(Buffer.compare(Buffer.concat(frames), Buffer.concat(ours))).to.equal(0)
           expect(asker.outcome()).to.deep.equal(outcomeOf(maker, name))
@@ -180,21 +230,12 @@ describe('proofs: recorded exchanges', () => {
 
       for (const scene of ['they ask', ...WRITTEN.map(({ name }) => name)]) {
         it(`${scene}: the serving half answers the same again`, async () => {
-          const peerId = await somebody()
-          const { frames, writer } = memoryWriter(peerId)
-          const ours = new Map(SERVED.map(({ cid, bytes }) => [keyOf(cid), bytes]))
-          const server = new BlockServer({
-            blocks: { read: async (cid) => ours.get(keyOf(cid)), has: async (cid) => ours.has(keyOf(cid)) },
-            uplink: { turn: async () => ({ sent() {} }), forget() {} },
-            log: () => {}
-          })
+          const { exchange, frames, hear } = await ourExchange()
           const told = toldIn(maker, scene)
           for (const line of told.filter(({ from }) => from === 'them')) {
-            for (const { wants } of piecesOf(bytesOf(line), 65_536)) {
-              server.onWants(peerId, wants, writer)
-            }
-            await settled()
+            await hear(bytesOf(line))
           }
+          await exchange.stop()
           const merge = (all: Meaning[]) =>
             sorted({
               wants: [],

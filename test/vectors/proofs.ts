@@ -1,6 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import * as dagCbor from '@ipld/dag-cbor'
 import { expect } from 'chai'
 import { CID } from 'multiformats/cid'
@@ -9,7 +8,7 @@ import { Blocks } from '../../src/proofs/blocks.ts'
 import { linksOf, profileFault } from '../../src/proofs/cid-profile.ts'
 import { type DeclaredProof, declaredFault, type SubmissionBounds } from '../../src/proofs/declared.ts'
 import { packFiles } from '../../src/proofs/pack.ts'
-import { saveBlocks } from '../../src/proofs/save.ts'
+import { jsonOf } from '../../src/proofs/save.ts'
 import { systemTimers } from '../../src/proofs/timers.ts'
 import { bytesOf, memoryFiles } from '../proofs/fixtures.ts'
 
@@ -85,18 +84,14 @@ function judge(cid: CID, bytes: Uint8Array, digest: { digest: Uint8Array }): { v
 
 /** What `proof get` writes of these blocks, the root first. */
 export async function textOf(blocks: Array<{ cid: CID; bytes: Uint8Array }>): Promise<string> {
-  const dir = mkdtempSync(join(tmpdir(), 'koii-mesh-json-'))
-  const store = new Blocks({ files: memoryFiles(), timers: systemTimers, log: () => {} })
-  try {
-    for (const { cid, bytes } of blocks) {
-      await store.write(cid, bytes)
-    }
-    const cids = blocks.map(({ cid }) => cid)
-    const { path } = await saveBlocks(store, cids, join(dir, 'text'))
-    return readFileSync(path, 'utf8')
-  } finally {
-    rmSync(dir, { recursive: true })
+  const each = async function* () {
+    yield* blocks
   }
+  let text = ''
+  for await (const part of jsonOf(blocks[0]!.cid, each())) {
+    text += Buffer.from(part).toString('utf8')
+  }
+  return text
 }
 
 /** And back, by the words of the spec. */
