@@ -1,8 +1,10 @@
 /** A peer whose router signs, or only names an author, is heard by nobody: both ends can learn why. */
 import { publicKeyToProtobuf } from '@libp2p/crypto/keys'
+import { RPC } from '@libp2p/gossipsub/message'
 import { expect } from 'chai'
 import { silentLog } from '../../../src/network/index.ts'
-import { type Mesh, type MeshNode, type MeshOptions, spawnMesh, waitFor } from '../../network/mesh.ts'
+import { GOSSIP_FRAME_BYTES } from '../../../src/network/limits.ts'
+import { type Mesh, type MeshNode, type MeshOptions, NOW, spawnMesh, waitFor } from '../../network/mesh.ts'
 import { TOPIC } from '../../network/rubbish.ts'
 
 /** What js-libp2p's gossipsub class has and its interface leaves out. */
@@ -65,4 +67,29 @@ describe('cases: peers/P9, a gossip message with an author', () => {
       expect(lines).to.have.length(1)
     })
   }
+
+  it('a frame that is full of the shortest messages, as go-libp2p fills it, is read whole', async () => {
+    const [alice, bob] = await spawn(2)
+    const messages: Array<{ topic: string; data: Uint8Array }> = []
+    const rpcBytes = () => RPC.encode({ subscriptions: [], messages }).length
+    for (let place = 0; messages.length === 0 || rpcBytes() + 200 < GOSSIP_FRAME_BYTES; place++) {
+      const { bytes: data } = await bob.seal({
+        cycle: 1,
+        slot: NOW,
+        verdicts: { findings: [{ place: place % 128, finding: 1 + (place >> 7) }] }
+      })
+      messages.push({ topic: TOPIC, data })
+    }
+    expect(messages).to.have.length.above(256)
+    // past our own way of sending, which splits them
+    const own = Object.getPrototypeOf(bob.libp2p.services.pubsub) as Inside
+    own.sendRpc.call(bob.libp2p.services.pubsub, alice.peerId, { subscriptions: [], messages })
+    const heard = () => Object.values(alice.gossip.counters().refused).reduce((sum, count) => sum + count, 0)
+    await waitFor(
+      () => heard() === messages.length,
+      5_000,
+      () => `${heard()} of ${messages.length}`
+    )
+    expect(alice.peers.isBanned(bob.peerId)).to.equal(false)
+  })
 })
