@@ -31,26 +31,39 @@ const outcomeOf = (maker: (typeof MAKERS)[number], scene: string): Outcome =>
   RECORDED.get(maker)!.flatMap((line) => (line.scene === scene && 'outcome' in line ? [line.outcome] : []))[0]!
 const bytesOf = ({ frame }: Told) => new Uint8Array(Buffer.from(frame, 'base64'))
 
-interface Pieces extends BitswapMessage {
+interface Read extends Pick<BitswapMessage, 'wants' | 'presences'> {
+  blocks: Array<{ prefix: Uint8Array; data: Uint8Array }>
   oversize: Array<{ key: string; bytes: number }>
 }
 
+/** All that a reader may hand on at once: whole fields, a block by itself, or what a block too large hashes to. */
+interface Part {
+  fields?: Uint8Array
+  block?: { prefix: Uint8Array; data: { subarray(): Uint8Array } }
+  oversize?: { key: string; bytes: number }
+}
+
 /** What our reader takes out of frames that come in chunks of so many bytes. */
-function* piecesOf(bytes: Uint8Array, chunkBytes: number): Generator<Pieces> {
+function* piecesOf(bytes: Uint8Array, chunkBytes: number): Generator<Read> {
   const reader = new PieceReader()
   for (let at = 0; at < bytes.length; at += chunkBytes) {
     reader.push(bytes.subarray(at, at + chunkBytes))
     for (let piece = reader.next(); piece != null; piece = reader.next()) {
-      yield 'oversize' in piece
-        ? { wants: [], blocks: [], presences: [], oversize: [piece.oversize] }
-        : { ...decodeMessage(piece.fields), oversize: [] }
+      const { fields = new Uint8Array(0), block, oversize } = piece as Part
+      const { wants, blocks, presences } = decodeMessage(fields)
+      yield {
+        wants,
+        blocks: [...blocks, ...(block == null ? [] : [block])].map(({ prefix, data }) => ({ prefix, data: data.subarray() })),
+        presences,
+        oversize: oversize == null ? [] : [oversize]
+      }
     }
   }
   expect(reader.isInside).to.equal(false)
 }
 
 /** In the words of the recording; a block too large by its digest alone, as raw. */
-async function meaningOf(pieces: Iterable<Pieces>): Promise<Meaning> {
+async function meaningOf(pieces: Iterable<Read>): Promise<Meaning> {
   const meaning: Meaning = { wants: [], blocks: [], haves: [], dontHaves: [] }
   for (const { wants, blocks, presences, oversize } of pieces) {
     for (const { cid, cancel, have, sendDontHave } of wants) {
