@@ -31,8 +31,8 @@ describe('specs of hello, gossip and sync', () => {
 
   it('have a vector for every reason that lies in a message and in what is here', () => {
     const vectors = readdirSync(join(import.meta.dirname, '../../protocols/gossip/vectors'))
-    // of the peer that brings it, of the frame around it, of K2, and of ourselves
-    const elsewhere = ['not-admitted', 'signed-by-router', 'no-slot', 'stake-unknown', 'own-fault']
+    // of the peer that brings it, of K2, and of ourselves
+    const elsewhere = ['not-admitted', 'no-slot', 'stake-unknown', 'own-fault']
     const without = REASON_NAMES.filter((reason) => !vectors.some((file) => file.startsWith(reason)))
     expect(without).to.have.members(elsewhere)
   })
