@@ -108,9 +108,9 @@ function folderAt(path: string): void {
   }
 }
 
-/** `{ "root": cid, "blocks": { cid: value } }`, from which the blocks can be made again. Spec: protocols/proofs/README.md "Written out". */
+/** `{ "root": link, "blocks": { cid: value } }`, from which the blocks can be made again. Spec: protocols/proofs/README.md "Written out". */
 export async function* jsonOf(root: CID, blocks: AsyncIterable<{ cid: CID; bytes: Uint8Array | undefined }>): AsyncGenerator<Uint8Array> {
-  yield Buffer.from(`{\n"root": ${JSON.stringify(root.toString())},\n"blocks": {\n`)
+  yield Buffer.from(`{\n"root": ${JSON.stringify(root)},\n"blocks": {\n`)
   let separator = ''
   for await (const { cid, bytes } of blocks) {
     const value = cid.code === DAG_CBOR ? tellable(bytes!) : bytes

@@ -98,8 +98,8 @@ export async function textOf(blocks: Array<{ cid: CID; bytes: Uint8Array }>): Pr
 async function blocksOf(text: string): Promise<JsonVector['blocks']> {
   const reviver = (_key: string, value: unknown, context?: { source: string }) =>
     typeof value === 'number' && !Number.isSafeInteger(value) && /^-?\d+$/.test(context!.source) ? BigInt(context!.source) : value
-  const { root, blocks } = JSON.parse(text, reviver as never) as { root: string; blocks: { [cid: string]: unknown } }
-  expect(Object.keys(blocks)[0]).to.equal(root)
+  const { root, blocks } = JSON.parse(text, reviver as never) as { root: { '/': string }; blocks: { [cid: string]: unknown } }
+  expect(Object.keys(blocks)[0]).to.equal(root['/'])
   const found: JsonVector['blocks'] = []
   for (const [name, value] of Object.entries(blocks)) {
     const cid = CID.parse(name)
