@@ -73,6 +73,9 @@ const DISHONEST = new Set<Reason>(['too-large', 'malformed', 'bad-signature', 'm
 /** Refusals that cost us work for nothing. Our clock or our view of K2 may be at fault, so only a flood of them is held against a peer. */
 const WASTED = new Set<Reason>(['future', 'old', 'wrong-window', 'unstaked', 'over-quota', 'unknown-subject'])
 
+/** Peers that were named in the log for signing by the router: more have no stake at one time. */
+const NAMED_PEERS = 4_096
+
 /** The one table between our verdicts and gossipsub's. */
 const TO_ROUTER = { accept: TopicValidatorResult.Accept, ignore: TopicValidatorResult.Ignore, reject: TopicValidatorResult.Reject } as const
 
@@ -141,6 +144,24 @@ export function createGossip(init: GossipInit): Gossip {
     return verdict
   }
 
+  const named = new Set<string>()
+  const onSigned = (from: string, count: number) => {
+    const reason: Reason = peers.isBanned(from) || !peers.isStaked(from) ? 'not-admitted' : 'signed-by-router'
+    counts.refused[reason] += count
+    onRefusal?.({ reason, via: 'gossip', from })
+    if (reason === 'not-admitted' || named.has(from)) {
+      return
+    }
+    if (named.size >= NAMED_PEERS) {
+      named.delete(named.values().next().value as string)
+    }
+    named.add(from)
+    log.warn(
+      { from, staker: peers.stakerOf(from) },
+      "a peer's gossip messages carry from, seqno, signature or key, so nobody takes them: whoever runs it has to turn signing off (in go-libp2p StrictNoSign and WithNoAuthor(), see protocols/gossip)"
+    )
+  }
+
   const onRouted = ({ detail: { propagationSource, msgId, msg } }: CustomEvent<GossipsubMessage>) => {
     if (msg.topic !== topic) {
       return
@@ -165,6 +186,7 @@ export function createGossip(init: GossipInit): Gossip {
         return
       }
       started = true
+      traffic.onSigned = onSigned
       pubsub.addEventListener('gossipsub:message', onRouted)
       pubsub.addEventListener('gossipsub:heartbeat', onHeartbeat)
       pubsub.subscribe(topic)
@@ -174,6 +196,7 @@ export function createGossip(init: GossipInit): Gossip {
         return
       }
       started = false
+      delete traffic.onSigned
       pubsub.removeEventListener('gossipsub:message', onRouted)
       pubsub.removeEventListener('gossipsub:heartbeat', onHeartbeat)
       try {

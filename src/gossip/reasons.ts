@@ -6,6 +6,8 @@
 export const REASONS = {
   /** The relaying peer speaks for no stake, or was cut. */
   'not-admitted': 'ignore',
+  /** Its RPC has from, seqno, signature or key: the router refuses it, and the judge never sees it. */
+  'signed-by-router': 'reject',
   'too-large': 'reject',
   malformed: 'reject',
   /** K2 was not read yet, so nothing can be judged. */

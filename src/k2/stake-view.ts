@@ -1,5 +1,6 @@
 import { cycleAt, type Timing, windowOf } from '../clock/index.ts'
 import type { Logger } from '../observe/index.ts'
+import { byStaker } from '../record/index.ts'
 import type { StakeSet } from '../rounds/index.ts'
 import type { K2Client } from './client.ts'
 import { K2DoubtError, messageOf } from './errors.ts'
@@ -190,17 +191,21 @@ function isOf(set: StakeSet, witness: TaskAccount, cycle: number): boolean {
 }
 
 /**
- * The stake set of a cycle by the accounts. One key speaks for one stake: its own, or else the first of those that it took over; the
+ * The stake set of a cycle by the accounts (protocols/record, "Keys and addresses"). One key speaks for one stake: its own, or else the first of those that it took over; the
  * total is K2's, all stake.
  *
  * @throws RingHistoryError when the accounts no longer tell
  */
-export function stakeSetOf(accounts: readonly StakeAccount[], cycle: number): StakeSet {
+export function stakeSetOf(
+  accounts: ReadonlyArray<Pick<StakeAccount, 'staker' | 'stakingKey' | 'formerKey' | 'keyFrom' | 'amount'>>,
+  cycle: number
+): StakeSet {
   const weights = new Map<string, bigint>()
   const stakers = new Map<string, string>()
   let total = 0n
-  const owner = (account: StakeAccount) => (speakerOf(account, cycle) === account.staker ? 0 : 1)
-  for (const account of accounts.toSorted((a, b) => owner(a) - owner(b) || (a.staker < b.staker ? -1 : 1))) {
+  const sorted = byStaker(accounts, ({ staker }) => staker)
+  const isOwn = (account: (typeof accounts)[number]) => speakerOf(account, cycle) === account.staker
+  for (const account of [...sorted.filter(isOwn), ...sorted.filter((one) => !isOwn(one))]) {
     const weight = stakeWeight(account, cycle)
     if (weight === 0n) {
       continue

@@ -2,6 +2,7 @@ import type { GossipSub } from '@libp2p/gossipsub'
 import type { PeerId } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
 import { GOSSIP_FRAME_BYTES } from './limits.ts'
+import type { Traffic } from './message-ids.ts'
 import type { Charge, Meter } from './meter.ts'
 import { countRpc, type RpcCount } from './rpc.ts'
 
@@ -13,14 +14,21 @@ const KNOWN_PEERS = 512
 const SENT_MESSAGES = 128
 const SENT_BYTES = GOSSIP_FRAME_BYTES / 2
 
+interface RoutedMessage {
+  from?: Uint8Array
+  data?: Uint8Array
+  seqno?: Uint8Array
+}
+
 interface Rpc {
-  messages: Array<{ data?: Uint8Array }>
+  messages: RoutedMessage[]
 }
 
 /** What gossipsub's class has and its interface leaves out. */
 interface Inside {
   pipePeerReadStream?: (peerId: PeerId, frames: AsyncIterable<Uint8ArrayList>) => Promise<void>
   sendRpc?: (peerId: string, rpc: Rpc) => boolean
+  handleReceivedMessage?: (peerId: PeerId, message: RoutedMessage) => Promise<void>
 }
 
 const CHARGED: Array<[keyof RpcCount, Charge]> = [
@@ -41,12 +49,14 @@ const CHARGED: Array<[keyof RpcCount, Charge]> = [
  * them, and one that has sent too much is cut. A frame is its sender's alone: connections are authenticated, and nobody
  * passes frames of others on.
  *
- * It also sends no RPC that others would refuse: gossipsub answers an IWANT with all that was asked for in one.
+ * It also sends no RPC that others would refuse: gossipsub answers an IWANT with all that was asked for in one. And it takes no
+ * message with `from`, which gossipsub under StrictNoSign lets pass where the other three fields of an author are absent, and
+ * relays as it came: libp2p in Go and Rust would hold it against us.
  *
- * Both replace a method of the object that the library has made. Where a later version of it has none of that name, it is
+ * All of them replace a method of the object that the library has made. Where a later version of it has none of that name, it is
  * left as it is, and test/network/gossip-guard.spec.ts says so.
  */
-export function guardGossip(gossip: GossipSub, meter: Meter, topic: string): GossipSub {
+export function guardGossip(gossip: GossipSub, meter: Meter, topic: string, traffic?: Pick<Traffic, 'onSigned'>): GossipSub {
   const inside = gossip as unknown as Inside
   const topicBytes = Buffer.from(topic)
   const known = new Map<string, Uint32Array>()
@@ -64,6 +74,12 @@ export function guardGossip(gossip: GossipSub, meter: Meter, topic: string): Gos
       }
       return sent
     }
+  }
+  const handle = inside.handleReceivedMessage?.bind(gossip)
+  if (handle != null) {
+    // a number it refuses, and counts against who sent it
+    inside.handleReceivedMessage = (peerId, message) =>
+      handle(peerId, message.from == null ? message : { ...message, seqno: message.seqno ?? new Uint8Array(0) })
   }
   return gossip
 
@@ -106,6 +122,9 @@ export function guardGossip(gossip: GossipSub, meter: Meter, topic: string): Gos
       if (number > 0 && meter.charge(peerId, what, number)) {
         return false
       }
+    }
+    if (count.signed > 0) {
+      traffic?.onSigned?.(peerId, count.signed)
     }
     const copies = count.fingerprints.length === 0 ? 0 : countKnown(peerId, count.fingerprints)
     return copies === 0 || !meter.charge(peerId, 'copies', copies)

@@ -224,7 +224,7 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
           connectionManager: components.connectionManager,
           logger: components.logger
         })
-        return guardGossip(router, meter, topic)
+        return guardGossip(router, meter, topic, ids.traffic)
       }
     }
   }

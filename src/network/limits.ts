@@ -84,7 +84,9 @@ export const GOSSIP_BUFFER_BYTES = 4 * 1024 * 1024
 /** What is decoded of one gossip RPC: a frame of 64 KiB holds no more useful entries than these (TARGETS B1). */
 export const GOSSIP_DECODE_LIMITS = {
   maxSubscriptions: 64,
-  maxMessages: 256,
+  // the shortest that means something takes 200 bytes with its topic: go-libp2p fills a frame of 64 KiB with 330 of them, and one
+  // message too many loses the whole frame
+  maxMessages: 512,
   // a frame has room for 3,640 ids, and gossipsub puts all that it has into one entry
   maxIhaveMessageIDs: 4_096,
   maxIwantMessageIDs: 4_096,

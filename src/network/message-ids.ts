@@ -6,6 +6,8 @@ export interface Traffic {
   copies: number
   /** Bytes of those copies. */
   bytes: number
+  /** Told of messages that the router refuses by itself, as they carry its author or signature: who sent them, how many. */
+  onSigned?: (peerId: string, count: number) => void
 }
 
 /** The ids that gossipsub tells messages apart by. */

@@ -6,6 +6,8 @@ export interface RpcCount {
   foreign: number
   /** Messages of our topic with data. */
   messages: number
+  /** Of these, the ones with an author, a number, a signature or a key of the router's own: nobody takes them. */
+  signed: number
   /** Messages without data. */
   empty: number
   /** Entries of IHAVE, IWANT and IDONTWANT. */
@@ -112,6 +114,7 @@ class Counter {
     subscriptions: 0,
     foreign: 0,
     messages: 0,
+    signed: 0,
     empty: 0,
     entries: 0,
     ids: 0,
@@ -178,9 +181,12 @@ class Counter {
   #message(from: number, to: number): boolean {
     const fields = new Fields(this.#bytes, from, to)
     let ours = false
+    let signed = false
     let dataFrom = 0
     let dataTo = 0
     while (fields.next()) {
+      // whatever is not data and topic: from, seqno, signature and key
+      signed ||= fields.field !== 2 && fields.field !== 4 && fields.field <= 6
       if (fields.type !== LENGTH || fields.field > 6) {
         this.count.unknown++
       } else if (fields.field === 2) {
@@ -194,6 +200,7 @@ class Counter {
       this.count.empty++
     } else if (ours) {
       this.count.messages++
+      this.count.signed += signed ? 1 : 0
       this.#data += dataTo - dataFrom
       this.count.fingerprints.push(fingerprint(this.#bytes, Math.max(dataFrom, dataTo - FINGERPRINT_BYTES), dataTo))
     } else {

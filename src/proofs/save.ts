@@ -108,21 +108,43 @@ function folderAt(path: string): void {
   }
 }
 
-/** `{ "root": cid, "blocks": { cid: value } }`, the values in the style of dag-json: links `{"/": cid}`, bytes `{"/": {"bytes": base64}}`. */
-async function* jsonOf(root: CID, blocks: AsyncIterable<{ cid: CID; bytes: Uint8Array | undefined }>): AsyncGenerator<Uint8Array> {
+/** `{ "root": link, "blocks": { cid: value } }`, from which the blocks can be made again. Spec: protocols/proofs/README.md "Written out". */
+export async function* jsonOf(root: CID, blocks: AsyncIterable<{ cid: CID; bytes: Uint8Array | undefined }>): AsyncGenerator<Uint8Array> {
   yield Buffer.from(`{\n"root": ${JSON.stringify(root)},\n"blocks": {\n`)
   let separator = ''
   for await (const { cid, bytes } of blocks) {
-    const value = cid.code === DAG_CBOR ? dagCbor.decode(bytes!) : bytes
+    const value = cid.code === DAG_CBOR ? tellable(bytes!) : bytes
     yield Buffer.from(`${separator}${JSON.stringify(cid.toString())}: ${JSON.stringify(plain(value), null, 2)}`)
     separator = ',\n'
   }
   yield Buffer.from('\n}\n}\n')
 }
 
+/** The value of a dag-cbor block where its JSON leads back to the same bytes, else the bytes: of 1.0, which JSON takes for 1, and of a map that looks like a link. */
+function tellable(bytes: Uint8Array): unknown {
+  try {
+    const value = dagCbor.decode(bytes)
+    return !hasSlash(value) && Buffer.compare(dagCbor.encode(value), bytes) === 0 ? value : bytes
+  } catch {
+    return bytes
+  }
+}
+
+function hasSlash(value: unknown): boolean {
+  if (value == null || typeof value !== 'object' || value instanceof Uint8Array || CID.asCID(value) != null) {
+    return false
+  }
+  return (!Array.isArray(value) && Object.hasOwn(value, '/')) || Object.values(value).some(hasSlash)
+}
+
+const rawJson = (text: string) => (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(text)
+
 function plain(value: unknown): unknown {
   if (typeof value === 'bigint') {
-    return (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(value.toString())
+    return rawJson(value.toString())
+  }
+  if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)) {
+    return rawJson(value.toExponential()) // a float, which digits alone would make an integer
   }
   if (value == null || typeof value !== 'object') {
     return value

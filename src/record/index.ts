@@ -34,7 +34,7 @@ export { proposerFor } from './proposer.ts'
 export { hasQuorum } from './quorum.ts'
 export { type GetBlock, readLedger, readRecord } from './read.ts'
 export { type BuiltRecord, buildRecord, encodeLedger, encodeRecord, nextLedger, RECORD_VERSION, type RecordContent } from './record.ts'
-export { placesOf } from './stakers.ts'
+export { byStaker, placesOf } from './stakers.ts'
 export {
   type CycleInputs,
   isRecorded,

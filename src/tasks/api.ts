@@ -57,7 +57,7 @@ export interface TaskSubmission {
   proofs: string[]
 }
 
-/** A submission as an auditor gets it. `staker` is the submitter's staking key, base58. */
+/** A submission as an auditor gets it. `staker` is the key that signed it, base58: the `ctx.staker` of the node that made it. */
 export interface AuditedSubmission extends TaskSubmission {
   staker: string
 }
@@ -81,6 +81,7 @@ export interface DistributionFacts<Amount> {
   seed: string
   /** the accepted ones */
   submissions: Array<{ staker: string; value: string; stake: Amount }>
+  /** whose submission does not count, and all who equivocated; reasons: invalid, unavailable, equivocated, refuted */
   rejected: Array<{ staker: string; reason: string; stake: Amount }>
   /** everyone who had stake in the cycle */
   stakes: Array<{ staker: string; stake: Amount }>

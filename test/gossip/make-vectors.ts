@@ -5,6 +5,7 @@
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { RPC } from '@libp2p/gossipsub/message'
 import { REASONS } from '../../src/gossip/index.ts'
 import { createMessageIds, topicOf } from '../../src/network/index.ts'
 import { type Body, KINDS, LIMITS, type Message, networkOf, open } from '../../src/wire/index.ts'
@@ -27,6 +28,7 @@ import {
   verdicts,
   WEIGHTS
 } from './court.ts'
+import { GO_FRAMES } from './go-frames.ts'
 import type { GossipVector } from './vectors.ts'
 
 const dir = join(import.meta.dirname, '..', '..', 'protocols', 'gossip', 'vectors')
@@ -318,3 +320,29 @@ judged('meaningless', 'value-not-utf-8', 'A value that is no text.', NOW, sealUn
 const version0: Body = submission()
 version0.submission!.proofs = [{ cid: new Uint8Array(Buffer.from(`1220${'ab'.repeat(32)}`, 'hex')), size: 1, blocks: 1 }]
 judged('meaningless', 'cid-version-0', 'A proof whose CID is of version 0.', NOW, sealUnchecked('alice', version0))
+
+/** What is around the envelope, before anybody looks into it. */
+function routed(name: string, expect: 'accept' | 'signed-by-router', description: string, rpc: Uint8Array): void {
+  write(`${expect}-${name}`, {
+    description,
+    kind: 'router',
+    ...networked,
+    rpc: hex(rpc),
+    expect,
+    result: expect === 'accept' ? 'accept' : 'reject'
+  })
+}
+
+const { strictSign, strictNoSign, noAuthor } = GO_FRAMES
+routed('go-strict-sign', 'signed-by-router', 'By go-libp2p-pubsub 0.19.0 as it comes: all four fields.', Buffer.from(strictSign, 'hex'))
+routed('go-strict-no-sign', 'signed-by-router', 'By the same with StrictNoSign alone: from and seqno.', Buffer.from(strictNoSign, 'hex'))
+routed('go-no-author', 'accept', 'By the same with StrictNoSign and WithNoAuthor(): data and topic.', Buffer.from(noAuthor, 'hex'))
+for (const name of ['from', 'seqno', 'signature', 'key']) {
+  const message = { topic: topicOf(NETWORK), data: alices.bytes, [name]: new Uint8Array(0) }
+  routed(
+    `${name}-alone`,
+    'signed-by-router',
+    `An empty ${name}, and nothing else that is too much.`,
+    RPC.encode({ subscriptions: [], messages: [message] })
+  )
+}

@@ -4,6 +4,7 @@ import type { Timing } from '../../src/clock/index.ts'
 import { createJudge, createPool, REASONS, type Reason } from '../../src/gossip/index.ts'
 import { verifyEd25519 } from '../../src/identity/index.ts'
 import { createMessageIds, topicOf } from '../../src/network/index.ts'
+import { countRpc } from '../../src/network/rpc.ts'
 import { networkOf, open } from '../../src/wire/index.ts'
 
 interface Networked {
@@ -15,6 +16,8 @@ export type GossipVector =
   | (Networked & { kind: 'topic'; topic: string })
   /** The two ids of one message: the router's of the bytes, the mesh's of what is said. */
   | (Networked & { kind: 'ids'; envelope: string; routerId: string; messageId: string })
+  /** What the router says of the one message of an RPC, whatever is in its envelope. */
+  | (Networked & { kind: 'router'; rpc: string; expect: 'accept' | 'signed-by-router'; result: 'accept' | 'reject' })
   /** What is said of `envelope` at `slot` by a node that has seen `before`. `weights` hold in every cycle. */
   | (Networked & {
       kind: 'judge'
@@ -32,6 +35,12 @@ export function walk(file: string): void {
   const network = networkOf(vector.genesisHash, vector.taskId)
   if (vector.kind === 'topic') {
     expect(topicOf(network)).to.equal(vector.topic)
+    return
+  }
+  if (vector.kind === 'router') {
+    const { messages, signed } = countRpc(Buffer.from(vector.rpc, 'hex'), Buffer.from(topicOf(network)))!
+    expect([messages, signed]).to.deep.equal([1, vector.expect === 'accept' ? 0 : 1])
+    expect(vector.result).to.equal(vector.expect === 'accept' ? 'accept' : REASONS[vector.expect])
     return
   }
   const bytes = new Uint8Array(Buffer.from(vector.envelope, 'hex'))

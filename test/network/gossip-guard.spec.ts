@@ -20,6 +20,7 @@ describe('network: gossip, guarded', () => {
     await alice.stop()
     expect(prototype.pipePeerReadStream).to.be.a('function').with.lengthOf(2)
     expect(prototype.sendRpc).to.be.a('function').with.lengthOf(2)
+    expect(prototype.handleReceivedMessage).to.be.a('function').with.lengthOf(2)
   })
 
   function guarded(refuse?: Charge) {

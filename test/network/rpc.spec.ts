@@ -5,7 +5,19 @@ import { countRpc } from '../../src/network/rpc.ts'
 import { control, field, graft, idontwant, ihave, iwant, message, prune, subscribe, TOPIC, text, times } from './rubbish.ts'
 
 const count = (rpc: Uint8Array) => countRpc(rpc, text(TOPIC))
-const NOTHING = { subscriptions: 0, foreign: 0, messages: 0, empty: 0, entries: 0, ids: 0, grafts: 0, infos: 0, unknown: 0, waste: 0 }
+const NOTHING = {
+  subscriptions: 0,
+  foreign: 0,
+  messages: 0,
+  signed: 0,
+  empty: 0,
+  entries: 0,
+  ids: 0,
+  grafts: 0,
+  infos: 0,
+  unknown: 0,
+  waste: 0
+}
 
 function counted(rpc: Uint8Array): object {
   const { fingerprints, ...rest } = count(rpc)!
@@ -18,6 +30,11 @@ describe('network: RPCs, counted', () => {
     ['subscriptions of our topic', times(3, () => subscribe()), { subscriptions: 3 }],
     ['subscriptions of other topics, and of none', Buffer.concat([subscribe('other'), field(1)]), { foreign: 2 }],
     ['messages', times(2, () => message(randomBytes(300))), { messages: 2 }],
+    ...[1, 3, 5, 6].map((number): [string, Uint8Array, object] => [
+      `a message with field ${number} of an author, though empty`,
+      field(2, field(2, randomBytes(300)), field(number), field(4, text(TOPIC))),
+      { messages: 1, signed: 1 }
+    ]),
     ['messages of other topics', message(randomBytes(300), 'other'), { foreign: 1, waste: 217 }],
     ['messages without data, and without anything', Buffer.concat([message(Buffer.alloc(0)), field(2)]), { empty: 2 }],
     ['message ids', control(ihave(7), iwant(5), idontwant(3)), { entries: 3, ids: 15 }],
@@ -28,7 +45,7 @@ describe('network: RPCs, counted', () => {
     [
       'bytes beside a message',
       field(2, field(1, randomBytes(2_000)), field(2, randomBytes(300)), field(4, text(TOPIC))),
-      { messages: 1, waste: 1_940 }
+      { messages: 1, signed: 1, waste: 1_940 }
     ]
   ]
   for (const [name, rpc, expected] of rows) {

@@ -42,6 +42,14 @@ describe('proofs: Bitswap messages', () => {
     )
   })
 
+  it('say whether their wants are all that there are', () => {
+    const want = [0x0a, 4, 0x0a, 2, 0x0a, 0]
+    const list = (...fields: number[]) => decodeMessage(Uint8Array.of(0x0a, fields.length + want.length - 2, ...want.slice(2), ...fields))
+    expect([list(0x10, 1).full, list(0x10, 0).full, list().full]).to.deep.equal([true, undefined, undefined])
+    expect(list(0x10, 1).wants).to.have.length(1)
+    expect(decodeMessage(Uint8Array.of(0x0a, 2, 0x10, 1))).to.deep.equal({ wants: [], full: true, blocks: [], presences: [] })
+  })
+
   it('of any bytes decode or are malformed, and nothing else', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {

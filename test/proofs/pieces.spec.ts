@@ -60,6 +60,15 @@ describe('proofs: pieces of Bitswap messages', () => {
     )
   })
 
+  it('are no longer than a frame where the largest block follows small ones', () => {
+    const sent = blocksOf(...Array.from({ length: 21 }, () => 12 * 1024), LIMITS.blockBytes, 1000, LIMITS.blockBytes)
+    for (const chunk of [65_536, 4_000_000]) {
+      const { pieces } = read(encodeMessage(sent).subarray(), [chunk])
+      expect(Math.max(...pieces.map((piece) => ('fields' in piece ? piece.fields.length : 0)))).to.be.at.most(LIMITS.frameBytes)
+      expect(together(pieces).blocks.map(({ data }) => data.length)).to.deep.equal(sent.blocks.map(({ data }) => data.length))
+    }
+  })
+
   it('of a message of nearly 4 MiB are small, and lose nothing', () => {
     const sent = blocksOf(...Array.from({ length: 15 }, () => 262_144), 12_000, 1000, 0)
     const { pieces } = read(encodeMessage(sent).subarray(), [65_536])

@@ -66,7 +66,7 @@ describe('proofs: who is served', () => {
       uplink,
       log: () => {}
     })
-    const want = (peer: string, of = cids, cancel = false) => {
+    const want = (peer: string, of = cids, cancel = false, full = false) => {
       const writer = {
         write: (frame: { byteLength: number }) =>
           new Promise<void>((resolve) => {
@@ -85,7 +85,8 @@ describe('proofs: who is served', () => {
       server.onWants(
         { toString: () => peer } as PeerId,
         of.map((cid) => ({ cid: cid.bytes, cancel, sendDontHave: true })),
-        writer as unknown as FrameWriter
+        writer as unknown as FrameWriter,
+        full
       )
     }
     const of = (peers: string[]) => peers.map((peer) => bytes.get(peer) ?? 0)
@@ -97,6 +98,23 @@ describe('proofs: who is served', () => {
     }
   }
   const sum = (numbers: number[]) => numbers.reduce((all, one) => all + one, 0)
+
+  it('a full list takes the place of what waits, and one without wants ends it', async () => {
+    const l = lab({ staked: ['alice', 'bob'], frameMs: 50 })
+    wantAll(l, ['alice', 'bob'])
+    await l.pass(60)
+    l.want('alice', cids.slice(-2), false, true)
+    l.want('bob', [], false, true)
+    await l.pass(WANTS * 50)
+    const [alice, bob] = l.of(['alice', 'bob']) as [number, number]
+    // what was read ahead by then goes out; of all of it there would be 10 MiB
+    const ahead = LIMITS.serveReadAhead * 2 * BLOCK_BYTES
+    expect(alice).to.be.within(2 * BLOCK_BYTES, 2 * BLOCK_BYTES + ahead)
+    expect(bob).to.be.at.most(ahead)
+    l.want('bob', cids.slice(0, 1))
+    await l.pass(200)
+    expect(l.of(['bob'])[0]).to.be.above(bob)
+  })
 
   it('strangers together get their budget of bytes and of frames, however many they are, and share it', async () => {
     const strangers = Array.from({ length: 20 }, (_, i) => `stranger${i}`)

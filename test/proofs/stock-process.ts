@@ -1,15 +1,20 @@
 /**
  * Stock Helia in a process of its own, with proofs of every shape: prints where it is and what it has as one line of JSON, serves until
- * its standard input ends.
+ * its standard input ends. For each line of it, `{ hint, cid }`, it pins that DAG, which it has to get from there, and prints what
+ * came: `{ blocks, bytes, files }`, the files as path and sha-256.
  *
  *   node test/proofs/stock-process.ts file-3 list ...
  */
+import { createHash } from 'node:crypto'
+import { createInterface } from 'node:readline'
 import { type UnixFS, unixfs } from '@helia/unixfs'
 import * as dagCbor from '@ipld/dag-cbor'
+import { multiaddr } from '@multiformats/multiaddr'
 import { fixedSize } from 'ipfs-unixfs-importer/chunker'
 import { CID } from 'multiformats/cid'
 import { sha256 } from 'multiformats/hashes/sha2'
-import { bytesOf, hintOf, Lab } from './fixtures.ts'
+import type { ProviderHint } from '../../src/proofs/index.ts'
+import { all, bytesOf, hintOf, Lab } from './fixtures.ts'
 import { stockNode } from './stock.ts'
 
 const KIB = 1024
@@ -61,5 +66,35 @@ for (const name of process.argv.slice(2)) {
   roots[name] = String(await shapes[name]!())
 }
 process.stdout.write(`${JSON.stringify({ hint: hintOf(node.libp2p), roots })}\n`)
-process.stdin.resume()
-process.stdin.once('end', () => void lab.end().then(() => process.exit(0)))
+
+async function* filesBelow(cid: CID, path = ''): AsyncGenerator<[path: string, digest: string]> {
+  for await (const entry of fs.ls(cid)) {
+    const at = path === '' ? entry.name : `${path}/${entry.name}`
+    if ((await fs.stat(entry.cid)).type === 'directory') {
+      yield* filesBelow(entry.cid, at)
+      continue
+    }
+    const digest = createHash('sha256')
+    for await (const chunk of fs.cat(entry.cid)) {
+      digest.update(chunk)
+    }
+    yield [at, digest.digest('hex')]
+  }
+}
+
+async function take({ hint, cid: text }: { hint: ProviderHint; cid: string }) {
+  await node.libp2p.dial(hint.multiaddrs!.map((address) => multiaddr(address)))
+  const cid = CID.parse(text)
+  const came = new Map<string, number>()
+  for await (const one of node.helia.pins.add(cid)) {
+    came.set(one.toString(), (await node.get(one, 60_000)).length)
+  }
+  const files = cid.code === dagCbor.code ? [] : await all(filesBelow(cid))
+  return { blocks: came.size, bytes: [...came.values()].reduce((sum, bytes) => sum + bytes, 0), files: Object.fromEntries(files) }
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  process.stdout.write(`${JSON.stringify(await take(JSON.parse(line)).catch((err: Error) => ({ failed: err.message })))}\n`)
+}
+await lab.end()
+process.exit(0)

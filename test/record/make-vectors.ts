@@ -8,6 +8,7 @@ import {
   buildRecord,
   type CycleInputs,
   type DistributionEntry,
+  distributionInput,
   LARGEST_SLASH,
   offencesIn,
   proposerFor,
@@ -15,16 +16,17 @@ import {
 } from '../../src/record/index.ts'
 import type { Finding, Message } from '../../src/wire/index.ts'
 import type { SamplingVector } from '../vectors/audit.ts'
-import { tallyJson } from '../vectors/record.ts'
+import { type AccountJson, tallyJson } from '../vectors/record.ts'
 import { challenge, cidBytes, equivocation, type Person, submission, verdicts } from '../wire/people.ts'
 import { alice, BEACON, bob, carol, dave, erin, inputs, person, stakes } from './cycle.ts'
 import { writeReadVectors } from './read-vectors.ts'
+import { replacedKeys } from './replaced-keys.ts'
 import { blockJson, clear, write } from './vector-files.ts'
 
 clear('record')
 clear('audit')
 
-function inputsJson(own: CycleInputs) {
+function inputsJson(own: CycleInputs, accounts?: AccountJson[]) {
   return {
     genesisHash: own.genesisHash,
     taskId: own.taskId,
@@ -35,6 +37,7 @@ function inputsJson(own: CycleInputs) {
         : { cid: own.previous.cid.toString(), cycle: own.previous.cycle, offences: [...(own.previous.offences ?? [])] },
     beacon: Buffer.from(own.beacon).toString('hex'),
     bounty: own.bounty.toString(),
+    ...(accounts == null ? {} : { accounts, stakers: Object.fromEntries(own.stakers ?? []) }),
     stakes: Object.fromEntries([...own.stakes].map(([staker, stake]) => [staker, stake.toString()])),
     totalStake: (own.totalStake ?? [...own.stakes.values()].reduce((sum, stake) => sum + stake, 0n)).toString(),
     largestSlash: own.largestSlash ?? LARGEST_SLASH,
@@ -48,10 +51,13 @@ function writeCycle(
   description: string,
   own: CycleInputs,
   distribution: DistributionEntry[],
-  expect: 'ok' | 'DistributionError' = 'ok'
+  expect: 'ok' | 'DistributionError' = 'ok',
+  more: { accounts?: AccountJson[]; input?: true } = {}
 ): void {
   const list = distribution.map(({ staker, amount }) => ({ staker, amount: amount.toString() }))
-  const head = { description, kind: 'cycle', inputs: inputsJson(own), tally: tallyJson(own), distribution: list, expect }
+  const input = more.input == null ? {} : { input: distributionInput(own, tally(own)) }
+  const inputs = inputsJson(own, more.accounts)
+  const head = { description, kind: 'cycle', inputs, tally: tallyJson(own), ...input, distribution: list, expect }
   if (expect !== 'ok') {
     write('record', name, head)
     return
@@ -218,6 +224,19 @@ writeCycle(
   ]),
   pay([alice, 500n], [bob, 500n])
 )
+writeCycle(
+  'cycle-equivocator-without-submission',
+  'erin gave two verdicts and submitted nothing, and of dave, who said nothing in this cycle, only evidence came: both are among the rejected, as equivocated. carol submitted nothing, and is not.',
+  cycle([
+    a,
+    ...(await found([[alice, 'invalid']], [erin])),
+    ...(await found([[alice, 'valid']], [erin])),
+    await bob.says(equivocation(d1, d2))
+  ]),
+  pay([alice, 990n], [dave, -3n]),
+  'ok',
+  { input: true }
+)
 /** Submissions of dave in cycle 2, whose record is the one before. */
 const earlier = [await dave.says(submission('one', 2, 95)), await dave.says(submission('two', 2, 95))] as const
 const late = await bob.says({ ...equivocation(...earlier), cycle: 3 })
@@ -326,6 +345,10 @@ writeCycle(
   pay([alice, 1n]),
   'DistributionError'
 )
+
+for (const { name, description, inputs: own, distribution, accounts } of await replacedKeys()) {
+  writeCycle(name, description, own, distribution, 'ok', { accounts, input: true })
+}
 
 const record = buildRecord(cycle([a, b, d1, d2]), tally(cycle([a, b, d1, d2])), pay([alice, 600n], [bob, 400n]))
 writeReadVectors(record)

@@ -84,8 +84,8 @@ export function createExchange({ libp2p, blocks, timers, log }: ExchangeComponen
         }
         const message = decodeMessage(piece.fields)
         // what was still read after its peer had gone would be kept for ever: nothing tells of its going again
-        if (connection.status === 'open' && message.wants.length > 0 && (init.mayServe?.(peerId) ?? true)) {
-          server.onWants(peerId, message.wants, blockWriterFor(peerId))
+        if (connection.status === 'open' && (message.wants.length > 0 || message.full === true) && (init.mayServe?.(peerId) ?? true)) {
+          server.onWants(peerId, message.wants, blockWriterFor(peerId), message.full)
         }
         return message.blocks.length + message.presences.length > 0 ? client.onMessage(peerId, message) : undefined
       },

@@ -29,6 +29,8 @@ export interface PresenceEntry {
 
 export interface BitswapMessage {
   wants: WantEntry[]
+  /** The wants are all that its sender has: what it wanted before and is not among them it wants no more. */
+  full?: true
   blocks: BlockEntry[]
   presences: PresenceEntry[]
 }
@@ -95,8 +97,10 @@ export function decodeMessage(bytes: Uint8Array): BitswapMessage {
 
   fields(bytes.length, (field, _value, from, to) => {
     if (field === 1) {
-      fields(to, (listField, _listValue, entryFrom, entryTo) => {
-        if (listField === 1) {
+      fields(to, (listField, listValue, entryFrom, entryTo) => {
+        if (listField === 2 && listValue !== 0) {
+          message.full = true
+        } else if (listField === 1) {
           const want: WantEntry = { cid: bytes.subarray(entryFrom, entryFrom) }
           fields(entryTo, (entryField, value, cidFrom, cidTo) => {
             if (entryField === 1) {

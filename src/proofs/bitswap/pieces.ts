@@ -65,9 +65,9 @@ export class PieceReader {
       if (field == null) {
         return undefined
       }
-      if (field.end - this.#whole > LIMITS.frameBytes) {
+      if (field.end > LIMITS.frameBytes) {
         if (this.#whole > 0) {
-          break // what came before it goes first
+          break // what came before it goes first, so that no piece is longer than a frame
         }
         return this.#beginPassing(field)
       }

@@ -41,11 +41,15 @@ export class BlockServer {
     this.#components = components
   }
 
-  onWants(peerId: PeerId, entries: WantEntry[], writer: FrameWriter): void {
+  /** @param full - these are all of its wants, in place of those that wait */
+  onWants(peerId: PeerId, entries: WantEntry[], writer: FrameWriter, full = false): void {
     const peer = peerId.toString()
     let queue = this.#queues.get(peer)
     if (queue == null) {
       this.#queues.set(peer, (queue = { wants: new Map(), serving: false }))
+    }
+    if (full) {
+      queue.wants.clear()
     }
     const refused: PresenceEntry[] = []
     for (const entry of entries) {
