@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { decodeBase58, encodeBase58 } from './base58.ts'
 import { BLOCKHASH_LIFE_BLOCKS, BlockhashQueue } from './blockhash-queue.ts'
-import { deployedIn } from './deployed.ts'
-import { LAMPORTS_PER_SIGNATURE } from './fees.ts'
+import { feeOf, LAMPORTS_PER_SIGNATURE } from './fees.ts'
 import type { AccountChange, Block, History, TransactionRecord } from './history.ts'
+import { asLoaded, asUndeployed, deployedIn, firstUndeployed, type Loaded } from './loading.ts'
 import { durableNonce, NonceTranslation, nonceAccountOf, touchesNonces, withNonce } from './nonces.ts'
 import { mayHoldTokens, tokenBalances } from './token-state.ts'
 import { isWritable, type WireTransaction } from './transaction.ts'
@@ -132,6 +132,11 @@ export class Ledger {
     return { blockhash: this.tip.blockhash, lastValidBlockHeight: this.tip.height + BLOCKHASH_LIFE_BLOCKS }
   }
 
+  /** Every blockhash that a transaction may be built on now, newest first. */
+  livingBlockhashes(): string[] {
+    return this.#blockhashes.living(this.blockHeight('processed'))
+  }
+
   isBlockhashValid(blockhash: string, commitment: Commitment): boolean {
     return this.#blockhashes.has(blockhash, this.blockHeight(commitment))
   }
@@ -193,10 +198,7 @@ export class Ledger {
     if (this.status(wire.signatures[0]!, wire.signature) !== undefined) {
       return 'AlreadyProcessed'
     }
-    // only a transaction's own instructions are looked at, not what they call; Solana would take the fee of such a transaction, too
-    const { deployed } = this.#current
-    const index = deployed.size === 0 ? -1 : wire.instructions.findIndex(({ program }) => deployed.has(encodeBase58(wire.keys[program]!)))
-    return index === -1 ? null : { InstructionError: [index, 'UnsupportedProgramId'] }
+    return null
   }
 
   /** Runs a transaction into the slot in progress. With `verified`, its signatures have been checked already. */
@@ -219,11 +221,11 @@ export class Ledger {
     const preBalances = keyBytes.map((key) => this.#vm.balance(key))
     const preTokenBalances = balancesOfTokens()
     const nonces = this.#translateNonces(wire, keys, keyBytes)
-    const execution = this.#vm.execute(wire.bytes, wire.version, !verified)
+    const execution = this.#run(wire, !verified)
     nonces?.settle()
     const postBalances = keyBytes.map((key) => this.#vm.balance(key))
     // the VM keeps lamports whole, so what went missing is the fee; without one, the transaction did not get as far as a block
-    const fee = sum(preBalances) - sum(postBalances)
+    const fee = execution.feesOnly ? this.#takeFee(wire, postBalances) : sum(preBalances) - sum(postBalances)
     if (execution.err !== null && fee === 0n) {
       return { included: false, err: execution.err, logs: execution.logs }
     }
@@ -272,20 +274,51 @@ export class Ledger {
   }
 
   /** Runs a transaction as if, on the slot in progress. With `anyBlockhash`, its blockhash is not looked at. */
-  simulate(wire: WireTransaction, options: { verifySignatures: boolean; anyBlockhash: boolean }): Simulation {
+  simulate(wire: WireTransaction, options: { verifySignatures: boolean; anyBlockhash: boolean }): Loaded<Simulation> {
     const err = options.anyBlockhash ? null : this.refusal(wire)
     if (err !== null) {
-      return { err, logs: [], unitsConsumed: 0, innerInstructions: [], returnData: null, accountsAfter: () => new Map() }
+      return { err, logs: [], unitsConsumed: 0, innerInstructions: [], returnData: null, accountsAfter: () => new Map(), feesOnly: false }
     }
     const { writable, readonly } = this.#loadedAddresses(wire)
     const keyBytes = [...wire.keys, ...writable, ...readonly]
     const nonces = this.#translateNonces(wire, keyBytes.map(encodeBase58), keyBytes)
     try {
-      const simulation = this.#vm.simulate(wire.bytes, wire.version, options.verifySignatures)
+      const simulation = this.#try(wire, options.verifySignatures)
       return nonces === undefined ? simulation : { ...simulation, accountsAfter: () => nonces.translated(simulation.accountsAfter()) }
     } finally {
       nonces?.undo()
     }
+  }
+
+  /** Runs a transaction as Solana's loader lets it. */
+  #run(wire: WireTransaction, verifySignatures: boolean): Loaded<Execution> {
+    return firstUndeployed({ wire, deployed: this.#current.deployed }) === -1
+      ? asLoaded(this.#vm.execute(wire.bytes, wire.version, verifySignatures), this.#loading(wire))
+      : this.#try(wire, verifySignatures)
+  }
+
+  #try(wire: WireTransaction, verifySignatures: boolean): Loaded<Simulation> {
+    const loading = this.#loading(wire)
+    const index = firstUndeployed(loading)
+    const trial = this.#vm.simulate(wire.bytes, wire.version, verifySignatures)
+    return index === -1 ? asLoaded(trial, loading) : asUndeployed(trial, index, loading)
+  }
+
+  #loading(wire: WireTransaction) {
+    return { wire, account: (key: Uint8Array) => this.#vm.account(key), deployed: this.#current.deployed }
+  }
+
+  /** Takes the fee of a transaction that could not be loaded: the VM found its payer good, and took none. */
+  #takeFee(wire: WireTransaction, balances: bigint[]): bigint {
+    const payer = wire.keys[0]!
+    const state = this.#vm.account(payer)
+    const fee = feeOf(wire)
+    if (state === undefined || state.lamports < fee) {
+      return 0n
+    }
+    balances[0] = state.lamports - fee
+    this.#vm.setAccount(payer, { ...state, lamports: balances[0] })
+    return fee
   }
 
   /** Shows the VM the nonce accounts as it must see them; undefined for the many transactions that move no nonce on. */

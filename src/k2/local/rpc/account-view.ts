@@ -3,7 +3,7 @@ import type { z } from 'zod'
 import { decodeBase58, encodeBase58 } from '../base58.ts'
 import type { AccountState } from '../vm.ts'
 import { INVALID_REQUEST, invalidParams, RpcError } from './errors.ts'
-import type { accountEncoding, accountFilters, dataSlice } from './params.ts'
+import type { accountEncoding, accountFilters, dataSlice, Integer } from './params.ts'
 import { type Lookup, parseAccount } from './parsed/accounts.ts'
 
 /** Account data of more bytes is not given in base58, which takes quadratic time; Solana's bound. */
@@ -33,7 +33,7 @@ export function viewAccount(
   const parsed = config?.encoding === 'jsonParsed' ? parseAccount(account, key, lookup) : undefined
   const { lamports, owner, executable, rentEpoch } = account
   const slice = config?.dataSlice
-  const data = slice == null ? account.data : account.data.subarray(slice.offset, slice.offset + slice.length)
+  const data = slice == null ? account.data : cut(account.data, slice.offset, slice.length)
   return {
     lamports,
     owner: encodeBase58(owner),
@@ -42,6 +42,12 @@ export function viewAccount(
     rentEpoch,
     space: account.data.length
   }
+}
+
+/** So many bytes from `offset` on, as far as there are. */
+function cut(data: Uint8Array, offset: Integer, length: Integer): Uint8Array {
+  const from = offset < data.length ? Number(offset) : data.length
+  return length < data.length - from ? data.subarray(from, from + Number(length)) : data.subarray(from)
 }
 
 function viewData(data: Uint8Array, encoding: NonNullable<Encoding>): string | [string, string] {
@@ -73,11 +79,11 @@ function viewBase58(data: Uint8Array): string {
 export function accountMatcher(filters: z.output<typeof accountFilters>): (state: AccountState) => boolean {
   const tests = (filters ?? []).map((filter) => {
     if ('dataSize' in filter) {
-      return ({ data }: AccountState) => data.length === filter.dataSize
+      return ({ data }: AccountState) => BigInt(data.length) === BigInt(filter.dataSize)
     }
     const { offset } = filter.memcmp
     const wanted = filterBytes(filter.memcmp.bytes, filter.memcmp.encoding ?? 'base58')
-    return ({ data }: AccountState) => Buffer.compare(data.subarray(offset, offset + wanted.length), wanted) === 0
+    return ({ data }: AccountState) => Buffer.compare(cut(data, offset, wanted.length), wanted) === 0
   })
   return (state) => tests.every((test) => test(state))
 }
