@@ -275,8 +275,11 @@ export class Ledger {
 
   /** Runs a transaction as if, on the slot in progress. With `anyBlockhash`, its blockhash is not looked at. */
   simulate(wire: WireTransaction, options: { verifySignatures: boolean; anyBlockhash: boolean }): Loaded<Simulation> {
-    const err = options.anyBlockhash ? null : this.refusal(wire)
-    if (err !== null) {
+    const refusal = options.anyBlockhash ? null : this.refusal(wire)
+    if (refusal !== null) {
+      // signatures are looked at before the blockhash
+      const isForged = options.verifySignatures && this.#vm.simulate(wire.bytes, wire.version, true).err === 'SignatureFailure'
+      const err = isForged ? 'SignatureFailure' : refusal
       return { err, logs: [], unitsConsumed: 0, innerInstructions: [], returnData: null, accountsAfter: () => new Map(), feesOnly: false }
     }
     const { writable, readonly } = this.#loadedAddresses(wire)

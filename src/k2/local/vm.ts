@@ -2,6 +2,7 @@ import type { FailedTransactionMetadata, TransactionMetadata } from 'litesvm'
 // The package's front page takes addresses as text and transactions as kit's objects, and spends three times as long turning
 // them into bytes and back (70 µs a balance, 28 of a transfer's 40 µs) as the VM does running them: so its native class is called itself.
 import { Account, Clock, EpochSchedule, LiteSvm } from 'litesvm/dist/internal.js'
+import { setBaseAccounts } from './base-accounts.ts'
 import { decodeBase58, encodeBase58 } from './base58.ts'
 import { type TransactionError, toTransactionError } from './transaction-error.ts'
 
@@ -66,9 +67,9 @@ export class Vm {
     // the ledger keeps its own queue of blockhashes and its own history; LiteSVM's would know one blockhash and grow for ever
     this.#svm.setBlockhashCheck(false)
     this.#svm.setTransactionHistory(0n)
-    // the faucet of LiteSVM's own is not of this chain; the mints of wrapped lamports are on every chain
+    // the faucet of LiteSVM's own is not of this chain
     this.#svm.setLamports(0n)
-    this.#svm.withNativeMints()
+    setBaseAccounts(this.#svm)
     this.#svm.setEpochSchedule(new EpochSchedule(BigInt(SLOTS_PER_EPOCH), BigInt(SLOTS_PER_EPOCH), false, 0n, 0n))
   }
 
