@@ -60,6 +60,9 @@ export async function genesisAccounts(
   if (clones.length > 0 && options.url === undefined) {
     throw new UsageError('--clone needs --url, the JSON-RPC of the cluster to clone from, such as https://api.mainnet-beta.solana.com')
   }
+  if (options.url !== undefined && !(/^https?:\/\/[^\s/]/.test(options.url) && URL.canParse(options.url))) {
+    throw new UsageError(`--url is "${options.url}", and should be an http or https URL, such as https://api.mainnet-beta.solana.com`)
+  }
   clones.forEach((address) => void addressOf(address, '--clone'))
   const accounts = inGroups(options.account, 2, '--account ADDRESS FILE').map(([address, file]) =>
     readAccountFile(resolve(file!), address === '-' ? undefined : addressOf(address!, '--account'))

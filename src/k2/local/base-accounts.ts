@@ -8,7 +8,7 @@ const MEMO = decodeBase58('MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr')
 const LOADER_2 = decodeBase58('BPFLoader2111111111111111111111111111111111')
 const NATIVE_MINT = decodeBase58('So11111111111111111111111111111111111111112')
 const TOKEN_2022_NATIVE_MINT = decodeBase58('9pan9bMn5HatX4EJdBwg9VgCa7Uz5HL8N1m5D3NdXejP')
-const STAKE_CONFIG = decodeBase58('StakeConfig11111111111111111111111111111111')
+export const STAKE_CONFIG = 'StakeConfig11111111111111111111111111111111'
 /** An empty short vector of keys, then a rate of 0.25 and a penalty of 12. */
 const STAKE_CONFIG_DATA = Buffer.from('AAAAAAAAANA/DA==', 'base64')
 
@@ -24,7 +24,8 @@ export function setBaseAccounts(svm: LiteSvm): void {
   svm.setAccount(NATIVE_MINT, new Account(1_000_000_000n, mint.data(), mint.owner(), false, 1n))
   // whoever wants this one makes it, by CreateNativeMint
   svm.setAccount(TOKEN_2022_NATIVE_MINT, new Account(0n, new Uint8Array(), new Uint8Array(32), false, 0n))
-  const config = svm.getAccount(STAKE_CONFIG)!
+  const stakeConfig = decodeBase58(STAKE_CONFIG)
+  const config = svm.getAccount(stakeConfig)!
   const lamports = svm.minimumBalanceForRentExemption(BigInt(STAKE_CONFIG_DATA.length))
-  svm.setAccount(STAKE_CONFIG, new Account(lamports, STAKE_CONFIG_DATA, config.owner(), false, 0n))
+  svm.setAccount(stakeConfig, new Account(lamports, STAKE_CONFIG_DATA, config.owner(), false, 0n))
 }

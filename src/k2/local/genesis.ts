@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { type KeyPair, keyPairFromSeed } from '../../identity/index.ts'
+import { STAKE_CONFIG } from './base-accounts.ts'
 import { decodeBase58, encodeBase58 } from './base58.ts'
 import { DataDirCorruptError, GenesisError } from './errors.ts'
 import { asDeployedAtFirst } from './genesis-program.ts'
@@ -157,8 +158,10 @@ function begin(init: Parameters<typeof openChain>[0], programs: LoadedProgram[])
 /** Puts whole accounts in their places. @throws GenesisError for one that is given twice, or that the VM refuses */
 function placeAccounts(vm: Vm, accounts: readonly GenesisAccount[], programs: readonly LoadedProgram[]): AccountChange[] {
   const taken = new Map(programs.map(({ programId }) => [programId, 'the chain itself']))
+  // a validator writes this one itself, whatever it is given
+  const own = accounts.filter(({ address }) => address !== STAKE_CONFIG)
   // what programs are made of must be there before they are
-  const [ofPrograms, others] = [accounts.filter(({ state }) => state.executable), accounts.filter(({ state }) => !state.executable)]
+  const [ofPrograms, others] = [own.filter(({ state }) => state.executable), own.filter(({ state }) => !state.executable)]
   return [...others, ...ofPrograms].map(({ address, state: given, from }) => {
     const key = readAddress(address)
     const before = taken.get(address)

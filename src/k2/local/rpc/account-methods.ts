@@ -81,7 +81,7 @@ export const accountMethods = {
     const slot = slotFor(context, config)
     return config?.withContext === true ? withContext(slot, found) : found
   }),
-  getMinimumBalanceForRentExemption: method(z.tuple([p.usize, z.object(p.commitment).nullish().optional()]), ({ ledger }, [size]) => {
+  getMinimumBalanceForRentExemption: method(z.tuple([p.usize, p.commitmentAlone.optional()]), ({ ledger }, [size]) => {
     if (size > MAX_ACCOUNT_BYTES) {
       throw new RpcError(INVALID_REQUEST, 'Invalid request')
     }

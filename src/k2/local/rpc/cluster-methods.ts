@@ -88,7 +88,7 @@ export const clusterMethods = {
     ]),
     () => ({ current: [], delinquent: [] })
   ),
-  getInflationGovernor: method(z.tuple([commitmentConfig.optional()]), () => ({
+  getInflationGovernor: method(z.tuple([p.commitmentAlone.optional()]), () => ({
     initial: 0,
     terminal: 0,
     taper: 0,

@@ -27,7 +27,13 @@ export const invalidParams = (what: string) => new RpcError(INVALID_PARAMS, what
 export const blockCleanedUp = (slot: Integer, first: number) =>
   new RpcError(-32001, `Block ${slot} cleaned up, does not exist on node. First available block: ${first}`)
 
-export const preflightFailure = (message: string, data: unknown) => new RpcError(-32002, `Transaction simulation failed: ${message}`, data)
+/** @param data its fields go out in the order of their names, as Agave's do */
+export const preflightFailure = (message: string, data: object) =>
+  new RpcError(
+    -32002,
+    `Transaction simulation failed: ${message}`,
+    Object.fromEntries(Object.entries(data).sort(([a], [b]) => (a < b ? -1 : 1)))
+  )
 
 export const blockNotAvailable = (slot: Integer) => new RpcError(-32004, `Block not available for slot ${slot}`)
 

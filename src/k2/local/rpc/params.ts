@@ -100,6 +100,11 @@ export const accountEncoding = z.enum(['binary', 'base58', 'base64', 'base64+zst
 export const transactionEncoding = z.enum(['json', 'jsonParsed', 'base58', 'base64', 'binary']).nullish()
 export const dataSlice = z.object({ offset: usize, length: usize }).nullish()
 
+/** Rust's CommitmentConfig itself: where there is one, it has its field. */
+export const commitmentAlone = z
+  .object(commitment)
+  .refine((config) => config.commitment != null, 'Invalid params: missing field `commitment`.')
+  .nullish()
 /** Commitment and the least slot: the configuration of most methods. */
 export const viewConfig = z.object({ ...commitment, ...minContextSlot }).nullish()
 export const accountConfig = z.object({ ...commitment, ...minContextSlot, encoding: accountEncoding, dataSlice }).nullish()

@@ -1,10 +1,9 @@
 import { z } from 'zod'
 import { decodeBase58, encodeBase58 } from '../base58.ts'
-import { MalformedTransactionError } from '../errors.ts'
 import { feeOf } from '../fees.ts'
 import type { Loaded } from '../loading.ts'
 import { tokenBalances } from '../token-state.ts'
-import { decodeBareMessage, decodeTransaction, MAX_TRANSACTION_BYTES, type WireTransaction } from '../transaction.ts'
+import { decodeBareMessage, decodeTransaction, type WireTransaction } from '../transaction.ts'
 import { describeTransactionError } from '../transaction-error.ts'
 import type { AccountState, Simulation } from '../vm.ts'
 import { viewAccount } from './account-view.ts'
@@ -15,6 +14,7 @@ import { loadedBytes } from './loaded-bytes.ts'
 import * as p from './params.ts'
 import { MEMO_PROGRAMS, memosOf } from './parsed/instructions.ts'
 import { plainInstructions, viewInner, viewTransaction } from './transaction-view.ts'
+import { wireBytes } from './wire-text.ts'
 
 /** The most signatures that one getSignatureStatuses asks for, by Solana's rules. */
 const MAX_STATUSES = 256
@@ -99,7 +99,9 @@ export const transactionMethods = {
     context.airdrop(to.bytes, BigInt(lamports), config?.recentBlockhash?.text)
   ),
   getFeeForMessage: method(z.tuple([z.string(), p.viewConfig.optional()]), (context, [text, config]) => {
-    const message = orInvalidParams('VersionedMessage', () => decodeBareMessage(Buffer.from(text, 'base64')))
+    const what = 'solana_message::versions::VersionedMessage'
+    const bytes = wireBytes(text, 'base64', what)
+    const message = orInvalidParams(what, () => decodeBareMessage(bytes))
     const { ledger } = context
     const valid = ledger.isBlockhashValid(message.blockhash, 'processed') || ledger.nonceAccountOf(message) !== undefined
     return withContext(slotFor(context, config), valid ? feeOf(message) : null)
@@ -219,19 +221,9 @@ function viewSimulation({ ledger }: RpcContext, wire: WireTransaction, simulatio
 
 /** @throws RpcError when the text is no transaction */
 function readTransaction(text: string, encoding: 'base58' | 'base64'): WireTransaction {
-  // base58 takes quadratic time: what cannot fit a transaction is not decoded
-  const longest = Math.ceil(MAX_TRANSACTION_BYTES * (encoding === 'base64' ? 4 / 3 : 1.37)) + 4
-  if (text.length > longest) {
-    throw invalidParams(
-      `${encoding} encoded VersionedTransaction too large: ${text.length} bytes (max: encoded/raw ${longest}/${MAX_TRANSACTION_BYTES})`
-    )
-  }
-  return orInvalidParams('VersionedTransaction', () => {
-    if (encoding === 'base64' && !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) {
-      throw new MalformedTransactionError('invalid base64 encoding')
-    }
-    return decodeTransaction(encoding === 'base64' ? Buffer.from(text, 'base64') : decodeBase58(text))
-  })
+  const what = 'solana_transaction::versioned::VersionedTransaction'
+  const bytes = wireBytes(text, encoding, what)
+  return orInvalidParams(what, () => decodeTransaction(bytes))
 }
 
 function orInvalidParams<T>(what: string, read: () => T): T {
