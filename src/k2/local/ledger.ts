@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { decodeBase58, encodeBase58 } from './base58.ts'
 import { BLOCKHASH_LIFE_BLOCKS, BlockhashQueue } from './blockhash-queue.ts'
-import { feeOf, LAMPORTS_PER_SIGNATURE } from './fees.ts'
+import { LAMPORTS_PER_SIGNATURE } from './fees.ts'
 import type { AccountChange, Block, History, TransactionRecord } from './history.ts'
-import { asLoaded, asUndeployed, deployedIn, firstUndeployed, type Loaded } from './loading.ts'
+import { deployedIn, type Loaded, runLoaded, takeFee, tryLoaded } from './loading.ts'
 import { durableNonce, NonceTranslation, nonceAccountOf, touchesNonces, withNonce } from './nonces.ts'
 import { mayHoldTokens, tokenBalances } from './token-state.ts'
 import { isWritable, type WireTransaction } from './transaction.ts'
@@ -221,11 +221,11 @@ export class Ledger {
     const preBalances = keyBytes.map((key) => this.#vm.balance(key))
     const preTokenBalances = balancesOfTokens()
     const nonces = this.#translateNonces(wire, keys, keyBytes)
-    const execution = this.#run(wire, !verified)
+    const execution = runLoaded(this.#vm, wire, { verifySignatures: !verified, deployed: this.#current.deployed })
     nonces?.settle()
     const postBalances = keyBytes.map((key) => this.#vm.balance(key))
     // the VM keeps lamports whole, so what went missing is the fee; without one, the transaction did not get as far as a block
-    const fee = execution.feesOnly ? this.#takeFee(wire, postBalances) : sum(preBalances) - sum(postBalances)
+    const fee = execution.feesOnly ? takeFee(this.#vm, wire, postBalances) : sum(preBalances) - sum(postBalances)
     if (execution.err !== null && fee === 0n) {
       return { included: false, err: execution.err, logs: execution.logs }
     }
@@ -286,42 +286,11 @@ export class Ledger {
     const keyBytes = [...wire.keys, ...writable, ...readonly]
     const nonces = this.#translateNonces(wire, keyBytes.map(encodeBase58), keyBytes)
     try {
-      const simulation = this.#try(wire, options.verifySignatures)
+      const simulation = tryLoaded(this.#vm, wire, { ...options, deployed: this.#current.deployed })
       return nonces === undefined ? simulation : { ...simulation, accountsAfter: () => nonces.translated(simulation.accountsAfter()) }
     } finally {
       nonces?.undo()
     }
-  }
-
-  /** Runs a transaction as Solana's loader lets it. */
-  #run(wire: WireTransaction, verifySignatures: boolean): Loaded<Execution> {
-    return firstUndeployed({ wire, deployed: this.#current.deployed }) === -1
-      ? asLoaded(this.#vm.execute(wire.bytes, wire.version, verifySignatures), this.#loading(wire))
-      : this.#try(wire, verifySignatures)
-  }
-
-  #try(wire: WireTransaction, verifySignatures: boolean): Loaded<Simulation> {
-    const loading = this.#loading(wire)
-    const index = firstUndeployed(loading)
-    const trial = this.#vm.simulate(wire.bytes, wire.version, verifySignatures)
-    return index === -1 ? asLoaded(trial, loading) : asUndeployed(trial, index, loading)
-  }
-
-  #loading(wire: WireTransaction) {
-    return { wire, account: (key: Uint8Array) => this.#vm.account(key), deployed: this.#current.deployed }
-  }
-
-  /** Takes the fee of a transaction that could not be loaded: the VM found its payer good, and took none. */
-  #takeFee(wire: WireTransaction, balances: bigint[]): bigint {
-    const payer = wire.keys[0]!
-    const state = this.#vm.account(payer)
-    const fee = feeOf(wire)
-    if (state === undefined || state.lamports < fee) {
-      return 0n
-    }
-    balances[0] = state.lamports - fee
-    this.#vm.setAccount(payer, { ...state, lamports: balances[0] })
-    return fee
   }
 
   /** Shows the VM the nonce accounts as it must see them; undefined for the many transactions that move no nonce on. */

@@ -1,7 +1,8 @@
 import { decodeBase58, encodeBase58 } from './base58.ts'
+import { feeOf } from './fees.ts'
 import type { WireTransaction } from './transaction.ts'
 import { describeInstructionError } from './transaction-error.ts'
-import { type AccountState, type Execution, UPGRADEABLE_LOADER } from './vm.ts'
+import { type AccountState, type Execution, type Simulation, UPGRADEABLE_LOADER, type Vm } from './vm.ts'
 
 // by Solana's rules the accounts of a transaction are loaded after its fee payer is found good: what cannot be loaded costs the fee and is in
 // the block, as a transaction that fails is. LiteSVM takes no fee for it, has one error for all programs that it cannot run, and runs a program
@@ -21,38 +22,70 @@ const TOO_MUCH_DATA = 'MaxLoadedAccountsDataSizeExceeded'
 /** What came of a transaction, and whether it costs its fee although nothing of it ran. */
 export type Loaded<E extends Execution> = E & { feesOnly: boolean }
 
-interface Loading {
-  wire: Pick<WireTransaction, 'instructions' | 'keys'>
-  account: (key: Uint8Array) => AccountState | undefined
+interface LoadOptions {
+  verifySignatures: boolean
   /** Programs that were deployed in this slot, and so can be called from the next one on. */
   deployed: ReadonlySet<string>
 }
 
+/** Runs a transaction as Solana's loader lets it, and keeps what it did. */
+export function runLoaded(vm: Vm, wire: WireTransaction, options: LoadOptions): Loaded<Execution> {
+  return firstUndeployed(wire, options.deployed) === -1
+    ? asLoaded(vm.execute(wire.bytes, wire.version, options.verifySignatures), wire, vm)
+    : tryLoaded(vm, wire, options)
+}
+
+/** The same, and keeps nothing. */
+export function tryLoaded(vm: Vm, wire: WireTransaction, { verifySignatures, deployed }: LoadOptions): Loaded<Simulation> {
+  const index = firstUndeployed(wire, deployed)
+  const trial = vm.simulate(wire.bytes, wire.version, verifySignatures)
+  return index === -1 ? asLoaded(trial, wire, vm) : asUndeployed(trial, wire, index)
+}
+
+/**
+ * Takes the fee of a transaction that could not be loaded, whose payer the VM found good.
+ *
+ * @param balances of its accounts, which are made right
+ * @returns the fee, 0 where it was not taken
+ */
+export function takeFee(vm: Vm, wire: WireTransaction, balances: bigint[]): bigint {
+  const payer = wire.keys[0]!
+  const state = vm.account(payer)
+  const fee = feeOf(wire)
+  if (state === undefined || state.lamports < fee) {
+    return 0n
+  }
+  balances[0] = state.lamports - fee
+  vm.setAccount(payer, { ...state, lamports: balances[0] })
+  return fee
+}
+
 /** Tells what LiteSVM made of a transaction as Solana's loader tells it. */
-export function asLoaded<E extends Execution>(execution: E, { wire, account }: Loading): Loaded<E> {
+function asLoaded<E extends Execution>(execution: E, wire: WireTransaction, vm: Vm): Loaded<E> {
   if (execution.err === TOO_MUCH_DATA) {
     return { ...execution, feesOnly: true }
   }
   if (execution.err !== NO_PROGRAM) {
     return { ...execution, feesOnly: false }
   }
-  const programs = wire.instructions.map(({ program }) => ({ key: wire.keys[program]!, state: account(wire.keys[program]!) }))
-  const bad = programs.find(({ state }) => state === undefined || !LOADERS.has(encodeBase58(state.owner)))
-  if (bad !== undefined) {
-    return { ...execution, err: bad.state === undefined ? 'ProgramAccountNotFound' : NO_PROGRAM, feesOnly: true }
+  const programs = wire.instructions.map(({ program }) => vm.account(wire.keys[program]!))
+  for (const state of programs) {
+    if (state === undefined || !LOADERS.has(encodeBase58(state.owner))) {
+      return { ...execution, err: state === undefined ? 'ProgramAccountNotFound' : NO_PROGRAM, feesOnly: true }
+    }
   }
   // a loader's account that is no program: a buffer, or one that was closed
-  const index = programs.findIndex(({ state }) => !state!.executable)
-  return { ...execution, ...notDeployed(index === -1 ? 0 : index, programs), feesOnly: true }
+  const index = programs.findIndex((state) => !state!.executable)
+  return { ...execution, ...notDeployed(wire, Math.max(0, index)), feesOnly: true }
 }
 
 /** The first instruction that calls a program which was deployed in this slot, or -1. Only a transaction's own instructions are looked at. */
-export function firstUndeployed({ wire, deployed }: Omit<Loading, 'account'>): number {
+function firstUndeployed(wire: WireTransaction, deployed: ReadonlySet<string>): number {
   return deployed.size === 0 ? -1 : wire.instructions.findIndex(({ program }) => deployed.has(encodeBase58(wire.keys[program]!)))
 }
 
 /** What comes of a transaction whose instruction at `index` calls a program that is not deployed yet; `trial` is what the VM would make of it. */
-export function asUndeployed<E extends Execution>(trial: E, index: number, { wire }: Pick<Loading, 'wire'>): Loaded<E> {
+function asUndeployed(trial: Simulation, wire: WireTransaction, index: number): Loaded<Simulation> {
   const { err } = trial
   if (typeof err === 'string') {
     return { ...trial, feesOnly: false }
@@ -61,12 +94,12 @@ export function asUndeployed<E extends Execution>(trial: E, index: number, { wir
   if (failed !== undefined && failed < index) {
     return { ...trial, feesOnly: true }
   }
-  const programs = wire.instructions.map(({ program }) => ({ key: wire.keys[program]! }))
-  return { ...trial, ...notDeployed(index, programs), innerInstructions: [], returnData: null, unitsConsumed: 0, feesOnly: true }
+  const nothing = { innerInstructions: [], returnData: null, unitsConsumed: 0, accountsAfter: () => new Map() }
+  return { ...trial, ...nothing, ...notDeployed(wire, index), feesOnly: true }
 }
 
-function notDeployed(index: number, programs: ReadonlyArray<{ key: Uint8Array }>): Pick<Execution, 'err' | 'logs'> {
-  const name = encodeBase58(programs[index]!.key)
+function notDeployed(wire: WireTransaction, index: number): Pick<Execution, 'err' | 'logs'> {
+  const name = encodeBase58(wire.keys[wire.instructions[index]!.program]!)
   const err = 'UnsupportedProgramId'
   return {
     err: { InstructionError: [index, err] },

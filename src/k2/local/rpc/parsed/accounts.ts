@@ -3,6 +3,7 @@ import { ByteReader } from '../../byte-reader.ts'
 import { decodeMint, decodeMultisig, decodeTokenAccount, extensionsOf, tokenProgramOf, unitOf, viewAmount } from '../../token-state.ts'
 import { type AccountState, SYSTEM_PROGRAM, UPGRADEABLE_LOADER } from '../../vm.ts'
 import { viewExtension } from './token-extensions.ts'
+import { parseConfig, parseVote } from './vote-accounts.ts'
 
 /** What an address holds, for parsers that need another account: an amount's decimals are in its mint. */
 export type Lookup = (key: Uint8Array) => AccountState | undefined
@@ -18,6 +19,8 @@ type Parser = (account: AccountState, key: string | undefined, lookup: Lookup) =
 
 const LOOKUP_TABLES = 'AddressLookupTab1e1111111111111111111111111'
 const STAKE_PROGRAM = 'Stake11111111111111111111111111111111111111'
+const VOTE_PROGRAM = 'Vote111111111111111111111111111111111111111'
+const CONFIG_PROGRAM = 'Config1111111111111111111111111111111111111'
 const SYSVARS = 'Sysvar1111111111111111111111111111111111111'
 /** A lookup table is so many bytes about itself, then its addresses. */
 const LOOKUP_TABLE_HEAD = 56
@@ -28,7 +31,9 @@ const PARSERS: Record<string, { program: string; parse: Parser }> = {
   [UPGRADEABLE_LOADER]: { program: 'bpf-upgradeable-loader', parse: parseLoader },
   [LOOKUP_TABLES]: { program: 'address-lookup-table', parse: parseLookupTable },
   [STAKE_PROGRAM]: { program: 'stake', parse: parseStake },
-  [SYSVARS]: { program: 'sysvar', parse: parseSysvar }
+  [SYSVARS]: { program: 'sysvar', parse: parseSysvar },
+  [VOTE_PROGRAM]: { program: 'vote', parse: parseVote },
+  [CONFIG_PROGRAM]: { program: 'config', parse: parseConfig }
 }
 
 /**
