@@ -1,4 +1,4 @@
-import { zstdCompressSync } from 'node:zlib'
+import { constants, zstdCompressSync } from 'node:zlib'
 import type { z } from 'zod'
 import { decodeBase58, encodeBase58 } from '../base58.ts'
 import type { AccountState } from '../vm.ts'
@@ -10,6 +10,9 @@ import { type Lookup, parseAccount } from './parsed/accounts.ts'
 const MAX_BASE58_BYTES = 128
 /** The longest memcmp filter, by Solana's rules. */
 const MAX_MEMCMP_BYTES = 128
+
+/** 2^(10 + 11), in a zstd frame's header. */
+const WINDOW_2_MIB = 0x58
 
 type Encoding = z.output<typeof accountEncoding>
 
@@ -44,6 +47,14 @@ export function viewAccount(
   }
 }
 
+/** A frame as a node streams it: it does not say its content's size, and asks for a window of 2 MiB whatever that is. */
+function zstdFrame(data: Uint8Array): Buffer {
+  const frame = zstdCompressSync(data, { params: { [constants.ZSTD_c_contentSizeFlag]: 0 } })
+  // after the magic number and the descriptor; a window may be larger than the content needs, and none of this level is
+  frame[5] = Math.max(frame[5]!, WINDOW_2_MIB)
+  return frame
+}
+
 /** So many bytes from `offset` on, as far as there are. */
 function cut(data: Uint8Array, offset: Integer, length: Integer): Uint8Array {
   const from = offset < data.length ? Number(offset) : data.length
@@ -57,7 +68,7 @@ function viewData(data: Uint8Array, encoding: NonNullable<Encoding>): string | [
     case 'base58':
       return [viewBase58(data), 'base58']
     case 'base64+zstd':
-      return [zstdCompressSync(data).toString('base64'), 'base64+zstd']
+      return [zstdFrame(data).toString('base64'), 'base64+zstd']
     // Solana's nodes too give base64 for an account that they have no parser for
     case 'jsonParsed':
     case 'base64':
