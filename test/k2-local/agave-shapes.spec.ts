@@ -134,6 +134,28 @@ describe('local K2: shapes of Agave', () => {
     })
   })
 
+  it('sysvars are exempt from rent, and as long as a validator’s', async () => {
+    const { result } = await f.call('getProgramAccounts', 'Sysvar1111111111111111111111111111111111111', { encoding: 'jsonParsed' })
+    type Told = {
+      pubkey: string
+      account: { lamports: number; space: number; data: { parsed: { type: string; info: { bits?: string } } } }
+    }
+    const told = Object.fromEntries((result as Told[]).map(({ account }) => [account.data.parsed.type, account]))
+    const shapes = Object.entries(told).map(([type, { lamports, space }]) => [type, lamports, space])
+    expect(shapes).to.deep.include.members([
+      ['clock', 1_169_280, 40],
+      ['epochSchedule', 1_120_560, 33],
+      ['recentBlockhashes', 42_706_560, 6008],
+      ['rent', 1_009_200, 17],
+      ['slotHistory', 913_326_000, 131_097],
+      ['stakeHistory', 114_979_200, 16_392]
+    ])
+    const { bits } = told.slotHistory!.data.parsed.info
+    expect(bits).to.have.length(1_048_576)
+    // slot 0 has a block
+    expect(bits!.slice(0, 3)).to.equal('100')
+  })
+
   it('base64+zstd is the very frame that a node streams', async () => {
     const data = async (address: PublicKey) =>
       (await f.call('getAccountInfo', address.toBase58(), { encoding: 'base64+zstd' })).result.value.data[0] as string

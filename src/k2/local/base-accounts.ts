@@ -14,6 +14,16 @@ const STAKE_CONFIG_DATA = Buffer.from('AAAAAAAAANA/DA==', 'base64')
 
 let memoElf: Uint8Array | undefined
 
+const STAKE_HISTORY = decodeBase58('SysvarStakeHistory1111111111111111111111111')
+/** A count, and room for 512 epochs of four numbers. */
+const STAKE_HISTORY_BYTES = 8 + 512 * 32
+const SYSVARS = decodeBase58('Sysvar1111111111111111111111111111111111111')
+
+/** A sysvar as a validator has it: exempt from rent. */
+export function setSysvar(svm: LiteSvm, key: Uint8Array, data: Uint8Array): void {
+  svm.setAccount(key, new Account(svm.minimumBalanceForRentExemption(BigInt(data.length)), data, SYSVARS, false, 0n))
+}
+
 /** Makes the accounts of `svm` those of a new test validator. */
 export function setBaseAccounts(svm: LiteSvm): void {
   // LiteSVM's is a newer build with another log
@@ -28,4 +38,11 @@ export function setBaseAccounts(svm: LiteSvm): void {
   const config = svm.getAccount(stakeConfig)!
   const lamports = svm.minimumBalanceForRentExemption(BigInt(STAKE_CONFIG_DATA.length))
   svm.setAccount(stakeConfig, new Account(lamports, STAKE_CONFIG_DATA, config.owner(), false, 0n))
+  for (const { address, account } of svm
+    .getProgramAccounts(SYSVARS)
+    .map((entry) => ({ address: entry.address, account: entry.account() }))) {
+    const history = Buffer.compare(address, STAKE_HISTORY) === 0
+    const data = history ? Buffer.concat([account.data()], STAKE_HISTORY_BYTES) : account.data()
+    setSysvar(svm, address, data)
+  }
 }

@@ -166,7 +166,18 @@ function parseStake({ data }: AccountState): ParsedAccount['parsed'] | undefined
 const list = <T>(reader: ByteReader, item: () => T): T[] => Array.from({ length: Number(reader.u64()) }, item)
 const feeCalculator = (reader: ByteReader) => ({ lamportsPerSignature: `${reader.u64()}` })
 
-/** By the sysvar's address. The history of slots, a million digits in Solana's words, goes out in base64. */
+/** The eight bits of each byte, the lowest first. */
+const BITS = Array.from({ length: 256 }, (_, byte) => [...byte.toString(2).padStart(8, '0')].reverse().join(''))
+
+/** A bit for each of the last million slots, whether it had a block: written one by one, as Solana's nodes do. */
+function parseSlotHistory(reader: ByteReader) {
+  const bits = reader.option(() => reader.bytes(Number(reader.u64()) * 8)) ?? []
+  // how many there are
+  reader.u64()
+  return { nextSlot: reader.u64(), bits: Array.from(bits, (byte) => BITS[byte]).join('') }
+}
+
+/** By the sysvar's address. */
 const SYSVAR_PARSERS: Record<string, [type: string, parse: (reader: ByteReader) => unknown]> = {
   SysvarC1ock11111111111111111111111111111111: [
     'clock',
@@ -189,6 +200,7 @@ const SYSVAR_PARSERS: Record<string, [type: string, parse: (reader: ByteReader) 
   ],
   SysvarRent111111111111111111111111111111111: ['rent', (r) => ({ lamportsPerByte: `${r.u64()}` })],
   SysvarS1otHashes111111111111111111111111111: ['slotHashes', (r) => list(r, () => ({ slot: r.u64(), hash: r.pubkey() }))],
+  SysvarS1otHistory11111111111111111111111111: ['slotHistory', parseSlotHistory],
   SysvarStakeHistory1111111111111111111111111: [
     'stakeHistory',
     (r) => list(r, () => ({ epoch: r.u64(), stakeHistory: { effective: r.u64(), activating: r.u64(), deactivating: r.u64() } }))
