@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -119,6 +119,7 @@ describe('local K2: accounts of a new chain', () => {
     await write(accountText({}, OTHER), 'b.json')
     await write(accountText(), 'a.json')
     await write('not read', 'README.md')
+    await mkdir(join(dir, 'folder.json'))
     expect(readAccountDir(dir).map(({ address }) => address)).to.deep.equal([ADDRESS, OTHER])
     await write('{', 'c.json')
     expect(() => readAccountDir(dir)).to.throw(GenesisError, /c\.json is no account file/)

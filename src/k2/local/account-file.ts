@@ -46,7 +46,9 @@ export function readAccountFile(path: string, address?: string): GenesisAccount 
 export function readAccountDir(dir: string): GenesisAccount[] {
   let names: string[]
   try {
-    names = readdirSync(dir).filter((name) => name.endsWith('.json'))
+    names = readdirSync(dir, { withFileTypes: true }).flatMap((entry) =>
+      entry.name.endsWith('.json') && !entry.isDirectory() ? [entry.name] : []
+    )
   } catch (err) {
     throw new GenesisError(`cannot read the folder of accounts ${dir} (${(err as Error).message}): check the path`, { cause: err })
   }

@@ -57,7 +57,9 @@ const transactionConfig = z.object({
 export const transactionMethods = {
   sendTransaction: method(z.tuple([z.string(), sendConfig.optional()]), (context, [text, config]) => {
     const wire = readTransaction(text, config?.encoding ?? 'base58')
-    slotFor(context, { commitment: config?.preflightCommitment, minContextSlot: config?.minContextSlot })
+    // without preflight it is the slot in progress that must have come as far
+    const commitment = config?.skipPreflight === true ? 'processed' : config?.preflightCommitment
+    slotFor(context, { commitment, minContextSlot: config?.minContextSlot })
     if (config?.skipPreflight !== true) {
       preflight(context, wire)
       context.submit(wire, { verified: true })
