@@ -143,6 +143,13 @@ describe('local K2: accounts of a new chain', () => {
     expect((await refusal([rich])).message).to.contain('less than 2^64')
   })
 
+  it('leave the stake configuration as it is, as a validator does', async () => {
+    const stakeConfig = 'StakeConfig11111111111111111111111111111111'
+    f = await startK2({ genesis: { accounts: [readAccountFile(await write(accountText()), stakeConfig)] } })
+    f.slots()
+    expect(await read(stakeConfig)).to.deep.include({ lamports: 960_480, data: ['AAAAAAAAANA/DA==', 'base64'] })
+  })
+
   it('are for a new chain alone, and stay with it', async () => {
     const dataDir = join(dir, 'k2')
     const account = readAccountFile(await write(accountText()))
@@ -222,6 +229,8 @@ describe('local K2: accounts of a new chain', () => {
       f = await startK2({ genesis: { accounts: [program!, { ...data!, state: { ...data!.state, data: late } }] } })
       f.slots()
       expect(await runs(OTHER)).to.equal(true)
+      const { result } = await f.call('getAccountInfo', programDataAddress(OTHER), { encoding: 'jsonParsed' })
+      expect(result.value.data.parsed.info.slot).to.equal(0)
     })
 
     it('are refused by name where there is none, or no program', async () => {
