@@ -52,7 +52,7 @@ writeFileSync(
   })
 )
 execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '--project', config], { stdio: 'inherit', cwd: root })
-for (const pattern of ['**/*.js', '**/*.mjs', '**/*.d.ts', '**/*.html', '**/*.json', '**/*.wasm']) {
+for (const pattern of ['**/*.js', '**/*.mjs', '**/*.d.ts', '**/*.html', '**/*.json', '**/*.wasm', '**/*.so']) {
   for (const file of globSync(pattern, { cwd: join(root, 'src') })) {
     cpSync(join(root, 'src', file), join(dist, file))
   }

@@ -6,13 +6,14 @@ import { createLocalK2, createTraffic, type LocalK2Log, type Pace, resetDataDir 
 import { PROGRAM_ID } from '../k2/settlement/program-id.ts'
 import { shownText } from '../observe/shown-text.ts'
 import { addressOf, answer, collect, example, MAX_LINE, paceOption, SETTLEMENT_SO, UsageError, whole, withJson } from './common.ts'
+import { type GenesisOptions, genesisAccounts, withGenesis } from './k2-genesis.ts'
 import { deployCommand, verifyCommand } from './k2-program.ts'
 import { onOutputLost, untilStopped } from './process.ts'
 
 /** Half a century of slots. */
 const MAX_SLOT = 2 ** 32
 
-interface K2Options {
+interface K2Options extends GenesisOptions {
   port: number
   host: string
   slotMs: number
@@ -30,7 +31,7 @@ interface K2Options {
 export { SETTLEMENT_SO }
 
 export function k2Command(): Command {
-  return (
+  return withGenesis(
     withJson(new Command('k2'))
       // what follows deploy or verify is theirs: --json is an option of all three
       .enablePositionalOptions()
@@ -65,6 +66,7 @@ export function k2Command(): Command {
         }
         const bytes = await readFile(SETTLEMENT_SO)
         const stream = traffic === 0 ? null : createTraffic({ seed: 'koii-mesh k2', transfersPerSlot: traffic })
+        const accounts = await genesisAccounts(options, { dataDir, reset: options.reset === true })
         if (options.reset === true) {
           resetDataDir(dataDir!)
         }
@@ -79,6 +81,7 @@ export function k2Command(): Command {
           ...(dataDir == null ? {} : { dataDir }),
           genesis: {
             programs: [{ programId: PROGRAM_ID, bytes }],
+            accounts,
             ...(stream == null ? {} : { funded: stream.funded })
           }
         })
@@ -103,6 +106,7 @@ export function k2Command(): Command {
             ? `a slot takes ${slotMs} ms, or longer: it waits until every node that follows it has done what is due`
             : `a slot takes ${slotMs} ms`,
           `settlement program ${PROGRAM_ID}`,
+          ...(accounts.length === 0 ? [] : [`${accounts.length} accounts were given to the new chain`]),
           options.dataDir == null ? 'The chain is in memory: give --data-dir to keep it.' : `The chain is kept in ${options.dataDir}.`,
           'Ctrl+C stops it.'
         ])

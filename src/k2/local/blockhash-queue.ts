@@ -16,6 +16,11 @@ export class BlockhashQueue {
     }
   }
 
+  /** Those that a transaction in the block at `height` may be built on, newest first. */
+  living(height: number): string[] {
+    return [...this.#heights.keys()].filter((blockhash) => this.has(blockhash, height)).reverse()
+  }
+
   /** Whether a transaction in the block at `height` may be built on `blockhash`. */
   has(blockhash: string, height: number): boolean {
     const born = this.#heights.get(blockhash)

@@ -10,6 +10,11 @@ export const CHAIN_FILE = 'k2.sqlite'
 export const PID_FILE = 'k2.sqlite.pid'
 const BESIDE = ['-wal', '-shm', '-journal', '.pid']
 
+/** Whether there is a chain in `dataDir`, whatever its state. */
+export function hasChain(dataDir: string): boolean {
+  return existsSync(join(dataDir, CHAIN_FILE))
+}
+
 /**
  * Throws the chain in `dataDir` away, whatever version wrote it and however damaged it is. Nothing else in the folder is touched.
  *

@@ -1,13 +1,18 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { type KeyPair, keyPairFromSeed } from '../../identity/index.ts'
+import { STAKE_CONFIG } from './base-accounts.ts'
 import { decodeBase58, encodeBase58 } from './base58.ts'
 import { DataDirCorruptError, GenesisError } from './errors.ts'
+import { asDeployedAtFirst } from './genesis-program.ts'
 import { type AccountChange, type Block, type History, toOpenError } from './history.ts'
 import { type AccountState, RENT_EXEMPT_EPOCH, SYSTEM_PROGRAM, UPGRADEABLE_LOADER, type Vm } from './vm.ts'
 
 /** What the faucet begins with: 5 million KOII, below 2^53 lamports so that clients that read JSON numbers see it exactly. */
 export const FAUCET_LAMPORTS = 5_000_000_000_000_000n
+
+/** Accounts of these are the VM's own. */
+const OWN_OWNERS = new Set(['Sysvar1111111111111111111111111111111111111', 'NativeLoader1111111111111111111111111111111'])
 
 /** A program that is there from the start; one of `elfPath` and `bytes` gives its ELF. */
 export interface GenesisProgram {
@@ -22,6 +27,17 @@ export interface Genesis {
   programs?: GenesisProgram[]
   /** Addresses in base58 with what they begin with. */
   funded?: Array<{ address: string; lamports: bigint }>
+  /** Whole accounts, for a new chain alone. */
+  accounts?: readonly GenesisAccount[]
+}
+
+/** An account that is there from the start. */
+export interface GenesisAccount {
+  /** base58 */
+  address: string
+  state: AccountState
+  /** Where it is from, for errors. */
+  from: string
 }
 
 /** What never changes about a chain. */
@@ -59,6 +75,12 @@ export function openChain(init: {
   if (faucetSeed === undefined || identity === undefined || genesisHash === undefined || digests === undefined) {
     throw new DataDirCorruptError(place, 'it has blocks but no genesis')
   }
+  if ((init.genesis.accounts ?? []).length > 0) {
+    throw new GenesisError(
+      `the chain in ${place} exists already, and accounts and programs are given to a new one alone: ` +
+        'leave them out, or begin a new chain (--reset, or another --data-dir)'
+    )
+  }
   const known = JSON.parse(digests) as Record<string, string>
   for (const { programId, elf } of programs) {
     if (known[programId] !== digest(elf)) {
@@ -89,6 +111,7 @@ function begin(init: Parameters<typeof openChain>[0], programs: LoadedProgram[])
   const blockTimeS = Math.floor(nowMs / 1000)
   vm.setClock({ slot: 0, epochStartS: blockTimeS, unixTimeS: blockTimeS })
   const accounts: AccountChange[] = programs.flatMap((program) => deploy(vm, program))
+  accounts.push(...placeAccounts(vm, init.genesis.accounts ?? [], programs))
   const funded = [
     ...(init.genesis.funded ?? []),
     { address: faucet.address, lamports: FAUCET_LAMPORTS },
@@ -99,6 +122,10 @@ function begin(init: Parameters<typeof openChain>[0], programs: LoadedProgram[])
     const state = { lamports, owner: decodeBase58(SYSTEM_PROGRAM), data: new Uint8Array(), executable: false, rentEpoch: RENT_EXEMPT_EPOCH }
     vm.setAccount(key, state)
     accounts.push({ key, state })
+  }
+  const supply = accounts.reduce((sum, { state }) => sum + state!.lamports, 0n)
+  if (supply >= 2n ** 64n) {
+    throw new GenesisError(`the accounts of the genesis have ${supply} lamports together, and a chain has less than 2^64: give them less`)
   }
   const digests = JSON.stringify(Object.fromEntries(programs.map(({ programId, elf }) => [programId, digest(elf)])))
   const genesisHash = encodeBase58(
@@ -115,7 +142,7 @@ function begin(init: Parameters<typeof openChain>[0], programs: LoadedProgram[])
     blockTimeS,
     transactions: 0,
     totalTransactions: 0,
-    supply: accounts.reduce((sum, { state }) => sum + state!.lamports, 0n)
+    supply
   }
   const facts = {
     genesisHash,
@@ -126,6 +153,35 @@ function begin(init: Parameters<typeof openChain>[0], programs: LoadedProgram[])
   }
   history.commit(block, [], accounts, facts)
   return { genesisHash, identity, faucet }
+}
+
+/** Puts whole accounts in their places. @throws GenesisError for one that is given twice, or that the VM refuses */
+function placeAccounts(vm: Vm, accounts: readonly GenesisAccount[], programs: readonly LoadedProgram[]): AccountChange[] {
+  const taken = new Map(programs.map(({ programId }) => [programId, 'the chain itself']))
+  // a validator writes this one itself, whatever it is given
+  const own = accounts.filter(({ address }) => address !== STAKE_CONFIG)
+  // what programs are made of must be there before they are
+  const [ofPrograms, others] = [own.filter(({ state }) => state.executable), own.filter(({ state }) => !state.executable)]
+  return [...others, ...ofPrograms].map(({ address, state: given, from }) => {
+    const key = readAddress(address)
+    const before = taken.get(address)
+    if (before !== undefined) {
+      throw new GenesisError(`the account ${address} is given twice, by ${before} and by ${from}: leave one out`)
+    }
+    taken.set(address, from)
+    const owner = vm.account(key)?.owner
+    if (owner !== undefined && OWN_OWNERS.has(encodeBase58(owner))) {
+      throw new GenesisError(`the account ${address} of ${from} is the chain's own, a sysvar or a program of the VM: leave it out`)
+    }
+    const state = asDeployedAtFirst(given)
+    try {
+      vm.setAccount(key, state)
+    } catch (err) {
+      const what = state.executable ? 'is executable, and its program is not one that runs here' : 'is refused'
+      throw new GenesisError(`the account ${address} of ${from} ${what}: ${(err as Error).message}`, { cause: err })
+    }
+    return { key, state }
+  })
 }
 
 function deploy(vm: Vm, { programId, elf }: LoadedProgram): AccountChange[] {

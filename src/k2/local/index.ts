@@ -22,8 +22,10 @@
  */
 import { LocalK2, type LocalK2Init } from './local-k2.ts'
 
+export { readAccountDir, readAccountFile } from './account-file.ts'
+export { type CloneInit, cloneAccounts } from './clone.ts'
 export type { Count, Counts } from './counters.ts'
-export { resetDataDir } from './data-dir.ts'
+export { hasChain, resetDataDir } from './data-dir.ts'
 export {
   DataDirCorruptError,
   DataDirLockedError,
@@ -36,7 +38,8 @@ export {
   PortInUseError,
   StoppedError
 } from './errors.ts'
-export type { Genesis, GenesisProgram } from './genesis.ts'
+export type { Genesis, GenesisAccount, GenesisProgram } from './genesis.ts'
+export { readProgramFile } from './genesis-program.ts'
 export type { LocalK2, LocalK2Events, LocalK2Init, LocalTransaction } from './local-k2.ts'
 export type { LocalK2Log } from './log.ts'
 export type { Pace, PaceFacts, PassedOver } from './pacer.ts'

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { decodeBase58, encodeBase58 } from './base58.ts'
 import { BLOCKHASH_LIFE_BLOCKS, BlockhashQueue } from './blockhash-queue.ts'
-import { deployedIn } from './deployed.ts'
 import { LAMPORTS_PER_SIGNATURE } from './fees.ts'
 import type { AccountChange, Block, History, TransactionRecord } from './history.ts'
+import { deployedIn, type Loaded, runLoaded, takeFee, tryLoaded } from './loading.ts'
 import { durableNonce, NonceTranslation, nonceAccountOf, touchesNonces, withNonce } from './nonces.ts'
 import { mayHoldTokens, tokenBalances } from './token-state.ts'
 import { isWritable, type WireTransaction } from './transaction.ts'
@@ -132,6 +132,11 @@ export class Ledger {
     return { blockhash: this.tip.blockhash, lastValidBlockHeight: this.tip.height + BLOCKHASH_LIFE_BLOCKS }
   }
 
+  /** Every blockhash that a transaction may be built on now, newest first. */
+  livingBlockhashes(): string[] {
+    return this.#blockhashes.living(this.blockHeight('processed'))
+  }
+
   isBlockhashValid(blockhash: string, commitment: Commitment): boolean {
     return this.#blockhashes.has(blockhash, this.blockHeight(commitment))
   }
@@ -193,10 +198,7 @@ export class Ledger {
     if (this.status(wire.signatures[0]!, wire.signature) !== undefined) {
       return 'AlreadyProcessed'
     }
-    // only a transaction's own instructions are looked at, not what they call; Solana would take the fee of such a transaction, too
-    const { deployed } = this.#current
-    const index = deployed.size === 0 ? -1 : wire.instructions.findIndex(({ program }) => deployed.has(encodeBase58(wire.keys[program]!)))
-    return index === -1 ? null : { InstructionError: [index, 'UnsupportedProgramId'] }
+    return null
   }
 
   /** Runs a transaction into the slot in progress. With `verified`, its signatures have been checked already. */
@@ -219,11 +221,11 @@ export class Ledger {
     const preBalances = keyBytes.map((key) => this.#vm.balance(key))
     const preTokenBalances = balancesOfTokens()
     const nonces = this.#translateNonces(wire, keys, keyBytes)
-    const execution = this.#vm.execute(wire.bytes, wire.version, !verified)
+    const execution = runLoaded(this.#vm, wire, { verifySignatures: !verified, deployed: this.#current.deployed })
     nonces?.settle()
     const postBalances = keyBytes.map((key) => this.#vm.balance(key))
     // the VM keeps lamports whole, so what went missing is the fee; without one, the transaction did not get as far as a block
-    const fee = sum(preBalances) - sum(postBalances)
+    const fee = execution.feesOnly ? takeFee(this.#vm, wire, postBalances) : sum(preBalances) - sum(postBalances)
     if (execution.err !== null && fee === 0n) {
       return { included: false, err: execution.err, logs: execution.logs }
     }
@@ -272,16 +274,19 @@ export class Ledger {
   }
 
   /** Runs a transaction as if, on the slot in progress. With `anyBlockhash`, its blockhash is not looked at. */
-  simulate(wire: WireTransaction, options: { verifySignatures: boolean; anyBlockhash: boolean }): Simulation {
-    const err = options.anyBlockhash ? null : this.refusal(wire)
-    if (err !== null) {
-      return { err, logs: [], unitsConsumed: 0, innerInstructions: [], returnData: null, accountsAfter: () => new Map() }
+  simulate(wire: WireTransaction, options: { verifySignatures: boolean; anyBlockhash: boolean }): Loaded<Simulation> {
+    const refusal = options.anyBlockhash ? null : this.refusal(wire)
+    if (refusal !== null) {
+      // signatures are looked at before the blockhash
+      const isForged = options.verifySignatures && this.#vm.simulate(wire.bytes, wire.version, true).err === 'SignatureFailure'
+      const err = isForged ? 'SignatureFailure' : refusal
+      return { err, logs: [], unitsConsumed: 0, innerInstructions: [], returnData: null, accountsAfter: () => new Map(), feesOnly: false }
     }
     const { writable, readonly } = this.#loadedAddresses(wire)
     const keyBytes = [...wire.keys, ...writable, ...readonly]
     const nonces = this.#translateNonces(wire, keyBytes.map(encodeBase58), keyBytes)
     try {
-      const simulation = this.#vm.simulate(wire.bytes, wire.version, options.verifySignatures)
+      const simulation = tryLoaded(this.#vm, wire, { ...options, deployed: this.#current.deployed })
       return nonces === undefined ? simulation : { ...simulation, accountsAfter: () => nonces.translated(simulation.accountsAfter()) }
     } finally {
       nonces?.undo()

@@ -3,10 +3,11 @@ import { EventEmitter } from 'node:events'
 import { decodeBase58, encodeBase58 } from './base58.ts'
 import { type Count, Counters, type Counts } from './counters.ts'
 import { FundingError, StoppedError } from './errors.ts'
+import { Faucet } from './faucet.ts'
 import { LAMPORTS_PER_SIGNATURE } from './fees.ts'
 import { type Genesis, openChain } from './genesis.ts'
 import { History, MIN_KEEP_BLOCKS, type TransactionRecord } from './history.ts'
-import { Ledger, type Submission } from './ledger.ts'
+import { Ledger } from './ledger.ts'
 import { type LocalK2Log, silentLog } from './log.ts'
 import { type HeldUp, type Pace, type PaceFacts, Pacer, type PassedOver } from './pacer.ts'
 import { PriorityFees } from './priority-fees.ts'
@@ -20,7 +21,6 @@ import { SlotCloser } from './slot-closer.ts'
 import { type LocalK2Clock, SlotTicker, systemClock } from './slot-ticker.ts'
 import { decodeTransaction } from './transaction.ts'
 import type { TransactionError } from './transaction-error.ts'
-import { signTransfer } from './transfer.ts'
 import { Vm } from './vm.ts'
 
 /** How a local K2 is made. */
@@ -84,7 +84,7 @@ export class LocalK2 {
   readonly #context: RpcContext
   #state: 'new' | 'started' | 'stopped' = 'new'
   readonly #closer: SlotCloser
-  #airdrops = 0
+  readonly #faucet: Faucet
 
   constructor(init: LocalK2Init) {
     const clock = init.clock ?? systemClock()
@@ -109,6 +109,7 @@ export class LocalK2 {
       })
       // the chain itself: runs transactions, closes slots
       this.#ledger = new Ledger({ vm, history: this.#history, nowMs: () => clock.nowMs() })
+      this.#faucet = new Faucet({ ledger: this.#ledger, keys: chain.faucet })
       this.#closer = new SlotCloser({ ledger: this.#ledger, place: init.dataDir ?? 'memory', nowMs: () => clock.nowMs(), log: this.#log })
       // what the methods may touch
       this.#context = {
@@ -124,9 +125,9 @@ export class LocalK2 {
           this.#closer.demandRoom()
           return this.#ledger.submit(wire, options)
         },
-        airdrop: (to, lamports) => {
+        airdrop: (to, lamports, blockhash) => {
           this.#closer.demandRoom()
-          return this.#airdrop(to, lamports)
+          return this.#faucet.pay(to, lamports, blockhash).signature
         }
       }
     } catch (err) {
@@ -272,7 +273,7 @@ export class LocalK2 {
       throw new FundingError(`the faucet has ${faucet} lamports and is asked for ${wanted}: ask for less, or begin a new chain`)
     }
     for (const { address, key, lacks } of missing) {
-      const result = this.#airdrop(key, lacks)
+      const { result } = this.#faucet.pay(key, lacks)
       if (!result.included || result.record.meta.err !== null) {
         const err = result.included ? result.record.meta.err : result.err
         throw new FundingError(`${address} cannot be given ${lacks} lamports: ${JSON.stringify(err)}`)
@@ -350,13 +351,6 @@ export class LocalK2 {
     }
     const { params: schema, call } = methods[name as MethodName]
     return call(this.#context, checkParams(schema, params) as never)
-  }
-
-  #airdrop(to: Uint8Array, lamports: bigint): Submission {
-    // a limit of its own makes two like airdrops within a slot two transactions
-    const unitLimit = 10_000 + (this.#airdrops++ % 1_000_000)
-    const bytes = signTransfer({ from: this.#context.chain.faucet, to, lamports, blockhash: this.latestBlockhash(), unitLimit })
-    return this.#ledger.submit(decodeTransaction(bytes))
   }
 
   #onTransaction(record: TransactionRecord): void {

@@ -1,4 +1,5 @@
 import type { FailedTransactionMetadata } from 'litesvm'
+import { INSTRUCTION_ERROR_WORDS, TRANSACTION_ERROR_WORDS } from './error-words.ts'
 
 /** Solana's TransactionError as its JSON-RPC writes it: a name, or a name with what it is about. */
 export type TransactionError = string | { [name: string]: unknown }
@@ -45,39 +46,23 @@ export function toTransactionError(err: ReturnType<FailedTransactionMetadata['er
   return 'index' in err ? { [kind]: err.index } : { [kind]: { account_index: err.accountIndex } }
 }
 
-// the words that clients look for in messages are Solana's own; an error without an entry is told by its name
-const WORDS: Record<string, string> = {
-  AccountNotFound: 'Attempt to debit an account but found no record of a prior credit.',
-  ProgramAccountNotFound: 'Attempt to load a program that does not exist',
-  InsufficientFundsForFee: 'Insufficient funds for fee',
-  InvalidAccountForFee: 'This account may not be used to pay transaction fees',
-  AlreadyProcessed: 'This transaction has already been processed',
-  BlockhashNotFound: 'Blockhash not found',
-  SignatureFailure: 'Transaction did not pass signature verification',
-  InvalidProgramForExecution: 'This program may not be used for executing instructions',
-  SanitizeFailure: 'Transaction failed to sanitize accounts offsets correctly',
-  AccountLoadedTwice: 'Account loaded twice',
-  AddressLookupTableNotFound: "Transaction loads an address table account that doesn't exist"
+/**
+ * An error in Solana's words, as in "Transaction simulation failed: ...": those of the error itself, whatever the program logged.
+ */
+export function describeTransactionError(err: TransactionError): string {
+  if (typeof err === 'string') {
+    return TRANSACTION_ERROR_WORDS[err] ?? err
+  }
+  if (Array.isArray(err.InstructionError)) {
+    const [index, inner] = err.InstructionError as [number, string | { Custom: number }]
+    return `Error processing Instruction ${index}: ${describeInstructionError(inner)}`
+  }
+  const [name, about] = Object.entries(err)[0] as [string, number | { account_index: number }]
+  const position = typeof about === 'number' ? about : about.account_index
+  return (TRANSACTION_ERROR_WORDS[name] ?? name).replace('{}', `${position}`)
 }
 
-/**
- * An error in Solana's words, as in "Transaction simulation failed: ...".
- *
- * @param logs the transaction's log: the VM ends it with its own words for an instruction's error
- */
-export function describeTransactionError(err: TransactionError, logs: readonly string[]): string {
-  if (typeof err === 'string') {
-    return WORDS[err] ?? err
-  }
-  const instruction = err.InstructionError as [number, unknown] | undefined
-  if (instruction === undefined) {
-    const about = err.InsufficientFundsForRent as { account_index: number } | undefined
-    return about === undefined
-      ? JSON.stringify(err)
-      : `Transaction results in an account (${about.account_index}) with insufficient funds for rent`
-  }
-  const [index, inner] = instruction
-  const custom = typeof inner === 'object' ? (inner as { Custom: number }).Custom : undefined
-  const said = logs.at(-1)?.match(/^Program \w+ failed: (.*)$/)?.[1]
-  return `Error processing Instruction ${index}: ${custom === undefined ? (said ?? inner) : `custom program error: 0x${custom.toString(16)}`}`
+/** An instruction's error in Solana's words, as in a log line "Program ... failed: ...". */
+export function describeInstructionError(err: string | { Custom: number }): string {
+  return typeof err === 'string' ? (INSTRUCTION_ERROR_WORDS[err] ?? err) : `custom program error: 0x${err.Custom.toString(16)}`
 }

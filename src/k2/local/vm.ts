@@ -1,7 +1,8 @@
 import type { FailedTransactionMetadata, TransactionMetadata } from 'litesvm'
 // The package's front page takes addresses as text and transactions as kit's objects, and spends three times as long turning
 // them into bytes and back (70 µs a balance, 28 of a transfer's 40 µs) as the VM does running them: so its native class is called itself.
-import { Account, Clock, EpochSchedule, LiteSvm } from 'litesvm/dist/internal.js'
+import { Account, EpochSchedule, LiteSvm } from 'litesvm/dist/internal.js'
+import { setBaseAccounts, setSysvar } from './base-accounts.ts'
 import { decodeBase58, encodeBase58 } from './base58.ts'
 import { type TransactionError, toTransactionError } from './transaction-error.ts'
 
@@ -19,7 +20,7 @@ export const UPGRADEABLE_LOADER = 'BPFLoaderUpgradeab1e11111111111111111111111'
 export const CLOCK_SYSVAR = 'SysvarC1ock11111111111111111111111111111111'
 export const SLOT_HASHES_SYSVAR = 'SysvarS1otHashes111111111111111111111111111'
 export const RECENT_BLOCKHASHES_SYSVAR = 'SysvarRecentB1ockHashes11111111111111111111'
-const SYSVAR_OWNER = decodeBase58('Sysvar1111111111111111111111111111111111111')
+const CLOCK_KEY = decodeBase58(CLOCK_SYSVAR)
 
 /** What an address holds. */
 export interface AccountState {
@@ -66,10 +67,10 @@ export class Vm {
     // the ledger keeps its own queue of blockhashes and its own history; LiteSVM's would know one blockhash and grow for ever
     this.#svm.setBlockhashCheck(false)
     this.#svm.setTransactionHistory(0n)
-    // the faucet of LiteSVM's own is not of this chain; the mints of wrapped lamports are on every chain
+    // the faucet of LiteSVM's own is not of this chain
     this.#svm.setLamports(0n)
-    this.#svm.withNativeMints()
     this.#svm.setEpochSchedule(new EpochSchedule(BigInt(SLOTS_PER_EPOCH), BigInt(SLOTS_PER_EPOCH), false, 0n, 0n))
+    setBaseAccounts(this.#svm)
   }
 
   /** The account at `key`, or undefined where there is none. */
@@ -116,7 +117,10 @@ export class Vm {
 
   setClock(clock: { slot: number; epochStartS: number; unixTimeS: number }): void {
     const epoch = Math.floor(clock.slot / SLOTS_PER_EPOCH)
-    this.#svm.setClock(new Clock(BigInt(clock.slot), BigInt(clock.epochStartS), BigInt(epoch), BigInt(epoch + 1), BigInt(clock.unixTimeS)))
+    const data = Buffer.alloc(40)
+    const fields = [clock.slot, clock.epochStartS, epoch, epoch + 1, clock.unixTimeS]
+    fields.forEach((value, index) => void data.writeBigInt64LE(BigInt(value), index * 8))
+    setSysvar(this.#svm, CLOCK_KEY, data)
   }
 
   /** Sets the sysvar of the last blocks' hashes; newest first. */
@@ -131,7 +135,7 @@ export class Vm {
       count++
     }
     data.writeBigUInt64LE(BigInt(count), 0)
-    this.setAccount(key, { lamports: 1n, owner: SYSVAR_OWNER, data, executable: false, rentEpoch: RENT_EXEMPT_EPOCH })
+    setSysvar(this.#svm, key, data)
   }
 
   /** Sets the sysvar of the blockhashes that live; newest first. */
@@ -147,7 +151,7 @@ export class Vm {
     }
     data.writeBigUInt64LE(BigInt(count), 0)
     const key = decodeBase58(RECENT_BLOCKHASHES_SYSVAR)
-    this.setAccount(key, { lamports: 1n, owner: SYSVAR_OWNER, data, executable: false, rentEpoch: RENT_EXEMPT_EPOCH })
+    setSysvar(this.#svm, key, data)
   }
 
   /** Runs a transaction and keeps what it did. */

@@ -3,6 +3,7 @@ import { encodeBase58 } from '../base58.ts'
 import type { AccountState } from '../vm.ts'
 import { accountMatcher, viewAccount } from './account-view.ts'
 import { method, parseTools, type RpcContext, slotFor, withContext } from './context.ts'
+import { INVALID_REQUEST, RpcError } from './errors.ts'
 import * as p from './params.ts'
 
 /** The most accounts that one getMultipleAccounts asks for, by Solana's rules. */
@@ -10,6 +11,9 @@ const MAX_MULTIPLE_ACCOUNTS = 100
 
 /** How many of the largest accounts are told, by Solana's rules. */
 const MAX_LARGEST = 20
+
+/** The most data of an account, by Solana's rules. */
+const MAX_ACCOUNT_BYTES = 10 * 1024 * 1024
 
 const programConfig = z
   .object({
@@ -77,10 +81,12 @@ export const accountMethods = {
     const slot = slotFor(context, config)
     return config?.withContext === true ? withContext(slot, found) : found
   }),
-  getMinimumBalanceForRentExemption: method(
-    z.tuple([z.number().int().nonnegative(), z.object(p.commitment).nullish().optional()]),
-    ({ ledger }, [size]) => ledger.rentExemptLamports(size)
-  ),
+  getMinimumBalanceForRentExemption: method(z.tuple([p.usize, p.commitmentAlone.optional()]), ({ ledger }, [size]) => {
+    if (size > MAX_ACCOUNT_BYTES) {
+      throw new RpcError(INVALID_REQUEST, 'Invalid request')
+    }
+    return ledger.rentExemptLamports(Number(size))
+  }),
   getLargestAccounts: method(
     z.tuple([
       z

@@ -1,15 +1,18 @@
-import { zstdCompressSync } from 'node:zlib'
+import { constants, zstdCompressSync } from 'node:zlib'
 import type { z } from 'zod'
 import { decodeBase58, encodeBase58 } from '../base58.ts'
 import type { AccountState } from '../vm.ts'
 import { INVALID_REQUEST, invalidParams, RpcError } from './errors.ts'
-import type { accountEncoding, accountFilters, dataSlice } from './params.ts'
+import type { accountEncoding, accountFilters, dataSlice, Integer } from './params.ts'
 import { type Lookup, parseAccount } from './parsed/accounts.ts'
 
 /** Account data of more bytes is not given in base58, which takes quadratic time; Solana's bound. */
 const MAX_BASE58_BYTES = 128
 /** The longest memcmp filter, by Solana's rules. */
 const MAX_MEMCMP_BYTES = 128
+
+/** 2^(10 + 11), in a zstd frame's header. */
+const WINDOW_2_MIB = 0x58
 
 type Encoding = z.output<typeof accountEncoding>
 
@@ -33,7 +36,7 @@ export function viewAccount(
   const parsed = config?.encoding === 'jsonParsed' ? parseAccount(account, key, lookup) : undefined
   const { lamports, owner, executable, rentEpoch } = account
   const slice = config?.dataSlice
-  const data = slice == null ? account.data : account.data.subarray(slice.offset, slice.offset + slice.length)
+  const data = slice == null ? account.data : cut(account.data, slice.offset, slice.length)
   return {
     lamports,
     owner: encodeBase58(owner),
@@ -44,6 +47,20 @@ export function viewAccount(
   }
 }
 
+/** A frame as a node streams it: it does not say its content's size, and asks for a window of 2 MiB whatever that is. */
+function zstdFrame(data: Uint8Array): Buffer {
+  const frame = zstdCompressSync(data, { params: { [constants.ZSTD_c_contentSizeFlag]: 0 } })
+  // after the magic number and the descriptor; a window may be larger than the content needs, and none of this level is
+  frame[5] = Math.max(frame[5]!, WINDOW_2_MIB)
+  return frame
+}
+
+/** So many bytes from `offset` on, as far as there are. */
+function cut(data: Uint8Array, offset: Integer, length: Integer): Uint8Array {
+  const from = offset < data.length ? Number(offset) : data.length
+  return length < data.length - from ? data.subarray(from, from + Number(length)) : data.subarray(from)
+}
+
 function viewData(data: Uint8Array, encoding: NonNullable<Encoding>): string | [string, string] {
   switch (encoding) {
     case 'binary':
@@ -51,7 +68,7 @@ function viewData(data: Uint8Array, encoding: NonNullable<Encoding>): string | [
     case 'base58':
       return [viewBase58(data), 'base58']
     case 'base64+zstd':
-      return [zstdCompressSync(data).toString('base64'), 'base64+zstd']
+      return [zstdFrame(data).toString('base64'), 'base64+zstd']
     // Solana's nodes too give base64 for an account that they have no parser for
     case 'jsonParsed':
     case 'base64':
@@ -73,11 +90,11 @@ function viewBase58(data: Uint8Array): string {
 export function accountMatcher(filters: z.output<typeof accountFilters>): (state: AccountState) => boolean {
   const tests = (filters ?? []).map((filter) => {
     if ('dataSize' in filter) {
-      return ({ data }: AccountState) => data.length === filter.dataSize
+      return ({ data }: AccountState) => BigInt(data.length) === BigInt(filter.dataSize)
     }
     const { offset } = filter.memcmp
     const wanted = filterBytes(filter.memcmp.bytes, filter.memcmp.encoding ?? 'base58')
-    return ({ data }: AccountState) => Buffer.compare(data.subarray(offset, offset + wanted.length), wanted) === 0
+    return ({ data }: AccountState) => Buffer.compare(cut(data, offset, wanted.length), wanted) === 0
   })
   return (state) => tests.every((test) => test(state))
 }

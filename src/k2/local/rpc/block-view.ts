@@ -11,7 +11,7 @@ export const blockConfig = z
     encoding: p.transactionEncoding,
     transactionDetails: z.enum(['full', 'accounts', 'signatures', 'none']).nullish(),
     rewards: z.boolean().nullish(),
-    maxSupportedTransactionVersion: z.number().int().min(0).max(255).nullish()
+    maxSupportedTransactionVersion: p.u8.nullish()
   })
   .nullish()
 

@@ -12,6 +12,12 @@ const MAX_BLOCKS_RANGE = 500_000
 const none = z.tuple([])
 const view = z.tuple([p.viewConfig.optional()])
 const commitmentConfig = z.object(p.commitment).nullish()
+// the end of a range may be left out with the configuration in its place
+const slotOrConfig = p.untagged(
+  'RpcBlocksConfigWrapper',
+  z.object(p.commitment).transform((config) => ({ config })),
+  p.slot.transform((last) => ({ last }))
+)
 
 /** The node, its slots, blockhashes and blocks. */
 export const chainMethods = {
@@ -72,44 +78,41 @@ export const chainMethods = {
     throw noSnapshot()
   }),
   getBlockTime: method(z.tuple([p.slot]), (context, [slot]) => blockAt(context, slot).blockTimeS),
-  getBlocks: method(
-    z.union([
-      z.tuple([p.slot, p.slot.nullable(), commitmentConfig.optional()]),
-      // the end may be left out with the configuration in its place
-      z.tuple([p.slot, commitmentConfig.optional()])
-    ]),
-    (context, params) => {
-      const config = params[2] ?? (typeof params[1] === 'object' ? params[1] : undefined)
-      refuseProcessed(config)
-      const from = params[0]
-      const to = Math.min(typeof params[1] === 'number' ? params[1] : Number.MAX_SAFE_INTEGER, context.ledger.slot('finalized'))
-      if (to - from > MAX_BLOCKS_RANGE) {
-        throw invalidParams(`Slot range too large; max ${MAX_BLOCKS_RANGE}`)
-      }
-      return from > to ? [] : context.history.slots(from, to)
+  getBlocks: method(z.tuple([p.slot, slotOrConfig.optional(), commitmentConfig.optional()]), (context, [from, given, more]) => {
+    const { last, config } = { last: undefined, config: more, ...given }
+    refuseProcessed(config ?? more)
+    const newest = context.ledger.slot('finalized')
+    const to = last !== undefined && last < newest ? Number(last) : newest
+    if (from > to) {
+      return []
     }
-  ),
-  getBlocksWithLimit: method(z.tuple([p.slot, p.slot, commitmentConfig.optional()]), (context, [from, limit, config]) => {
+    const span = to - Number(from)
+    // without an end there is one as far away as is allowed
+    if (last !== undefined && span > MAX_BLOCKS_RANGE) {
+      throw invalidParams(`Slot range too large; max ${MAX_BLOCKS_RANGE}`)
+    }
+    return context.history.slots(Number(from), Math.min(to, Number(from) + MAX_BLOCKS_RANGE))
+  }),
+  getBlocksWithLimit: method(z.tuple([p.slot, p.usize, commitmentConfig.optional()]), (context, [from, limit, config]) => {
     refuseProcessed(config)
     if (limit > MAX_BLOCKS_RANGE) {
       throw invalidParams(`Limit too large; max ${MAX_BLOCKS_RANGE}`)
     }
-    return context.history.slotsFrom(from, limit)
+    return from > context.ledger.slot('finalized') ? [] : context.history.slotsFrom(Number(from), Number(limit))
   }),
-  getBlock: method(z.tuple([p.slot, z.union([blockConfig, p.transactionEncoding]).optional()]), (context, [slot, given]) => {
-    const config = typeof given === 'string' ? { encoding: given } : given
+  getBlock: method(z.tuple([p.slot, p.encodingOr(blockConfig).nullish().optional()]), (context, [slot, config]) => {
     refuseProcessed(config)
     const block = blockAt(context, slot)
-    return viewBlock(block, block.transactions === 0 ? [] : context.history.transactionsOf(slot), config)
+    return viewBlock(block, block.transactions === 0 ? [] : context.history.transactionsOf(block.slot), config)
   })
 }
 
 /** @throws RpcError saying why there is no such block */
-function blockAt({ ledger, history }: RpcContext, slot: number): Block {
+function blockAt({ ledger, history }: RpcContext, slot: p.Integer): Block {
   if (slot > ledger.slot('finalized')) {
     throw blockNotAvailable(slot)
   }
-  const block = history.block(slot)
+  const block = history.block(Number(slot))
   if (block === undefined) {
     const first = history.firstSlot()
     throw slot < first ? blockCleanedUp(slot, first) : slotSkipped(slot)

@@ -12,6 +12,8 @@ const MAX_SLOT_LEADERS = 5000
 const MAX_PERFORMANCE_SAMPLES = 720
 const SAMPLE_PERIOD_S = 60
 const MAX_FEE_ACCOUNTS = 128
+/** How many slots the sysvar of the slots' history goes back, by Solana's rules. */
+const SLOT_HISTORY = 1024 * 1024
 /** By Solana's rules a block's confirmations are told for so many depths, and no longer than it takes to be final. */
 const COMMITMENT_DEPTHS = 32
 const STAKE_PROGRAM = 'Stake11111111111111111111111111111111111111'
@@ -21,6 +23,14 @@ const GET_MINIMUM_DELEGATION = 13
 const none = z.tuple([])
 const commitmentConfig = z.object(p.commitment).nullish()
 const scheduleConfig = z.object({ ...p.commitment, identity: p.pubkey.nullish() }).nullish()
+const slotOrSchedule = p.untagged(
+  'RpcLeaderScheduleConfigWrapper',
+  scheduleConfig
+    .unwrap()
+    .unwrap()
+    .transform((config) => ({ config })),
+  p.slot.transform((slot) => ({ slot }))
+)
 
 /** Who makes the blocks, and how they fare. */
 export const clusterMethods = {
@@ -34,28 +44,29 @@ export const clusterMethods = {
     slotFor(context, config)
     return context.chain.identity
   }),
-  getSlotLeaders: method(z.tuple([p.slot, p.slot]), ({ chain }, [, limit]) => {
+  getSlotLeaders: method(z.tuple([p.slot, p.u64]), ({ chain, ledger }, [from, limit]) => {
     if (limit > MAX_SLOT_LEADERS) {
       throw invalidParams(`Invalid limit; max ${MAX_SLOT_LEADERS}`)
     }
-    return Array.from({ length: limit }, () => chain.identity)
-  }),
-  getLeaderSchedule: method(
-    z.union([z.tuple([p.slot.nullish(), scheduleConfig.optional()]), z.tuple([scheduleConfig.optional()])]),
-    (context, params) => {
-      const slot = typeof params[0] === 'number' ? params[0] : undefined
-      const config = params[1] ?? (typeof params[0] === 'object' ? params[0] : undefined)
-      const epoch = epochOf(context.ledger.slot(config?.commitment ?? 'finalized'))
-      // a node knows the schedule until the end of the next epoch
-      if (slot !== undefined && epochOf(slot) > epoch + 1) {
-        return null
-      }
-      const { identity } = context.chain
-      return config?.identity != null && config.identity.text !== identity
-        ? {}
-        : { [identity]: Array.from({ length: SLOTS_PER_EPOCH }, (_, index) => index) }
+    // the first epoch of those asked for that nobody knows the schedule of
+    const unknown = lastKnownEpoch(ledger.slot('finalized')) + 1n
+    const [first, last] = [epochOf(from), epochOf(BigInt(from) + BigInt(limit) - 1n)]
+    if (limit > 0 && last >= unknown) {
+      throw invalidParams(`Invalid slot range: leader schedule for epoch ${first > unknown ? first : unknown} is unavailable`)
     }
-  ),
+    return Array.from({ length: Number(limit) }, () => chain.identity)
+  }),
+  getLeaderSchedule: method(z.tuple([slotOrSchedule.optional(), scheduleConfig.optional()]), (context, [given, more]) => {
+    const { slot, config } = { slot: undefined, config: more, ...given }
+    const newest = context.ledger.slot(config?.commitment ?? 'finalized')
+    if (slot !== undefined && epochOf(slot) > lastKnownEpoch(newest)) {
+      return null
+    }
+    const { identity } = context.chain
+    return config?.identity != null && config.identity.text !== identity
+      ? {}
+      : { [identity]: Array.from({ length: SLOTS_PER_EPOCH }, (_, index) => index) }
+  }),
   getEpochSchedule: method(none, () => ({
     slotsPerEpoch: SLOTS_PER_EPOCH,
     leaderScheduleSlotOffset: SLOTS_PER_EPOCH,
@@ -70,14 +81,14 @@ export const clusterMethods = {
           ...p.commitment,
           votePubkey: p.pubkey.nullish(),
           keepUnstakedDelinquents: z.boolean().nullish(),
-          delinquentSlotDistance: p.slot.nullish()
+          delinquentSlotDistance: p.u64.nullish()
         })
         .nullish()
         .optional()
     ]),
     () => ({ current: [], delinquent: [] })
   ),
-  getInflationGovernor: method(z.tuple([commitmentConfig.optional()]), () => ({
+  getInflationGovernor: method(z.tuple([p.commitmentAlone.optional()]), () => ({
     initial: 0,
     terminal: 0,
     taper: 0,
@@ -89,16 +100,15 @@ export const clusterMethods = {
     z.tuple([
       z.array(p.pubkey),
       z
-        .object({ ...p.commitment, ...p.minContextSlot, epoch: p.slot.nullish() })
+        .object({ ...p.commitment, ...p.minContextSlot, epoch: p.u64.nullish() })
         .nullish()
         .optional()
     ]),
     (context, [addresses, config]) => {
       const epoch = epochOf(slotFor(context, config))
       // rewards of an epoch are paid in the next one's first block
-      const asked = config?.epoch ?? Math.max(0, epoch - 1)
-      if (asked >= epoch && config?.epoch != null) {
-        throw blockNotAvailable((asked + 1) * SLOTS_PER_EPOCH)
+      if (config?.epoch != null && config.epoch >= epoch) {
+        throw blockNotAvailable(firstSlotOf(BigInt(config.epoch) + 1n))
       }
       return addresses.map(() => null)
     }
@@ -108,7 +118,7 @@ export const clusterMethods = {
   ),
   getBlockCommitment: method(z.tuple([p.slot]), ({ ledger, history }, [slot]) => {
     const recent = slot <= ledger.slot('processed') && slot > ledger.slot('processed') - COMMITMENT_DEPTHS
-    const exists = recent && (slot === ledger.slot('processed') || history.block(slot) !== undefined)
+    const exists = recent && (BigInt(slot) === BigInt(ledger.slot('processed')) || history.block(Number(slot)) !== undefined)
     return { commitment: exists ? Array.from({ length: COMMITMENT_DEPTHS }, () => 0) : null, totalStake: 0 }
   }),
   getBlockProduction: method(
@@ -125,18 +135,18 @@ export const clusterMethods = {
     (context, [config]) => {
       const { ledger, history, chain } = context
       const slot = ledger.slot(config?.commitment ?? 'finalized')
-      const epochStart = epochOf(slot) * SLOTS_PER_EPOCH
-      const [firstSlot, lastSlot] = [config?.range?.firstSlot ?? epochStart, config?.range?.lastSlot ?? slot]
-      if (firstSlot < epochStart) {
-        throw invalidParams(`firstSlot, ${firstSlot}, is too small; min ${epochStart}`)
+      const [first, last] = [config?.range?.firstSlot ?? Number(firstSlotOf(epochOf(slot))), config?.range?.lastSlot ?? slot]
+      const oldest = Math.max(0, slot + 1 - SLOT_HISTORY)
+      if (last < first) {
+        throw invalidParams(`lastSlot, ${last}, cannot be less than firstSlot, ${first}`)
       }
-      if (lastSlot < firstSlot || lastSlot > slot) {
-        throw invalidParams(
-          lastSlot > slot
-            ? `lastSlot, ${lastSlot}, is too large; max ${slot}`
-            : `lastSlot, ${lastSlot}, cannot be less than firstSlot, ${firstSlot}`
-        )
+      if (first < oldest) {
+        throw invalidParams(`firstSlot, ${first}, is too small; min ${oldest}`)
       }
+      if (last > slot) {
+        throw invalidParams(`lastSlot, ${last}, is too large; max ${slot}`)
+      }
+      const [firstSlot, lastSlot] = [Number(first), Number(last)]
       const wanted = config?.identity == null || config.identity.text === chain.identity
       // the slot in progress will have its block
       const made = history.countBlocks(firstSlot, lastSlot) + (lastSlot === ledger.slot('processed') ? 1 : 0)
@@ -144,12 +154,12 @@ export const clusterMethods = {
       return withContext(slot, { byIdentity, range: { firstSlot, lastSlot } })
     }
   ),
-  getRecentPerformanceSamples: method(z.tuple([p.slot.nullish().optional()]), ({ ledger, history }, [given]) => {
+  getRecentPerformanceSamples: method(z.tuple([p.usize.nullish().optional()]), ({ ledger, history }, [given]) => {
     const limit = given ?? MAX_PERFORMANCE_SAMPLES
     if (limit > MAX_PERFORMANCE_SAMPLES) {
       throw invalidParams(`Invalid limit; max ${MAX_PERFORMANCE_SAMPLES}`)
     }
-    return history.samples(SAMPLE_PERIOD_S, ledger.tip.blockTimeS, limit).map(({ slot, firstSlot, transactions }) => ({
+    return history.samples(SAMPLE_PERIOD_S, ledger.tip.blockTimeS, Number(limit)).map(({ slot, firstSlot, transactions }) => ({
       slot,
       numTransactions: transactions,
       numNonVoteTransactions: transactions,
@@ -169,8 +179,19 @@ export const clusterMethods = {
   getMaxShredInsertSlot: method(none, ({ ledger }) => ledger.slot('processed'))
 }
 
-function epochOf(slot: number): number {
-  return Math.floor(slot / SLOTS_PER_EPOCH)
+function epochOf(slot: p.Integer): bigint {
+  return BigInt(slot) / BigInt(SLOTS_PER_EPOCH)
+}
+
+/** As Solana counts it: no further than 64 bits. */
+function firstSlotOf(epoch: bigint): bigint {
+  const slot = epoch * BigInt(SLOTS_PER_EPOCH)
+  return slot < 2n ** 64n ? slot : 2n ** 64n - 1n
+}
+
+/** A node knows the schedule until the end of the next epoch. */
+function lastKnownEpoch(newestSlot: number): bigint {
+  return epochOf(newestSlot) + 1n
 }
 
 /** Asks the stake program itself, by a trial that the faucet would pay. */

@@ -6,6 +6,7 @@ import type { PriorityFees } from '../priority-fees.ts'
 import type { WireTransaction } from '../transaction.ts'
 import type { ParseTools } from './account-view.ts'
 import { minContextSlotNotReached } from './errors.ts'
+import type { Integer } from './params.ts'
 
 /** What the methods touch. */
 export interface RpcContext {
@@ -24,8 +25,8 @@ export interface RpcContext {
   listens: () => { rpc: string; pubsub: string }
   /** Runs a transaction into the slot in progress. */
   submit: (wire: WireTransaction, options: { verified: boolean }) => Submission
-  /** Pays from the faucet. */
-  airdrop: (to: Uint8Array, lamports: bigint) => Submission
+  /** Pays from the faucet, on `blockhash` if it is given, and gives the signature, whatever comes of it. */
+  airdrop: (to: Uint8Array, lamports: bigint, blockhash?: string) => string
 }
 
 /** One method: what it takes, checked by `params`, and what it gives. */
@@ -58,7 +59,7 @@ export const FEATURE_SET = 0
 /** The slot that a request is answered at. @throws RpcError when it asks for a later one */
 export function slotFor(
   context: RpcContext,
-  config: { commitment?: Commitment | null | undefined; minContextSlot?: number | null | undefined } | null | undefined
+  config: { commitment?: Commitment | null | undefined; minContextSlot?: Integer | null | undefined } | null | undefined
 ): number {
   const slot = context.ledger.slot(config?.commitment ?? 'finalized')
   if (config?.minContextSlot != null && slot < config.minContextSlot) {

@@ -285,8 +285,8 @@ export class Subscriptions {
 
   /** @throws RpcError when `id` is not a subscription of this kind and connection */
   unsubscribe(client: Client, name: Kind, params: unknown[]): boolean {
-    const [id] = checkParams(z.tuple([z.number().int()]), params)
-    if (!client.ids.has(id) || this.#all.get(id)?.kind !== name) {
+    const [id] = checkParams(z.tuple([p.u64]), params)
+    if (typeof id === 'bigint' || !client.ids.has(id) || this.#all.get(id)?.kind !== name) {
       throw invalidParams('Invalid subscription id.')
     }
     this.#end(id)

@@ -20,7 +20,7 @@ import * as p from './params.ts'
 /** How many of a token's largest accounts are told, by Solana's rules. */
 const MAX_LARGEST = 20
 
-const view = z.tuple([p.pubkey, p.viewConfig.optional()])
+const view = z.tuple([p.pubkey, p.commitmentAlone.optional()])
 const holderParams = z.tuple([
   p.pubkey,
   z.union([z.object({ mint: p.pubkey }), z.object({ programId: p.pubkey })], 'Invalid params: expected mint or programId'),

@@ -1,19 +1,20 @@
 import { z } from 'zod'
 import { decodeBase58, encodeBase58 } from '../base58.ts'
-import { MalformedTransactionError } from '../errors.ts'
 import { feeOf } from '../fees.ts'
+import type { Loaded } from '../loading.ts'
 import { tokenBalances } from '../token-state.ts'
-import { decodeBareMessage, decodeTransaction, MAX_TRANSACTION_BYTES, type WireTransaction } from '../transaction.ts'
+import { decodeBareMessage, decodeTransaction, type WireTransaction } from '../transaction.ts'
 import { describeTransactionError } from '../transaction-error.ts'
 import type { AccountState, Simulation } from '../vm.ts'
 import { viewAccount } from './account-view.ts'
 import { refuseProcessed } from './chain-methods.ts'
 import { method, type RpcContext, slotFor, withContext } from './context.ts'
-import { INTERNAL_ERROR, INVALID_PARAMS, invalidParams, nodeUnhealthy, preflightFailure, RpcError, signatureFailure } from './errors.ts'
+import { INVALID_PARAMS, invalidParams, nodeUnhealthy, preflightFailure, RpcError } from './errors.ts'
 import { loadedBytes } from './loaded-bytes.ts'
 import * as p from './params.ts'
 import { MEMO_PROGRAMS, memosOf } from './parsed/instructions.ts'
 import { plainInstructions, viewInner, viewTransaction } from './transaction-view.ts'
+import { wireBytes } from './wire-text.ts'
 
 /** The most signatures that one getSignatureStatuses asks for, by Solana's rules. */
 const MAX_STATUSES = 256
@@ -31,7 +32,7 @@ const sendConfig = z
     ...p.minContextSlot,
     skipPreflight: z.boolean().nullish(),
     preflightCommitment: p.commitment.commitment,
-    maxRetries: z.number().int().nonnegative().nullish()
+    maxRetries: p.usize.nullish()
   })
   .nullish()
 const simulateConfig = z
@@ -45,17 +46,20 @@ const simulateConfig = z
     accounts: z.object({ encoding: p.accountEncoding, addresses: z.array(p.pubkey) }).nullish()
   })
   .nullish()
+const airdropConfig = z.object({ ...p.commitment, recentBlockhash: p.pubkey.nullish() }).nullish()
 const transactionConfig = z.object({
   ...p.commitment,
   encoding: p.transactionEncoding,
-  maxSupportedTransactionVersion: z.number().int().min(0).max(255).nullish()
+  maxSupportedTransactionVersion: p.u8.nullish()
 })
 
 /** Transactions: sending them, trying them, and what became of them. */
 export const transactionMethods = {
   sendTransaction: method(z.tuple([z.string(), sendConfig.optional()]), (context, [text, config]) => {
     const wire = readTransaction(text, config?.encoding ?? 'base58')
-    slotFor(context, { commitment: config?.preflightCommitment, minContextSlot: config?.minContextSlot })
+    // without preflight it is the slot in progress that must have come as far
+    const commitment = config?.skipPreflight === true ? 'processed' : config?.preflightCommitment
+    slotFor(context, { commitment, minContextSlot: config?.minContextSlot })
     if (config?.skipPreflight !== true) {
       preflight(context, wire)
       context.submit(wire, { verified: true })
@@ -77,9 +81,6 @@ export const transactionMethods = {
       wire = withBlockhash(wire, latest.blockhash)
     }
     const simulation = context.ledger.simulate(wire, { verifySignatures: config?.sigVerify === true, anyBlockhash: replaces })
-    if (simulation.err === 'SignatureFailure') {
-      throw signatureFailure()
-    }
     const asked = config?.accounts
     const encoding = asked?.encoding ?? 'base64'
     if (asked != null && (encoding === 'base58' || encoding === 'binary')) {
@@ -95,49 +96,28 @@ export const transactionMethods = {
     })
     return withContext(slot, { ...view, accounts: accounts ?? null, replacementBlockhash: replaces ? latest : null })
   }),
-  requestAirdrop: method(
-    z.tuple([
-      p.pubkey,
-      z.union([
-        z.number().int().nonnegative(),
-        z
-          .bigint()
-          .nonnegative()
-          .max(2n ** 64n - 1n)
-      ]),
-      z.object(p.commitment).nullish().optional()
-    ]),
-    (context, [to, lamports]) => {
-      const result = context.airdrop(to.bytes, BigInt(lamports))
-      if (!result.included) {
-        throw new RpcError(INTERNAL_ERROR, `airdrop request failed: ${describeTransactionError(result.err, result.logs)}`)
-      }
-      if (result.record.meta.err !== null) {
-        const { err, logMessages } = result.record.meta
-        throw new RpcError(INTERNAL_ERROR, `airdrop request failed: ${describeTransactionError(err, logMessages)}`)
-      }
-      return result.record.wire.signature
-    }
+  // as from a faucet: sent without preflight, so one that fails is told by its status
+  requestAirdrop: method(z.tuple([p.pubkey, p.u64, airdropConfig.optional()]), (context, [to, lamports, config]) =>
+    context.airdrop(to.bytes, BigInt(lamports), config?.recentBlockhash?.text)
   ),
   getFeeForMessage: method(z.tuple([z.string(), p.viewConfig.optional()]), (context, [text, config]) => {
-    const message = orInvalidParams('VersionedMessage', () => decodeBareMessage(Buffer.from(text, 'base64')))
+    const what = 'solana_message::versions::VersionedMessage'
+    const bytes = wireBytes(text, 'base64', what)
+    const message = orInvalidParams(what, () => decodeBareMessage(bytes))
     const { ledger } = context
     const valid = ledger.isBlockhashValid(message.blockhash, 'processed') || ledger.nonceAccountOf(message) !== undefined
     return withContext(slotFor(context, config), valid ? feeOf(message) : null)
   }),
-  getTransaction: method(
-    z.tuple([p.signature, z.union([transactionConfig, p.transactionEncoding]).nullish().optional()]),
-    (context, [{ bytes }, given]) => {
-      const config: z.output<typeof transactionConfig> = typeof given === 'string' ? { encoding: given } : (given ?? {})
-      refuseProcessed(config)
-      const record = context.history.transaction(bytes)
-      if (record === undefined) {
-        return null
-      }
-      const viewed = viewTransaction(record, config.encoding ?? 'json', config.maxSupportedTransactionVersion)
-      return { slot: record.slot, ...viewed, blockTime: context.history.block(record.slot)?.blockTimeS ?? null }
+  getTransaction: method(z.tuple([p.signature, p.encodingOr(transactionConfig).nullish().optional()]), (context, [{ bytes }, given]) => {
+    const config: z.output<typeof transactionConfig> = given ?? {}
+    refuseProcessed(config)
+    const record = context.history.transaction(bytes)
+    if (record === undefined) {
+      return null
     }
-  ),
+    const viewed = viewTransaction(record, config.encoding ?? 'json', config.maxSupportedTransactionVersion)
+    return { slot: record.slot, ...viewed, blockTime: context.history.block(record.slot)?.blockTimeS ?? null }
+  }),
   getSignatureStatuses: method(
     z.tuple([
       z.array(p.signature).refine((signatures) => signatures.length <= MAX_STATUSES, `Too many inputs provided; max ${MAX_STATUSES}`),
@@ -172,11 +152,7 @@ export const transactionMethods = {
           ...p.minContextSlot,
           before: p.signature.nullish(),
           until: p.signature.nullish(),
-          limit: z
-            .number()
-            .int()
-            .refine((limit) => limit >= 1 && limit <= MAX_SIGNATURES, `Invalid limit; max ${MAX_SIGNATURES}`)
-            .nullish()
+          limit: p.usize.refine((limit) => limit >= 1 && limit <= MAX_SIGNATURES, `Invalid limit; max ${MAX_SIGNATURES}`).nullish()
         })
         .nullish()
         .optional()
@@ -184,7 +160,7 @@ export const transactionMethods = {
     (context, [{ bytes }, config]) => {
       refuseProcessed(config)
       slotFor(context, config)
-      const range = { before: config?.before?.bytes, until: config?.until?.bytes, limit: config?.limit ?? MAX_SIGNATURES }
+      const range = { before: config?.before?.bytes, until: config?.until?.bytes, limit: Number(config?.limit ?? MAX_SIGNATURES) }
       return context.history
         .mentions(bytes, { ...range, memoPrograms: MEMO_KEYS })
         .map(({ signature, slot, index, wire, err, blockTimeS }) => ({
@@ -207,18 +183,15 @@ function preflight(context: RpcContext, wire: WireTransaction): void {
     throw nodeUnhealthy(context.trouble?.())
   }
   const simulation = context.ledger.simulate(wire, { verifySignatures: true, anyBlockhash: false })
-  if (simulation.err === 'SignatureFailure') {
-    throw signatureFailure()
-  }
   if (simulation.err !== null) {
     const { view } = viewSimulation(context, wire, simulation, false)
     const data = { ...view, accounts: null, replacementBlockhash: null }
-    throw preflightFailure(describeTransactionError(simulation.err, simulation.logs), data)
+    throw preflightFailure(describeTransactionError(simulation.err), data)
   }
 }
 
 /** What a trial showed, what it left at an address, and how many accounts the transaction has. */
-function viewSimulation({ ledger }: RpcContext, wire: WireTransaction, simulation: Simulation, withInner: boolean) {
+function viewSimulation({ ledger }: RpcContext, wire: WireTransaction, simulation: Loaded<Simulation>, withInner: boolean) {
   const { err, logs, unitsConsumed, returnData } = simulation
   const keys = ledger.addressesOf(wire)
   const keyBytes = keys.map(decodeBase58)
@@ -237,7 +210,7 @@ function viewSimulation({ ledger }: RpcContext, wire: WireTransaction, simulatio
     unitsConsumed,
     returnData,
     innerInstructions: withInner ? viewInner(simulation, keys) : null,
-    fee: ran ? feeOf(wire) : null,
+    fee: ran || simulation.feesOnly ? feeOf(wire) : null,
     loadedAccountsDataSize: ran ? loadedBytes(wire, keyBytes, before) : 0,
     loadedAddresses: ran ? { writable: keys.slice(wire.keys.length, writable), readonly: keys.slice(writable) } : null,
     preBalances: ran ? keyBytes.map((key) => before(key)?.lamports ?? 0n) : null,
@@ -250,19 +223,9 @@ function viewSimulation({ ledger }: RpcContext, wire: WireTransaction, simulatio
 
 /** @throws RpcError when the text is no transaction */
 function readTransaction(text: string, encoding: 'base58' | 'base64'): WireTransaction {
-  // base58 takes quadratic time: what cannot fit a transaction is not decoded
-  const longest = Math.ceil(MAX_TRANSACTION_BYTES * (encoding === 'base64' ? 4 / 3 : 1.37)) + 4
-  if (text.length > longest) {
-    throw invalidParams(
-      `${encoding} encoded VersionedTransaction too large: ${text.length} bytes (max: encoded/raw ${longest}/${MAX_TRANSACTION_BYTES})`
-    )
-  }
-  return orInvalidParams('VersionedTransaction', () => {
-    if (encoding === 'base64' && !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) {
-      throw new MalformedTransactionError('invalid base64 encoding')
-    }
-    return decodeTransaction(encoding === 'base64' ? Buffer.from(text, 'base64') : decodeBase58(text))
-  })
+  const what = 'solana_transaction::versioned::VersionedTransaction'
+  const bytes = wireBytes(text, encoding, what)
+  return orInvalidParams(what, () => decodeTransaction(bytes))
 }
 
 function orInvalidParams<T>(what: string, read: () => T): T {

@@ -3,20 +3,20 @@ import { decodeBase58, encodeBase58 } from '../base58.ts'
 import type { TransactionMeta, TransactionRecord } from '../history.ts'
 import { isWritable, type WireTransaction } from '../transaction.ts'
 import { unsupportedVersion } from './errors.ts'
-import type { transactionEncoding } from './params.ts'
+import type { Integer, transactionEncoding } from './params.ts'
 import { type PlainInstruction, parseInstruction } from './parsed/instructions.ts'
 
 type Encoding = NonNullable<z.output<typeof transactionEncoding>>
 
 /** Refuses versioned transactions to a client that did not say that it reads them, as Solana's nodes do. @throws RpcError */
-export function checkVersion(wire: WireTransaction, maxSupported: number | null | undefined): void {
+export function checkVersion(wire: WireTransaction, maxSupported: Integer | null | undefined): void {
   if (wire.version !== 'legacy' && (maxSupported == null || maxSupported < wire.version)) {
     throw unsupportedVersion(wire.version)
   }
 }
 
 /** A transaction with its outcome, as in a block; the version is told only to those who say which they read. */
-export function viewTransaction(record: TransactionRecord, encoding: Encoding, maxSupported: number | null | undefined) {
+export function viewTransaction(record: TransactionRecord, encoding: Encoding, maxSupported: Integer | null | undefined) {
   checkVersion(record.wire, maxSupported)
   return {
     transaction: viewWire(record, encoding),
@@ -26,7 +26,7 @@ export function viewTransaction(record: TransactionRecord, encoding: Encoding, m
 }
 
 /** A transaction with its accounts and balances only: `transactionDetails: "accounts"`. */
-export function viewTransactionAccounts(record: TransactionRecord, maxSupported: number | null | undefined) {
+export function viewTransactionAccounts(record: TransactionRecord, maxSupported: Integer | null | undefined) {
   checkVersion(record.wire, maxSupported)
   const { err, status, fee, preBalances, postBalances, preTokenBalances, postTokenBalances } = viewMeta(record, 'json')
   return {

@@ -3,6 +3,7 @@ import { ByteReader } from '../../byte-reader.ts'
 import { decodeMint, decodeMultisig, decodeTokenAccount, extensionsOf, tokenProgramOf, unitOf, viewAmount } from '../../token-state.ts'
 import { type AccountState, SYSTEM_PROGRAM, UPGRADEABLE_LOADER } from '../../vm.ts'
 import { viewExtension } from './token-extensions.ts'
+import { parseConfig, parseVote } from './vote-accounts.ts'
 
 /** What an address holds, for parsers that need another account: an amount's decimals are in its mint. */
 export type Lookup = (key: Uint8Array) => AccountState | undefined
@@ -18,6 +19,8 @@ type Parser = (account: AccountState, key: string | undefined, lookup: Lookup) =
 
 const LOOKUP_TABLES = 'AddressLookupTab1e1111111111111111111111111'
 const STAKE_PROGRAM = 'Stake11111111111111111111111111111111111111'
+const VOTE_PROGRAM = 'Vote111111111111111111111111111111111111111'
+const CONFIG_PROGRAM = 'Config1111111111111111111111111111111111111'
 const SYSVARS = 'Sysvar1111111111111111111111111111111111111'
 /** A lookup table is so many bytes about itself, then its addresses. */
 const LOOKUP_TABLE_HEAD = 56
@@ -28,7 +31,9 @@ const PARSERS: Record<string, { program: string; parse: Parser }> = {
   [UPGRADEABLE_LOADER]: { program: 'bpf-upgradeable-loader', parse: parseLoader },
   [LOOKUP_TABLES]: { program: 'address-lookup-table', parse: parseLookupTable },
   [STAKE_PROGRAM]: { program: 'stake', parse: parseStake },
-  [SYSVARS]: { program: 'sysvar', parse: parseSysvar }
+  [SYSVARS]: { program: 'sysvar', parse: parseSysvar },
+  [VOTE_PROGRAM]: { program: 'vote', parse: parseVote },
+  [CONFIG_PROGRAM]: { program: 'config', parse: parseConfig }
 }
 
 /**
@@ -161,7 +166,18 @@ function parseStake({ data }: AccountState): ParsedAccount['parsed'] | undefined
 const list = <T>(reader: ByteReader, item: () => T): T[] => Array.from({ length: Number(reader.u64()) }, item)
 const feeCalculator = (reader: ByteReader) => ({ lamportsPerSignature: `${reader.u64()}` })
 
-/** By the sysvar's address. The history of slots, a million digits in Solana's words, goes out in base64. */
+/** The eight bits of each byte, the lowest first. */
+const BITS = Array.from({ length: 256 }, (_, byte) => [...byte.toString(2).padStart(8, '0')].reverse().join(''))
+
+/** A bit for each of the last million slots, whether it had a block: written one by one, as Solana's nodes do. */
+function parseSlotHistory(reader: ByteReader) {
+  const bits = reader.option(() => reader.bytes(Number(reader.u64()) * 8)) ?? []
+  // how many there are
+  reader.u64()
+  return { nextSlot: reader.u64(), bits: Array.from(bits, (byte) => BITS[byte]).join('') }
+}
+
+/** By the sysvar's address. */
 const SYSVAR_PARSERS: Record<string, [type: string, parse: (reader: ByteReader) => unknown]> = {
   SysvarC1ock11111111111111111111111111111111: [
     'clock',
@@ -184,6 +200,7 @@ const SYSVAR_PARSERS: Record<string, [type: string, parse: (reader: ByteReader) 
   ],
   SysvarRent111111111111111111111111111111111: ['rent', (r) => ({ lamportsPerByte: `${r.u64()}` })],
   SysvarS1otHashes111111111111111111111111111: ['slotHashes', (r) => list(r, () => ({ slot: r.u64(), hash: r.pubkey() }))],
+  SysvarS1otHistory11111111111111111111111111: ['slotHistory', parseSlotHistory],
   SysvarStakeHistory1111111111111111111111111: [
     'stakeHistory',
     (r) => list(r, () => ({ epoch: r.u64(), stakeHistory: { effective: r.u64(), activating: r.u64(), deactivating: r.u64() } }))
