@@ -213,5 +213,5 @@ const messageOf = (err: unknown): string => (err instanceof Error ? err.message 
 function notHere({ facts }: ProofUnavailableError, fetchMs: number, totalMs: number): string {
   const { blocks, known, providers } = facts
   const asked = Array.isArray(providers) && providers.length > 0 ? `Asked: ${providers.join('; ')}` : 'No peer is known to have it'
-  return `not here in time: the round gives ${Math.round(fetchMs)} ms to fetch, ${Math.round(totalMs)} in all (${blocks} of ${known} blocks came). ${asked}`
+  return `not here in time: ${Math.round(fetchMs)} ms to fetch, ${Math.round(totalMs)} in all (${blocks} of ${known} blocks). ${asked}`
 }
