@@ -113,7 +113,7 @@ async function create(options: CreateOptions): Promise<void> {
   const auditWindow = options.auditWindow ?? Math.floor(options.roundSlots / 2)
   if (auditWindow < MIN_AUDIT_WINDOW) {
     throw new UsageError(
-      `an audit window of ${auditWindow} slots is too short: with fewer than ${MIN_AUDIT_WINDOW} no node has the time to look at what others submitted, so nobody would audit. Give --audit-window ${MIN_AUDIT_WINDOW} or more, or longer rounds with --round-slots`
+      `an audit window of ${counted(auditWindow, 'slot')} is too short: with fewer than ${MIN_AUDIT_WINDOW} no node has the time to look at what others submitted, so nobody would audit. Give --audit-window ${MIN_AUDIT_WINDOW} or more, or longer rounds with --round-slots`
     )
   }
   if (isShort(options) && options.shortNotice !== true) {

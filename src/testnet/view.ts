@@ -66,8 +66,8 @@ const NEWS = 6
 const CLEAR = '\x1b[2J\x1b[H'
 
 /** Redrawn in place on a terminal that can; one line a cycle elsewhere. */
-export function createView(stream: NodeJS.WriteStream): View {
-  return isLive(stream) ? livePicture(stream) : lines(stream)
+export function createView(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv = process.env): View {
+  return isLive(stream, env) ? livePicture(stream, env) : lines(stream)
 }
 
 function lines(stream: NodeJS.WriteStream): View {
@@ -88,7 +88,7 @@ function lines(stream: NodeJS.WriteStream): View {
   }
 }
 
-function livePicture(stream: NodeJS.WriteStream): View {
+function livePicture(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): View {
   const screen = rawStream(stream)
   const update = createLogUpdate(screen, { showCursor: false })
   let last: ViewState | SetupView | undefined
@@ -96,9 +96,9 @@ function livePicture(stream: NodeJS.WriteStream): View {
     if (last != null) {
       // the last thing before the screen: whoever wrote a part of it, only our colours act
       // `…` takes three columns where it is three points
-      const columns = (stream.columns || NARROW) - (showsUtf8() ? 0 : 2)
-      const safe = printable(shownLines(picture(last, columns, stream.rows || SHORT)))
-      update(isColourful(stream) ? coloured(safe) : safe)
+      const columns = (stream.columns || NARROW) - (showsUtf8(env) ? 0 : 2)
+      const safe = printable(shownLines(picture(last, columns, stream.rows || SHORT)), env)
+      update(isColourful(stream, env) ? coloured(safe) : safe)
     }
   }
   // the terminal has wrapped the old picture anew, so nobody knows how many lines it takes now

@@ -1,3 +1,5 @@
+import { EventEmitter } from 'node:events'
+import { stripVTControlCharacters } from 'node:util'
 import { expect } from 'chai'
 import { MIN_AUDIT_WINDOW, scheduleFor } from '../../src/clock/index.ts'
 import { widthOf } from '../../src/observe/shown-text.ts'
@@ -364,6 +366,27 @@ describe('testnet', () => {
       view.show({ ...state, setup })
       view.show({ ...state, messages: [] })
       expect(written).to.deep.equal(['setting up, nodes: 1 of 2 listen\n', 'cycle 1, audits: 1 of 3 finalized\n'])
+    })
+    it('is drawn anew when the terminal has another size', () => {
+      const written: string[] = []
+      const screen = Object.assign(new EventEmitter(), {
+        ...{ isTTY: true, columns: 200, rows: 50, write: (text: string) => written.push(text) > 0 }
+      })
+      const view = createView(screen as unknown as NodeJS.WriteStream, { TERM: 'xterm', LC_ALL: 'C.UTF-8' })
+      view.show(state)
+      written.length = 0
+      Object.assign(screen, { columns: 60, rows: 20 })
+      screen.emit('resize')
+      // nothing of the old picture, which the terminal has wrapped by itself, is left or reckoned with
+      const all = written.join('')
+      const clear = all.indexOf('\u001b[2J\u001b[H')
+      expect(clear).to.be.at.least(0)
+      const lines = stripVTControlCharacters(all.slice(clear)).trimEnd().split('\n')
+      expect(lines[0]).to.match(/^koii-mesh testnet/)
+      expect(Math.max(...lines.map(widthOf))).to.be.at.most(60)
+      expect(lines.length).to.be.below(20)
+      view.done()
+      expect(screen.listenerCount('resize')).to.equal(0)
     })
     it('draws any state: before the start, past the end, narrow, without end', () => {
       for (const change of [{ at: -5, cycle: -1 }, { at: 99 }, { roundSlots: 0, at: 0 }, { rows: [] }, { wanted: null }]) {
