@@ -9,7 +9,7 @@ import { LIMITS } from '../../../src/wire/index.ts'
 import { runOnTerminal } from '../../e2e/terminal.ts'
 import { type Chain, startChain } from '../../k2/chain.ts'
 
-const REASON = `the task threw: Error: ${'more than a line takes, and '.repeat(12)}${'x'.repeat(90)} ${'東京'.repeat(50)}`
+const REASON = `the task threw: Error: ${'x'.repeat(70)} ${'東京'.repeat(10)} ${'more than a line takes, and '.repeat(12)}`
 
 describe('cases: ux/10, on a terminal', function () {
   this.timeout(300_000)
