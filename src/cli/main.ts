@@ -64,14 +64,6 @@ function worded(error: Error & { path?: unknown; syscall?: unknown }): string {
 
 guardOutput()
 watchParent()
-// Node itself would print it as it is
-process.on('uncaughtException', (error) => {
-  complain(`this should not happen: ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`)
-  if (error instanceof Error) {
-    complainStack(error)
-  }
-  process.exit(1)
-})
 
 const program = new Command('koii-mesh')
   .description('A peer-to-peer node for Koii tasks: gossip, audits and proofs between nodes, final votes on K2.')

@@ -1,6 +1,6 @@
 /** What a process of ours owes to its surroundings: its output may close, its parent may be killed, and it is told to stop. */
 import { Socket } from 'node:net'
-import { complain, guardStream } from '../observe/output.ts'
+import { complain, complainStack, guardStream } from '../observe/output.ts'
 
 type OutputListener = (err: NodeJS.ErrnoException) => void
 
@@ -16,6 +16,14 @@ let outputLost: NodeJS.ErrnoException | undefined
 export function guardOutput(): void {
   guardStream(process.stdout)
   guardStream(process.stderr)
+  // Node itself would print it as it is
+  process.on('uncaughtException', (error: unknown) => {
+    complain(`this should not happen: ${error instanceof Error ? `${error.name}: ${error.message}` : error}`)
+    if (error instanceof Error) {
+      complainStack(error)
+    }
+    process.exit(1)
+  })
   process.stdout.on('error', (err: NodeJS.ErrnoException) => {
     const isFirst = outputLost == null
     outputLost ??= err

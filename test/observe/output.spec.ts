@@ -57,6 +57,25 @@ describe('observe: the way out', () => {
     expect([stdout, stderr]).to.deep.equal(['out \\x1b[2J\\x9b\n', 'err \\x1b[2J\\u202e\n'])
   })
 
+  it('so does an error that nobody caught, or a rejection, and ends the process', () => {
+    const text = JSON.stringify(`\n    at forged (a.ts:1:1)\n${EVIL}`)
+    for (const failing of [`throw new Error(${text})`, `throw ${text}`, `Promise.reject(new Error(${text}))`]) {
+      const code = `
+        const { guardOutput } = await import(${JSON.stringify(join(SRC, 'cli', 'process.ts'))})
+        guardOutput()
+        setTimeout(() => { ${failing} })`
+      const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code], {
+        encoding: 'utf8',
+        env: { ...process.env, LC_ALL: 'C.UTF-8' }
+      })
+      expect(status).to.equal(1)
+      expect(stderr).to.match(/^koii-mesh: this should not happen: [^\n]*evil\n/)
+      expect(stderr).not.to.match(/^ {4}at forged/m)
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: what must not be there
+      expect(stderr).not.to.match(/[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]/)
+    }
+  })
+
   it('the locale says whether UTF-8 is seen: LC_ALL before LC_CTYPE before LANG, and none is C', () => {
     for (const [env, sees] of [
       [{ LANG: 'de_DE.UTF-8' }, true],
