@@ -1,10 +1,10 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import bs58 from 'bs58'
-import Table from 'cli-table3'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Pace } from '../k2/local/index.ts'
-import { shownText, toLine } from '../observe/index.ts'
+import { toLine } from '../observe/index.ts'
+import { complain, type Shown, sayJson, sayLines } from '../observe/output.ts'
 
 /** Where the Koii and Solana CLIs keep the wallet (KOII.md, Money). */
 export const DEFAULT_WALLET = join(homedir(), '.config', 'koii', 'id.json')
@@ -55,65 +55,17 @@ const said = new Set<string>()
 export function sayOnce(text: string | undefined): void {
   if (text != null && !said.has(text)) {
     said.add(text)
-    process.stderr.write(`koii-mesh: ${shownText(text, MAX_LINE)}\n`)
+    complain(text)
   }
-}
-
-/** Of a line that is shown, others' text in it and all. */
-export const MAX_LINE = 4000
-const MAX_CELL = 400
-
-/** Lines that belong together, each safe to show as it is. */
-export interface Shown {
-  lines: string
-}
-
-/**
- * A table whose cells others may have written, without colours.
- *
- * @param columns - of the terminal; without one nothing is wrapped, for what reads lines
- */
-export function tableOf(head: string[], rows: unknown[][], columns = process.stdout.isTTY ? process.stdout.columns : undefined): Shown {
-  const cells = rows.map((row) => row.map((cell) => shownText(cell, MAX_CELL)))
-  const colWidths = columns == null ? undefined : fitted([head, ...cells], columns)
-  if (columns != null && colWidths == null) {
-    return { lines: recordsOf(head, cells) }
-  }
-  const table = new Table({
-    head,
-    style: { compact: true, head: [], border: [] },
-    ...(colWidths == null ? {} : { colWidths, wordWrap: true })
-  })
-  table.push(...cells)
-  return { lines: table.toString() }
-}
-
-/** What is too wide for a table whose words are kept whole: an address that is cut cannot be copied. */
-function recordsOf(head: string[], cells: string[][]): string {
-  const width = Math.max(...head.map(({ length }) => length))
-  return cells.map((row) => row.map((cell, at) => `${(head[at] ?? '').padEnd(width)}  ${cell}`).join('\n')).join('\n\n')
-}
-
-/** Of each column, its spaces included: the widest ones give way, as far as their words can be kept whole. Undefined where that is not enough. */
-function fitted(rows: string[][], columns: number): number[] | undefined {
-  const lengths = (column: number, of: (cell: string) => number) => Math.max(...rows.map((row) => of(row[column] ?? '')))
-  const widths = rows[0]!.map((_, column) => lengths(column, (cell) => cell.length) + 2)
-  const least = rows[0]!.map((_, column) => lengths(column, (cell) => Math.max(...cell.split(' ').map(({ length }) => length))) + 2)
-  const borders = widths.length + 1
-  for (let over = widths.reduce((sum, width) => sum + width, borders) - columns; over > 0; over--) {
-    const widest = widths.reduce((best, width, at) => (width > least[at]! && (best < 0 || width > widths[best]!) ? at : best), -1)
-    if (widest < 0) {
-      return undefined
-    }
-    widths[widest]!--
-  }
-  return widths
 }
 
 /** Prints one answer: JSON on request, else the lines for people, in which nothing that others wrote acts on the terminal. */
 export function answer(json: boolean | undefined, value: object, lines: Array<string | Shown>): void {
-  const shown = () => lines.map((line) => (typeof line === 'string' ? shownText(line, MAX_LINE) : line.lines))
-  process.stdout.write(json === true ? `${toLine(value)}\n` : `${shown().join('\n')}\n`)
+  if (json === true) {
+    sayJson(toLine(value))
+  } else {
+    sayLines(lines)
+  }
 }
 
 /** Checks an address on the command line. @throws UsageError */

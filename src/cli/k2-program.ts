@@ -6,6 +6,8 @@ import { roeToKoii } from '../config/koii.ts'
 import { readSmallFile } from '../disk/index.ts'
 import { generateKeyPair, readKeyFile, writeKeyFile } from '../identity/index.ts'
 import { PROGRAM_ID } from '../k2/settlement/program-id.ts'
+import { complain, isLive, rawStream, showsUtf8 } from '../observe/output.ts'
+import { counted } from '../observe/words.ts'
 import { addressOf, answer, DEFAULT_K2, DEFAULT_WALLET, example, SETTLEMENT_SO, UsageError, withJson } from './common.ts'
 
 // `koii-mesh k2` itself needs none of these, and is to start quickly
@@ -56,7 +58,7 @@ export function deployCommand(): Command {
       const stop = new AbortController()
       const interrupt = () => stop.abort()
       process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
-      const bar = await barFor(options.json !== true && process.stderr.isTTY)
+      const bar = await barFor(options.json !== true && isLive(process.stderr))
       try {
         if (options.airdrop === true) {
           await cluster.airdrop(payer.address, AIRDROP_ROE)
@@ -75,7 +77,7 @@ export function deployCommand(): Command {
             if (options.json === true) {
               answer(true, { event: 'buffer', buffer: address }, [])
             } else {
-              process.stderr.write(`buffer    ${address} (if this is interrupted: --buffer ${address})\n`)
+              complain(`buffer ${address} (if this is interrupted: --buffer ${address})`)
             }
           },
           onProgress: bar.show
@@ -87,7 +89,7 @@ export function deployCommand(): Command {
           `program   ${programId}`,
           outcome === 'unchanged'
             ? 'unchanged: the cluster runs these bytes already'
-            : `${outcome.padEnd(9)} in slot ${slot}, ${bytes} bytes, for ${roeToKoii(paid)} KOII`,
+            : `${outcome.padEnd(9)} in slot ${slot}, ${counted(bytes, 'byte')}, for ${roeToKoii(paid)} KOII`,
           `data      ${dataAddress}`,
           `authority ${done.authority}`,
           `sha2-256  ${hash}`
@@ -171,8 +173,8 @@ async function barFor(isTerminal: boolean): Promise<{ show: (written: number, to
   }
   const { default: cliProgress } = await import('cli-progress')
   const bar = new cliProgress.SingleBar(
-    { format: 'writing   {bar} {value} of {total} bytes', stream: process.stderr, hideCursor: true },
-    cliProgress.Presets.shades_classic
+    { format: 'writing   {bar} {value} of {total} bytes', stream: rawStream(process.stderr), hideCursor: true },
+    showsUtf8() ? cliProgress.Presets.shades_classic : cliProgress.Presets.legacy
   )
   let complete = false
   return {

@@ -4,8 +4,8 @@ import { Command } from 'commander'
 import { koiiToRoe } from '../config/koii.ts'
 import { createLocalK2, createTraffic, type LocalK2Log, type Pace, resetDataDir } from '../k2/local/index.ts'
 import { PROGRAM_ID } from '../k2/settlement/program-id.ts'
-import { shownText } from '../observe/shown-text.ts'
-import { addressOf, answer, collect, example, MAX_LINE, paceOption, SETTLEMENT_SO, UsageError, whole, withJson } from './common.ts'
+import { complain } from '../observe/output.ts'
+import { addressOf, answer, collect, example, paceOption, SETTLEMENT_SO, UsageError, whole, withJson } from './common.ts'
 import { type GenesisOptions, genesisAccounts, withGenesis } from './k2-genesis.ts'
 import { deployCommand, verifyCommand } from './k2-program.ts'
 import { onOutputLost, untilStopped } from './process.ts'
@@ -113,7 +113,9 @@ export function k2Command(): Command {
         await stopped
         const facts = k2.pace()
         if (facts != null) {
-          answer(json, { event: 'pace', slotMs: facts }, [`slots took ${facts.median} ms (${slotMs} asked), the longest ${facts.longest}`])
+          answer(json, { event: 'pace', slotMs: facts }, [
+            `slots took ${Math.round(facts.median)} ms (${slotMs} asked), the longest ${Math.round(facts.longest)}`
+          ])
         }
         await k2.stop()
       })
@@ -122,7 +124,7 @@ export function k2Command(): Command {
 
 /** What the operator should know, one line each on standard error. */
 function operatorLog(): LocalK2Log {
-  const say = (_facts: object, text: string) => void process.stderr.write(`koii-mesh: ${shownText(text, MAX_LINE)}\n`)
+  const say = (_facts: object, text: string) => complain(text)
   return { debug: () => {}, info: () => {}, warn: say, error: say }
 }
 

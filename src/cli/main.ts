@@ -11,6 +11,7 @@ import { dirname, join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import envPaths from 'env-paths'
 import { diskAdvice, diskFault } from '../disk/faults.ts'
+import { complain, complainStack, MAX_LINE } from '../observe/output.ts'
 import { shownText } from '../observe/shown-text.ts'
 import { guardOutput, watchParent } from './process.ts'
 import { readSharedSettings, shareSettings } from './settings.ts'
@@ -85,10 +86,13 @@ const inherit = (command: Command, path: string) => {
     // commander's error may have a suggestion in a second line; ours is one line that also says where help is
     outputError: (text, write) =>
       write(
-        `koii-mesh: ${text
-          .replace(/^error: /, '')
-          .trim()
-          .replaceAll('\n', ' ')} (${path} --help shows every option and an example)\n`
+        `koii-mesh: ${shownText(
+          text
+            .replace(/^error: /, '')
+            .trim()
+            .replaceAll('\n', ' '),
+          MAX_LINE
+        )} (${path} --help shows every option and an example)\n`
       )
   })
   shareSettings(command)
@@ -114,14 +118,9 @@ async function fail(err: unknown): Promise<never> {
   } else {
     const error = err instanceof Error ? err : new Error(String(err))
     // one line, whatever K2 or a peer put into it
-    process.stderr.write(`koii-mesh: ${shownText(worded(error), 4000)}\n`)
+    complain(worded(error))
     if (process.env.KOII_MESH_DEBUG != null) {
-      process.stderr.write(
-        `${error.stack
-          ?.split('\n')
-          .map((line) => shownText(line, 4000))
-          .join('\n')}\n`
-      )
+      complainStack(error)
     }
     process.exitCode = USAGE_ERRORS.has(error.name) ? 2 : IN_USE_ERRORS.has(error.name) ? 3 : 1
   }

@@ -1,5 +1,6 @@
 /** What a process of ours owes to its surroundings: its output may close, its parent may be killed, and it is told to stop. */
 import { Socket } from 'node:net'
+import { complain, complainStack, guardStream } from '../observe/output.ts'
 
 type OutputListener = (err: NodeJS.ErrnoException) => void
 
@@ -10,8 +11,19 @@ let outputLost: NodeJS.ErrnoException | undefined
 /**
  * Standard output and error that close, or whose disk is full, end no process by themselves. A command that has not said
  * otherwise by `onOutputLost` fails for what it could not say, but not because its reader had read enough (EPIPE).
+ * What is written there acts on no terminal.
  */
 export function guardOutput(): void {
+  guardStream(process.stdout)
+  guardStream(process.stderr)
+  // Node itself would print it as it is
+  process.on('uncaughtException', (error: unknown) => {
+    complain(`this should not happen: ${error instanceof Error ? `${error.name}: ${error.message}` : error}`)
+    if (error instanceof Error) {
+      complainStack(error)
+    }
+    process.exit(1)
+  })
   process.stdout.on('error', (err: NodeJS.ErrnoException) => {
     const isFirst = outputLost == null
     outputLost ??= err
@@ -20,7 +32,7 @@ export function guardOutput(): void {
         tellOutput(err)
       }
     } else if (isFirst && err.code !== 'EPIPE') {
-      process.stderr.write(`koii-mesh: standard output cannot be written (${err.message}): what was to be said is not there\n`)
+      complain(`standard output cannot be written (${err.message}): what was to be said is not there`)
       process.exitCode = 1
       process.once('exit', () => {
         process.exitCode ||= 1
@@ -53,7 +65,7 @@ export function watchParent(): void {
     const pipe = new Socket({ fd, readable: true, writable: false })
     pipe.on('error', () => {})
     pipe.once('close', () => {
-      process.stderr.write('koii-mesh: the process that started this one has ended, and so does this one\n')
+      complain('the process that started this one has ended, and so does this one')
       tellParent?.()
       process.exit(1)
     })

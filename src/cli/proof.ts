@@ -1,6 +1,8 @@
 import { Command } from 'commander'
 import { PROGRAM_ID } from '../k2/settlement/index.ts'
 import { askInTurn, createAuditor, fetchRecordTo, hintsOf } from '../node/index.ts'
+import { complain } from '../observe/output.ts'
+import { counted } from '../observe/words.ts'
 import { ProofUnavailableError, toCid } from '../proofs/index.ts'
 import { dialsOf, k2Of, type PeerOptions, withPeers } from './chain.ts'
 import { answer, example, UsageError, whole, withJson } from './common.ts'
@@ -58,13 +60,10 @@ async function get(cid: string, options: GetOptions): Promise<void> {
   const progress =
     json === true
       ? undefined
-      : setInterval(
-          () =>
-            process.stderr.write(
-              `fetching: ${auditor.proofs.stats().receivedBlocks} blocks, ${auditor.proofs.stats().receivedBytes} bytes\n`
-            ),
-          2000
-        )
+      : setInterval(() => {
+          const { receivedBlocks, receivedBytes } = auditor.proofs.stats()
+          complain(`fetching: ${counted(receivedBlocks, 'block')}, ${counted(receivedBytes, 'byte')}`)
+        }, 2000)
   try {
     const { record, fetched } = await askInTurn(auditor, hints, timeout * 1000, async (some, timeoutMs) => {
       const deadline = performance.now() + timeoutMs
@@ -78,7 +77,7 @@ async function get(cid: string, options: GetOptions): Promise<void> {
         : [
             `the record of cycle ${record.cycle} and its ledger${record.previous == null ? '' : `; the record before it is ${record.previous} (--history fetches all of them)`}`
           ]),
-      `${fetched.blocks} blocks, ${fetched.sizeBytes} bytes, all of them as their hashes say`,
+      `${counted(fetched.blocks, 'block')}, ${counted(fetched.sizeBytes, 'byte')}, all of them as their hashes say`,
       `from    ${fetched.fromPeers.join(', ')}`,
       `written ${path}`
     ])

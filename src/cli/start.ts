@@ -3,9 +3,9 @@ import { amountOf, type Config, type ConfigSource, flagName, keyPathOf, loadConf
 import { createK2Client } from '../k2/index.ts'
 import { stake as stakeInstruction } from '../k2/settlement/index.ts'
 import { createNode, type NodeParts } from '../node/index.ts'
-import { createLog, type NodeEvent, shownText, toLine } from '../observe/index.ts'
+import { counted, createLog, type NodeEvent, sayJson, sayLines, shownText, timeOfDay, toLine } from '../observe/index.ts'
 import { distinct, ensureMoney, signerFrom, stakeOfKey, VOTE_FEES_ROE } from './chain.ts'
-import { collect, example, MAX_LINE, sayOnce, withJson } from './common.ts'
+import { collect, example, sayOnce, withJson } from './common.ts'
 import { hintPastNode } from './hints.ts'
 import { onOutputLost, untilStopped } from './process.ts'
 import { ACCEPT_SHORT_NOTICE, checkNotice, termsLines } from './terms.ts'
@@ -104,7 +104,7 @@ export async function runStart(
     ...(applySlashes === false ? { applySlashes } : {})
   }
   const config = loadConfig({ file, env: process.env, flags })
-  const log = createLog({ level: config.logLevel })
+  const log = createLog({ level: config.logLevel, isText: json !== true && process.stderr.isTTY === true })
   const stopped = untilStopped()
   onOutputLost((err) =>
     log.warn({ reason: err.message }, 'standard output cannot be written: the node goes on, and tells its events nowhere')
@@ -118,7 +118,7 @@ export async function runStart(
       hint = multiaddrs.find((address) => address.length <= 127 && !address.includes('/ws'))
     }
     if (json === true) {
-      process.stdout.write(`${toLine(event)}\n`)
+      sayJson(toLine(event))
     } else {
       tell(event)
     }
@@ -128,18 +128,17 @@ export async function runStart(
     node.events.emit('unhandled', { reason: err instanceof Error ? err.message : String(err) })
   })
   if (json !== true) {
-    process.stdout.write(
-      `node of staker ${node.staker}, state in ${config.dataDir}; how it is: koii-mesh status --data-dir ${config.dataDir}\n`
-    )
+    sayLines([`node of staker ${node.staker}, state in ${config.dataDir}; how it is: koii-mesh status --data-dir ${config.dataDir}`])
   }
   try {
     await node.start()
     if (stake != null) {
       await stakeAtStart(config, { amount: amountOf(stake, '--stake'), wallet, acceptShortNotice, airdrop, hint, quiet: json === true })
     } else if (((await node.status()) as { staked: boolean | null }).staked === false && json !== true) {
-      process.stdout.write(
-        `No stake yet, so the node only listens. Stake on the task from another terminal:\n  koii-mesh stake --k2 ${config.k2[0]} --task ${config.task} --amount 10 --key ${keyPathOf(config)}${hint == null ? '' : ` --hint ${hint}`}\n`
-      )
+      sayLines([
+        'No stake yet, so the node only listens. Stake on the task from another terminal:',
+        `  koii-mesh stake --k2 ${config.k2[0]} --task ${config.task} --amount 10 --key ${keyPathOf(config)}${hint == null ? '' : ` --hint ${hint}`}`
+      ])
     }
     await tellPastHint(config, node.staker, multiaddrs, hint).catch((err) => log.debug({ err }, 'the own address on K2 was not looked at'))
     const outcome = await Promise.race([stopped, node.failed])
@@ -171,7 +170,7 @@ async function stakeAtStart(
   const task = await k2.task(config.task)
   checkNotice(task, acceptShortNotice)
   if (!quiet) {
-    process.stdout.write(`${termsLines(task).join('\n')}\n`)
+    sayLines(termsLines(task))
   }
   const payer = wallet == null ? key : await signerFrom(wallet)
   if (airdrop === true) {
@@ -206,16 +205,11 @@ async function tellPastHint(config: Config, key: string, multiaddrs: string[], h
   }
 }
 
-/** By the clock on the operator's wall. */
-function timeOfDay(iso: string): string {
-  return new Date(iso).toLocaleTimeString('en-GB')
-}
-
 /** One line for people, for what they want to know as it happens. */
 function tell({ event, time, slot, cycle, ...detail }: NodeEvent): void {
   const text = sentence(event, detail)
   if (text != null) {
-    process.stdout.write(`${timeOfDay(time)}  slot ${slot ?? '?'}${cycle == null ? '' : ` cycle ${cycle}`}  ${shownText(text, MAX_LINE)}\n`)
+    sayLines([`${timeOfDay(time)}  slot ${slot ?? '?'}${cycle == null ? '' : ` cycle ${cycle}`}  ${text}`])
   }
 }
 
@@ -256,9 +250,9 @@ function sentence(event: string, d: Record<string, unknown>): string | null {
     case 'key-conflict':
       return `another node signs with this staking key (${d.reason}): this one signs nothing any more, and stops`
     case 'peer':
-      return `peer ${d.peerId} of staker ${d.staker}: ${d.staked === 1 ? '1 staked peer' : `${d.staked} staked peers`}`
+      return `peer ${d.peerId} of staker ${d.staker}: ${counted(Number(d.staked), 'staked peer')}`
     case 'peer-left':
-      return `peer ${d.peerId} left: ${d.staked === 1 ? '1 staked peer' : `${d.staked} staked peers`}`
+      return `peer ${d.peerId} left: ${counted(Number(d.staked), 'staked peer')}`
     case 'peer-cut':
       return `cut peer ${d.peerId}${d.staker == null ? '' : ` of staker ${d.staker}`}: ${d.reason}`
     case 'submitted':
@@ -276,7 +270,7 @@ function sentence(event: string, d: Record<string, unknown>): string | null {
     case 'equivocated':
       return `${d.staker} signed two different messages (${d.key})`
     case 'agreed':
-      return `agreed on record ${d.cid} with ${d.approvals} approvals`
+      return `agreed on record ${d.cid} with ${counted(Number(d.approvals), 'approval')}`
     case 'refused':
       return `refused record ${d.cid}: ${d.reason}`
     case 'voted':

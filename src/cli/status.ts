@@ -1,7 +1,10 @@
 import { Command } from 'commander'
 import { roeToKoii } from '../config/index.ts'
-import { answer, example, tableOf, withJson } from './common.ts'
+import { shownText } from '../observe/shown-text.ts'
+import { counted } from '../observe/words.ts'
+import { answer, example, withJson } from './common.ts'
 import { askStatus, findApi } from './own-node.ts'
+import { tableOf } from './table.ts'
 
 /** An endpoint as the node sees it; what a node of before does not tell is left out. */
 interface Endpoint {
@@ -46,14 +49,17 @@ interface Entry {
   skipped?: string
 }
 
+/** Columns of a reason: the whole one is in --json. */
+const MAX_REASON = 160
+
 function submissionOf({ outcome, reason, missed, skipped }: Entry): string {
   if (skipped != null && outcome == null) {
-    return `skipped: ${skipped}`
+    return shownText(`skipped: ${skipped}`, MAX_REASON)
   }
   if (missed != null && (outcome == null || outcome === 'no submission')) {
-    return `missed: ${missed}`
+    return shownText(`missed: ${missed}`, MAX_REASON)
   }
-  return `${outcome ?? '-'}${reason == null ? '' : `: ${reason}`}`
+  return shownText(`${outcome ?? '-'}${reason == null ? '' : `: ${reason}`}`, MAX_REASON)
 }
 
 function endpointInWords({ state, slot, lagSlots, away, silentMs, webSocket }: Endpoint): string {
@@ -68,7 +74,7 @@ function endpointInWords({ state, slot, lagSlots, away, silentMs, webSocket }: E
     case 'good':
       return `answers${slot == null ? '' : `, slot ${slot}`}${how}`
     case 'behind':
-      return `answers, ${lagSlots} slots behind the others${how}`
+      return `answers, ${counted(lagSlots, 'slot')} behind the others${how}`
     case 'paused':
       return `failed, and is left alone for a moment${how}`
     case 'suspect':
@@ -92,7 +98,8 @@ export function statusCommand(): Command {
           entry.voted == null ? (entry.voteLost ?? '-') : 'on K2',
           entry.paid == null ? '-' : `${roeToKoii(BigInt(entry.paid))} KOII`,
           entry.total == null ? '-' : `${roeToKoii(BigInt(entry.total))} KOII`
-        ])
+        ]),
+        { prose: 1 }
       )
       answer(json, status, [
         `node    ${status.node}`,

@@ -18,9 +18,10 @@ import {
   weightOrZero
 } from '../k2/settlement/index.ts'
 import { bundleAt, describeBundle } from '../node/index.ts'
-import { shownText } from '../observe/index.ts'
+import { counted, shownText } from '../observe/index.ts'
 import { distinct, ensureMoney, type K2Options, k2Of, withK2 } from './chain.ts'
-import { answer, DEFAULT_WALLET, example, tableOf, UsageError, whole } from './common.ts'
+import { answer, DEFAULT_WALLET, example, UsageError, whole } from './common.ts'
+import { tableOf } from './table.ts'
 import { closeCommand, fundCommand, updateCommand } from './task-manage.ts'
 import { isShort, percentOf, roundsOf, termsLines } from './terms.ts'
 
@@ -112,7 +113,7 @@ async function create(options: CreateOptions): Promise<void> {
   const auditWindow = options.auditWindow ?? Math.floor(options.roundSlots / 2)
   if (auditWindow < MIN_AUDIT_WINDOW) {
     throw new UsageError(
-      `an audit window of ${auditWindow} slots is too short: with fewer than ${MIN_AUDIT_WINDOW} no node has the time to look at what others submitted, so nobody would audit. Give --audit-window ${MIN_AUDIT_WINDOW} or more, or longer rounds with --round-slots`
+      `an audit window of ${counted(auditWindow, 'slot')} is too short: with fewer than ${MIN_AUDIT_WINDOW} no node has the time to look at what others submitted, so nobody would audit. Give --audit-window ${MIN_AUDIT_WINDOW} or more, or longer rounds with --round-slots`
     )
   }
   if (isShort(options) && options.shortNotice !== true) {
@@ -231,10 +232,10 @@ async function show(id: string, { json, ...options }: K2Options): Promise<void> 
       ? []
       : [`next      ${task.bundle.cid}, from cycle ${task.bundle.from} on: read it, or unstake in time (koii-mesh unstake)`]),
     ...termsLines(task),
-    `rounds    ${task.roundSlots} slots (submissions ${task.submissionWindow}, audits ${task.auditWindow}), cycle ${cycle} now, last finalized ${task.finalized?.cycle ?? 'none'}`,
+    `rounds    ${counted(task.roundSlots, 'slot')} (submissions ${task.submissionWindow}, audits ${task.auditWindow}), cycle ${cycle} now, last finalized ${task.finalized?.cycle ?? 'none'}`,
     ...(task.closedFrom == null ? [] : [`closed    no work from cycle ${task.closedFrom} on: claim, then koii-mesh unstake and withdraw`]),
     `bounty    ${roeToKoii(ringAt(task.bounty, cycle))} KOII a round; pot ${roeToKoii(facts.pot as bigint)} KOII; rewarded so far ${roeToKoii(task.totalRewards)} KOII`,
-    `stake     ${roeToKoii(task.stake[0]!.value)} KOII of ${task.stakerCount} stakers, at least ${roeToKoii(task.minStake)} KOII each`,
+    `stake     ${roeToKoii(task.stake[0]!.value)} KOII of ${counted(task.stakerCount, 'staker')}, at least ${roeToKoii(task.minStake)} KOII each`,
     ...(rows.length === 0 ? ['Nobody has staked yet: koii-mesh stake --task ID --amount KOII'] : [table])
   ])
 }

@@ -1,5 +1,6 @@
 /** What a task was created with and no manager can change, in words: who stakes reads it before. */
 import { DEFAULT_BUNDLE_NOTICE, type TaskAccount } from '../k2/settlement/index.ts'
+import { counted } from '../observe/words.ts'
 import { UsageError } from './common.ts'
 
 type Terms = Pick<TaskAccount, 'largestSlash' | 'bundleNotice'>
@@ -10,9 +11,7 @@ export function percentOf(share: number): string {
 }
 
 /** "1 round", "8 rounds". */
-export function roundsOf(notice: number): string {
-  return notice === 1 ? '1 round' : `${notice} rounds`
-}
+export const roundsOf = (notice: number): string => counted(notice, 'round')
 
 /** For who stakes: whether a new bundle may run before whoever leaves at its news has its stake out is not to be found out later. */
 export const ACCEPT_SHORT_NOTICE = [

@@ -1,12 +1,12 @@
 import { Command } from 'commander'
 import { amountOf } from '../config/index.ts'
 import type { Pace } from '../k2/local/index.ts'
-import { shownText, toLine } from '../observe/index.ts'
+import { counted, sayJson, sayLines, toLine } from '../observe/index.ts'
 // the light pages of the room alone: what it says at once must not wait for libp2p and the VM to be loaded
 import { FAULTS, parseFaults } from '../testnet/faults.ts'
 import { createView, slotTimes } from '../testnet/view.ts'
 import { MIN_ROUND_SLOTS, windowsOf } from '../testnet/windows.ts'
-import { collect, example, MAX_LINE, paceOption, whole, withJson } from './common.ts'
+import { collect, example, paceOption, whole, withJson } from './common.ts'
 import { onOutputLost, untilStopped } from './process.ts'
 
 interface TestnetOptions {
@@ -71,24 +71,19 @@ export function testnetCommand(): Command {
         signal: stopping.signal,
         onEvent: (event) => {
           if (json === true) {
-            process.stdout.write(`${toLine(event)}\n`)
+            sayJson(toLine(event))
           }
         },
         onView: (state) => view?.show(state)
       })
       view?.done()
       if (json !== true) {
-        for (const { name, broken } of summary.invariants) {
-          process.stdout.write(
-            `${broken == null ? 'ok    ' : 'BROKEN'} ${name}${broken == null ? '' : `: ${shownText(broken, MAX_LINE)}`}\n`
-          )
-        }
-        process.stdout.write(
-          `${summary.finalized} cycles finalized in ${summary.seconds} s; K2 took ${summary.k2.votes} votes; ${summary.proofs.fetched} proofs were fetched from peers\n`
-        )
-        if (summary.slotMs != null) {
-          process.stdout.write(`${slotTimes(summary.slotMs)}\n`)
-        }
+        const { finalized, seconds, k2, proofs } = summary
+        sayLines([
+          ...summary.invariants.map(({ name, broken }) => (broken == null ? `ok     ${name}` : `BROKEN ${name}: ${broken}`)),
+          `${counted(finalized, 'cycle')} finalized in ${seconds} s; K2 took ${counted(k2.votes, 'vote')}; ${counted(proofs.fetched, 'proof')} ${proofs.fetched === 1 ? 'was' : 'were'} fetched from peers`,
+          ...(summary.slotMs == null ? [] : [slotTimes(summary.slotMs)])
+        ])
       }
       if (!summary.ok) {
         throw new Error(`the testnet did not hold what it promises: ${summary.reason}`)

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { roeToKoii } from '../config/index.ts'
 import { isSettled, withdraw as withdrawInstruction } from '../k2/settlement/index.ts'
+import { counted } from '../observe/words.ts'
 import { answer, example, UsageError } from './common.ts'
 import { byOwner, type OwnerOptions, openAsOwner, ownOf } from './own-stake.ts'
 
@@ -19,7 +20,7 @@ export function withdrawCommand(): Command {
       const slot = await k2.connection.getSlot()
       if (slot < stake.unlockSlot && (stake.unstaking > 0n || close)) {
         throw new UsageError(
-          `the stake of ${stake.staker} is locked until slot ${stake.unlockSlot}, and it is ${slot}: withdraw again then, some ${stake.unlockSlot - slot} slots from now`
+          `the stake of ${stake.staker} is locked until slot ${stake.unlockSlot}, and it is ${slot}: withdraw again then, some ${counted(stake.unlockSlot - slot, 'slot')} from now`
         )
       }
       if (close && !isSettled(await k2.task(options.task), slot)) {

@@ -1,5 +1,6 @@
 import PQueue from 'p-queue'
 import type { Logger } from '../observe/index.ts'
+import { counted } from '../observe/words.ts'
 import { type EndpointFacts, PAUSES, type Pauses, pauseMs } from './choose.ts'
 import { ask, connect, type Fault, isOverworked, type K2Connection, nameOf, REQUEST_TIMEOUT_MS, webSocketUrl } from './connection.ts'
 import { K2UnreachableError, messageOf } from './errors.ts'
@@ -154,7 +155,9 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, ...init }
         throw new K2UnreachableError(`${name} belongs to another network and is not asked: take it out of --k2`)
       }
       if (queue.size >= LONGEST_QUEUE) {
-        throw new K2UnreachableError(`K2 at ${name} does not keep up: ${queue.size} requests wait for it`)
+        throw new K2UnreachableError(
+          `K2 at ${name} does not keep up: ${counted(queue.size, 'request')} ${queue.size === 1 ? 'waits' : 'wait'} for it`
+        )
       }
       const made = { sinceMs: nowMs() }
       open.add(made)

@@ -3,6 +3,7 @@
  * program's accounts; one account cannot. The task's own account says how many stakers there are and what they have staked in all, now
  * and in each cycle that is still open.
  */
+import { counted } from '../observe/words.ts'
 import {
   cycleAt,
   RingHistoryError,
@@ -41,7 +42,7 @@ export function contradictionIn(stakes: readonly StakeAccount[], task: StakeWitn
     }
   }
   if (stakes.length !== task.stakerCount) {
-    return { reason: `it lists ${stakes.length} stakes, and the task has ${task.stakerCount}`, firm: false }
+    return { reason: `it lists ${counted(stakes.length, 'stake')}, and the task has ${task.stakerCount}`, firm: false }
   }
   const newest = sumOf(stakes.map(({ amount }) => amount[0]?.value ?? 0n))
   const whole = task.stake[0]?.value ?? 0n

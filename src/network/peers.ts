@@ -1,6 +1,7 @@
 import { peerIdFromMultihash } from '@libp2p/peer-id'
 import * as Digest from 'multiformats/hashes/digest'
 import { cycleAt, type Timing } from '../clock/index.ts'
+import { counted } from '../observe/words.ts'
 import type { Message } from '../wire/index.ts'
 import { createBans } from './bans.ts'
 import { namesOfHints } from './hints.ts'
@@ -263,7 +264,7 @@ export function createPeers({ stakes, timing, slot, hints = () => [], now = Date
       const key = owners.get(peerId) ?? peerId
       const count = out.strike(key)
       if (count >= MAX_BAD_SIGNATURES && !isBanned(peerId)) {
-        ban(peerId, `${count} wrong signatures`)
+        ban(peerId, counted(count, 'wrong signature'))
         return true
       }
       return false

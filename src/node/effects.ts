@@ -4,6 +4,7 @@ import { scheduleFor, type Timing, windowOf } from '../clock/index.ts'
 import { type FinalVote, messageOf, type Slots, type StakeView } from '../k2/index.ts'
 import { bountyFor, type TaskAccount } from '../k2/settlement/index.ts'
 import type { Events, Logger } from '../observe/index.ts'
+import { counted } from '../observe/words.ts'
 import type { ProviderHint } from '../proofs/index.ts'
 import type { Base, Rounds, RoundsEffect, RoundsEvent } from '../rounds/index.ts'
 import type { CycleTiming } from '../tasks/index.ts'
@@ -234,7 +235,7 @@ export function createEffects(init: EffectsInit): Effects {
     const now = slots.now() ?? 0
     const stoodStill = (now - slot) * slotMs * 2 < performance.now() - ms && now < deadlineSlot
     return !worked.ok && worked.timedOut === true && stoodStill
-      ? { ...worked, reason: `K2 showed ${now - slot} slots in ${Math.round((performance.now() - ms) / 1000)} s`, notYet: true }
+      ? { ...worked, reason: `K2 showed ${counted(now - slot, 'slot')} in ${Math.round((performance.now() - ms) / 1000)} s`, notYet: true }
       : worked
   }
 

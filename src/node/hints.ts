@@ -1,7 +1,7 @@
 import type { StakeAccount } from '../k2/settlement/index.ts'
 // by its file: commands that only look at hints need no libp2p
 import { readHint } from '../network/hints.ts'
-import { shownText } from '../observe/index.ts'
+import { counted, shownText } from '../observe/index.ts'
 import type { ProviderHint } from '../proofs/index.ts'
 
 export class AddressError extends Error {
@@ -64,5 +64,5 @@ export function aboutBadHints(bad: readonly BadHint[]): string | undefined {
   }
   const told = bad.slice(0, TOLD).map(({ staker, hint, fault }) => `${staker}: "${shownText(hint, 60)}" ${fault}`)
   const more = bad.length > TOLD ? `; and ${bad.length - TOLD} more` : ''
-  return `passed over the address${bad.length > 1 ? 'es' : ''} of ${bad.length} staker${bad.length > 1 ? 's' : ''}: ${told.join('; ')}${more}`
+  return `passed over the address${bad.length > 1 ? 'es' : ''} of ${counted(bad.length, 'staker')}: ${told.join('; ')}${more}`
 }

@@ -1,4 +1,5 @@
 import { MIN_AUDIT_WINDOW } from '../clock/index.ts'
+import { counted } from '../observe/words.ts'
 
 /** A task on K2 that no node can do: the message says why. */
 export class UnfitTaskError extends Error {
@@ -13,7 +14,7 @@ export class UnfitTaskError extends Error {
 export function checkRunnable({ address, auditWindow }: { address: string; auditWindow: number }): void {
   if (auditWindow < MIN_AUDIT_WINDOW) {
     throw new UnfitTaskError(
-      `the task ${address} has an audit window of ${auditWindow} slots, and with fewer than ${MIN_AUDIT_WINDOW} nothing can be audited or answered: no node does it. The window cannot be changed, so choose another task (koii-mesh task list), and take out what is staked on this one with koii-mesh unstake, then koii-mesh withdraw`
+      `the task ${address} has an audit window of ${counted(auditWindow, 'slot')}, and with fewer than ${MIN_AUDIT_WINDOW} nothing can be audited or answered: no node does it. The window cannot be changed, so choose another task (koii-mesh task list), and take out what is staked on this one with koii-mesh unstake, then koii-mesh withdraw`
     )
   }
 }

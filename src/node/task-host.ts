@@ -1,4 +1,5 @@
 import { CID } from 'multiformats/cid'
+import { counted } from '../observe/words.ts'
 import {
   createTaskProofs,
   type DeclaredProof,
@@ -158,7 +159,7 @@ function createHost({ taskId, runner, proofs, bounds = {}, limits, alsoProvide }
       const blocks = declared.reduce((sum, proof) => sum + proof.blocks, 0)
       if (bytes > limits.maxBytes || blocks > (limits.maxBlocks ?? Number.POSITIVE_INFINITY)) {
         return abstained(
-          `proofs of ${bytes} bytes in ${blocks} blocks are more than this node takes (${limits.maxBytes} bytes): raise its quota`
+          `proofs of ${counted(bytes, 'byte')} in ${counted(blocks, 'block')} are more than this node takes (${limits.maxBytes} bytes): raise its quota`
         )
       }
       const roots = declared.map((proof) => ({ cid: CID.decode(proof.cid), declared: declaredOf(proof) }))
@@ -213,5 +214,5 @@ const messageOf = (err: unknown): string => (err instanceof Error ? err.message 
 function notHere({ facts }: ProofUnavailableError, fetchMs: number, totalMs: number): string {
   const { blocks, known, providers } = facts
   const asked = Array.isArray(providers) && providers.length > 0 ? `Asked: ${providers.join('; ')}` : 'No peer is known to have it'
-  return `not here in time: the round gives ${Math.round(fetchMs)} ms to fetch, ${Math.round(totalMs)} in all (${blocks} of ${known} blocks came). ${asked}`
+  return `not here in time: ${Math.round(fetchMs)} ms to fetch, ${Math.round(totalMs)} in all (${blocks} of ${counted(Number(known), 'block')}). ${asked}`
 }

@@ -12,10 +12,15 @@
  */
 import { type Logger, pino } from 'pino'
 import { createLineWriter, type LineWriter } from './line-writer.ts'
+import { logText } from './log-text.ts'
+import { printableJson } from './output.ts'
 import { shownJson } from './shown-text.ts'
+import { counted } from './words.ts'
 
 export type { Logger } from 'pino'
+export { complain, sayJson, sayLines } from './output.ts'
 export { shownJson, shownText } from './shown-text.ts'
+export { counted, duration, timeOfDay } from './words.ts'
 
 /** One thing that happened. Amounts are decimal strings of ROE. */
 export interface NodeEvent {
@@ -68,16 +73,24 @@ export function toLine(value: unknown): string {
 
 const troubles = new WeakMap<Logger, LineWriter['trouble']>()
 
-/** The log for people, on standard error: standard output is for what a command answers. What cannot be written stops nobody. */
-export function createLog({ level, name }: { level: string; name?: string }): Logger {
+export interface LogInit {
+  level: string
+  name?: string
+  /** Whether lines are for people, and not JSON. */
+  isText?: boolean
+}
+
+/** The log, on standard error: standard output is for what a command answers. What cannot be written stops nobody. */
+export function createLog({ level, name, isText = false }: LogInit): Logger {
+  const shown = (line: string) => (isText ? logText(line, process.stderr.columns) : printableJson(shownJson(line)))
   const lines = createLineWriter({
     fd: 2,
     afterLoss: (lost, reason) =>
-      `${toLine({ level: 40, time: new Date().toISOString(), lost, reason, msg: 'lines of this log could not be written' })}\n`
+      shown(`${toLine({ level: 40, time: new Date().toISOString(), lost, reason, msg: 'lines of this log could not be written' })}\n`)
   })
   const log = pino(
     { level, base: name == null ? {} : { name }, timestamp: pino.stdTimeFunctions.isoTime },
-    { write: (line) => lines.write(shownJson(line)) }
+    { write: (line) => lines.write(shown(line)) }
   )
   troubles.set(log, lines.trouble)
   return log
@@ -88,5 +101,5 @@ export function logTrouble(log: Logger): string | null {
   const trouble = troubles.get(log)?.()
   return trouble == null
     ? null
-    : `the log on standard error cannot be written (${trouble.reason}), and ${trouble.lost} lines of it are lost: see where it goes`
+    : `the log on standard error cannot be written (${trouble.reason}), and ${counted(trouble.lost, 'line')} of it ${trouble.lost === 1 ? 'is' : 'are'} lost: see where it goes`
 }

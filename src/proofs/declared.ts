@@ -24,7 +24,7 @@ export function declaredFault(
   { proofBytes = LIMITS.proofBytes, minProofs = 0 }: SubmissionBounds
 ): string | undefined {
   if (proofs.length < minProofs) {
-    return `the submission has ${proofs.length} proofs; its task asks for ${minProofs} at least`
+    return `the submission has ${proofs.length === 1 ? '1 proof' : `${proofs.length} proofs`}; its task asks for ${minProofs} at least`
   }
   let bytes = 0n
   let blocks = 0n

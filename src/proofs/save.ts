@@ -2,11 +2,13 @@
  * Writes a proof that is here to the disk: a UnixFS file as a file, a UnixFS directory as a directory, a dag-cbor DAG as
  * one JSON text with all of its nodes. Nothing is overwritten, and nothing is written outside `path`.
  */
+
 import { open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import * as dagCbor from '@ipld/dag-cbor'
 import { CID } from 'multiformats/cid'
 import { diskAdvice, diskFault, makeFolder } from '../disk/index.ts'
+import { shownJson } from '../observe/shown-text.ts'
 import type { Blocks } from './blocks.ts'
 import { DAG_CBOR } from './cid-profile.ts'
 import { ProofTooLargeError, ProofUnavailableError, SaveError } from './errors.ts'
@@ -114,7 +116,7 @@ export async function* jsonOf(root: CID, blocks: AsyncIterable<{ cid: CID; bytes
   let separator = ''
   for await (const { cid, bytes } of blocks) {
     const value = cid.code === DAG_CBOR ? tellable(bytes!) : bytes
-    yield Buffer.from(`${separator}${JSON.stringify(cid.toString())}: ${JSON.stringify(plain(value), null, 2)}`)
+    yield Buffer.from(`${separator}${JSON.stringify(cid.toString())}: ${shownJson(JSON.stringify(plain(value), null, 2))}`)
     separator = ',\n'
   }
   yield Buffer.from('\n}\n}\n')

@@ -57,7 +57,7 @@ export function createK2Reader(connection: BlockSource, options: K2ReaderOptions
           request(),
           new Promise<never>((_resolve, reject) => {
             timer = setTimeout(
-              () => reject(new K2ReadError(`K2 did not answer ${what} within ${timeoutMs} ms. Check the K2 URL`)),
+              () => reject(new K2ReadError(`K2 did not answer ${what} within ${Math.round(timeoutMs)} ms. Check the K2 URL`)),
               timeoutMs
             )
           })

@@ -72,7 +72,7 @@ export function createLogGate({ log, now, after = afterUnref }: LogGateInit): Lo
         dropped = 0
         log({
           source: 'task',
-          text: `(${lines} lines dropped: the task writes more than ${LOGGED_BYTES} bytes a second, or ${LOGGED_BYTES_AN_HOUR} an hour)`
+          text: `(${lines === 1 ? '1 line' : `${lines} lines`} dropped: the task writes more than ${LOGGED_BYTES} bytes a second, or ${LOGGED_BYTES_AN_HOUR} an hour)`
         })
       })
     }

@@ -159,7 +159,10 @@ function attend(init: TaskProcessInit, child: ChildProcessWithoutNullStreams): T
   input.on('error', onClosed)
   channel.on('end', onClosed)
 
-  const startTimer = setTimeout(() => kill('timeout', `the bundle did not load within ${init.startTimeoutMs} ms`), init.startTimeoutMs)
+  const startTimer = setTimeout(
+    () => kill('timeout', `the bundle did not load within ${seconds(init.startTimeoutMs)}`),
+    init.startTimeoutMs
+  )
   const watch = setInterval(() => {
     const bytes = rssBytes(child.pid)
     if (bytes != null && bytes > rssLimitBytes) {

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { signEd25519 } from '../identity/index.ts'
 import type { NodeParts, PublishTools } from '../node/index.ts'
+import { complain } from '../observe/index.ts'
 import { placesOf } from '../record/index.ts'
 import { Body, Envelope, FINDINGS, type Finding, LIMITS, type Message } from '../wire/index.ts'
 import { wrongValue } from './wrong-value.ts'
@@ -65,7 +66,7 @@ function onceACycle(run: (tools: PublishTools, cycle: number, submissions: Messa
         const known = seen.get(cycle)
         if (known == null) {
           seen.set(cycle, [submission])
-          run(tools!, cycle, seen.get(cycle)!).catch((err: unknown) => process.stderr.write(`the attack failed: ${String(err)}\n`))
+          run(tools!, cycle, seen.get(cycle)!).catch((err: unknown) => complain(`the attack failed: ${String(err)}`))
         } else {
           known.push(submission)
         }

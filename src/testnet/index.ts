@@ -13,6 +13,7 @@
  * process.exitCode = result.ok ? 0 : 1
  * ```
  */
+
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { Ed25519Program, PublicKey } from '@solana/web3.js'
@@ -46,6 +47,7 @@ import {
 } from '../k2/settlement/index.ts'
 import { BUNDLE_FILE, bundleAt, claimFor, createAuditor, describeBundle, distributionOf, providerAt, slashFor } from '../node/index.ts'
 import type { NodeEvent } from '../observe/index.ts'
+import { counted, duration } from '../observe/words.ts'
 import { builtInBundles, bundlePath, createTaskRunner } from '../tasks/index.ts'
 import type { NodeFacts, RecordFacts, RunFacts, TransactionFacts } from './facts.ts'
 import { type Fault, FaultError, SMALL_STAKES } from './faults.ts'
@@ -166,7 +168,7 @@ function folderFor(dir: string): string {
 /** Runs a testnet to its end. @throws TestnetError when it cannot begin */
 export async function runTestnet(init: TestnetInit): Promise<TestnetSummary> {
   if (init.faults.length > init.nodes) {
-    throw new FaultError(`${init.faults.length} faults for ${init.nodes} nodes: give fewer faults or more --nodes`)
+    throw new FaultError(`${counted(init.faults.length, 'fault')} for ${counted(init.nodes, 'node')}: give fewer faults or more --nodes`)
   }
   const windows = windowsOf(init.roundSlots)
   const started = performance.now()
@@ -383,7 +385,7 @@ async function run(
   }
   if (!signal.aborted) {
     isReady = true
-    tell('ready', { nodes: init.nodes }, `all ${init.nodes} nodes have found each other`)
+    tell('ready', { nodes: init.nodes }, init.nodes === 1 ? 'the only node has started' : `all ${init.nodes} nodes have found each other`)
     traffic.follow(k2)
     k2.waitForFollowers(true)
     await leap()
@@ -641,18 +643,18 @@ async function run(
 
   function notReady(): string {
     const late = members.filter((member) => !member.hasTask || member.row.peers < init.nodes - 1)
-    return `the nodes did not find each other within ${limits.bootMs / 1000} s: ${late.map(({ name, row, hasTask }) => `${name} has ${row.peers} peers${hasTask ? '' : ' and no task'}`).join(', ')}. Logs: ${dir}`
+    return `the nodes did not find each other within ${duration(limits.bootMs)}: ${late.map(({ name, row, hasTask }) => `${name} has ${counted(row.peers, 'peer')}${hasTask ? '' : ' and no task'}`).join(', ')}. Logs: ${dir}`
   }
 
   /** How far the nodes are, until the first round begins. */
   function nodeSteps(): SetupStep[] {
     const all = init.nodes
-    const counted = (name: string, count: number, text: string) => ({ name, done: count === all, text: `${count} of ${all} ${text}` })
+    const howMany = (name: string, count: number, text: string) => ({ name, done: count === all, text: `${count} of ${all} ${text}` })
     return [
-      counted('nodes', members.filter(({ hint }) => hint != null).length, 'listen, each in a process of its own'),
-      counted('stakes', stakedCount, `are on K2, ${roeToKoii(STAKE_ROE)} KOII each`),
-      counted('bundle', members.filter(({ hasTask }) => hasTask).length, 'have it, the first from disk, the others from their peers'),
-      counted('mesh', members.filter(({ row }) => row.peers >= all - 1).length, 'have found all the others')
+      howMany('nodes', members.filter(({ hint }) => hint != null).length, 'listen, each in a process of its own'),
+      howMany('stakes', stakedCount, `are on K2, ${roeToKoii(STAKE_ROE)} KOII each`),
+      howMany('bundle', members.filter(({ hasTask }) => hasTask).length, 'have it, the first from disk, the others from their peers'),
+      howMany('mesh', members.filter(({ row }) => row.peers >= all - 1).length, 'have found all the others')
     ]
   }
 
@@ -707,7 +709,7 @@ async function run(
   function onTick(): void {
     const cycle = cycleAt(timing, k2.slot())
     if (init.rounds != null && cycle - 3 >= init.rounds * 2 + 3) {
-      failure ??= `${records.length} of ${init.rounds} cycles were finalized in ${cycle} rounds`
+      failure ??= `${records.length} of ${init.rounds} cycles were finalized in ${counted(cycle, 'round')}`
       enough.resolve()
     }
   }

@@ -2,7 +2,9 @@ import cliProgress from 'cli-progress'
 import Table from 'cli-table3'
 import { createLogUpdate } from 'log-update'
 import { roeToKoii } from '../config/index.ts'
-import { shownText } from '../observe/index.ts'
+import { counted, shownText } from '../observe/index.ts'
+import { isColourful, isLive, printable, rawStream, showsUtf8 } from '../observe/output.ts'
+import { cutAtWord, shownLines, widthOf } from '../observe/shown-text.ts'
 import type { Fault } from './faults.ts'
 
 /** One row of the live table. */
@@ -57,36 +59,94 @@ export interface View {
   done(): void
 }
 
-/** Redrawn in place on a terminal; one line a cycle elsewhere. */
-export function createView(stream: NodeJS.WriteStream): View {
-  if (stream.isTTY !== true) {
-    let last = ''
-    return {
-      show(state) {
-        // a run that is refused prints nothing but why
-        if (!('rows' in state)) {
-          return
-        }
-        const line = oneLine(state)
-        if (line !== last) {
-          last = line
-          stream.write(`${line}\n`)
-        }
-      },
-      done() {}
+const NARROW = 80
+const SHORT = 24
+/** Lines of news where there is room. */
+const NEWS = 6
+const CLEAR = '\x1b[2J\x1b[H'
+
+/** Redrawn in place on a terminal that can; one line a cycle elsewhere. */
+export function createView(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv = process.env): View {
+  return isLive(stream, env) ? livePicture(stream, env) : lines(stream)
+}
+
+function lines(stream: NodeJS.WriteStream): View {
+  let last = ''
+  return {
+    show(state) {
+      // a run that is refused prints nothing but why
+      if (!('rows' in state)) {
+        return
+      }
+      const line = oneLine(state)
+      if (line !== last) {
+        last = line
+        stream.write(`${line}\n`)
+      }
+    },
+    done() {}
+  }
+}
+
+function livePicture(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): View {
+  const screen = rawStream(stream)
+  const update = createLogUpdate(screen, { showCursor: false })
+  let last: ViewState | SetupView | undefined
+  const draw = () => {
+    if (last != null) {
+      // the last thing before the screen: whoever wrote a part of it, only our colours act
+      // `…` takes three columns where it is three points
+      const columns = (stream.columns || NARROW) - (showsUtf8(env) ? 0 : 2)
+      const safe = printable(shownLines(picture(last, columns, stream.rows || SHORT)), env)
+      update(isColourful(stream, env) ? coloured(safe) : safe)
     }
   }
-  const update = createLogUpdate(stream, { showCursor: false })
-  return {
-    show: (state) => update(picture(state, stream.columns ?? 120)),
-    done: () => update.done()
+  // the terminal has wrapped the old picture anew, so nobody knows how many lines it takes now
+  const onResize = () => {
+    update.done()
+    screen.write(CLEAR)
+    draw()
   }
+  stream.on('resize', onResize)
+  return {
+    show(state) {
+      last = state
+      draw()
+    },
+    done() {
+      stream.off('resize', onResize)
+      update.done()
+    }
+  }
+}
+
+const GREY = ['\x1b[90m', '\x1b[39m'] as const
+const CYAN = ['\x1b[36m', '\x1b[39m'] as const
+
+/** Borders in grey, the table's head in cyan. */
+function coloured(text: string): string {
+  let borders = 0
+  return text
+    .split('\n')
+    .map((line) => {
+      if (/^[┌├└+][─┬┼┴┐┤┘+-]+$/.test(line)) {
+        borders++
+        return `${GREY[0]}${line}${GREY[1]}`
+      }
+      return /^[│|].*[│|]$/.test(line)
+        ? line.replace(/[│|]|[^│|]+/g, (part) => {
+            const colour = /[│|]/.test(part) ? GREY : borders === 1 ? CYAN : undefined
+            return colour == null ? part : `${colour[0]}${part}${colour[1]}`
+          })
+        : line
+    })
+    .join('\n')
 }
 
 function oneLine(state: ViewState): string {
   if (state.setup.length > 0) {
     const { name, text } = state.setup.find(({ done }) => !done) ?? state.setup.at(-1)!
-    return `setting up, ${name}: ${text}`
+    return `setting up, ${name}: ${shownText(text)}`
   }
   const { phase, cycle, finalized, wanted, messages } = state
   return `cycle ${cycle}, ${phase}: ${finalized}${wanted == null ? '' : ` of ${wanted}`} finalized${messages.length > 0 ? ` - ${shownText(messages.at(-1))}` : ''}`
@@ -95,65 +155,149 @@ function oneLine(state: ViewState): string {
 /** Asked and real length of a slot, on one line. */
 export function slotTimes({ asked, median, longest, waitedFor }: NonNullable<ViewState['slotMs']>): string {
   const whom = waitedFor == null ? '' : `; longest waited for: ${shownText(waitedFor.name)}, ${(waitedFor.ms / 1000).toFixed(1)} s in all`
-  return `slots take ${median} ms (${asked} asked, the longest took ${longest}${whom})`
+  const [asks, takes, most] = [asked, median, longest].map(Math.round)
+  return `slots take ${takes} ms (${asks} asked, the longest took ${most}${whom})`
 }
 
 function setupLines(setup: SetupStep[]): string[] {
   const width = Math.max(...setup.map(({ name }) => name.length))
-  return setup.map(({ name, done, text }) => `  ${done ? '✔' : '…'} ${name.padEnd(width)}  ${text}`)
+  return setup.map(({ name, done, text }) => `  ${done ? '✔' : '…'} ${name.padEnd(width)}  ${shownText(text)}`)
 }
 
-/** What nodes tell holds what their peers wrote. */
-function latest(messages: readonly string[]): string[] {
-  return messages.slice(-6).map((message) => shownText(message, 400))
+/** What nodes tell holds what their peers wrote. The newest last. */
+function news(messages: readonly string[], columns: number, room: number): string[] {
+  return room < 1 ? [] : messages.slice(-Math.min(NEWS, room)).map((message) => cutAtWord(printable(shownText(message, 400)), columns))
 }
 
-export function picture(state: ViewState | SetupView, columns: number): string {
-  if (!('rows' in state)) {
-    return ['koii-mesh testnet, setting up', ...setupLines(state.setup), 'Ctrl+C stops everything.'].join('\n')
+/** Four digits behind the point are enough to look at. */
+function koiiShown(roe: bigint): string {
+  const [whole, fraction = ''] = roeToKoii(roe).split('.')
+  const digits = fraction.slice(0, 4).replace(/0+$/, '')
+  return digits === '' ? whole! : `${whole}.${digits}`
+}
+
+interface Column {
+  head: string
+  of: (row: NodeRow) => string
+  /** The last to go where the terminal is too narrow is the one without a number, and the first is 1. */
+  goes?: number
+  /** It may grow to so much later: columns should not come and go. */
+  least?: number
+}
+
+const cycleless = (text: string) => text.replace(/\bcycle (\d)/, '$1')
+
+const NAME: Column = { head: 'node', of: ({ name, fault }) => (fault == null ? name : `${name} (${fault})`) }
+const STAKER: Column = { head: 'staker', of: ({ staker }) => `${staker.slice(0, 4)}..${staker.slice(-4)}` }
+const COLUMNS: Column[] = [
+  NAME,
+  STAKER,
+  { head: 'state', of: ({ state }) => state },
+  { head: 'peers', of: ({ peers }) => String(peers) },
+  { head: 'work', of: ({ work }) => work, least: 8 },
+  { head: 'submitted', of: ({ submitted }) => submitted },
+  { head: 'audited', of: ({ audits }) => audits, least: 14 },
+  { head: 'challenged', of: ({ challenged }) => challenged, least: 15 },
+  { head: 'voted', of: ({ voted }) => voted, least: 8 },
+  { head: 'rewards', of: ({ rewards }) => (rewards === 0n ? '-' : `${koiiShown(rewards)} KOII`), least: 12 }
+]
+/** With the cycle as a number alone. */
+const FEW_COLUMNS: Column[] = [
+  NAME,
+  { head: 'state', of: ({ state }) => state, goes: 5 },
+  { head: 'peers', of: ({ peers }) => String(peers), goes: 3 },
+  { head: 'work', of: ({ work }) => cycleless(work), goes: 1 },
+  { head: 'submitted', of: ({ submitted }) => cycleless(submitted) },
+  { head: 'audited', of: ({ audits }) => cycleless(audits), least: 8, goes: 4 },
+  { head: 'challenged', of: ({ challenged }) => cycleless(challenged), goes: 2 },
+  { head: 'voted', of: ({ voted }) => cycleless(voted), goes: 6 },
+  { head: 'KOII', of: ({ rewards }) => (rewards === 0n ? '-' : koiiShown(rewards)), least: 8 }
+]
+
+function tableLines(rows: NodeRow[], columns: number, room: number): string[] {
+  // four lines are its borders and its head
+  const shown = rows.length + 4 <= room ? rows : rows.slice(0, Math.max(0, room - 5))
+  const cells = (some: Column[]) => shown.map((row) => some.map(({ of }) => shownText(of(row), 40)))
+  const widthIn = (some: Column[]) =>
+    some.reduce(
+      (sum, { head, of, least = 0 }) => sum + 3 + Math.max(least, widthOf(head), ...shown.map((row) => widthOf(shownText(of(row), 40)))),
+      1
+    )
+  let some = COLUMNS
+  if (widthIn(some) > columns) {
+    some = FEW_COLUMNS
+    for (let goes = 1; widthIn(some) > columns && goes <= 6; goes++) {
+      some = some.filter((column) => column.goes !== goes)
+    }
   }
-  const table = new Table({
-    head: ['node', 'staker', 'state', 'peers', 'work', 'submitted', 'audited', 'challenged', 'voted', 'rewards'],
-    style: { head: ['cyan'], border: ['grey'], compact: true }
-  })
-  for (const row of state.rows) {
-    table.push([
-      row.fault == null ? row.name : `${row.name} (${row.fault})`,
-      `${row.staker.slice(0, 4)}..${row.staker.slice(-4)}`,
-      row.state,
-      row.peers,
-      row.work,
-      row.submitted,
-      row.audits,
-      row.challenged,
-      row.voted,
-      row.rewards === 0n ? '-' : `${roeToKoii(row.rewards)} KOII`
-    ])
-  }
-  const bar = cliProgress.Format.BarFormat(state.roundSlots === 0 ? 0 : Math.max(0, Math.min(1, state.at / state.roundSlots)), {
+  const table = new Table({ head: some.map(({ head }) => head), style: { head: [], border: [], compact: true } })
+  table.push(...cells(some))
+  const left = rows.length - shown.length
+  const all = [...table.toString().split('\n'), ...(left > 0 ? [`and ${counted(left, 'node')} more, for which there is no room here`] : [])]
+  return all.map((line) => shownText(line, columns)).slice(0, Math.max(0, room))
+}
+
+function progressBar({ at, roundSlots }: ViewState, columns: number): string {
+  return cliProgress.Format.BarFormat(roundSlots === 0 ? 0 : Math.max(0, Math.min(1, at / roundSlots)), {
     barsize: Math.max(10, Math.min(40, columns - 60)),
     barCompleteString: '█'.repeat(40),
     barIncompleteString: '░'.repeat(40),
     barGlue: ''
   } as never)
-  const goal = state.wanted == null ? `${state.finalized} finalized` : `${state.finalized} of ${state.wanted} finalized`
-  if (state.setup.length > 0) {
-    return [
-      'koii-mesh testnet, setting up',
-      ...setupLines(state.setup),
-      table.toString(),
-      ...latest(state.messages),
-      'Ctrl+C stops everything.'
-    ].join('\n')
+}
+
+function joinLines({ url, task }: ViewState, columns: number): string[] {
+  const command = `koii-mesh start --k2 ${url} --task ${task} --allow-private --stake 10 --accept-short-notice --airdrop`
+  return ['Join it from another terminal:', ...wrappedCommand(shownText(command, 1000), columns)]
+}
+
+/** A command over several lines that a shell takes as one: it can be copied. */
+function wrappedCommand(command: string, columns: number): string[] {
+  const found: string[] = []
+  let line = '  '
+  for (const part of command.split(/ (?=--)/)) {
+    if (line.trim() !== '' && line.length + part.length + 3 > columns) {
+      found.push(`${line}\\`)
+      line = '    '
+    }
+    line += `${part} `
   }
-  return [
-    `koii-mesh testnet  task ${state.taskName} ${state.task}`,
+  return [...found, line.trimEnd()]
+}
+
+/**
+ * What there is to see, as lines that fit: the head always, then as much of the table, the news and the rest as there is room for.
+ *
+ * @param columns - of the terminal
+ * @param rows - of the terminal
+ */
+export function picture(state: ViewState | SetupView, columns: number, rows = Number.POSITIVE_INFINITY): string {
+  // the cursor stands in the line below
+  const room = rows - 1
+  const stop = 'Ctrl+C stops everything.'
+  const fitting = (some: string[]) => some.map((line) => cutAtWord(printable(line), columns))
+  if (!('rows' in state)) {
+    return fitting(['koii-mesh testnet, setting up', ...setupLines(state.setup), stop])
+      .slice(0, room)
+      .join('\n')
+  }
+  if (state.setup.length > 0) {
+    const head = fitting(['koii-mesh testnet, setting up', ...setupLines(state.setup)])
+    const table = tableLines(state.rows, columns, room - head.length - 1)
+    const left = room - head.length - table.length - 1
+    return [...head, ...table, ...news(state.messages, columns, left), stop].slice(0, room).join('\n')
+  }
+  const goal = state.wanted == null ? `${state.finalized} finalized` : `${state.finalized} of ${state.wanted} finalized`
+  const head = fitting([
+    `koii-mesh testnet  task ${shownText(state.taskName, 32)} ${state.task}`,
     `K2 ${state.url}  slot ${state.slot}${state.slotMs == null ? '' : `  ${slotTimes(state.slotMs)}`}`,
-    `cycle ${Math.max(0, state.cycle)}  ${bar}  slot ${Math.max(0, state.at)} of ${state.roundSlots}  ${state.phase}  ${goal}`,
-    table.toString(),
-    ...latest(state.messages),
-    'Join it from another terminal:',
-    `  koii-mesh start --k2 ${state.url} --task ${state.task} --allow-private --stake 10 --accept-short-notice --airdrop`,
-    'Ctrl+C stops everything.'
-  ].join('\n')
+    `cycle ${Math.max(0, state.cycle)}  ${progressBar(state, columns)}  slot ${Math.max(0, state.at)} of ${state.roundSlots}  ${state.phase}  ${goal}`
+  ])
+  const join = joinLines(state, columns)
+  const table = tableLines(state.rows, columns, room - head.length - 2)
+  let left = room - head.length - table.length - 1
+  // a word of what happens now is worth more than how to join
+  const joining = left > join.length ? join : []
+  left -= joining.length
+  return [...head, ...table, ...news(state.messages, columns, left), ...joining, stop].slice(0, room).join('\n')
 }

@@ -1,4 +1,5 @@
 import { MIN_AUDIT_WINDOW } from '../clock/index.ts'
+import { counted } from '../observe/words.ts'
 
 /** Rounds in which nobody would audit. */
 export class RoundTooShortError extends Error {
@@ -19,7 +20,7 @@ export function windowsOf(roundSlots: number): { submissionWindow: number; audit
   const auditWindow = roundSlots - submissionWindow - Math.max(1, Math.floor(roundSlots / 15))
   if (roundSlots < MIN_ROUND_SLOTS || auditWindow < MIN_AUDIT_WINDOW) {
     throw new RoundTooShortError(
-      `a round of ${roundSlots} slots is too short: it leaves ${Math.max(0, auditWindow)} for audits, and with fewer than ${MIN_AUDIT_WINDOW} nobody has the time to look at what others submitted. Give --round-slots ${MIN_ROUND_SLOTS} or more, which leave some to spare`
+      `a round of ${counted(roundSlots, 'slot')} is too short: it leaves ${Math.max(0, auditWindow)} for audits, and with fewer than ${MIN_AUDIT_WINDOW} nobody has the time to look at what others submitted. Give --round-slots ${MIN_ROUND_SLOTS} or more, which leave some to spare`
     )
   }
   return { submissionWindow, auditWindow }

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { tableOf } from '../../src/cli/common.ts'
+import { tableOf } from '../../src/cli/table.ts'
 
 const ADDRESS = '79sPp44ozvk8YAMfbokbJctzEjDabGPd8JkSFb8NpmLZ'
 const HEAD = ['cycle', 'submission', 'paid']
@@ -11,7 +11,7 @@ const widthOf = (lines: string) => Math.max(...lines.split('\n').map(({ length }
 
 describe('cli: tables', () => {
   it('fit the terminal, with every word whole', () => {
-    const { lines } = tableOf(HEAD, ROWS, 60)
+    const { lines } = tableOf(HEAD, ROWS, { columns: 60 })
     expect(widthOf(lines)).to.be.at.most(60)
     const words = lines.replaceAll(/[│─┌┐└┘├┤┬┴┼]/g, ' ').split(/\s+/)
     for (const word of String(ROWS[0]![1]).split(' ')) {
@@ -26,13 +26,13 @@ describe('cli: tables', () => {
         [ADDRESS, '1 KOII'],
         [ADDRESS, '2 KOII']
       ],
-      40
+      { columns: 40 }
     )
     expect(lines).to.equal(`staker  ${ADDRESS}\nstake   1 KOII\n\nstaker  ${ADDRESS}\nstake   2 KOII`)
   })
 
   it('are as wide as they are where no terminal is, without colours', () => {
-    const { lines } = tableOf(HEAD, ROWS, undefined)
+    const { lines } = tableOf(HEAD, ROWS, {})
     expect(lines.split('\n')).to.have.length(6)
     expect(lines).to.include(ROWS[0]![1])
     // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape sequences that must not be there

@@ -60,7 +60,11 @@ describe('network: discovery', () => {
       return () => void timers.splice(timers.indexOf(one), 1)
     }
     const alice = await join('alice', { hints: async () => found.map((address) => ({ staker: bob.pair.address, address })), timer })
-    await waitFor(() => timers.length === 1, 20_000, () => JSON.stringify(timers.map(({ ms }) => ms)))
+    await waitFor(
+      () => timers.length === 1,
+      20_000,
+      () => JSON.stringify(timers.map(({ ms }) => ms))
+    )
     found.push(`${addressOf(bob)}`)
     const before = timers[0]!.ms
     alice.discovery.hasten()

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import { createTaskHost, type TaskHostInit } from '../../src/node/task-host.ts'
 import { BlockStoreError, ProofMalformedError, type Proofs, ProofUnavailableError } from '../../src/proofs/index.ts'
+import { clip } from '../../src/rounds/text.ts'
 import type { Outcome, TaskRunner } from '../../src/tasks/index.ts'
-import { LIMITS } from '../../src/wire/index.ts'
 import { Lab } from '../proofs/fixtures.ts'
 import { alice, cidBytes, submission, TASK } from '../wire/people.ts'
 
@@ -30,9 +30,13 @@ describe('node: task host', () => {
     const timing = { cycle: 3, startSlot: 90, endSlot: 120, slotMs: 100 }
     const { finding, reason } = await host.audit(message, [submitter.hint], timing, { fetchMs: 400.4, totalMs: 700.7 })
     expect(finding).to.equal('unavailable')
-    const wire = Buffer.from(reason).subarray(0, LIMITS.reasonBytes).toString()
+    const wire = clip(reason)
     expect(wire).to.include('400 ms').and.to.include('701 in all')
     expect(wire).to.include(submitter.hint.peerId)
+    // all of it has room, up to what the first of them did
+    expect(
+      clip(`${reason.slice(0, reason.indexOf(submitter.hint.peerId))}${submitter.hint.peerId} sent nothing for 5000 ms`)
+    ).not.to.include('…')
     // the slot has come before the time that was measured for it
     const limits = { fetchMs: 60_000, totalMs: 70_000, fetchEnds: AbortSignal.timeout(300) }
     expect(await host.audit(message, [submitter.hint], timing, limits)).to.include({ finding: 'unavailable' })

@@ -1,5 +1,8 @@
+import { EventEmitter } from 'node:events'
+import { stripVTControlCharacters } from 'node:util'
 import { expect } from 'chai'
 import { MIN_AUDIT_WINDOW, scheduleFor } from '../../src/clock/index.ts'
+import { widthOf } from '../../src/observe/shown-text.ts'
 import type { NodeFacts, RunFacts, TransactionFacts } from '../../src/testnet/facts.ts'
 import { FAULTS, parseFaults } from '../../src/testnet/faults.ts'
 import { createFinish } from '../../src/testnet/finish.ts'
@@ -289,7 +292,7 @@ describe('testnet', () => {
     const plain = (text: string) => text.replaceAll(/\u001b\[[0-9;]*m/g, '')
 
     it('shows nodes, progress, news and how to join', () => {
-      const text = plain(picture(state, 120))
+      const text = plain(picture(state, 180))
       expect(text).to.match(/node-1 .*AAAA\.\.DDDD.*working.*cycle 0: valid.*2\.5 KOII/)
       expect(text).to.match(/node-2 \(bad-proof\)/)
       expect(text).to.match(/slot 15 of 30 {2}audits {2}1 of 3 finalized/)
@@ -298,6 +301,44 @@ describe('testnet', () => {
       expect(text).to.not.include('message 2')
       expect(text).to.include('message 8')
       expect(text).to.include('koii-mesh start --k2 http://127.0.0.1:8899 --task TASK')
+    })
+    it('fits the terminal: the head and the bar stay, the table gives columns, and the news and the rest take what is left', () => {
+      const row = { ...state.rows[0]!, audits: 'cycle 11: unavailable', challenged: 'cycle 11: node-5', rewards: 48_666_666_666n }
+      const names = ['node-1', 'node-2', 'node-3', 'node-4', 'node-5 (forged-record)']
+      const full = {
+        ...state,
+        task: 'T'.repeat(44),
+        rows: names.map((name) => ({ ...row, name })),
+        slotMs: { asked: 400, median: 473.25, longest: 23_916, waitedFor: { name: 'node-4', ms: 28_500 } },
+        messages: Array.from({ length: 9 }, (_, i) => `message ${i}, ${'東京 and more '.repeat(20)}`)
+      }
+      for (const [columns, rows] of [
+        [80, 24],
+        [80, 12],
+        [60, 20],
+        [40, 10],
+        [120, 30],
+        [200, 50]
+      ] as const) {
+        const lines = picture(full, columns, rows).split('\n')
+        expect(lines.length, `${columns}x${rows}`).to.be.below(rows)
+        for (const line of lines) {
+          expect(widthOf(line), line).to.be.at.most(columns)
+        }
+        expect(lines[0]).to.match(/^koii-mesh testnet {2}task k2-index/)
+        expect(lines[1]).to.match(/slot \d+/)
+        expect(lines[2]).to.match(/^cycle 1 {2}[█░]{10,} {2}slot 15 of 30/)
+        expect(lines.at(-1)).to.equal('Ctrl+C stops everything.')
+      }
+      const usual = picture(full, 80, 24)
+      for (const name of names) {
+        expect(usual).to.include(`│ ${name}`)
+      }
+      expect(usual).to.include('48.6666 │').and.to.include('message 8').and.to.include('slots take 473 ms')
+      // over several lines it is still one command
+      const command = usual.slice(usual.indexOf('  koii-mesh start'), usual.indexOf('\nCtrl+C')).replaceAll('\\\n', ' ')
+      expect(command.split(/\s+/).filter((word) => word !== '')).to.include.members(['--k2', '--task', 'T'.repeat(44), '--airdrop'])
+      expect(command).not.to.include('\n')
     })
     it('shows what is being set up until there is a mesh, and then what the nodes lack', () => {
       const setup = [
@@ -325,6 +366,27 @@ describe('testnet', () => {
       view.show({ ...state, setup })
       view.show({ ...state, messages: [] })
       expect(written).to.deep.equal(['setting up, nodes: 1 of 2 listen\n', 'cycle 1, audits: 1 of 3 finalized\n'])
+    })
+    it('is drawn anew when the terminal has another size', () => {
+      const written: string[] = []
+      const screen = Object.assign(new EventEmitter(), {
+        ...{ isTTY: true, columns: 200, rows: 50, write: (text: string) => written.push(text) > 0 }
+      })
+      const view = createView(screen as unknown as NodeJS.WriteStream, { TERM: 'xterm', LC_ALL: 'C.UTF-8' })
+      view.show(state)
+      written.length = 0
+      Object.assign(screen, { columns: 60, rows: 20 })
+      screen.emit('resize')
+      // nothing of the old picture, which the terminal has wrapped by itself, is left or reckoned with
+      const all = written.join('')
+      const clear = all.indexOf('\u001b[2J\u001b[H')
+      expect(clear).to.be.at.least(0)
+      const lines = stripVTControlCharacters(all.slice(clear)).trimEnd().split('\n')
+      expect(lines[0]).to.match(/^koii-mesh testnet/)
+      expect(Math.max(...lines.map(widthOf))).to.be.at.most(60)
+      expect(lines.length).to.be.below(20)
+      view.done()
+      expect(screen.listenerCount('resize')).to.equal(0)
     })
     it('draws any state: before the start, past the end, narrow, without end', () => {
       for (const change of [{ at: -5, cycle: -1 }, { at: 99 }, { roundSlots: 0, at: 0 }, { rows: [] }, { wanted: null }]) {

@@ -1,3 +1,4 @@
+import { counted } from '../../observe/words.ts'
 import { encodeBase58 } from './base58.ts'
 import { MalformedTransactionError } from './errors.ts'
 
@@ -95,7 +96,7 @@ export function decodeTransaction(bytes: Uint8Array): WireTransaction {
   const message = decodeMessage(reader)
   if (signatures.length === 0 || signatures.length !== message.requiredSignatures) {
     throw new MalformedTransactionError(
-      `the transaction has ${signatures.length} signatures and its message asks for ${message.requiredSignatures}`
+      `the transaction has ${counted(signatures.length, 'signature')} and its message asks for ${message.requiredSignatures}`
     )
   }
   return { ...message, bytes, signatures, signature: encodeBase58(signatures[0]!) }
@@ -142,12 +143,12 @@ function decodeMessage(reader: Reader) {
   const lookups: WireLookup[] =
     version === 'legacy' ? [] : reader.list(() => ({ table: reader.take(32), writable: numbers(), readonly: numbers() }))
   if (reader.offset !== reader.bytes.length) {
-    throw new MalformedTransactionError(`${reader.bytes.length - reader.offset} bytes follow the end of the transaction`)
+    throw new MalformedTransactionError(`${counted(reader.bytes.length - reader.offset, 'byte')} after the end of the transaction`)
   }
   const total = keys.length + lookups.reduce((sum, lookup) => sum + lookup.writable.length + lookup.readonly.length, 0)
   if (requiredSignatures === 0 || requiredSignatures > keys.length || readonlySigned >= requiredSignatures) {
     throw new MalformedTransactionError(
-      `its header asks for ${requiredSignatures} signers (${readonlySigned} read-only) of ${keys.length} keys`
+      `its header asks for ${counted(requiredSignatures, 'signer')} (${readonlySigned} read-only) of ${counted(keys.length, 'key')}`
     )
   }
   if (readonlyUnsigned > keys.length - requiredSignatures || total > 256) {

@@ -10,7 +10,9 @@
  *   createTask({ task: task.publicKey.toBase58(), manager, name: 'k2-index', ... })
  * )
  */
+
 import { PublicKey, SystemProgram, type TransactionInstruction } from '@solana/web3.js'
+import { counted } from '../../observe/words.ts'
 import { TASK_BYTES } from './accounts.ts'
 import { InstructionArgumentError } from './errors.ts'
 import {
@@ -277,7 +279,7 @@ export function applySlash(init: LedgerLine): TransactionInstruction {
 
 function ledgerLine(tag: number, { reward, slash, proof }: LedgerLine): Uint8Array[] {
   if (proof.length > MAX_PROOF_HASHES) {
-    throw new InstructionArgumentError('proof', `has ${proof.length} hashes, at most ${MAX_PROOF_HASHES} are taken`)
+    throw new InstructionArgumentError('proof', `has ${counted(proof.length, 'hash', 'hashes')}, at most ${MAX_PROOF_HASHES} are taken`)
   }
   return [
     Uint8Array.of(tag),
