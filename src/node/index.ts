@@ -84,6 +84,7 @@ import { slashFor } from './claims.ts'
 import { createDiskCare } from './disk-care.ts'
 import { distributionOf } from './distribution.ts'
 import { createEffects } from './effects.ts'
+import { createHistory, openArchive, providesRecord } from './history.ts'
 import { createKeyGuard } from './key-guard.ts'
 import { createLifeSigns } from './life-signs.ts'
 import { createPaced, type Paced } from './paced.ts'
@@ -99,11 +100,12 @@ export { type Auditor, askInTurn, createAuditor } from './auditor.ts'
 export { BUNDLE_FILE, BundleError, bundleAt, describeBundle } from './bundle.ts'
 export { ClaimError, claimFor, claimLatest, ledgerOf, slashFor, slashLatest } from './claims.ts'
 export { distributionOf } from './distribution.ts'
-export { type FetchedRecord, fetchRecordTo } from './fetch-record.ts'
+export { type FetchedHistory, type FetchedRecord, fetchHistoryTo, fetchRecordTo } from './fetch-record.ts'
 export { AddressError, aboutBadHints, type BadHint, hintsOf, providerAt } from './hints.ts'
 export { blocksFrom, recordCid } from './records.ts'
 export { checkRunnable, UnfitTaskError } from './runnable.ts'
 export type { TaskHost } from './task-host.ts'
+export { type Verified, verifyCar } from './verify-car.ts'
 
 /** What a wrapper of the way out of messages may use. */
 export interface PublishTools {
@@ -313,8 +315,9 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     })
 
     // proofs and records: blocks on disk, served to whoever asks
+    const archive = openArchive({ config, watch, log })
     const ownProofs = await createProofs(
-      { libp2p, store: store.keyValue('pins'), onWriteFailed: (err) => watch.failed('proofs', err) },
+      { libp2p, store: store.keyValue('pins'), archive, onWriteFailed: (err) => watch.failed('proofs', err) },
       {
         blocksDir: join(config.dataDir, 'blocks'),
         isStaked: peers.isStaked,
@@ -325,6 +328,17 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       }
     )
     const proofs = paced?.proofs(ownProofs) ?? ownProofs
+
+    const history = createHistory({
+      archive,
+      proofs: ownProofs,
+      network: genesisHash,
+      task: config.task,
+      keepRecords: config.keepRecords,
+      providers,
+      log,
+      onWriteFailed: (err) => watch.failed('records', err)
+    })
 
     const disk = createDiskCare({ watch, events, log, clearAway })
 
@@ -642,7 +656,12 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     function clearAway(): void {
       proofs
-        .collect({ task: config.task, finalizedCycle: Math.max(0, finalizedCycle), keepCycles: config.keepCycles, quotaBytes: sizes.quota })
+        .collect({
+          task: config.task,
+          finalizedCycle: Math.max(0, finalizedCycle),
+          keepCycles: config.keepCycles,
+          quotaBytes: sizes.quota - history.status().bytes
+        })
         .catch((err) => log.warn({ reason: messageOf(err) }, 'could not clear old proofs away'))
     }
 
@@ -693,9 +712,9 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         root: hex(finalized.root),
         totalRewards: task.totalRewards
       })
-      settle(finalized.cycle, cid).catch((err) =>
-        log.warn({ cycle: finalized.cycle, reason: messageOf(err) }, 'the finalized record could not be read')
-      )
+      settle(finalized.cycle, cid)
+        .catch((err) => log.warn({ cycle: finalized.cycle, reason: messageOf(err) }, 'the finalized record could not be read'))
+        .finally(() => history.follow(finalized.cycle, cid))
     }
 
     /** What the manager of the task has changed. */
@@ -733,7 +752,11 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     /** Has the finalized record here, and tells what it meant for us. */
     async function settle(cycle: number, cid: CID): Promise<void> {
-      const { content, ledger, tally: outcome } = await records.outcome(cid, await stakes.at(cycle))
+      const set = await stakes.at(cycle)
+      const { content, ledger, tally: outcome } = await records.outcome(cid, set)
+      if (providesRecord(set.weights, self, cycle)) {
+        await proofs.pin(cid, { task: config.task, cycle, shallow: true, provide: true })
+      }
       if (config.applySlashes && stakes.isStaked(self) === true) {
         slasher
           .finalized(cycle, ledger, slots.now() ?? 0)
@@ -934,6 +957,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         ...stats(),
         sync: sync.counters(),
         outbox: outbox.counters(),
+        records: history.status(),
         cycles: store.cycles.list(config.task, STATUS_CYCLES)
       }
     }
@@ -1034,7 +1058,9 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         paced?.start()
         if (finalizedCycle >= 0 && account.finalized != null) {
           // the ledger so far, for the records to come
-          records.ensure(recordCid(account.finalized.recordDigest)).catch(() => {})
+          const last = recordCid(account.finalized.recordDigest)
+          const follow = () => history.follow(finalizedCycle, last)
+          records.ensure(last).then(follow, follow)
         }
       },
       async stop() {
@@ -1057,8 +1083,10 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
           events.emit('stats', stats() as Record<string, unknown>)
         }
         await effects.settled()
+        await history.stop()
         await proofs.stop()
         await libp2p.stop()
+        archive.close()
         await api?.stop()
         try {
           store.messages.flush()
