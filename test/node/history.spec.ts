@@ -2,8 +2,8 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import type { CID } from 'multiformats/cid'
-import { fetchHistoryTo, fetchRecordTo } from '../../src/node/index.ts'
 import { createHistory, type History, type HistoryInit, providesRecord } from '../../src/node/history.ts'
+import { fetchHistoryTo, fetchRecordTo } from '../../src/node/index.ts'
 import type { Logger } from '../../src/observe/index.ts'
 import type { BuiltRecord } from '../../src/record/index.ts'
 import { openRecordArchive, type RecordArchive } from '../../src/store/index.ts'
@@ -165,7 +165,9 @@ describe('node: history', function () {
       await follow(history, { content, cid: top.cid })
       await follow(history, { content, cid: top.cid })
       expect(told).to.have.length(1)
-      expect(told[0]).to.match(word).and.to.match(/the chain of records ends here/)
+      expect(told[0])
+        .to.match(word)
+        .and.to.match(/the chain of records ends here/)
       expect(late.archive.status()).to.deep.include({ from: 9, to: 9, gaps: [9] })
     })
   }

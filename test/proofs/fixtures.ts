@@ -101,7 +101,12 @@ export class Lab {
     const dir = await this.dir()
     const libp2p = await this.host(init.services)
     const proofs = await createProofs(
-      { libp2p, store: memoryStore(), ...(init.archive == null ? {} : { archive: init.archive }), ...(init.memory === true ? { files: memoryFiles() } : {}) },
+      {
+        libp2p,
+        store: memoryStore(),
+        ...(init.archive == null ? {} : { archive: init.archive }),
+        ...(init.memory === true ? { files: memoryFiles() } : {})
+      },
       { blocksDir: join(dir, 'blocks'), ...init }
     )
     if (init.start !== false) {
