@@ -70,8 +70,7 @@ const text = () => z.string({ error: 'should be text' }).min(1, { error: 'should
 const split = (value: unknown) => (typeof value === 'string' ? value.split(',').filter((part) => part !== '') : value)
 const list = <T extends z.ZodType>(item: T) => z.preprocess(split, z.array(item, { error: 'should be a list, or text with commas' }))
 
-/** What `all` cycles are as a number. */
-const KEEP_ALL = Number.MAX_SAFE_INTEGER
+const KEPT = 'should be all, or a whole number from 3'
 
 const schema = z.strictObject({
   /** The JSON-RPC endpoints of K2, the same chain behind each: no default, as a node without a chosen chain is a mistake. */
@@ -104,8 +103,10 @@ const schema = z.strictObject({
   keepCycles: whole(3, 10_000).default(3),
   /** Finalized cycles whose records and ledgers are kept: all, as a ledger can be audited only along the chain, and a cycle takes 2 KB. */
   keepRecords: z
-    .preprocess((value) => (value === 'all' ? KEEP_ALL : value), whole(3, KEEP_ALL))
-    .transform((cycles) => (cycles === KEEP_ALL ? ('all' as const) : cycles))
+    .preprocess(
+      (value) => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value),
+      z.union([z.literal('all'), z.number().int({ error: KEPT }).min(3, { error: KEPT })], { error: KEPT })
+    )
     .default('all'),
   /** The most that proofs and records may take on disk, records a quarter of it: then the oldest go. */
   quotaMiB: whole(16, 10_000_000).default(2048),

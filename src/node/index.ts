@@ -175,11 +175,13 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
   const watch = createDiskWatch({ dir: config.dataDir })
   const store = openStore({ dir: config.dataDir, watch })
   let unlockKey = () => {}
+  let closeArchive = () => {}
   try {
     return await build()
   } catch (err) {
     unlockKey()
     watch.stop()
+    closeArchive()
     store.close()
     throw err
   }
@@ -316,6 +318,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     // proofs and records: blocks on disk, served to whoever asks
     const archive = openArchive({ config, watch, log })
+    closeArchive = archive.close
     const ownProofs = await createProofs(
       { libp2p, store: store.keyValue('pins'), archive, onWriteFailed: (err) => watch.failed('proofs', err) },
       {
