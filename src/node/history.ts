@@ -48,7 +48,7 @@ const LEAST_REST_MS = 100
 export function createHistory(init: HistoryInit): History {
   const { archive, proofs, network, task, keepRecords, providers, log, rest = restFor } = init
   const stopping = new AbortController()
-  /** Records that are none, or not of this chain: asked for once. */
+  /** Records that are none, not of this chain, or too old: asked for once. */
   const refused = new Set<string>()
   let newest: { cycle: number; cid: CID } | undefined
   let running: Promise<void> | undefined
@@ -75,7 +75,14 @@ export function createHistory(init: HistoryInit): History {
   /** @returns whether there may be more to fetch */
   const fetchOne = async (cid: CID, place: ChainPlace): Promise<boolean> => {
     try {
-      return await put(await readLink(cid, blocksFrom(proofs, providers(), FETCH_TIMEOUT_MS, stopping.signal), place))
+      const link = await readLink(cid, blocksFrom(proofs, providers(), FETCH_TIMEOUT_MS, stopping.signal), place)
+      if (link.content.cycle < keepFrom()) {
+        // cycles were skipped: it would be dropped at once, and fetched again
+        refused.add(cid.toString())
+        proofs.release(link.blocks)
+        return false
+      }
+      return await put(link)
     } catch (err) {
       const reason = err instanceof Error ? err.message : String(err)
       if (err instanceof RecordMalformedError) {

@@ -120,6 +120,13 @@ describe('node: history', function () {
     const { history } = historyOf(late, [old], { keepRecords: 3 })
     await follow(history, last)
     expect(cyclesIn(late.archive)).to.deep.equal([7, 8, 9])
+    // cycle 4 was skipped: the record before cycle 5 is one too old
+    const other = await keeper()
+    const { history: longer, rests } = historyOf(other, [old], { keepRecords: 6 })
+    await follow(longer, last)
+    await follow(longer, last)
+    expect(cyclesIn(other.archive)).to.deep.equal([5, 6, 7, 8, 9])
+    expect(rests).to.have.length(5)
     const { history: shorter } = historyOf(old, [], { keepRecords: 4 })
     await follow(shorter, last)
     expect(cyclesIn(old.archive)).to.deep.equal([6, 7, 8, 9])
