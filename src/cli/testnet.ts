@@ -1,4 +1,4 @@
-import { Command } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
 import { amountOf } from '../config/index.ts'
 import type { Pace } from '../k2/local/index.ts'
 import { shownText, toLine } from '../observe/index.ts'
@@ -27,7 +27,12 @@ interface TestnetOptions {
 }
 
 const flag = (name: string, value: unknown) => (value == null ? [] : [name, String(value)])
-const keptRecords = (text: string) => (text === 'all' ? text : String(whole(3)(text)))
+const keptRecords = (text: string) => {
+  if (text !== 'all' && !(/^\d+$/.test(text) && Number(text) >= 3)) {
+    throw new InvalidArgumentError('It should be all, or a whole number from 3.')
+  }
+  return text
+}
 
 export function testnetCommand(): Command {
   return withJson(new Command('testnet'))
