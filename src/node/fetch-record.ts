@@ -1,4 +1,5 @@
-import type { CID } from 'multiformats/cid'
+import * as dagCbor from '@ipld/dag-cbor'
+import { CID } from 'multiformats/cid'
 import { type Fetched, type Proofs, ProofUnavailableError, type ProviderHint, type SaveAs, type Saved, toCid } from '../proofs/index.ts'
 import { type ChainLink, type GetBlock, isRecordCid, RecordMalformedError, readChain, readLink } from '../record/index.ts'
 import { type Auditor, askInTurn } from './auditor.ts'
@@ -161,7 +162,12 @@ export async function fetchHistoryTo(
   return { saved, ...books.sum(), records, cycle: first.value.content.cycle, fromCycle: oldest, stopped, previous }
 }
 
-/** Asks those who gave the last block, and all others when they do not have the next. */
+/** Blocks at a time: those of a record with its ledger and of the one before it, as a rule. */
+const AHEAD = 8
+/** Roots are small; chunks have no links. */
+const ROOT_BYTES = 16 * 1024
+
+/** Asks those who gave the last block, and all others when they do not have the next. What a root links to is asked for before it is wanted. */
 function source(
   auditor: Pick<Auditor, 'reach'>,
   hints: readonly ProviderHint[],
@@ -170,11 +176,31 @@ function source(
   until: AbortSignal | undefined
 ): GetBlock {
   let giving: ProviderHint[] | undefined
-  return async (block) => {
-    const leftMs = () => Math.max(1, endMs - performance.now())
+  const ahead = new Map<string, Promise<Asked>>()
+  const leftMs = () => Math.max(1, endMs - performance.now())
+  const ofGivers = (block: CID) => books.ask(block, giving!, Math.min(leftMs(), PATIENCE_MS), until)
+  const take = (block: CID) => {
+    const asked = ahead.get(block.toString())
+    ahead.delete(block.toString())
+    return asked ?? ofGivers(block)
+  }
+  const lookAhead = (bytes: Uint8Array) => {
+    for (const link of bytes.length > ROOT_BYTES ? [] : linksIn(bytes).slice(0, AHEAD - ahead.size)) {
+      if (!ahead.has(link.toString())) {
+        const asked = ofGivers(link)
+        ahead.set(link.toString(), asked)
+        // what does not come is told to whoever wants it
+        asked.then(
+          ({ bytes }) => lookAhead(bytes),
+          () => {}
+        )
+      }
+    }
+  }
+  const get = async (block: CID): Promise<Uint8Array> => {
     if (giving != null) {
       try {
-        return await books.fetch(block, giving, Math.min(leftMs(), PATIENCE_MS), until)
+        return books.count(await take(block))
       } catch (err) {
         if (
           !(err instanceof ProofUnavailableError) ||
@@ -192,6 +218,23 @@ function source(
       return bytes
     })
   }
+  return async (block) => {
+    const bytes = await get(block)
+    lookAhead(bytes)
+    return bytes
+  }
+}
+
+/** The links of a record's or a ledger's root block; none where it is something else, which its reader will say. */
+function linksIn(bytes: Uint8Array): CID[] {
+  try {
+    return Object.values(dagCbor.decode<object>(bytes))
+      .flat()
+      .flatMap((value) => CID.asCID(value) ?? [])
+      .filter(isRecordCid)
+  } catch {
+    return []
+  }
 }
 
 async function* blocksOf(proofs: Proofs, { blocks }: ChainLink): AsyncGenerator<{ cid: CID; bytes: Uint8Array }> {
@@ -200,23 +243,34 @@ async function* blocksOf(proofs: Proofs, { blocks }: ChainLink): AsyncGenerator<
   }
 }
 
+interface Asked {
+  fetched: Fetched
+  bytes: Uint8Array
+}
+
 type Books = ReturnType<typeof createBooks>
 
 /** What came, and from whom. */
 function createBooks(proofs: Proofs) {
   const given = new Map<string, number>()
   const all = { sizeBytes: 0, blocks: 0, localBlocks: 0 }
+  const ask = async (block: CID, from: ProviderHint[], timeoutMs: number, until?: AbortSignal): Promise<Asked> => {
+    const fetched = await proofs.fetch(block, { from, shallow: true, timeoutMs: Math.max(1, timeoutMs), until })
+    return { fetched, bytes: await localBlock(proofs, block) }
+  }
+  const count = ({ fetched, bytes }: Asked): Uint8Array => {
+    all.sizeBytes += fetched.sizeBytes
+    all.blocks += fetched.blocks
+    all.localBlocks += fetched.localBlocks
+    for (const peer of fetched.fromPeers) {
+      given.set(peer, (given.get(peer) ?? 0) + 1)
+    }
+    return bytes
+  }
   return {
-    async fetch(block: CID, from: ProviderHint[], timeoutMs: number, until?: AbortSignal): Promise<Uint8Array> {
-      const one = await proofs.fetch(block, { from, shallow: true, timeoutMs: Math.max(1, timeoutMs), until })
-      all.sizeBytes += one.sizeBytes
-      all.blocks += one.blocks
-      all.localBlocks += one.localBlocks
-      for (const peer of one.fromPeers) {
-        given.set(peer, (given.get(peer) ?? 0) + 1)
-      }
-      return localBlock(proofs, block)
-    },
+    ask,
+    count,
+    fetch: async (...args: Parameters<typeof ask>) => count(await ask(...args)),
     sum: (): Fetched => ({ ...all, fromPeers: [...given].sort(([, a], [, b]) => b - a).map(([peer]) => peer) })
   }
 }
