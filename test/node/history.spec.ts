@@ -89,6 +89,30 @@ describe('node: history', function () {
     expect(all).to.include({ records: CYCLES.length, cycle: 9, fromCycle: 1, stopped: null, previous: null })
   })
 
+  it('a stranger asks for what a record links to before it wants it, and for a few blocks at a time', async () => {
+    const [old, stranger] = [await keeper(chain), await lab.node()]
+    let underWay = 0
+    let most = 0
+    const counted = new Proxy(stranger.proofs, {
+      get: (proofs, name) =>
+        name === 'fetch'
+          ? async (cid: CID, options: object) => {
+              most = Math.max(most, ++underWay)
+              return proofs.fetch(cid, options).finally(() => underWay--)
+            }
+          : Reflect.get(proofs, name)
+    })
+    const options = { hints: [old.hint], timeoutMs: HANGS_MS, fromCycle: 3 }
+    const reach = async (hints: readonly object[]) => hints as never
+    const path = join(await lab.dir(), 'some')
+    const some = await fetchHistoryTo({ proofs: counted, reach }, last.cid.toString(), path, options)
+    expect(most).to.be.within(3, 9)
+    // what was asked for ahead and not wanted is not counted; the record of cycle 2 is, as it shows where to end
+    const wanted = new Set(chain.slice(1).flatMap(({ blocks }) => blocks.map(({ cid }) => cid.toString())))
+    expect(some).to.include({ records: 6, fromCycle: 3, stopped: null })
+    expect(some!.blocks - some!.localBlocks).to.be.at.most(wanted.size)
+  })
+
   it('one that joins late fetches the chain back, one record at a time with rests, and leaves no blocks among its proofs', async () => {
     const [old, late] = [await keeper(chain), await keeper()]
     const { history, told, rests } = historyOf(late, [old])
