@@ -74,7 +74,7 @@ export async function openCar(path: string): Promise<CarFile> {
 }
 
 async function index(file: FileHandle, path: string): Promise<CarFile> {
-  const { bytes: head } = { bytes: new Uint8Array(10) }
+  const head = new Uint8Array(10)
   await file.read(head, 0, head.length, 0)
   if (varint(head) > HEADER_BYTES) {
     throw new CarError(`${path} is not a CAR file: its header would have ${varint(head)} bytes`)
@@ -124,10 +124,9 @@ async function index(file: FileHandle, path: string): Promise<CarFile> {
     }
     return bytes
   }
-  const { blocks } = { blocks: places.size }
   return {
     root,
-    blocks,
+    blocks: places.size,
     sizeBytes,
     get,
     async check() {
