@@ -1,35 +1,72 @@
 import { Command } from 'commander'
 import { PROGRAM_ID } from '../k2/settlement/index.ts'
-import { askInTurn, createAuditor, fetchRecordTo, hintsOf } from '../node/index.ts'
+import {
+  type Auditor,
+  askInTurn,
+  createAuditor,
+  type FetchedHistory,
+  fetchHistoryTo,
+  fetchRecordTo,
+  hintsOf,
+  verifyCar
+} from '../node/index.ts'
 import { complain } from '../observe/output.ts'
 import { counted } from '../observe/words.ts'
-import { ProofUnavailableError, toCid } from '../proofs/index.ts'
+import { ProofUnavailableError, type ProviderHint, type SaveAs, toCid } from '../proofs/index.ts'
 import { dialsOf, k2Of, type PeerOptions, withPeers } from './chain.ts'
 import { answer, example, UsageError, whole, withJson } from './common.ts'
 import { onBadHints } from './hints.ts'
+import { untilStopped } from './process.ts'
 
 interface GetOptions extends PeerOptions {
   k2?: string
   task?: string
   out?: string
+  car?: boolean
   history?: boolean
+  fromCycle?: number
   timeout: number
   json?: boolean
 }
 
+/** What there is was written, and it is less than was asked for. */
+const INCOMPLETE = 4
+
 export function proofCommand(): Command {
-  return new Command('proof').description('look at proofs').addCommand(
-    withPeers(withJson(new Command('get')), 'a peer that has it, with /p2p/ and its PeerId; may be given several times')
-      .description('fetch a proof straight from a peer, check every block against its hash, and write it out')
-      .argument('<cid>', 'CID of the proof')
-      .option('--k2 <url>', 'with --task: ask the stakers of that task, whose addresses K2 has')
-      .option('--task <id>', 'see --k2')
-      .option('--out <path>', 'where to write it; without it, a file or folder named after the CID')
-      .option('--history', 'of a record: all the records before it, too, as far as somebody still has them all')
-      .option('--timeout <s>', 'seconds until it gives up', whole(1, 86_400), 30)
-      .addHelpText('after', example('koii-mesh proof get bafy... --from /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... --out ./proof'))
-      .action(get)
-  )
+  return new Command('proof')
+    .description('look at proofs and records')
+    .addCommand(
+      withPeers(withJson(new Command('get')), 'a peer that has it, with /p2p/ and its PeerId; may be given several times')
+        .description('fetch a proof or a record straight from a peer, check every block against its hash, and write it out')
+        .argument('<cid>', 'CID of the proof or record')
+        .option('--k2 <url>', 'with --task: ask the stakers of that task, whose addresses K2 has')
+        .option('--task <id>', 'see --k2')
+        .option('--out <path>', 'where to write it; without it, a file or folder named after the CID')
+        .option('--car', 'write the blocks with their hashes, as a CAR file, to hand on; so does a path in --out that ends with .car')
+        .option(
+          '--history',
+          'of a record: all the records before it, too, as far as somebody has them; exit status 4 where that is not all'
+        )
+        .option('--from-cycle <n>', 'of a record: those before it down to this cycle', whole(0))
+        .option('--timeout <s>', 'seconds until it gives up; what came by then is written', whole(1, 86_400), 30)
+        .addHelpText(
+          'after',
+          example(
+            'koii-mesh proof get bafy... --from /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... --out ./proof',
+            'koii-mesh proof get bafy... --k2 http://127.0.0.1:8899 --task 9xQe... --history --out ./payments.car --timeout 600'
+          )
+        )
+        .action(get)
+    )
+    .addCommand(
+      withJson(new Command('verify'))
+        .description(
+          'check a CAR file without a network: every hash, and that it holds a whole proof, or records that follow from each other'
+        )
+        .argument('<file>', 'what proof get --car wrote')
+        .addHelpText('after', example('koii-mesh proof verify ./payments.car'))
+        .action(verify)
+    )
 }
 
 export class NobodyHasItError extends Error {
@@ -37,7 +74,7 @@ export class NobodyHasItError extends Error {
 }
 
 async function get(cid: string, options: GetOptions): Promise<void> {
-  const { k2: url, task, out, history, timeout, json } = options
+  const { k2: url, task, out, fromCycle, timeout, json } = options
   try {
     toCid(cid)
   } catch (err) {
@@ -56,31 +93,33 @@ async function get(cid: string, options: GetOptions): Promise<void> {
     )
   }
   const auditor = await createAuditor(dials)
-  const path = out ?? cid
-  const progress =
+  const as: SaveAs = options.car === true || out?.endsWith('.car') === true ? 'car' : 'files'
+  const target: Target = { auditor, hints, cid, path: out ?? (as === 'car' ? `${cid}.car` : cid), as, timeoutMs: timeout * 1000, json }
+  const progress = { cycle: undefined as number | undefined, records: 0 }
+  const timer =
     json === true
       ? undefined
       : setInterval(() => {
           const { receivedBlocks, receivedBytes } = auditor.proofs.stats()
-          complain(`fetching: ${counted(receivedBlocks, 'block')}, ${counted(receivedBytes, 'byte')}`)
+          const chain = progress.cycle == null ? '' : `, ${counted(progress.records, 'record')}, back to cycle ${progress.cycle}`
+          complain(`fetching: ${counted(receivedBlocks, 'block')}, ${counted(receivedBytes, 'byte')}${chain}`)
         }, 2000)
   try {
-    const { record, fetched } = await askInTurn(auditor, hints, timeout * 1000, async (some, timeoutMs) => {
-      const deadline = performance.now() + timeoutMs
-      const left = () => ({ from: some, timeoutMs: Math.max(1, Math.round(deadline - performance.now())) })
-      const one = history === true ? null : await fetchRecordTo(auditor.proofs, cid, path, left())
-      return { record: one, fetched: one ?? (await auditor.proofs.fetchTo(cid, path, left())) }
+    if (options.history !== true && fromCycle == null) {
+      await getOne(target)
+      return
+    }
+    const stopping = new AbortController()
+    void untilStopped().then(() => stopping.abort())
+    const history = await fetchHistoryTo(auditor, cid, target.path, {
+      hints,
+      timeoutMs: target.timeoutMs,
+      as,
+      until: stopping.signal,
+      ...(fromCycle == null ? {} : { fromCycle }),
+      onRecord: (cycle, records) => Object.assign(progress, { cycle, records })
     })
-    answer(json, { cid, path, ...fetched, ...(record == null ? {} : { previous: record.previous?.toString() ?? null }) }, [
-      ...(record == null
-        ? []
-        : [
-            `the record of cycle ${record.cycle} and its ledger${record.previous == null ? '' : `; the record before it is ${record.previous} (--history fetches all of them)`}`
-          ]),
-      `${counted(fetched.blocks, 'block')}, ${counted(fetched.sizeBytes, 'byte')}, all of them as their hashes say`,
-      `from    ${fetched.fromPeers.join(', ')}`,
-      `written ${path}`
-    ])
+    history == null ? await getOne(target) : tellHistory(target, history)
   } catch (err) {
     throw err instanceof ProofUnavailableError
       ? new NobodyHasItError(
@@ -88,7 +127,77 @@ async function get(cid: string, options: GetOptions): Promise<void> {
         )
       : err
   } finally {
-    clearInterval(progress)
+    clearInterval(timer)
     await auditor.stop()
   }
+}
+
+interface Target {
+  auditor: Auditor
+  hints: ProviderHint[]
+  cid: string
+  path: string
+  as: SaveAs
+  timeoutMs: number
+  json: boolean | undefined
+}
+
+/** A proof, or one record and its ledger. */
+async function getOne({ auditor, hints, cid, path, as, timeoutMs, json }: Target): Promise<void> {
+  const { record, fetched } = await askInTurn(auditor, hints, timeoutMs, async (some, someMs) => {
+    const deadline = performance.now() + someMs
+    const left = () => ({ from: some, timeoutMs: Math.max(1, Math.round(deadline - performance.now())), as })
+    const one = await fetchRecordTo(auditor.proofs, cid, path, left())
+    return { record: one, fetched: one ?? (await auditor.proofs.fetchTo(cid, path, left())) }
+  })
+  answer(json, { cid, path, ...fetched, ...(record == null ? {} : { previous: record.previous?.toString() ?? null }) }, [
+    ...(record == null
+      ? []
+      : [
+          `the record of cycle ${record.cycle} and its ledger${record.previous == null ? '' : `; the record before it is ${record.previous} (--history fetches all of them)`}`
+        ]),
+    `${counted(fetched.blocks, 'block')}, ${counted(fetched.sizeBytes, 'byte')}, all of them as their hashes say`,
+    `from    ${fetched.fromPeers.join(', ')}`,
+    `written ${path}`
+  ])
+}
+
+function tellHistory({ cid, path, json }: Target, history: FetchedHistory): void {
+  const { records, cycle, fromCycle, stopped, previous, blocks, sizeBytes, fromPeers } = history
+  const first = previous == null ? ', the first of the task' : ''
+  answer(json, { cid, path, ...history, complete: stopped == null, previous: previous?.toString() ?? null }, [
+    `${counted(records, 'record')} with ledgers, from cycle ${cycle} back to cycle ${fromCycle}${first}: each follows from the one before it`,
+    `${counted(blocks, 'block')}, ${counted(sizeBytes, 'byte')}, all of them as their hashes say`,
+    `from    ${fromPeers.join(', ')}`,
+    `written ${path}`,
+    ...(stopped == null
+      ? []
+      : [
+          `stops   before cycle ${fromCycle}: ${stopped}`,
+          `rest    koii-mesh proof get ${previous} --history, with more time or from others`
+        ])
+  ])
+  if (stopped != null) {
+    process.exitCode = INCOMPLETE
+  }
+}
+
+async function verify(file: string, { json }: { json?: boolean }): Promise<void> {
+  const verified = await verifyCar(file)
+  const { root, blocks, sizeBytes, others } = verified
+  const whole =
+    verified.kind === 'proof'
+      ? [`the whole proof ${root}`]
+      : [
+          `${counted(verified.records, 'record')} with ledgers, from cycle ${verified.cycle} back to cycle ${verified.fromCycle}: each follows from the one before it`,
+          `newest  ${root}: compare it with the one that K2 has (koii-mesh task show)`,
+          verified.previous == null
+            ? 'first   the oldest one is the first of its task'
+            : `before  ${verified.previous} comes before the oldest one, and is not in the file`
+        ]
+  answer(json, { file, ...verified }, [
+    ...whole,
+    `${counted(blocks, 'block')}, ${counted(sizeBytes, 'byte')}, all of them as their hashes say`,
+    ...(others === 0 ? [] : [`beside  ${counted(others, 'block')} that do not belong to it`])
+  ])
 }

@@ -32,6 +32,7 @@ interface Status {
   notices: string[]
   peers: { staked: number; connected: number; mesh: number }
   rssBytes: number
+  records?: { from: number | null; to: number | null; bytes: number; maxBytes: number; gaps: number[] }
   multiaddrs: string[]
   cycles: Array<{ cycle: number; entry: Entry }>
 }
@@ -82,6 +83,12 @@ function endpointInWords({ state, slot, lagSlots, away, silentMs, webSocket }: E
   }
 }
 
+function recordsInWords({ from, to, bytes, maxBytes, gaps }: NonNullable<Status['records']>): string {
+  const mib = (of: number) => (of / 1024 / 1024).toFixed(1)
+  const lacks = gaps.length === 0 ? '' : `, without those right before ${gaps.length > 1 ? 'cycles' : 'cycle'} ${gaps.join(', ')}`
+  return `of cycles ${from} to ${to}${lacks}; ${mib(bytes)} of ${mib(maxBytes)} MiB`
+}
+
 export function statusCommand(): Command {
   return withJson(new Command('status'))
     .description('ask the running node how it is: its peers, its rounds, what it was paid and why not')
@@ -108,6 +115,7 @@ export function statusCommand(): Command {
         `time    slot ${status.slot ?? 'unknown'}, cycle ${status.cycle ?? 'unknown'}, last finalized ${status.finalizedCycle ?? 'none'}`,
         ...(status.k2 ?? []).map((endpoint, i) => `${i === 0 ? 'k2' : '  '}      ${endpoint.name} ${endpointInWords(endpoint)}`),
         `peers   ${status.peers.staked} staked, ${status.peers.mesh} in the mesh, ${status.peers.connected} connected`,
+        ...(status.records?.from == null ? [] : [`records ${recordsInWords(status.records)}`]),
         `memory  ${(status.rssBytes / 1024 / 1024).toFixed(0)} MiB`,
         ...status.bundles
           .filter(({ state }) => state !== 'here')

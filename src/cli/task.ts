@@ -17,7 +17,7 @@ import {
   type TaskAccount,
   weightOrZero
 } from '../k2/settlement/index.ts'
-import { bundleAt, describeBundle } from '../node/index.ts'
+import { bundleAt, describeBundle, recordCid } from '../node/index.ts'
 import { counted, shownText } from '../observe/index.ts'
 import { distinct, ensureMoney, type K2Options, k2Of, withK2 } from './chain.ts'
 import { answer, DEFAULT_WALLET, example, UsageError, whole } from './common.ts'
@@ -192,7 +192,8 @@ function describe(task: TaskAccount, slot: number): Record<string, unknown> {
     closedFromCycle: task.closedFrom ?? null,
     rewarded: task.totalRewards,
     claimed: task.claimedTotal,
-    lastFinalized: task.finalized?.cycle ?? null
+    lastFinalized: task.finalized?.cycle ?? null,
+    lastRecord: task.finalized == null ? null : recordCid(task.finalized.recordDigest).toString()
   }
 }
 
@@ -233,6 +234,9 @@ async function show(id: string, { json, ...options }: K2Options): Promise<void> 
       : [`next      ${task.bundle.cid}, from cycle ${task.bundle.from} on: read it, or unstake in time (koii-mesh unstake)`]),
     ...termsLines(task),
     `rounds    ${counted(task.roundSlots, 'slot')} (submissions ${task.submissionWindow}, audits ${task.auditWindow}), cycle ${cycle} now, last finalized ${task.finalized?.cycle ?? 'none'}`,
+    ...(facts.lastRecord == null
+      ? []
+      : [`record    ${facts.lastRecord} of the last finalized cycle: koii-mesh proof get, with --history for those before it`]),
     ...(task.closedFrom == null ? [] : [`closed    no work from cycle ${task.closedFrom} on: claim, then koii-mesh unstake and withdraw`]),
     `bounty    ${roeToKoii(ringAt(task.bounty, cycle))} KOII a round; pot ${roeToKoii(facts.pot as bigint)} KOII; rewarded so far ${roeToKoii(task.totalRewards)} KOII`,
     `stake     ${roeToKoii(task.stake[0]!.value)} KOII of ${counted(task.stakerCount, 'staker')}, at least ${roeToKoii(task.minStake)} KOII each`,

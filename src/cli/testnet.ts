@@ -1,4 +1,4 @@
-import { Command } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
 import { amountOf } from '../config/index.ts'
 import type { Pace } from '../k2/local/index.ts'
 import { counted, sayJson, sayLines, toLine } from '../observe/index.ts'
@@ -18,10 +18,20 @@ interface TestnetOptions {
   roundSlots: number
   bounty: string
   fault?: string[]
+  keepCycles?: number
+  keepRecords?: string
   from?: string[]
   dataDir?: string
   port: number
   json?: boolean
+}
+
+const flag = (name: string, value: unknown) => (value == null ? [] : [name, String(value)])
+const keptRecords = (text: string) => {
+  if (text !== 'all' && !(/^\d+$/.test(text) && Number(text) >= 3)) {
+    throw new InvalidArgumentError('It should be all, or a whole number from 3.')
+  }
+  return text
 }
 
 export function testnetCommand(): Command {
@@ -42,6 +52,8 @@ export function testnetCommand(): Command {
         .join(', ')}; may be given several times`,
       collect
     )
+    .option('--keep-cycles <n>', 'finalized cycles whose proofs each node keeps, at least 3', whole(3, 10_000))
+    .option('--keep-records <n>', 'finalized cycles whose records and ledgers each node keeps, at least 3, or all', keptRecords)
     .option('--data-dir <dir>', 'keep keys, state and logs of the nodes here; without it they go when the testnet ends')
     .option('--port <port>', 'port of the local K2; 0 takes a free one', whole(0, 65_534), 0)
     .addHelpText(
@@ -51,7 +63,7 @@ export function testnetCommand(): Command {
         'koii-mesh testnet --slot-ms 400 --pace strict   (slots as on a real K2: who is too slow misses its windows)'
       )
     )
-    .action(async ({ fault = [], json, rounds, bounty, ...options }: TestnetOptions) => {
+    .action(async ({ fault = [], json, rounds, bounty, keepCycles, keepRecords, ...options }: TestnetOptions) => {
       const faults = parseFaults(fault)
       const bountyRoe = amountOf(bounty, '--bounty')
       windowsOf(options.roundSlots)
@@ -67,6 +79,7 @@ export function testnetCommand(): Command {
         rounds: rounds ?? null,
         faults,
         bounty: bountyRoe,
+        nodeArgs: [...flag('--keep-cycles', keepCycles), ...flag('--keep-records', keepRecords)],
         settlementProgram: SETTLEMENT_SO,
         signal: stopping.signal,
         onEvent: (event) => {

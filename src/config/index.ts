@@ -70,6 +70,8 @@ const text = () => z.string({ error: 'should be text' }).min(1, { error: 'should
 const split = (value: unknown) => (typeof value === 'string' ? value.split(',').filter((part) => part !== '') : value)
 const list = <T extends z.ZodType>(item: T) => z.preprocess(split, z.array(item, { error: 'should be a list, or text with commas' }))
 
+const KEPT = 'should be all, or a whole number from 3'
+
 const schema = z.strictObject({
   /** The JSON-RPC endpoints of K2, the same chain behind each: no default, as a node without a chosen chain is a mistake. */
   k2: z.preprocess(split, z.array(httpUrl, { error: 'should be a URL, or a list of some' }).min(1, 'should be at least one URL')),
@@ -99,7 +101,14 @@ const schema = z.strictObject({
   maxConnections: whole(4, 10_000).default(100),
   /** Cycles whose proofs are kept after finalization: Koii asks for three rounds at least. */
   keepCycles: whole(3, 10_000).default(3),
-  /** The most that proofs may take on disk before the oldest unpinned ones go. */
+  /** Finalized cycles whose records and ledgers are kept: all, as a ledger can be audited only along the chain, and a cycle takes 2 KB. */
+  keepRecords: z
+    .preprocess(
+      (value) => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value),
+      z.union([z.literal('all'), z.number().int({ error: KEPT }).min(3, { error: KEPT })], { error: KEPT })
+    )
+    .default('all'),
+  /** The most that proofs and records may take on disk, records a quarter of it: then the oldest go. */
   quotaMiB: whole(16, 10_000_000).default(2048),
   /** KiB a second that peers without stake are served together: newcomers fetch code by it, and strangers must not fill the uplink. */
   serveUnstakedKib: whole(16, 10_000_000).default(1024),
@@ -223,10 +232,11 @@ export function readSettings(file: string): Record<string, unknown> {
   }
 }
 
-/** The sizes that the rooms want in bytes. */
-export function bytesOf(config: Config): { quota: number; taskMemory: number; taskStore: number; serveUnstaked: number } {
+/** The sizes that the rooms want in bytes. What records take is part of the quota. */
+export function bytesOf(config: Config): { quota: number; records: number; taskMemory: number; taskStore: number; serveUnstaked: number } {
   return {
     quota: config.quotaMiB * MIB,
+    records: (config.quotaMiB * MIB) / 4,
     taskMemory: config.taskMemoryMiB * MIB,
     taskStore: config.taskStoreMiB * MIB,
     serveUnstaked: config.serveUnstakedKib * 1024

@@ -87,6 +87,7 @@ import { createDiskCare } from './disk-care.ts'
 import { distributionOf } from './distribution.ts'
 import { createEffects } from './effects.ts'
 import { endingProofs } from './ending-proofs.ts'
+import { createHistory, openArchive, providesRecord } from './history.ts'
 import { createKeyGuard } from './key-guard.ts'
 import { createLifeSigns } from './life-signs.ts'
 import { createPaced, type Paced } from './paced.ts'
@@ -102,11 +103,12 @@ export { type Auditor, askInTurn, createAuditor } from './auditor.ts'
 export { BUNDLE_FILE, BundleError, bundleAt, describeBundle } from './bundle.ts'
 export { ClaimError, claimFor, claimLatest, ledgerOf, slashFor, slashLatest } from './claims.ts'
 export { distributionOf } from './distribution.ts'
-export { type FetchedRecord, fetchRecordTo } from './fetch-record.ts'
+export { type FetchedHistory, type FetchedRecord, fetchHistoryTo, fetchRecordTo } from './fetch-record.ts'
 export { AddressError, aboutBadHints, type BadHint, hintsOf, providerAt } from './hints.ts'
 export { blocksFrom, recordCid } from './records.ts'
 export { checkRunnable, UnfitTaskError } from './runnable.ts'
 export type { TaskHost } from './task-host.ts'
+export { type Verified, verifyCar } from './verify-car.ts'
 
 /** What a wrapper of the way out of messages may use. */
 export interface PublishTools {
@@ -176,11 +178,13 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
   const watch = createDiskWatch({ dir: config.dataDir })
   const store = openStore({ dir: config.dataDir, watch })
   let unlockKey = () => {}
+  let closeArchive = () => {}
   try {
     return await build()
   } catch (err) {
     unlockKey()
     watch.stop()
+    closeArchive()
     store.close()
     throw err
   }
@@ -316,8 +320,10 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     })
 
     // proofs and records: blocks on disk, served to whoever asks
+    const archive = openArchive({ config, watch, log })
+    closeArchive = archive.close
     const ownProofs = await createProofs(
-      { libp2p, store: store.keyValue('pins'), onWriteFailed: (err) => watch.failed('proofs', err) },
+      { libp2p, store: store.keyValue('pins'), archive, onWriteFailed: (err) => watch.failed('proofs', err) },
       {
         blocksDir: join(config.dataDir, 'blocks'),
         isStaked: peers.isStaked,
@@ -331,6 +337,17 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     const stopping = new AbortController()
     const ending = endingProofs(ownProofs, stopping.signal)
     const proofs = paced?.proofs(ending) ?? ending
+
+    const history = createHistory({
+      archive,
+      proofs: ownProofs,
+      network: genesisHash,
+      task: config.task,
+      keepRecords: config.keepRecords,
+      providers,
+      log,
+      onWriteFailed: (err) => watch.failed('records', err)
+    })
 
     const disk = createDiskCare({ watch, events, log, clearAway })
 
@@ -684,7 +701,12 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     function clearAway(): void {
       proofs
-        .collect({ task: config.task, finalizedCycle: Math.max(0, finalizedCycle), keepCycles: config.keepCycles, quotaBytes: sizes.quota })
+        .collect({
+          task: config.task,
+          finalizedCycle: Math.max(0, finalizedCycle),
+          keepCycles: config.keepCycles,
+          quotaBytes: sizes.quota - history.status().bytes
+        })
         .catch((err) => log.warn({ reason: messageOf(err) }, 'could not clear old proofs away'))
     }
 
@@ -735,9 +757,9 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         root: hex(finalized.root),
         totalRewards: task.totalRewards
       })
-      settle(finalized.cycle, cid).catch((err) =>
-        log.warn({ cycle: finalized.cycle, reason: messageOf(err) }, 'the finalized record could not be read')
-      )
+      settle(finalized.cycle, cid)
+        .catch((err) => log.warn({ cycle: finalized.cycle, reason: messageOf(err) }, 'the finalized record could not be read'))
+        .finally(() => history.follow(finalized.cycle, cid))
     }
 
     /** What the manager of the task has changed. */
@@ -775,7 +797,11 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     /** Has the finalized record here, and tells what it meant for us. */
     async function settle(cycle: number, cid: CID): Promise<void> {
-      const { content, ledger, tally: outcome } = await records.outcome(cid, await stakes.at(cycle))
+      const set = await stakes.at(cycle)
+      const { content, ledger, tally: outcome } = await records.outcome(cid, set)
+      if (providesRecord(set.weights, self, cycle)) {
+        await proofs.pin(cid, { task: config.task, cycle, shallow: true, provide: true })
+      }
       if (config.applySlashes && stakes.isStaked(self) === true) {
         slasher
           .finalized(cycle, ledger, slots.now() ?? 0)
@@ -991,6 +1017,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         ...stats(),
         sync: sync.counters(),
         outbox: outbox.counters(),
+        records: history.status(),
         cycles: store.cycles.list(config.task, STATUS_CYCLES)
       }
     }
@@ -1091,9 +1118,11 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         paced?.start()
         if (finalizedCycle >= 0 && account.finalized != null) {
           // the ledger so far, for the records to come
-          catchUp(recordCid(account.finalized.recordDigest)).catch((err) =>
-            log.debug({ reason: messageOf(err) }, 'what was finalized meanwhile could not be read')
-          )
+          const last = recordCid(account.finalized.recordDigest)
+          const follow = () => history.follow(finalizedCycle, last)
+          catchUp(last)
+            .catch((err) => log.debug({ reason: messageOf(err) }, 'what was finalized meanwhile could not be read'))
+            .then(follow, follow)
         }
       },
       async stop() {
@@ -1116,8 +1145,10 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
           events.emit('stats', stats() as Record<string, unknown>)
         }
         await effects.settled()
+        await history.stop()
         await proofs.stop()
         await libp2p.stop()
+        archive.close()
         await api?.stop()
         try {
           store.messages.flush()

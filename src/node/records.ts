@@ -44,12 +44,17 @@ export function blocksFrom(proofs: Proofs, from: ProviderHint[], timeoutMs: numb
   const deadline = performance.now() + timeoutMs
   return async (cid) => {
     await proofs.fetch(cid, { from, shallow: true, timeoutMs: Math.max(1, deadline - performance.now()), until })
-    const chunks: Uint8Array[] = []
-    for await (const chunk of proofs.helia.blockstore.get(cid)) {
-      chunks.push(chunk)
-    }
-    return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+    return localBlock(proofs, cid)
   }
+}
+
+/** A block that is here. */
+export async function localBlock({ helia }: Pick<Proofs, 'helia'>, cid: CID): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of helia.blockstore.get(cid)) {
+    chunks.push(chunk)
+  }
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
 }
 
 export interface RecordsInit {

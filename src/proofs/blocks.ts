@@ -10,7 +10,7 @@ import { hash } from 'node:crypto'
 import type { Blockstore } from 'interface-blockstore'
 import type { CID } from 'multiformats/cid'
 import { diskAdvice, diskFault } from '../disk/index.ts'
-import { keyOf } from './cid-profile.ts'
+import { DAG_CBOR, keyOf } from './cid-profile.ts'
 import { BlockStoreError, PackError } from './errors.ts'
 import { LIMITS } from './limits.ts'
 import type { Timers } from './timers.ts'
@@ -18,8 +18,16 @@ import type { Timers } from './timers.ts'
 /** The part of a Blockstore that is used; blockstore-fs in a node. */
 export type BlockFiles = Pick<Blockstore, 'put' | 'get' | 'has' | 'delete' | 'getAll'>
 
+/** Blocks that are kept elsewhere, by their sha2-256: read, but never swept. */
+export interface BlockArchive {
+  /** Bytes that hash to `digest`. */
+  get(digest: Uint8Array): Uint8Array | undefined
+  has(digest: Uint8Array): boolean
+}
+
 interface BlocksComponents {
   files: BlockFiles
+  archive?: BlockArchive | undefined
   timers: Timers
   log: (format: string, ...args: unknown[]) => void
   /** Told of a block that could not be written. */
@@ -31,6 +39,7 @@ const EMPTY_KEY = hash('sha256', new Uint8Array(), 'hex')
 
 export class Blocks {
   readonly #files: BlockFiles
+  readonly #archive: BlockArchive | undefined
   readonly #timers: Timers
   readonly #log: BlocksComponents['log']
   readonly #onWriteFailed: BlocksComponents['onWriteFailed']
@@ -43,9 +52,10 @@ export class Blocks {
   readonly #watches = new Set<{ key: string; written: boolean }>()
   readonly stats = { written: 0, corrupt: 0 }
 
-  constructor({ files, timers, log, onWriteFailed }: BlocksComponents) {
+  constructor({ files, archive, timers, log, onWriteFailed }: BlocksComponents) {
     this.#onWriteFailed = onWriteFailed
     this.#files = files
+    this.#archive = archive
     this.#timers = timers
     this.#log = log
   }
@@ -61,7 +71,11 @@ export class Blocks {
       const watch = { key, written: false }
       this.#watches.add(watch)
       const bytes = await this.#read(cid).finally(() => this.#watches.delete(watch))
-      if (bytes == null || hash('sha256', bytes, 'hex') === key) {
+      if (bytes == null) {
+        // records alone are archived, and they are dag-cbor
+        return cid.code === DAG_CBOR ? this.#archive?.get(cid.multihash.digest) : undefined
+      }
+      if (hash('sha256', bytes, 'hex') === key) {
         return bytes
       }
       if (this.#writing.has(key) || watch.written) {
@@ -89,7 +103,11 @@ export class Blocks {
 
   /** Whether a file is there, right or not. */
   async has(cid: CID): Promise<boolean> {
-    return keyOf(cid) === EMPTY_KEY || this.#files.has(cid)
+    return (
+      keyOf(cid) === EMPTY_KEY ||
+      (await this.#files.has(cid)) ||
+      (cid.code === DAG_CBOR && this.#archive?.has(cid.multihash.digest) === true)
+    )
   }
 
   open(): WriteSession {

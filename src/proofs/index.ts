@@ -26,8 +26,8 @@ import type { Libp2p, PeerId } from '@libp2p/interface'
 import type { Helia } from 'helia'
 import type { CID } from 'multiformats/cid'
 import { createExchange } from './bitswap/index.ts'
-import { type BlockFiles, Blocks } from './blocks.ts'
-import { toCid } from './cid-profile.ts'
+import { type BlockArchive, type BlockFiles, Blocks } from './blocks.ts'
+import { keyOf, toCid } from './cid-profile.ts'
 import { type Collected, type CollectOptions, Keeper, type PinOptions } from './collect.ts'
 import { ProofUnavailableError } from './errors.ts'
 import { type Fetched, Fetcher, type FetchOptions } from './fetch.ts'
@@ -38,9 +38,10 @@ import { type KeyValue, type Pin, Pins } from './pins.ts'
 import { Announcer } from './provide.ts'
 import { DialBook } from './providers.ts'
 import { createReader, type ProofReader } from './reader.ts'
-import { type Saved, saveBlocks, saveProof } from './save.ts'
+import { type SaveAs, type Saved, saveBlocks, saveProof } from './save.ts'
 import { systemTimers, type Timers } from './timers.ts'
 
+export { CarError, type CarFile, openCar } from './car.ts'
 export { cidOfFiles } from './cid-of-files.ts'
 export { toCid } from './cid-profile.ts'
 export type { Collected, CollectOptions, PinOptions } from './collect.ts'
@@ -63,7 +64,7 @@ export type { Packed, PackedFile } from './pack.ts'
 export type { Pin } from './pins.ts'
 export type { ProviderHint } from './providers.ts'
 export type { ProofFile, ProofReader } from './reader.ts'
-export type { Saved } from './save.ts'
+export type { SaveAs, Saved } from './save.ts'
 export { createTaskProofs } from './task-proofs.ts'
 
 export interface ProofsComponents {
@@ -71,6 +72,8 @@ export interface ProofsComponents {
   libp2p: Libp2p
   /** Where the pins are. */
   store: KeyValue
+  /** Where blocks are read from that are not under `blocksDir`. */
+  archive?: BlockArchive
   /** Instead of files under `blocksDir`. */
   files?: BlockFiles
   timers?: Timers
@@ -114,6 +117,8 @@ export interface Proofs {
   pin(cid: CID | string, options: PinOptions): Promise<Pin>
   unpin(cid: CID | string, options: { task: string; cycle: number }): Promise<void>
   pins(task?: string): Promise<Pin[]>
+  /** What was fetched is kept elsewhere: it waits for no pin. */
+  release(cids: readonly CID[]): void
   /** Drops the pins past retention, and every block that no pin reaches and nobody is writing. Safe at any time. */
   collect(options: CollectOptions): Promise<Collected>
 
@@ -124,9 +129,9 @@ export interface Proofs {
    */
   fetch(cid: CID | string, options?: FetchOptions): Promise<Fetched>
   /** As `fetch`, and writes it out. @throws SaveError when the place is taken or a name in it is not safe */
-  fetchTo(cid: CID | string, path: string, options?: FetchOptions): Promise<Fetched & { saved: Saved }>
-  /** Writes blocks that are here, and nothing that they link to. @throws ProofUnavailableError, SaveError when the place is taken */
-  saveBlocks(cids: CID[], path: string): Promise<Saved>
+  fetchTo(cid: CID | string, path: string, options?: FetchOptions & { as?: SaveAs }): Promise<Fetched & { saved: Saved }>
+  /** Writes these blocks, and nothing that they link to, as they come. @throws SaveError when the place is taken, and what `blocks` throws */
+  saveBlocks(root: CID, blocks: AsyncIterable<{ cid: CID; bytes: Uint8Array }>, path: string, as?: SaveAs): Promise<Saved>
   /** Reads a proof that is here. */
   reader(cid: CID | string): ProofReader
 
@@ -158,12 +163,12 @@ export interface ProofStats {
 
 /** @throws BlockStoreError when `blocksDir` cannot be used */
 export async function createProofs(
-  { libp2p, store, files, timers = systemTimers, onWriteFailed }: ProofsComponents,
+  { libp2p, store, archive, files, timers = systemTimers, onWriteFailed }: ProofsComponents,
   init: ProofsInit = {}
 ): Promise<Proofs> {
   const log = libp2p.logger.forComponent('koii-mesh:proofs')
   // what is on disk, safe to write and to clear at once
-  const blocks = new Blocks({ files: files ?? (await BlockFolder.open(blocksDirOf(init))), timers, log, onWriteFailed })
+  const blocks = new Blocks({ files: files ?? (await BlockFolder.open(blocksDirOf(init))), archive, timers, log, onWriteFailed })
   // who speaks Bitswap, both ways
   const exchange = createExchange({ libp2p, blocks, timers, log }, init)
   // whom to ask for a proof, and when to give up
@@ -227,6 +232,7 @@ export async function createProofs(
       await dropUnpinned([toCid(cid)])
     },
     pins: (task) => pins.list(task),
+    release: (cids) => blocks.releaseHolds(new Set(cids.map(keyOf))),
     async collect(options) {
       const collected = await keeper.collect(options)
       await dropUnpinned(collected.unpinned.map(({ cid }) => cid))
@@ -235,9 +241,9 @@ export async function createProofs(
     fetch: async (cid, options) => fetch(cid, options),
     async fetchTo(cid, path, options) {
       const fetched = await fetch(cid, options)
-      return { ...fetched, saved: await saveProof(blocks, reader(cid), path) }
+      return { ...fetched, saved: await saveProof(blocks, reader(cid), path, options?.as) }
     },
-    saveBlocks: (cids, path) => saveBlocks(blocks, cids, path),
+    saveBlocks,
     reader,
     beginCycle: () => dials?.clear(),
     stats() {

@@ -1,6 +1,6 @@
 /**
  * Writes a proof that is here to the disk: a UnixFS file as a file, a UnixFS directory as a directory, a dag-cbor DAG as
- * one JSON text with all of its nodes. Nothing is overwritten, and nothing is written outside `path`.
+ * one JSON text with all of its nodes; or any of them as a CAR. Nothing is overwritten, and nothing is written outside `path`.
  */
 
 import { open } from 'node:fs/promises'
@@ -10,8 +10,9 @@ import { CID } from 'multiformats/cid'
 import { diskAdvice, diskFault, makeFolder } from '../disk/index.ts'
 import { shownJson } from '../observe/shown-text.ts'
 import type { Blocks } from './blocks.ts'
+import { carOf } from './car.ts'
 import { DAG_CBOR } from './cid-profile.ts'
-import { ProofTooLargeError, ProofUnavailableError, SaveError } from './errors.ts'
+import { ProofTooLargeError, SaveError } from './errors.ts'
 import { DEFAULT_DAG_LIMITS, LIMITS } from './limits.ts'
 import { pathFault } from './pack.ts'
 import type { ProofReader } from './reader.ts'
@@ -19,13 +20,16 @@ import { walkLocal } from './walk.ts'
 
 export interface Saved {
   path: string
-  kind: 'file' | 'directory' | 'json'
+  kind: 'file' | 'directory' | 'json' | 'car'
   files: number
   /** Bytes written. */
   bytes: number
 }
 
-export async function saveProof(blocks: Blocks, reader: ProofReader, path: string): Promise<Saved> {
+/** `files`: what the blocks say, as below. `car`: the blocks themselves, with their CIDs. */
+export type SaveAs = 'files' | 'car'
+
+export async function saveProof(blocks: Blocks, reader: ProofReader, path: string, as: SaveAs = 'files'): Promise<Saved> {
   const { root } = reader
   const saved: Saved = { path, kind: 'file', files: 0, bytes: 0 }
   const count = (bytes: number, ahead = 0) => {
@@ -35,6 +39,10 @@ export async function saveProof(blocks: Blocks, reader: ProofReader, path: strin
     }
   }
 
+  if (as === 'car') {
+    const all = walkLocal(blocks, root, { limits: { ...DEFAULT_DAG_LIMITS, maxBytes: Number.POSITIVE_INFINITY } })
+    return saveBlocks(root, all as AsyncGenerator<{ cid: CID; bytes: Uint8Array }>, path, as)
+  }
   if (root.code === DAG_CBOR) {
     saved.kind = 'json'
     saved.files = 1
@@ -61,20 +69,16 @@ export async function saveProof(blocks: Blocks, reader: ProofReader, path: strin
   return saved
 }
 
-/** Writes just these blocks, as the JSON text of a dag-cbor DAG whose root is the first of them. */
-export async function saveBlocks(blocks: Blocks, cids: CID[], path: string): Promise<Saved> {
-  const root = cids[0]!
-  const saved: Saved = { path, kind: 'json', files: 1, bytes: 0 }
-  const read = async function* () {
-    for (const cid of cids) {
-      const bytes = await blocks.read(cid)
-      if (bytes == null) {
-        throw new ProofUnavailableError(root, `block ${cid} is not in the local store: fetch it first`, { block: cid.toString() })
-      }
-      yield { cid, bytes }
-    }
-  }
-  await write(path, jsonOf(root, read()), (bytes) => {
+/** Writes just these blocks, in their order: as the JSON text of a dag-cbor DAG whose root is `root`, or as a CAR. */
+export async function saveBlocks(
+  root: CID,
+  blocks: AsyncIterable<{ cid: CID; bytes: Uint8Array }>,
+  path: string,
+  as: SaveAs = 'files'
+): Promise<Saved> {
+  const isCar = as === 'car'
+  const saved: Saved = { path, kind: isCar ? 'car' : 'json', files: 1, bytes: 0 }
+  await write(path, isCar ? carOf(root, blocks) : jsonOf(root, blocks), (bytes) => {
     saved.bytes += bytes
   })
   return saved

@@ -16,6 +16,7 @@
  */
 export { beaconSeed } from './beacon.ts'
 export { type Block, CHUNK_BYTES, isRecordCid, RECORD_LIMITS, type RecordLimits, recordLimits } from './blocks.ts'
+export { type ChainLink, type ChainPlace, readChain, readLink } from './chain.ts'
 export { type CheckTools, checkRecord, type Heard, type RecordCheck } from './check.ts'
 export { type DistributionEntry, type DistributionInput, distributionInput } from './distribution-input.ts'
 export { DistributionError, RecordMalformedError } from './errors.ts'

@@ -22,6 +22,14 @@ import { type KeyValue, keyValueIn } from './key-value.ts'
 import { type CycleLog, cycleLogIn, type MessageLog, messageLogIn, signerLogIn } from './logs.ts'
 import { createRoom } from './room.ts'
 
+export {
+  type ArchivedRecord,
+  type ArchiveStatus,
+  type Gap,
+  openRecordArchive,
+  type RecordArchive,
+  type RecordArchiveInit
+} from './archive.ts'
 export { DataDirInUseError, StoreError } from './errors.ts'
 export { KEY_COST_BYTES, type KeyValue, type ListRange, QuotaExceededError } from './key-value.ts'
 export type { CycleEntry, CycleLog, MessageLog, StoredMessage } from './logs.ts'

@@ -85,6 +85,8 @@ export interface TestnetInit {
   faults: Fault[]
   dataDir?: string | undefined
   port?: number | undefined
+  /** More flags of `koii-mesh start`, for each node. */
+  nodeArgs?: string[]
   settlementProgram: URL
   signal: AbortSignal
   onEvent: (event: Record<string, unknown>) => void
@@ -320,6 +322,7 @@ async function run(
         ...['--k2', k2.url, '--task', task.address, '--key', key, '--data-dir', join(nodeDir, 'data'), '--allow-private'],
         ...['--listen', '/ip4/127.0.0.1/tcp/0', '--log-level', 'info', '--params', JSON.stringify(params)],
         ...(manifest.network === true ? ['--allow-network'] : []),
+        ...(init.nodeArgs ?? []),
         // one of them has the bundle; the others fetch it from their peers
         ...(member === members[0] ? ['--bundle', path] : [])
       ],

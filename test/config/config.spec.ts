@@ -33,6 +33,7 @@ describe('config', () => {
       allowNetwork: false,
       dhtServer: true,
       keepCycles: 3,
+      keepRecords: 'all',
       apiPort: 0,
       params: {},
       logLevel: 'info'
@@ -78,7 +79,8 @@ describe('config', () => {
         KOII_MESH_DHT_SERVER: 'false',
         KOII_MESH_BOOTSTRAP: '/ip4/127.0.0.1/tcp/1,/ip4/127.0.0.1/tcp/2',
         KOII_MESH_PARAMS: '{"urls":["http://127.0.0.1/"]}',
-        KOII_MESH_QUOTA_MIB: '64'
+        KOII_MESH_QUOTA_MIB: '64',
+        KOII_MESH_KEEP_RECORDS: '1000'
       }
     )
     expect(config).to.deep.include({
@@ -87,7 +89,8 @@ describe('config', () => {
       bootstrap: ['/ip4/127.0.0.1/tcp/1', '/ip4/127.0.0.1/tcp/2'],
       params: { urls: ['http://127.0.0.1/'] }
     })
-    expect(bytesOf(config).quota).to.equal(64 * 1024 * 1024)
+    expect(bytesOf(config)).to.include({ quota: 64 * 1024 * 1024, records: 16 * 1024 * 1024 })
+    expect(config.keepRecords).to.equal(1000)
   })
 
   const wrong: Array<[name: string, run: () => unknown, says: RegExp]> = [
@@ -97,6 +100,8 @@ describe('config', () => {
     ['text for a number', () => load({ minPeers: 'many' }), /--min-peers is "many"/],
     ['half a peer', () => load({ minPeers: '1.5' }), /--min-peers is "1\.5"/],
     ['too little', () => load({ keepCycles: '2' }), /--keep-cycles is "2"/],
+    ['too few records', () => load({ keepRecords: '2' }), /--keep-records is "2": should be all, or a whole number from 3/],
+    ['another word for records', () => load({ keepRecords: 'none' }), /--keep-records is "none": should be all/],
     ['too much', () => load({ apiPort: '65536' }), /--api-port is "65536"/],
     ['a switch that is neither on nor off', () => load({}, { KOII_MESH_ALLOW_NETWORK: 'maybe' }), /KOII_MESH_ALLOW_NETWORK is "maybe"/],
     [

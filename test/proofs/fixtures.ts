@@ -9,7 +9,7 @@ import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import type { CID } from 'multiformats/cid'
-import { createProofs, type Proofs, type ProofsInit, type ProviderHint } from '../../src/proofs/index.ts'
+import { createProofs, type Proofs, type ProofsComponents, type ProofsInit, type ProviderHint } from '../../src/proofs/index.ts'
 import type { KeyValue } from '../../src/proofs/pins.ts'
 
 export interface TestNode {
@@ -95,11 +95,18 @@ export class Lab {
     return libp2p
   }
 
-  async node(init: ProofsInit & { services?: Record<string, unknown>; start?: boolean; memory?: boolean } = {}): Promise<TestNode> {
+  async node(
+    init: ProofsInit & Pick<ProofsComponents, 'archive'> & { services?: Record<string, unknown>; start?: boolean; memory?: boolean } = {}
+  ): Promise<TestNode> {
     const dir = await this.dir()
     const libp2p = await this.host(init.services)
     const proofs = await createProofs(
-      { libp2p, store: memoryStore(), ...(init.memory === true ? { files: memoryFiles() } : {}) },
+      {
+        libp2p,
+        store: memoryStore(),
+        ...(init.archive == null ? {} : { archive: init.archive }),
+        ...(init.memory === true ? { files: memoryFiles() } : {})
+      },
       { blocksDir: join(dir, 'blocks'), ...init }
     )
     if (init.start !== false) {
