@@ -79,7 +79,7 @@ import { createSync } from '../sync/index.ts'
 import { createK2Reader, createTaskRunner, ENDINGS, type TaskK2Reader } from '../tasks/index.ts'
 import { AUDITS_PER_CYCLE, type Body, type Message, networkOf, onceKey, open, seal, signedBytes } from '../wire/index.ts'
 import { startApi } from './api.ts'
-import { BundleError, obtainBundle } from './bundle.ts'
+import { obtainBundle } from './bundle.ts'
 import { slashFor } from './claims.ts'
 import { createDiskCare } from './disk-care.ts'
 import { distributionOf } from './distribution.ts'
@@ -87,6 +87,7 @@ import { createEffects } from './effects.ts'
 import { createKeyGuard } from './key-guard.ts'
 import { createLifeSigns } from './life-signs.ts'
 import { createPaced, type Paced } from './paced.ts'
+import { aboutParams, BundleError, ParamsDifferError, paramsCid } from './params.ts'
 import { createRecords, type Records, recordCid } from './records.ts'
 import { checkRunnable } from './runnable.ts'
 import { type Kept, reopened, unsaid } from './say-again.ts'
@@ -96,11 +97,12 @@ import { createTaskVersions, type TaskVersion } from './task-versions.ts'
 
 export { API_FILE, ApiError } from './api.ts'
 export { type Auditor, askInTurn, createAuditor } from './auditor.ts'
-export { BUNDLE_FILE, BundleError, bundleAt, describeBundle } from './bundle.ts'
+export { BUNDLE_LIMITS, bundleAt, describeBundle } from './bundle.ts'
 export { ClaimError, claimFor, claimLatest, ledgerOf, slashFor, slashLatest } from './claims.ts'
 export { distributionOf } from './distribution.ts'
 export { type FetchedRecord, fetchRecordTo } from './fetch-record.ts'
 export { AddressError, aboutBadHints, type BadHint, hintsOf, providerAt } from './hints.ts'
+export { BUNDLE_FILE, BundleError, PARAMS_FILE, ParamsDifferError, paramsCid, paramsIn } from './params.ts'
 export { blocksFrom, recordCid } from './records.ts'
 export { checkRunnable, UnfitTaskError } from './runnable.ts'
 export type { TaskHost } from './task-host.ts'
@@ -373,13 +375,16 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         dropTask(cid).catch((err) =>
           log.warn({ bundle: cid, reason: messageOf(err) }, 'a bundle that is no longer used stays on the disk')
         ),
-      onReady(cid) {
-        events.emit('task', { taskName: account.name, bundle: cid })
+      onReady(cid, { params }) {
+        events.emit('task', { taskName: account.name, bundle: cid, params })
         effects.handle({ type: 'arrived' })
       },
       onFailed: (cid, err) => {
         log.error({ bundle: cid, reason: messageOf(err) }, 'the task cannot run')
         events.emit('task-failed', { bundle: cid, reason: messageOf(err) })
+        if (err instanceof ParamsDifferError) {
+          unfit.resolve(err)
+        }
       }
     })
     const honestRecords = createRecords({
@@ -474,6 +479,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       }) ?? honestPublish
     const cast = parts.vote?.(outbox.cast) ?? outbox.cast
     const stopping = new AbortController()
+    const unfit = Promise.withResolvers<Error>()
     const lifeSigns = createLifeSigns({
       staked: peers.staked,
       ping: (peerId, signal) => libp2p.services.ping.ping(peerIdFromString(peerId), { signal })
@@ -821,10 +827,12 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
           `the task has a new bundle, ${cid}, and this node was told to run none unread (--no-follow-bundle): read it, then start the node again`
         )
       }
-      const bundle = await obtainBundle({
+      const { content, params } = await obtainBundle({
         proofs,
         cid,
         path: config.bundle,
+        params: config.params,
+        overrule: cid !== bundleOf(account, Math.max(0, cycleAt(timing, slots.now() ?? 0))).cid,
         others,
         providers,
         signal: AbortSignal.any([stopping.signal, needless]),
@@ -832,11 +840,15 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         onWaiting: (reason) => events.emit('waiting', { for: 'bundle', reason }),
         onAbsent
       })
+      const { warning, note } = await aboutParams(params, config.params, content)
+      if (warning != null) {
+        log.warn({ bundle: cid }, warning)
+      }
       const made = await createTaskRunner({
         taskId: config.task,
         staker: self,
-        bundle,
-        params: config.params,
+        bundle: content,
+        params: (params ?? config.params)?.value ?? {},
         // two bundles may run at a time
         folder: taskFolder(cid),
         store: store.keyValue(`task/${config.task}`, sizes.taskStore),
@@ -873,9 +885,14 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         proofs,
         bounds: manifest.ok ? manifest.value : {},
         limits: { maxBytes: sizes.quota / 16 },
-        alsoProvide
+        alsoProvide,
+        note
       })
-      return { runner: made, host: parts.taskHost == null ? honest : parts.taskHost(honest) }
+      return {
+        params: params == null ? null : await paramsCid(params),
+        runner: made,
+        host: parts.taskHost == null ? honest : parts.taskHost(honest)
+      }
     }
 
     /**
@@ -969,7 +986,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       staker: self,
       events,
       status,
-      failed: guard.stopped,
+      failed: Promise.race([guard.stopped, unfit.promise]),
       async start() {
         // first, as a port in use is the operator's to mend, and nothing has to be undone yet
         api = await startApi({ port: config.apiPort, dataDir: config.dataDir, status, healthy })

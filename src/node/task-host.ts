@@ -12,6 +12,7 @@ import {
 import type { SubmissionDraft } from '../rounds/index.ts'
 import { type CycleTiming, ENDINGS, type Outcome, oneLine, type TaskRunner } from '../tasks/index.ts'
 import { type Finding, LIMITS, type Message } from '../wire/index.ts'
+import { withNote } from './params.ts'
 
 export interface TaskHostInit {
   taskId: string
@@ -23,6 +24,8 @@ export interface TaskHostInit {
   limits: { maxBytes: number; maxBlocks?: number }
   /** Whether we tell the DHT of a proof of somebody else's that we have fetched. */
   alsoProvide: () => boolean
+  /** Goes behind each refusal of the task's audit: what else may explain it. */
+  note?: string | undefined
 }
 
 /**
@@ -76,7 +79,7 @@ export function createTaskHost(init: TaskHostInit): TaskHost {
   }
 }
 
-function createHost({ taskId, runner, proofs, bounds = {}, limits, alsoProvide }: TaskHostInit): TaskHost {
+function createHost({ taskId, runner, proofs, bounds = {}, limits, alsoProvide, note }: TaskHostInit): TaskHost {
   /** Has all of a submission's proofs here and kept. @returns what to say when it cannot */
   async function bring(
     roots: Root[],
@@ -186,7 +189,7 @@ function createHost({ taskId, runner, proofs, bounds = {}, limits, alsoProvide }
       }
       return audited.value.valid
         ? { finding: 'valid', reason: '' }
-        : { finding: 'invalid', reason: audited.value.reason ?? 'the task’s audit refused it' }
+        : { finding: 'invalid', reason: withNote(audited.value.reason ?? 'the task’s audit refused it', note, LIMITS.reasonBytes) }
     }
   }
 }

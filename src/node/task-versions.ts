@@ -9,6 +9,8 @@ type Bundles = Pick<TaskAccount, 'bundle' | 'formerBundle'>
 export interface TaskVersion {
   runner: TaskRunner
   host: TaskHost
+  /** What the task fixes, as it is compared: null where that is nothing. */
+  params: string | null
 }
 
 export interface TaskVersionsInit {
@@ -19,7 +21,7 @@ export interface TaskVersionsInit {
   make: (cid: string, others: string[], signal: AbortSignal, onAbsent: () => void) => Promise<TaskVersion>
   /** No cycle has run it, and none will: what is kept of it may go. A task's manager can name another with every block of K2. */
   drop?: (cid: string) => Promise<unknown>
-  onReady: (cid: string) => void
+  onReady: (cid: string, version: TaskVersion) => void
   onFailed: (cid: string, reason: unknown) => void
 }
 
@@ -78,7 +80,7 @@ export function createTaskVersions({ make, drop, onReady, onFailed }: TaskVersio
           return
         }
         entry.version = version
-        onReady(cid)
+        onReady(cid, version)
       },
       (err) => {
         entry.failed = true

@@ -37,6 +37,8 @@ export interface ViewState extends SetupView {
   url: string
   task: string
   taskName: string
+  /** What the task is given beside its code, in words. */
+  gets: string[]
   slot: number
   cycle: number
   /** Slots into the round, and its length. */
@@ -61,12 +63,21 @@ export interface View {
 export function createView(stream: NodeJS.WriteStream): View {
   if (stream.isTTY !== true) {
     let last = ''
+    let seen: number | null = null
     return {
       show(state) {
         // a run that is refused prints nothing but why
         if (!('rows' in state)) {
           return
         }
+        if (seen == null) {
+          stream.write(`task ${state.taskName} ${state.task}: ${state.gets.join('; ')}\n`)
+        }
+        // the last one stands in the line of the cycle; those that came with it would never be seen
+        for (const message of state.setup.length > 0 ? [] : state.messages.slice(seen ?? state.messages.length, -1)) {
+          stream.write(`${shownText(message, 400)}\n`)
+        }
+        seen = Math.max(seen ?? 0, state.messages.length)
         const line = oneLine(state)
         if (line !== last) {
           last = line
@@ -89,7 +100,7 @@ function oneLine(state: ViewState): string {
     return `setting up, ${name}: ${text}`
   }
   const { phase, cycle, finalized, wanted, messages } = state
-  return `cycle ${cycle}, ${phase}: ${finalized}${wanted == null ? '' : ` of ${wanted}`} finalized${messages.length > 0 ? ` - ${shownText(messages.at(-1))}` : ''}`
+  return `cycle ${cycle}, ${phase}: ${finalized}${wanted == null ? '' : ` of ${wanted}`} finalized${messages.length > 0 ? ` - ${shownText(messages.at(-1), 400)}` : ''}`
 }
 
 /** Asked and real length of a slot, on one line. */
@@ -148,6 +159,7 @@ export function picture(state: ViewState | SetupView, columns: number): string {
   }
   return [
     `koii-mesh testnet  task ${state.taskName} ${state.task}`,
+    ...state.gets,
     `K2 ${state.url}  slot ${state.slot}${state.slotMs == null ? '' : `  ${slotTimes(state.slotMs)}`}`,
     `cycle ${Math.max(0, state.cycle)}  ${bar}  slot ${Math.max(0, state.at)} of ${state.roundSlots}  ${state.phase}  ${goal}`,
     table.toString(),

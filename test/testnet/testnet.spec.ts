@@ -246,6 +246,7 @@ describe('testnet', () => {
       url: 'http://127.0.0.1:8899',
       task: 'TASK',
       taskName: 'k2-index',
+      gets: ['params {}'],
       slot: 145,
       cycle: 1,
       at: 15,
