@@ -1,3 +1,4 @@
+import { basename } from 'node:path'
 import type { CID } from 'multiformats/cid'
 import type { Params } from '../config/index.ts'
 import { readSmallFile, temporaryFolder } from '../disk/index.ts'
@@ -144,6 +145,7 @@ export async function describeBundle(path: string, params: Params | null = null)
     taskId: 'none',
     staker: 'none',
     bundle: content,
+    fileName: basename(path),
     folder,
     store: { get: unused, put: unused, delete: unused, list: unused },
     proofs: { putNode: unused, putFiles: unused, getNode: unused, listFiles: unused, readFile: unused },

@@ -375,8 +375,13 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         dropTask(cid).catch((err) =>
           log.warn({ bundle: cid, reason: messageOf(err) }, 'a bundle that is no longer used stays on the disk')
         ),
-      onReady(cid, { params }) {
-        events.emit('task', { taskName: account.name, bundle: cid, params })
+      onReady(cid, { params, broken }) {
+        if (broken == null) {
+          events.emit('task', { taskName: account.name, bundle: cid, params })
+        } else {
+          log.error({ bundle: cid, reason: broken }, 'the task cannot run')
+          events.emit('task-failed', { bundle: cid, reason: broken })
+        }
         effects.handle({ type: 'arrived' })
       },
       onFailed: (cid, err) => {
@@ -857,7 +862,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         ...(paced == null ? {} : { startTimeoutMs: paced.answerMs }),
         allowNetwork: config.allowNetwork,
         maxMemoryMb: config.taskMemoryMiB,
-        log: ({ source, text }) => log.info({ source, text }, 'task')
+        log: ({ source, text }) =>
+          log[source === 'error' ? 'warn' : 'info']({ source, text }, source === 'error' ? 'the task failed' : 'task')
       })
       // a stop in the middle of the start ends it
       const stop = () => void made.stop()
@@ -890,6 +896,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       })
       return {
         params: params == null ? null : await paramsCid(params),
+        broken: manifest.ok ? null : `${manifest.reason}: ${manifest.detail}`,
         runner: made,
         host: parts.taskHost == null ? honest : parts.taskHost(honest)
       }

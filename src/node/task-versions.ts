@@ -11,6 +11,8 @@ export interface TaskVersion {
   host: TaskHost
   /** What the task fixes, as it is compared: null where that is nothing. */
   params: string | null
+  /** Why none of its calls can work, in words: its author's doing. */
+  broken: string | null
 }
 
 export interface TaskVersionsInit {
