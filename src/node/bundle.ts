@@ -84,7 +84,7 @@ export async function obtainBundle({
       }
       const withWhat = params == null ? '' : ` with the params ${await paramsCid(params)}`
       throw new BundleError(
-        `${path}${withWhat} is not the task's bundle: its CID is ${cids[0]}, the task names ${cid}. ${params == null ? 'If the task was created with --params, give the same; else leave' : 'Give the params that the task was created with, or leave --params and'} --bundle out to fetch the right one from peers`
+        `${path}${withWhat} is not the task's bundle: its CID is ${cids[0]}, the task names ${cid}. Leave ${params == null ? '--bundle' : '--bundle and --params'} out to fetch the right one from peers, or give the --params that the task was created with`
       )
     }
   }

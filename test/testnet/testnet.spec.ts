@@ -325,7 +325,16 @@ describe('testnet', () => {
       view.show({ ...state, setup })
       view.show({ ...state, setup })
       view.show({ ...state, messages: [] })
-      expect(written).to.deep.equal(['setting up, nodes: 1 of 2 listen\n', 'cycle 1, audits: 1 of 3 finalized\n'])
+      view.show({ ...state, messages: ['one', 'two\u001b[2J', 'three'] })
+      expect(written).to.deep.equal([
+        'task k2-index TASK: params {}\n',
+        'setting up, nodes: 1 of 2 listen\n',
+        'cycle 1, audits: 1 of 3 finalized\n',
+        // what comes between two pictures is told all the same
+        'one\n',
+        'two\\x1b[2J\n',
+        'cycle 1, audits: 1 of 3 finalized - three\n'
+      ])
     })
     it('draws any state: before the start, past the end, narrow, without end', () => {
       for (const change of [{ at: -5, cycle: -1 }, { at: 99 }, { roundSlots: 0, at: 0 }, { rows: [] }, { wanted: null }]) {
