@@ -5,7 +5,15 @@ import { readSmallFile, temporaryFolder } from '../disk/index.ts'
 import { type Logger, shownText } from '../observe/index.ts'
 import type { Proofs, ProviderHint } from '../proofs/index.ts'
 import { cidOfFiles, isInvalidProof, toCid } from '../proofs/index.ts'
-import { builtInBundles, bundlePath, createTaskRunner, MAX_BUNDLE_BYTES, type TaskManifest, trialDistribution } from '../tasks/index.ts'
+import {
+  builtInBundles,
+  bundlePath,
+  createTaskRunner,
+  MAX_BUNDLE_BYTES,
+  type TaskManifest,
+  trialDistribution,
+  whyFailed
+} from '../tasks/index.ts'
 import { BUNDLE_FILE, BundleError, checkParams, filesOf, paramsCid, paramsIn } from './params.ts'
 
 /** A task's bundle, as it is run. */
@@ -155,7 +163,7 @@ export async function describeBundle(path: string, params: Params | null = null)
   try {
     const manifest = await runner.manifest()
     if (!manifest.ok) {
-      throw new BundleError(`${path} is not a task bundle (${manifest.reason}: ${manifest.detail}): see docs/task-authors.md`)
+      throw new BundleError(`${path} is not a task bundle (${whyFailed(manifest)}): see docs/task-authors.md`)
     }
     const trouble = await trialDistribution(runner)
     if (trouble != null) {

@@ -76,7 +76,7 @@ import { proposerFor } from '../record/index.ts'
 import { createRounds, type StakeSet } from '../rounds/index.ts'
 import { openStore } from '../store/index.ts'
 import { createSync } from '../sync/index.ts'
-import { createK2Reader, createTaskRunner, ENDINGS, type TaskK2Reader } from '../tasks/index.ts'
+import { createK2Reader, createTaskRunner, ENDINGS, type TaskK2Reader, whyFailed } from '../tasks/index.ts'
 import { AUDITS_PER_CYCLE, type Body, type Message, networkOf, onceKey, open, seal, signedBytes } from '../wire/index.ts'
 import { startApi } from './api.ts'
 import { obtainBundle } from './bundle.ts'
@@ -871,7 +871,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       let manifest = await made.manifest()
       // what is this machine's fault passes: without the manifest no submission can be judged
       while (!manifest.ok && manifest.ending != null && ENDINGS[manifest.ending].whose === 'ours' && !stopping.signal.aborted) {
-        log.warn({ cid, reason: `${manifest.reason}: ${manifest.detail}` }, 'the task’s manifest could not be read; trying again')
+        log.warn({ cid, reason: whyFailed(manifest) }, 'the task’s manifest could not be read; trying again')
         await new Promise((resolve) => setTimeout(resolve, 1000))
         manifest = await made.manifest()
       }
@@ -896,7 +896,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       })
       return {
         params: params == null ? null : await paramsCid(params),
-        broken: manifest.ok ? null : `${manifest.reason}: ${manifest.detail}`,
+        broken: manifest.ok ? null : whyFailed(manifest),
         runner: made,
         host: parts.taskHost == null ? honest : parts.taskHost(honest)
       }

@@ -10,7 +10,7 @@ import {
   type SubmissionBounds
 } from '../proofs/index.ts'
 import type { SubmissionDraft } from '../rounds/index.ts'
-import { type CycleTiming, ENDINGS, type Outcome, oneLine, type TaskRunner } from '../tasks/index.ts'
+import { type CycleTiming, ENDINGS, type Outcome, oneLine, type TaskRunner, whyFailed } from '../tasks/index.ts'
 import { type Finding, LIMITS, type Message } from '../wire/index.ts'
 import { withNote } from './params.ts'
 
@@ -183,7 +183,7 @@ function createHost({ taskId, runner, proofs, bounds = {}, limits, alsoProvide, 
         // the runner alone knows whose doing it was (src/tasks/endings.ts)
         return {
           finding: audited.accuses === true ? 'invalid' : 'abstained',
-          reason: `the task's audit ${audited.reason}: ${audited.detail}`,
+          reason: `the task's audit ${whyFailed(audited)}`,
           ...(isLater(audited) ? { notYet: true } : {})
         }
       }
@@ -205,7 +205,7 @@ const declaredOf = ({ size, blocks }: { size: number; blocks: number }): Declare
 const isLater = ({ ending }: Failed): boolean => ending != null && ENDINGS[ending].work === 'later'
 const failed = (what: string, outcome: Failed): Worked => ({
   ok: false,
-  reason: `${what} ${outcome.reason}: ${outcome.detail}`,
+  reason: `${what} ${whyFailed(outcome)}`,
   ...(isLater(outcome) ? { notYet: true } : {}),
   ...(outcome.ending === 'timeout' ? { timedOut: true } : {})
 })

@@ -270,8 +270,8 @@ export type FailureReason =
 /**
  * `ending` is the row of the table of endings (endings.ts), where the runner knows it. `accuses`, of an audit alone: the
  * submission counts as invalid, since the bundle brought this about itself and every honest auditor finds the same.
- * `frames`: where in the bundle it came from; on its way to the runner alone, which logs them and names the first one in `detail`.
+ * `at`: the place in the bundle that it came from, such as main.mjs:12:5. `frames`: the way there, on its way to the runner alone, which logs it.
  */
 export type Outcome<T> =
   | { ok: true; value: T }
-  | { ok: false; reason: FailureReason; detail: string; ending?: EndingName; accuses?: true; frames?: StackFrame[] }
+  | { ok: false; reason: FailureReason; detail: string; ending?: EndingName; accuses?: true; at?: string; frames?: StackFrame[] }

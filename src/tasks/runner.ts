@@ -27,7 +27,7 @@ import { auditShape, firstProblem, manifestShape, submissionShape } from './mess
 import { createLogGate, oneLine, type TaskLog } from './output.ts'
 import { type CallOutcome, type ProcessCall, startTaskProcess, type TaskProcess } from './process.ts'
 import { scopeProofs } from './scope.ts'
-import { placed, stackText } from './stack.ts'
+import { detailAt, placed, stackText } from './stack.ts'
 
 /** The bundle given to the runner is none; the message says what is wrong with it. */
 export class TaskBundleError extends Error {
@@ -201,7 +201,7 @@ export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner
     const outcome = await started.ready
     await end(started, 'stopped', 'described')
     if (!outcome.ok) {
-      return placed(outcome, fileName, DETAIL_BYTES, new TextDecoder().decode(source))
+      return placed(outcome, fileName, new TextDecoder().decode(source))
     }
     const manifest = manifestShape.safeParse(outcome.value.manifest)
     if (!manifest.success) {
@@ -346,16 +346,17 @@ export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner
       return { ok: true, value: outcome.value }
     }
     const failure = stopped && outcome.reason === 'interrupted' ? failed('stopped', 'the runner is stopped', 'stopped') : outcome
-    const { reason, detail, ending, accuses, frames } = placed(failure, fileName, DETAIL_BYTES)
-    lastReason = { function: name, cycle, reason, detail }
+    const { reason, detail, ending, accuses, at, frames } = placed(failure, fileName)
+    const said = detailAt({ detail, at })
+    lastReason = { function: name, cycle, reason, detail: said }
     // a proof that is none is no error of the bundle's
     if (ending != null && endingOf(ending).whose === 'bundle' && ending !== 'bad-proof') {
       log.log({
         source: 'error',
-        text: `${name}${cycle == null ? '' : `, cycle ${cycle}`}: ${reason}: ${detail}${stackText(frames, fileName)}`
+        text: `${name}${cycle == null ? '' : `, cycle ${cycle}`}: ${reason}: ${said}${stackText(frames, fileName)}`
       })
     }
-    return { ...failed(reason, detail, ending), ...(accuses === true ? { accuses } : {}) }
+    return { ...failed(reason, detail, ending), ...(accuses === true ? { accuses } : {}), ...(at == null ? {} : { at }) }
   }
 
   /** One call in a process of its own, which ends with it. */

@@ -62,20 +62,27 @@ export function stackText(frames: StackFrame[] = [], file: string): string {
 type Failure = Extract<Outcome<never>, { ok: false }>
 
 /**
- * A failure with the place in the bundle behind what went wrong, for whoever reads one line; what went wrong gives way to it.
+ * A failure with the place in the bundle that it came from.
  *
  * @param source - to show the line of, too
  */
-export function placed<F extends Failure>(failure: F, file: string, maxBytes: number, source?: string): F {
+export function placed<F extends Failure>(failure: F, file: string, source?: string): F {
   const [frame] = failure.frames ?? []
-  if (frame == null) {
+  // what has its place already is passed on
+  if (frame == null || failure.at != null) {
     return failure
   }
   const line = source == null ? '' : sourceLine(source, frame)
-  const behind = ` at ${placeOf(frame, file)}${line === '' ? '' : `: ${line}`}`
-  const told = { ...failure, detail: `${oneLine(failure.detail, maxBytes - Buffer.byteLength(behind))}${behind}` }
-  // whoever passes it on says the place with it
-  return source == null ? told : { ...told, frames: [] }
+  return { ...failure, at: `${placeOf(frame, file)}${line === '' ? '' : `: ${line}`}` }
+}
+
+/** A failure on one line: `threw: ReferenceError: x is not defined at main.mjs:12:5`. */
+export function whyFailed({ reason, detail, at }: Pick<Failure, 'reason' | 'detail' | 'at'>): string {
+  return `${reason}: ${detailAt({ detail, at })}`
+}
+
+export function detailAt({ detail, at }: { detail: string; at?: string | undefined }): string {
+  return at == null ? detail : `${detail} at ${at}`
 }
 
 /** The line of the source that a frame is on, as far as it fits around the column; empty where there is none. */

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import type { Outcome, TaskRunnerInit } from '../../src/tasks/index.ts'
+import { type Outcome, type TaskRunnerInit, whyFailed } from '../../src/tasks/index.ts'
 import { framesOf, placeOf, sourceLine } from '../../src/tasks/stack.ts'
 import { HANGS_MS } from '../cpu.ts'
 import { makeRunner, OTHER, source, type TestRunner } from './support.ts'
@@ -27,7 +27,7 @@ describe('tasks: where an error came from', () => {
     made.push(test)
     return test
   }
-  const detailOf = (outcome: Outcome<unknown>) => (outcome.ok ? 'no failure' : outcome.detail)
+  const detailOf = (outcome: Outcome<unknown>) => (outcome.ok ? 'no failure' : whyFailed(outcome).replace(`${outcome.reason}: `, ''))
   const errorsOf = ({ logged }: TestRunner) => logged.filter(({ source: from }) => from === 'error').map(({ text }) => text)
   const options = { timeoutMs: HANGS_MS }
 
