@@ -34,7 +34,8 @@ export function framesOf(stack: string | undefined): StackFrame[] {
     const [, async, name = '', line, column] = FRAME.exec(text) ?? []
     if (line != null) {
       frames.push({
-        name: name === '<anonymous>' ? '' : oneLine(`${async ?? ''}${name}`, NAME_BYTES),
+        // exports are called as those of an object, which is ours
+        name: name === '<anonymous>' ? '' : oneLine(`${async ?? ''}${name.replace(/^Object\./, '')}`, NAME_BYTES),
         line: Number(line),
         column: Number(column)
       })

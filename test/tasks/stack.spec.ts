@@ -133,6 +133,7 @@ describe('tasks: where an error came from', () => {
       [
         'TypeError: at odds (koii-task:main.mjs:1:1) with it',
         '    at check (koii-task:main.mjs:20:3)',
+        '    at Object.audit (koii-task:main.mjs:11:10)',
         '    at async Foo.bar [as baz] (koii-task:main.mjs:9:1)',
         '    at koii-task:main.mjs:4:2',
         '    at <anonymous> (koii-task:main.mjs:5:2)',
@@ -145,6 +146,7 @@ describe('tasks: where an error came from', () => {
     )
     expect(frames.map((frame) => `${frame.name} ${placeOf(frame, 'a.mjs')}`)).to.deep.equal([
       'check a.mjs:20:3',
+      'audit a.mjs:11:10',
       'async Foo.bar [as baz] a.mjs:9:1',
       ' a.mjs:4:2',
       ' a.mjs:5:2'

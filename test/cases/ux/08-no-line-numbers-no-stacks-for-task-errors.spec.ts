@@ -8,6 +8,7 @@ import { createTask, createTaskAccount, TASK_BYTES } from '../../../src/k2/settl
 import { cidOfFiles } from '../../../src/proofs/index.ts'
 import { cli, run, tempDir } from '../../e2e/cli.ts'
 import { cleanTestnets, RUN_TIMEOUT_MS, testnet } from '../../e2e/testnet.ts'
+import { eventually } from '../../k2/chain.ts'
 
 const SYNTAX = "export const manifest = { name: 'syn', version: '1.0.0' }\nexport function task () {}\n  const x v = 3\n"
 const BUG = `export const manifest = { name: 'bug', version: '1.0.0' }
@@ -82,8 +83,14 @@ describe('case ux/08: errors of a task', function () {
     const { command, dir: state } = await testnet(['--task', join(dir, 'bug.mjs'), '--nodes', '3'])
     const told = await command.event('an audit that threw', ({ event, finding }) => event === 'audited' && finding === 'abstained')
     expect(told.reason).to.match(/^the task's audit threw: ReferenceError: ctxx is not defined at main\.mjs:7:\d+$/)
-    const log = await readFile(join(state, told.name, 'node.log'), 'utf8')
-    const line = log.split('\n').find((one) => one.includes('the task failed'))!
+    const file = join(state, told.name, 'node.log')
+    // the log comes another way than the event
+    const line = await eventually('the line of the log', async () =>
+      (await readFile(file, 'utf8'))
+        .split('\n')
+        .slice(0, -1)
+        .find((one) => one.includes('the task failed'))
+    )
     const { level, text } = JSON.parse(line)
     expect(level).to.equal(40)
     expect(text).to.match(
