@@ -77,7 +77,7 @@ export function createView(stream: NodeJS.WriteStream): View {
         for (const message of state.setup.length > 0 ? [] : state.messages.slice(seen ?? state.messages.length, -1)) {
           stream.write(`${shownText(message, 400)}\n`)
         }
-        seen = Math.max(seen ?? 0, state.messages.length)
+        seen = state.messages.length
         const line = oneLine(state)
         if (line !== last) {
           last = line

@@ -66,7 +66,7 @@ describe('case ux/07: parameters of a task', function () {
     }
     // others are refused: both are named, and what to do
     const other = start('other', '--params', '{"urls":[]}')
-    expect((await other.ended).code).to.equal(1)
+    expect((await other.ended).code).to.equal(2)
     expect(other.stderr())
       .to.include(await paramsCid(typedParams('{"urls":[]}')))
       .and.to.include(digest)
