@@ -138,6 +138,7 @@ describe('tasks: where an error came from', () => {
         '    at koii-task:main.mjs:4:2',
         '    at <anonymous> (koii-task:main.mjs:5:2)',
         '    at map (native)',
+        '    at other (/home/somebody/main.mjs:1:1)',
         '    at distribution (koii-task:prelude:190:3)',
         '    at eval (eval at f (koii-task:main.mjs:1:1), <anonymous>:1:1)',
         '    at run (file:///home/somebody/entry.ts:180:5)',
