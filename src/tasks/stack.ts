@@ -77,13 +77,13 @@ export function placed<F extends Failure>(failure: F, file: string, source?: str
   return { ...failure, at: `${placeOf(frame, file)}${line === '' ? '' : `: ${line}`}` }
 }
 
-/** A failure on one line: `threw: ReferenceError: x is not defined at main.mjs:12:5`. */
+/** A failure on one line: `threw: ReferenceError: x is not defined (main.mjs:12:5)`. */
 export function whyFailed({ reason, detail, at }: Pick<Failure, 'reason' | 'detail' | 'at'>): string {
   return `${reason}: ${detailAt({ detail, at })}`
 }
 
 export function detailAt({ detail, at }: { detail: string; at?: string | undefined }): string {
-  return at == null ? detail : `${detail} at ${at}`
+  return at == null ? detail : `${detail} (${at})`
 }
 
 /** The line of the source that a frame is on, as far as it fits around the column; empty where there is none. */

@@ -42,7 +42,7 @@ describe('tasks: where an error came from', () => {
     it(`is told of ${name}: in one line, and with the functions on the way in the log`, async () => {
       const test = await make(`function inner () {\n  return ctxx.log }\nexport function ${name} () {\n  return inner() }`, [name])
       const detail = detailOf(await call(test))
-      expect(detail).to.match(/^ReferenceError: .*ctxx.* is not defined at main\.mjs:3:\d+$/)
+      expect(detail).to.match(/^ReferenceError: .*ctxx.* is not defined \(main\.mjs:3:\d+\)$/)
       const [line, ...more] = errorsOf(test)
       expect(line).to.match(/^\w+(, cycle 3)?: threw: ReferenceError: .*; at inner \(main\.mjs:3:\d+\); at .*main\.mjs:5:\d+\)?$/)
       expect(line).to.not.match(/entry|prelude|node:|file:|\//)
@@ -55,14 +55,14 @@ describe('tasks: where an error came from', () => {
     const test = await make('export function task () {\n  setTimeout(() => {\n    nothing() }, 1)\n  return new Promise(() => {}) }', [
       'task'
     ])
-    expect(detailOf(await calls.task!(test))).to.match(/^the process ended with exit status 1: ReferenceError: .* at main\.mjs:4:\d+$/)
+    expect(detailOf(await calls.task!(test))).to.match(/^the process ended with exit status 1: ReferenceError: .* \(main\.mjs:4:\d+\)$/)
     expect(errorsOf(test)[0]).to.match(/crashed: .*; at .*main\.mjs:4:\d+/)
   })
 
   it('is told of a module that cannot be parsed, with the line of its source, under the name that the author gave it', async () => {
     const test = await make('const fine2 = 1\n  const x v = 3 // \u001b[2J', [], { fileName: 'syn.mjs' })
     const detail = detailOf(await test.runner.manifest())
-    expect(detail).to.match(/^SyntaxError: .* at syn\.mjs:3:11: const x v = 3 \/\/ {2}\[2J$/)
+    expect(detail).to.match(/^SyntaxError: .* \(syn\.mjs:3:11: const x v = 3 \/\/ {2}\[2J\)$/)
     expect(detailOf(await calls.task!(test))).to.equal(detail)
   })
 

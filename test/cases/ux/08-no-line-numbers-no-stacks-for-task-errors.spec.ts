@@ -40,7 +40,7 @@ describe('case ux/08: errors of a task', function () {
   after(() => remove())
 
   it('in its syntax: file, line, column and the line, before anything is made, and by a node that is given it', async () => {
-    const where = /SyntaxError: .* at syn\.mjs:3:11: const x v = 3/
+    const where = /SyntaxError: .* \(syn\.mjs:3:11: const x v = 3\)/
     const { command } = await testnet(['--task', 'k2-index', '--nodes', '1'])
     const { url } = await command.event('K2', ({ event }) => event === 'k2')
     const wallet = join(dir, 'wallet.json')
@@ -73,7 +73,7 @@ describe('case ux/08: errors of a task', function () {
     ])
     try {
       const failed = await node.event('the failure', ({ event }) => event === 'task-failed')
-      expect(failed.reason).to.match(/SyntaxError: .* at main\.mjs:3:11: const x v = 3/)
+      expect(failed.reason).to.match(/SyntaxError: .* \(main\.mjs:3:11: const x v = 3\)/)
     } finally {
       await node.clean()
     }
@@ -82,7 +82,7 @@ describe('case ux/08: errors of a task', function () {
   it('in its audit: the place in what is told, the stack in the log, and nothing of this machine in either', async () => {
     const { command, dir: state } = await testnet(['--task', join(dir, 'bug.mjs'), '--nodes', '3'])
     const told = await command.event('an audit that threw', ({ event, finding }) => event === 'audited' && finding === 'abstained')
-    expect(told.reason).to.match(/^the task's audit threw: ReferenceError: ctxx is not defined at main\.mjs:7:\d+$/)
+    expect(told.reason).to.match(/^the task's audit threw: ReferenceError: ctxx is not defined \(main\.mjs:7:\d+\)$/)
     const file = join(state, told.name, 'node.log')
     // the log comes another way than the event
     const line = await eventually('the line of the log', async () =>
@@ -94,7 +94,7 @@ describe('case ux/08: errors of a task', function () {
     const { level, text } = JSON.parse(line)
     expect(level).to.equal(40)
     expect(text).to.match(
-      /^audit, cycle 0: threw: ReferenceError: ctxx is not defined at main\.mjs:7:\d+; at look \(main\.mjs:7:\d+\); at (async )?audit \(main\.mjs:11:\d+\)$/
+      /^audit, cycle 0: threw: ReferenceError: ctxx is not defined \(main\.mjs:7:\d+\); at look \(main\.mjs:7:\d+\); at (async )?audit \(main\.mjs:11:\d+\)$/
     )
   })
 
@@ -105,7 +105,7 @@ describe('case ux/08: errors of a task', function () {
         await new Promise((resolve) => setTimeout(resolve, 200))
       }
       expect(command.stdout()).to.match(
-        /node-\d abstained in cycle 0: the task's audit threw: ReferenceError: ctxx is not defined at main\.mjs:7:\d+/
+        /node-\d abstained in cycle 0: the task's audit threw: ReferenceError: ctxx is not defined \(main\.mjs:7:\d+\)/
       )
     } finally {
       await command.clean()
