@@ -35,6 +35,8 @@ export function withJson(command: Command): Command {
   return command.option('--json', 'print JSON, for machines')
 }
 
+export const PARAMS_OPTION = ['--params <json>', 'ctx.params of the task: one JSON object, or @FILE for a file of it'] as const
+
 /** How the slots of a local K2 end. */
 export function paceOption(otherwise: Pace): Option {
   return new Option(

@@ -49,6 +49,7 @@ const USAGE_ERRORS = new Set([
   'RoundTooShortError',
   'AddressError',
   'K2ArgumentError',
+  'ParamsDifferError',
   'UnfitTaskError'
 ])
 

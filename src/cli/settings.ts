@@ -7,7 +7,7 @@ const SHARED: Array<keyof Config> = ['k2', 'program', 'task', 'key', 'dataDir']
 const OWN = new Set(['start', 'testnet', 'keygen'])
 const OWN_BUT_K2 = new Set(['k2', 'deploy', 'verify'])
 /** These ask the node of a data directory where they are told to: that it has one says not that it runs. */
-const ASK_A_NODE = new Set(['claim', 'slash', 'get'])
+const ASK_A_NODE = new Set(['claim', 'slash', 'get', 'show'])
 
 /** Gives a command `--config`, and its options their variables; the commands below it are left to the caller. */
 export function shareSettings(command: Command): void {

@@ -58,7 +58,7 @@ export function startOptions(command: Command): Command {
     .option('--no-follow-bundle', 'run no new bundle of the task before the node is started again: for who reads it first')
     .option('--no-apply-slashes', 'do not pay K2’s fee for having others’ slashes applied')
     .option('--max-fee <koii>', 'what a vote, batch or slash that does not land may bid K2 on top of its signatures')
-    .option('--params <json>', 'settings for the task')
+    .option('--params <json>', 'ctx.params, or @FILE of them: only with --bundle, or for a task that fixes none')
     .option('--api-port <port>', 'port of the status API on 127.0.0.1; 0 takes a free one')
     .option('--program <address>', 'the settlement program, if not the usual one')
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
@@ -223,7 +223,7 @@ function sentence(event: string, d: Record<string, unknown>): string | null {
     case 'listening':
       return listeningOn(d.multiaddrs as string[], d.listens as string[])
     case 'task':
-      return `task ${d.taskName} runs, bundle ${d.bundle}`
+      return `task ${d.taskName} runs, bundle ${d.bundle}${d.params == null ? '' : `, params ${d.params}`}`
     case 'bundle-changed':
       return `the task has another bundle from cycle ${d.from} on: ${d.bundle}. Read it (koii-mesh proof get), or stop the node before`
     case 'task-closed':

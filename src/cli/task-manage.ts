@@ -1,10 +1,21 @@
 /** What a manager does with a task that exists, and funding, which is anyone's. */
 import { Command } from 'commander'
 import { amountOf, roeToKoii } from '../config/index.ts'
-import { closeTask, cycleAt, effectiveCycle, fundTask, isSettled, ringAt, updateTask } from '../k2/settlement/index.ts'
-import { bundleAt, describeBundle } from '../node/index.ts'
+import {
+  closeTask,
+  cycleAt,
+  effectiveCycle,
+  fundTask,
+  isSettled,
+  ringAt,
+  type StakeAccount,
+  type TaskAccount,
+  updateTask
+} from '../k2/settlement/index.ts'
+import { bundleAt, describeBundle, paramsCid } from '../node/index.ts'
 import { type K2Options, k2Of, signerFrom, withK2 } from './chain.ts'
-import { answer, DEFAULT_WALLET, example, UsageError } from './common.ts'
+import { answer, DEFAULT_WALLET, example, PARAMS_OPTION, sayOnce, UsageError } from './common.ts'
+import { fixedParams, givenParams, type ParamsOptions, paramsLine } from './params.ts'
 import { roundsOf } from './terms.ts'
 
 interface ManageOptions extends K2Options {
@@ -39,16 +50,25 @@ export function updateCommand(): Command {
     .option('--bounty <koii>', 'paid per round, at most')
     .option('--min-stake <koii>', 'the least that a node must stake')
     .option('--bundle <path>', 'a new bundle: a JavaScript module, or the name of a built-in one')
+    .option(...PARAMS_OPTION)
     .addHelpText('after', example('koii-mesh task update 9xQe... --bounty 20 --wallet ./wallet.json'))
-    .action(async (id: string, options: ManageOptions & { bounty?: string; minStake?: string; bundle?: string }) => {
+    .action(async (id: string, options: ManageOptions & ParamsOptions & { bounty?: string; minStake?: string; bundle?: string }) => {
       if (options.bounty == null && options.minStake == null && options.bundle == null) {
-        throw new UsageError('nothing to change: give --bounty, --min-stake or --bundle')
+        throw new UsageError(
+          options.params == null
+            ? 'nothing to change: give --bounty, --min-stake or --bundle'
+            : '--params are a part of the bundle: give that, too, with --bundle'
+        )
       }
       const k2 = k2Of(options)
       const task = await k2.task(id)
       const wallet = await signerFrom(options.wallet)
       const slot = await k2.connection.getSlot()
-      const bundle = options.bundle == null ? undefined : (await describeBundle(bundleAt(options.bundle))).cid
+      const params = options.bundle == null ? undefined : givenParams(options)
+      const bundle = options.bundle == null ? undefined : (await describeBundle(bundleAt(options.bundle), params ?? null)).cid
+      if (bundle != null && params == null) {
+        await checkKept(task, await k2.stakes(id), options)
+      }
       const bounty = options.bounty == null ? task.bounty[0]!.value : amountOf(options.bounty, '--bounty')
       const minStake = options.minStake == null ? task.minStake : amountOf(options.minStake, '--min-stake')
       const { signature } = await k2.send(
@@ -69,12 +89,31 @@ export function updateCommand(): Command {
       const bountyFrom = Math.max(after.bounty[0]!.from, effectiveCycle(task, slot))
       const from = bundle == null ? bountyFrom : after.bundle.from
       const facts = { bountyPerRound: bounty, bountyFromCycle: bountyFrom, minStake, bundle: bundle ?? task.bundle.cid, fromCycle: from }
-      answer(options.json, { task: id, ...facts, signature }, [
+      const digest = params == null ? null : await paramsCid(params)
+      answer(options.json, { task: id, ...facts, ...(bundle == null ? {} : { paramsCid: digest }), signature }, [
         `bounty     ${roeToKoii(bounty)} KOII a round (until then ${roeToKoii(ringAt(task.bounty, Math.max(0, cycleAt(task, slot))))}), from cycle ${bountyFrom} on`,
         `min stake  ${roeToKoii(minStake)} KOII, from now on`,
-        `bundle     ${facts.bundle}${bundle == null ? '' : `, from cycle ${from} on, after a notice of ${roundsOf(task.bundleNotice)}: serve it from a node of yours until others have it`}`
+        `bundle     ${facts.bundle}${bundle == null ? '' : `, from cycle ${from} on, after a notice of ${roundsOf(task.bundleNotice)}: serve it from a node of yours until others have it`}`,
+        ...(params == null ? [] : [`params     ${digest} ${params.text}, with that bundle`])
       ])
     })
+}
+
+/**
+ * Whether a bundle without parameters would drop some that the task fixes: every node would then run without.
+ *
+ * @throws UsageError
+ */
+async function checkKept(task: TaskAccount, stakes: StakeAccount[], options: ManageOptions): Promise<void> {
+  const fixed = await fixedParams(task.bundle.cid, stakes, options)
+  if (fixed.known && fixed.params != null) {
+    throw new UsageError(
+      `the task fixes params (${await paramsLine(fixed)}), and the new bundle would have none: give them again with --params, the same or others, or --params '{}'`
+    )
+  }
+  if (!fixed.known) {
+    sayOnce(`whether the task fixes params now is not known (${fixed.why}): the new bundle fixes none, as --params was not given`)
+  }
 }
 
 export function closeCommand(): Command {

@@ -17,15 +17,16 @@ import {
   type TaskAccount,
   weightOrZero
 } from '../k2/settlement/index.ts'
-import { bundleAt, describeBundle, recordCid } from '../node/index.ts'
+import { bundleAt, describeBundle, paramsCid, recordCid } from '../node/index.ts'
 import { counted, shownText } from '../observe/index.ts'
-import { distinct, ensureMoney, type K2Options, k2Of, withK2 } from './chain.ts'
-import { answer, DEFAULT_WALLET, example, UsageError, whole } from './common.ts'
+import { distinct, ensureMoney, type K2Options, k2Of, type PeerOptions, withK2, withPeers } from './chain.ts'
+import { answer, DEFAULT_WALLET, example, PARAMS_OPTION, UsageError, whole } from './common.ts'
+import { fixedParams, givenParams, type ParamsOptions, paramsLine, typedAgain } from './params.ts'
 import { tableOf } from './table.ts'
 import { closeCommand, fundCommand, updateCommand } from './task-manage.ts'
 import { isShort, percentOf, roundsOf, termsLines } from './terms.ts'
 
-interface CreateOptions extends K2Options {
+interface CreateOptions extends K2Options, ParamsOptions {
   bundle: string
   name?: string
   roundSlots: number
@@ -49,6 +50,7 @@ export function taskCommand(): Command {
       withK2(new Command('create'))
         .description('create a task on K2 and fund its pot')
         .requiredOption('--bundle <path>', 'the bundle: a JavaScript module, or the name of a built-in one (k2-index, site-archive)')
+        .option(...PARAMS_OPTION)
         .option('--name <name>', 'at most 32 bytes; without it, the name in the bundle’s manifest')
         .option('--round-slots <n>', 'length of a round', whole(3), 1500)
         .option('--submission-window <n>', 'slots for submissions; without it a third of the round', whole(1))
@@ -84,7 +86,7 @@ export function taskCommand(): Command {
     .addCommand(updateCommand())
     .addCommand(closeCommand())
     .addCommand(
-      withK2(new Command('show'))
+      withPeers(withK2(new Command('show')), 'a peer to ask for the bundle, too, with /p2p/ and its PeerId')
         .description('show one task, its stakers and what it pays')
         .argument('<id>', 'address of the task')
         .addHelpText('after', example('koii-mesh task show 9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin'))
@@ -125,7 +127,8 @@ async function create(options: CreateOptions): Promise<void> {
   const fund = amountOf(options.fund, '--fund')
   const bounty = amountOf(options.bounty, '--bounty')
   const minStake = amountOf(options.minStake, '--min-stake')
-  const { cid, manifest } = await describeBundle(bundleAt(options.bundle))
+  const params = givenParams(options)
+  const { cid, manifest } = await describeBundle(bundleAt(options.bundle), params ?? null)
   const name = nameOf(options.name ?? manifest.name, options.name == null ? 'the name in the bundle’s manifest' : '--name')
   const wallet = signerOf(await readKeyFile(options.wallet))
   const task = generateKeyPair()
@@ -157,13 +160,15 @@ async function create(options: CreateOptions): Promise<void> {
     distinct([wallet, signerOf(task)])
   )
   const { largestSlash, bundleNotice } = options
-  answer(options.json, { task: task.address, name, bundle: cid, signature, bounty, funded: fund, largestSlash, bundleNotice }, [
+  const fixed = { params: params?.value ?? null, paramsCid: params == null ? null : await paramsCid(params) }
+  answer(options.json, { task: task.address, name, bundle: cid, ...fixed, signature, bounty, funded: fund, largestSlash, bundleNotice }, [
     `task    ${task.address} (${name})`,
     `bundle  ${cid}`,
+    ...(params == null ? [] : [`params  ${fixed.paramsCid} ${params.text}: part of the bundle, so that nobody has to type them`]),
     `pot     ${roeToKoii(fund)} KOII, at most ${roeToKoii(bounty)} a round`,
     `terms   one cycle takes at most ${percentOf(largestSlash)} of a stake; a new bundle has a notice of ${roundsOf(bundleNotice)}. Neither can be changed`,
     'Serve the bundle from your own node, staked or not, until others have it:',
-    `  koii-mesh start --k2 ${options.k2} --task ${task.address} --bundle ${options.bundle}`
+    `  koii-mesh start --k2 ${options.k2} --task ${task.address} --bundle ${options.bundle}${typedAgain(params, options)}`
   ])
 }
 
@@ -197,12 +202,13 @@ function describe(task: TaskAccount, slot: number): Record<string, unknown> {
   }
 }
 
-async function show(id: string, { json, ...options }: K2Options): Promise<void> {
+async function show(id: string, { json, ...options }: K2Options & PeerOptions): Promise<void> {
   const k2 = k2Of(options)
   const task = await k2.task(id)
   const stakes = await k2.stakes(id)
   const slot = await k2.connection.getSlot()
   const facts = describe(task, slot)
+  const fixed = await fixedParams(String(facts.bundle), stakes, options)
   const cycle = Math.max(0, Math.floor((slot - task.startingSlot) / task.roundSlots))
   const rows = stakes.map((stake) => ({
     staker: stake.staker,
@@ -226,9 +232,12 @@ async function show(id: string, { json, ...options }: K2Options): Promise<void> 
       row.address ?? '-'
     ])
   )
-  answer(json, { ...facts, stakes: rows }, [
+  const params = fixed.known ? { known: true, value: fixed.params?.value ?? null } : fixed
+  const digest = fixed.known && fixed.params != null ? await paramsCid(fixed.params) : null
+  answer(json, { ...facts, params, paramsCid: digest, stakes: rows }, [
     `${task.name}  ${task.address}`,
     `bundle    ${facts.bundle}`,
+    `params    ${await paramsLine(fixed)}`,
     ...(facts.nextBundle == null
       ? []
       : [`next      ${task.bundle.cid}, from cycle ${task.bundle.from} on: read it, or unstake in time (koii-mesh unstake)`]),

@@ -1,15 +1,17 @@
 import { Command, InvalidArgumentError } from 'commander'
-import { amountOf } from '../config/index.ts'
+import { amountOf, loadParams } from '../config/index.ts'
 import type { Pace } from '../k2/local/index.ts'
 import { counted, sayJson, sayLines, toLine } from '../observe/index.ts'
 // the light pages of the room alone: what it says at once must not wait for libp2p and the VM to be loaded
 import { FAULTS, parseFaults } from '../testnet/faults.ts'
 import { createView, slotTimes } from '../testnet/view.ts'
 import { MIN_ROUND_SLOTS, windowsOf } from '../testnet/windows.ts'
-import { collect, example, paceOption, whole, withJson } from './common.ts'
+import { collect, example, PARAMS_OPTION, paceOption, whole, withJson } from './common.ts'
 import { onOutputLost, untilStopped } from './process.ts'
 
 interface TestnetOptions {
+  params?: string
+  config?: string
   nodes: number
   rounds?: number
   slotMs: number
@@ -43,6 +45,8 @@ export function testnetCommand(): Command {
     .addOption(paceOption('auto'))
     .option('--task <name>', 'k2-index, site-archive, the path of a bundle, or its CID', 'k2-index')
     .option('--from <multiaddr>', 'a peer that has the bundle, for a CID; may be given several times', collect)
+    .option(...PARAMS_OPTION)
+    .option('--config <file>', 'take the params from the configuration file of a node; --params and KOII_MESH_PARAMS override it')
     .option('--round-slots <n>', `length of a round, at least ${MIN_ROUND_SLOTS}`, whole(1, 100_000), 30)
     .option('--bounty <koii>', 'what a cycle pays', '10')
     .option(
@@ -60,11 +64,13 @@ export function testnetCommand(): Command {
       'after',
       example(
         'koii-mesh testnet --nodes 6 --rounds 3 --slot-ms 100 --fault bad-proof:1 --fault no-proof:1',
+        `koii-mesh testnet --task ./my-task.mjs --nodes 4 --rounds 3 --params '{"urls":["http://127.0.0.1:8080/"]}'`,
         'koii-mesh testnet --slot-ms 400 --pace strict   (slots as on a real K2: who is too slow misses its windows)'
       )
     )
-    .action(async ({ fault = [], json, rounds, bounty, keepCycles, keepRecords, ...options }: TestnetOptions) => {
+    .action(async ({ fault = [], json, rounds, bounty, keepCycles, keepRecords, params: typed, config, ...options }: TestnetOptions) => {
       const faults = parseFaults(fault)
+      const params = loadParams({ file: config, env: process.env, flag: typed })
       const bountyRoe = amountOf(bounty, '--bounty')
       windowsOf(options.roundSlots)
       const stopping = new AbortController()
@@ -77,6 +83,7 @@ export function testnetCommand(): Command {
       const summary = await runTestnet({
         ...options,
         rounds: rounds ?? null,
+        ...(params == null ? {} : { params }),
         faults,
         bounty: bountyRoe,
         nodeArgs: [...flag('--keep-cycles', keepCycles), ...flag('--keep-records', keepRecords)],

@@ -16,8 +16,10 @@ import envPaths from 'env-paths'
 import { z } from 'zod'
 import { readSmallFile } from '../disk/index.ts'
 import { koiiToRoe } from './koii.ts'
+import { type Params, ParamsError, paramsOf, typedParams } from './params.ts'
 
 export { koiiToRoe, ROE_PER_KOII, roeToKoii } from './koii.ts'
+export { canonicalParams, MAX_PARAMS_BYTES, MAX_PARAMS_DEPTH, type Params, ParamsError, paramsOf, typedParams } from './params.ts'
 
 export class ConfigError extends Error {
   override name = 'ConfigError'
@@ -126,13 +128,18 @@ const schema = z.strictObject({
   applySlashes: flag.default(true),
   /** In KOII: what a vote, a batch or a slash that does not land may bid on top of its signatures, each: ten signatures' worth. */
   maxFee: amount.default(50_000n),
-  /** Settings of the task, as JSON: handed to its functions unread. */
+  /** The task's parameters, where it fixes none itself: most nodes get them with its bundle, and only an author gives them. */
   params: z
-    .preprocess(
-      (value) => (typeof value === 'string' ? JSON.parse(value) : value),
-      z.record(z.string(), z.unknown(), { error: 'should be a JSON object' })
-    )
-    .default({}),
+    .unknown()
+    .transform((value, context) => {
+      try {
+        return typeof value === 'string' ? typedParams(value) : paramsOf(value)
+      } catch (err) {
+        context.addIssue({ code: 'custom', message: (err as ParamsError).message })
+        return z.NEVER
+      }
+    })
+    .optional(),
   /** Port of the status API on 127.0.0.1: 0 takes a free one, and `koii-mesh status` finds it by the data directory. */
   apiPort: whole(0, 65_535).default(0),
   logLevel: z
@@ -190,12 +197,7 @@ export function loadConfig({ file, env = {}, flags = {} }: ConfigInit): Config {
   take(Object.fromEntries(CONFIG_KEYS.map((key) => [key, env[envName(key)]])), (key) => envName(key))
   take(flags, flagName)
 
-  let result: ReturnType<typeof schema.safeParse>
-  try {
-    result = schema.safeParse(merged)
-  } catch (err) {
-    throw new ConfigError(`${origin.get('params') ?? 'params'} is not JSON: ${err instanceof Error ? err.message : String(err)}`)
-  }
+  const result = schema.safeParse(merged)
   if (result.success) {
     return result.data
   }
@@ -205,6 +207,10 @@ export function loadConfig({ file, env = {}, flags = {} }: ConfigInit): Config {
     }
     const key = String(issue.path[0] ?? '')
     const where = origin.get(key)
+    // they may be long: what is wrong inside of them says where
+    if (key === 'params' && !issue.message.startsWith('should')) {
+      return `${where} ${issue.message}`
+    }
     return where == null
       ? `${flagName(key)} is missing: give it as a flag, as ${envName(key)} or as "${key}" in the configuration file`
       : `${where} is ${JSON.stringify(merged[key])}: ${issue.message}`
@@ -229,6 +235,37 @@ export function readSettings(file: string): Record<string, unknown> {
     return value as Record<string, unknown>
   } catch (err) {
     throw new ConfigError(`the configuration file ${file} is not valid JSON: ${err instanceof Error ? err.message : String(err)}`)
+  }
+}
+
+/**
+ * The parameters alone, for a command that runs no node: by its flag, else by the variable, else by the configuration file of a node.
+ *
+ * @throws ConfigError
+ */
+export function loadParams({
+  file,
+  env,
+  flag
+}: {
+  file?: string | undefined
+  env: NodeJS.ProcessEnv
+  flag?: string | undefined
+}): Params | undefined {
+  const name = envName('params')
+  const [where, value] =
+    flag != null
+      ? [flagName('params'), flag]
+      : env[name] != null
+        ? [name, env[name]]
+        : [`"params" in ${file}`, file == null ? undefined : readSettings(file).params]
+  if (value === undefined) {
+    return undefined
+  }
+  try {
+    return typeof value === 'string' ? typedParams(value) : paramsOf(value)
+  } catch (err) {
+    throw err instanceof ParamsError ? new ConfigError(`${where} ${err.message}`) : err
   }
 }
 

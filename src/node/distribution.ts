@@ -1,5 +1,5 @@
 import type { DistributionEntry, DistributionInput } from '../record/index.ts'
-import { ENDINGS, type TaskRunner } from '../tasks/index.ts'
+import { ENDINGS, type TaskRunner, whyFailed } from '../tasks/index.ts'
 
 /** The task's distribution function could not be run: our own fault or the bundle's, never the record's. */
 export class DistributionUnavailableError extends Error {
@@ -24,7 +24,7 @@ export async function distributionOf(runner: TaskRunner | undefined, input: Dist
   const outcome = await runner.distribution(input)
   if (!outcome.ok) {
     const isOurs = outcome.ending != null && ENDINGS[outcome.ending].whose === 'ours'
-    throw new DistributionUnavailableError(`the task's distribution ${outcome.reason}: ${outcome.detail}`, isOurs)
+    throw new DistributionUnavailableError(`the task's distribution ${whyFailed(outcome)}`, isOurs)
   }
   return outcome.value
 }

@@ -78,10 +78,10 @@ import { proposerFor } from '../record/index.ts'
 import { createRounds, type StakeSet } from '../rounds/index.ts'
 import { openStore } from '../store/index.ts'
 import { createSync } from '../sync/index.ts'
-import { createK2Reader, createTaskRunner, ENDINGS, type TaskK2Reader } from '../tasks/index.ts'
+import { createK2Reader, createTaskRunner, ENDINGS, type TaskK2Reader, whyFailed } from '../tasks/index.ts'
 import { AUDITS_PER_CYCLE, type Body, type Message, networkOf, onceKey, open, seal, signedBytes } from '../wire/index.ts'
 import { startApi } from './api.ts'
-import { BundleError, obtainBundle } from './bundle.ts'
+import { obtainBundle } from './bundle.ts'
 import { slashFor } from './claims.ts'
 import { createDiskCare } from './disk-care.ts'
 import { distributionOf } from './distribution.ts'
@@ -91,6 +91,7 @@ import { createHistory, openArchive, providesRecord } from './history.ts'
 import { createKeyGuard } from './key-guard.ts'
 import { createLifeSigns } from './life-signs.ts'
 import { createPaced, type Paced } from './paced.ts'
+import { aboutParams, BundleError, ParamsDifferError, paramsCid } from './params.ts'
 import { createRecords, type Records, recordCid } from './records.ts'
 import { checkRunnable } from './runnable.ts'
 import { type Kept, reopened, unsaid } from './say-again.ts'
@@ -100,11 +101,12 @@ import { createTaskVersions, type TaskVersion } from './task-versions.ts'
 
 export { API_FILE, ApiError } from './api.ts'
 export { type Auditor, askInTurn, createAuditor } from './auditor.ts'
-export { BUNDLE_FILE, BundleError, bundleAt, describeBundle } from './bundle.ts'
+export { BUNDLE_LIMITS, bundleAt, describeBundle } from './bundle.ts'
 export { ClaimError, claimFor, claimLatest, ledgerOf, slashFor, slashLatest } from './claims.ts'
 export { distributionOf } from './distribution.ts'
 export { type FetchedHistory, type FetchedRecord, fetchHistoryTo, fetchRecordTo } from './fetch-record.ts'
 export { AddressError, aboutBadHints, type BadHint, hintsOf, providerAt } from './hints.ts'
+export { BUNDLE_FILE, BundleError, PARAMS_FILE, ParamsDifferError, paramsCid, paramsIn } from './params.ts'
 export { blocksFrom, recordCid } from './records.ts'
 export { checkRunnable, UnfitTaskError } from './runnable.ts'
 export type { TaskHost } from './task-host.ts'
@@ -396,13 +398,21 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         dropTask(cid).catch((err) =>
           log.warn({ bundle: cid, reason: messageOf(err) }, 'a bundle that is no longer used stays on the disk')
         ),
-      onReady(cid) {
-        events.emit('task', { taskName: account.name, bundle: cid })
+      onReady(cid, { params, broken }) {
+        if (broken == null) {
+          events.emit('task', { taskName: account.name, bundle: cid, params })
+        } else {
+          log.error({ bundle: cid, reason: broken }, 'the task cannot run')
+          events.emit('task-failed', { bundle: cid, reason: broken })
+        }
         effects.handle({ type: 'arrived' })
       },
       onFailed: (cid, err) => {
         log.error({ bundle: cid, reason: messageOf(err) }, 'the task cannot run')
         events.emit('task-failed', { bundle: cid, reason: messageOf(err) })
+        if (err instanceof ParamsDifferError) {
+          unfit.resolve(err)
+        }
       }
     })
     const honestRecords = createRecords({
@@ -496,6 +506,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         stakes: stakes.at
       }) ?? honestPublish
     const cast = parts.vote?.(outbox.cast) ?? outbox.cast
+    const unfit = Promise.withResolvers<Error>()
     const lifeSigns = createLifeSigns({
       staked: peers.staked,
       stakeOf: (staker) => stakes.weight(staker, Math.max(0, cycleAt(timing, slots.now() ?? timing.startingSlot))) ?? 0n,
@@ -903,10 +914,12 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
           `the task has a new bundle, ${cid}, and this node was told to run none unread (--no-follow-bundle): read it, then start the node again`
         )
       }
-      const bundle = await obtainBundle({
+      const { content, params } = await obtainBundle({
         proofs,
         cid,
         path: config.bundle,
+        params: config.params,
+        overrule: cid !== bundleOf(account, Math.max(0, cycleAt(timing, slots.now() ?? 0))).cid,
         others,
         providers,
         signal: AbortSignal.any([stopping.signal, needless]),
@@ -914,11 +927,15 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         onWaiting: (reason) => events.emit('waiting', { for: 'bundle', reason }),
         onAbsent
       })
+      const { warning, note } = await aboutParams(params, config.params, content)
+      if (warning != null) {
+        log.warn({ bundle: cid }, warning)
+      }
       const made = await createTaskRunner({
         taskId: config.task,
         staker: self,
-        bundle,
-        params: config.params,
+        bundle: content,
+        params: (params ?? config.params)?.value ?? {},
         // two bundles may run at a time
         folder: taskFolder(cid),
         store: store.keyValue(`task/${config.task}`, sizes.taskStore),
@@ -927,7 +944,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         ...(paced == null ? {} : { startTimeoutMs: paced.answerMs }),
         allowNetwork: config.allowNetwork,
         maxMemoryMb: config.taskMemoryMiB,
-        log: ({ source, text }) => log.info({ source, text }, 'task')
+        log: ({ source, text }) =>
+          log[source === 'error' ? 'warn' : 'info']({ source, text }, source === 'error' ? 'the task failed' : 'task')
       })
       // a stop in the middle of the start ends it
       const stop = () => void made.stop()
@@ -935,7 +953,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       let manifest = await made.manifest()
       // what is this machine's fault passes: without the manifest no submission can be judged
       while (!manifest.ok && manifest.ending != null && ENDINGS[manifest.ending].whose === 'ours' && !stopping.signal.aborted) {
-        log.warn({ cid, reason: `${manifest.reason}: ${manifest.detail}` }, 'the task’s manifest could not be read; trying again')
+        log.warn({ cid, reason: whyFailed(manifest) }, 'the task’s manifest could not be read; trying again')
         await new Promise((resolve) => setTimeout(resolve, 1000))
         manifest = await made.manifest()
       }
@@ -955,9 +973,15 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         proofs,
         bounds: manifest.ok ? manifest.value : {},
         limits: { maxBytes: sizes.quota / 16 },
-        alsoProvide
+        alsoProvide,
+        note
       })
-      return { runner: made, host: parts.taskHost == null ? honest : parts.taskHost(honest) }
+      return {
+        params: params == null ? null : await paramsCid(params),
+        broken: manifest.ok ? null : whyFailed(manifest),
+        runner: made,
+        host: parts.taskHost == null ? honest : parts.taskHost(honest)
+      }
     }
 
     /**
@@ -1053,7 +1077,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       staker: self,
       events,
       status,
-      failed: Promise.race([guard.stopped, lost.promise]),
+      failed: Promise.race([guard.stopped, lost.promise, unfit.promise]),
       async start() {
         // first, as a port in use is the operator's to mend, and nothing has to be undone yet
         api = await startApi({ port: config.apiPort, dataDir: config.dataDir, status, healthy })

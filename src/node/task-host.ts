@@ -11,8 +11,9 @@ import {
   type SubmissionBounds
 } from '../proofs/index.ts'
 import type { SubmissionDraft } from '../rounds/index.ts'
-import { type CycleTiming, ENDINGS, type Outcome, oneLine, type TaskRunner } from '../tasks/index.ts'
+import { type CycleTiming, ENDINGS, type Outcome, oneLine, type TaskRunner, whyFailed } from '../tasks/index.ts'
 import { type Finding, LIMITS, type Message } from '../wire/index.ts'
+import { withNote } from './params.ts'
 
 export interface TaskHostInit {
   taskId: string
@@ -24,6 +25,8 @@ export interface TaskHostInit {
   limits: { maxBytes: number; maxBlocks?: number }
   /** Whether we tell the DHT of a proof of somebody else's that we have fetched. */
   alsoProvide: () => boolean
+  /** Goes behind each refusal of the task's audit: what else may explain it. */
+  note?: string | undefined
 }
 
 /**
@@ -77,7 +80,7 @@ export function createTaskHost(init: TaskHostInit): TaskHost {
   }
 }
 
-function createHost({ taskId, runner, proofs, bounds = {}, limits, alsoProvide }: TaskHostInit): TaskHost {
+function createHost({ taskId, runner, proofs, bounds = {}, limits, alsoProvide, note }: TaskHostInit): TaskHost {
   /** Has all of a submission's proofs here and kept. @returns what to say when it cannot */
   async function bring(
     roots: Root[],
@@ -181,13 +184,13 @@ function createHost({ taskId, runner, proofs, bounds = {}, limits, alsoProvide }
         // the runner alone knows whose doing it was (src/tasks/endings.ts)
         return {
           finding: audited.accuses === true ? 'invalid' : 'abstained',
-          reason: `the task's audit ${audited.reason}: ${audited.detail}`,
+          reason: `the task's audit ${whyFailed(audited)}`,
           ...(isLater(audited) ? { notYet: true } : {})
         }
       }
       return audited.value.valid
         ? { finding: 'valid', reason: '' }
-        : { finding: 'invalid', reason: audited.value.reason ?? 'the task’s audit refused it' }
+        : { finding: 'invalid', reason: withNote(audited.value.reason ?? 'the task’s audit refused it', note, LIMITS.reasonBytes) }
     }
   }
 }
@@ -203,7 +206,7 @@ const declaredOf = ({ size, blocks }: { size: number; blocks: number }): Declare
 const isLater = ({ ending }: Failed): boolean => ending != null && ENDINGS[ending].work === 'later'
 const failed = (what: string, outcome: Failed): Worked => ({
   ok: false,
-  reason: `${what} ${outcome.reason}: ${outcome.detail}`,
+  reason: `${what} ${whyFailed(outcome)}`,
   ...(isLater(outcome) ? { notYet: true } : {}),
   ...(outcome.ending === 'timeout' ? { timedOut: true } : {})
 })

@@ -9,6 +9,10 @@ type Bundles = Pick<TaskAccount, 'bundle' | 'formerBundle'>
 export interface TaskVersion {
   runner: TaskRunner
   host: TaskHost
+  /** What the task fixes, as it is compared: null where that is nothing. */
+  params: string | null
+  /** Why none of its calls can work, in words: its author's doing. */
+  broken: string | null
 }
 
 export interface TaskVersionsInit {
@@ -19,7 +23,7 @@ export interface TaskVersionsInit {
   make: (cid: string, others: string[], signal: AbortSignal, onAbsent: () => void) => Promise<TaskVersion>
   /** No cycle has run it, and none will: what is kept of it may go. A task's manager can name another with every block of K2. */
   drop?: (cid: string) => Promise<unknown>
-  onReady: (cid: string) => void
+  onReady: (cid: string, version: TaskVersion) => void
   onFailed: (cid: string, reason: unknown) => void
 }
 
@@ -78,7 +82,7 @@ export function createTaskVersions({ make, drop, onReady, onFailed }: TaskVersio
           return
         }
         entry.version = version
-        onReady(cid)
+        onReady(cid, version)
       },
       (err) => {
         entry.failed = true

@@ -7,6 +7,7 @@
  */
 
 import type { EndingName } from './endings.ts'
+import type { StackFrame } from './stack.ts'
 
 // ---- limits (protocols/task/README.md, "Limits") ----
 
@@ -270,5 +271,8 @@ export type FailureReason =
 /**
  * `ending` is the row of the table of endings (endings.ts), where the runner knows it. `accuses`, of an audit alone: the
  * submission counts as invalid, since the bundle brought this about itself and every honest auditor finds the same.
+ * `at`: the place in the bundle that it came from, such as main.mjs:12:5. `frames`: the way there, on its way to the runner alone, which logs it.
  */
-export type Outcome<T> = { ok: true; value: T } | { ok: false; reason: FailureReason; detail: string; ending?: EndingName; accuses?: true }
+export type Outcome<T> =
+  | { ok: true; value: T }
+  | { ok: false; reason: FailureReason; detail: string; ending?: EndingName; accuses?: true; at?: string; frames?: StackFrame[] }

@@ -104,7 +104,11 @@ const BROKEN: ReadonlySet<string> = new Set(['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIG
  * @param errors the last that it wrote to standard error. The bundle writes there too, so a report counts only beside
  *   the status that such a report goes with.
  */
-export function endingOfExit(code: number | null, signal: string | null, errors: string): { ending: EndingName; detail: string } {
+export function endingOfExit(
+  code: number | null,
+  signal: string | null,
+  errors: string
+): { ending: EndingName; detail: string; stack?: string } {
   if (signal != null && !BROKEN.has(signal)) {
     return {
       ending: 'killed',
@@ -123,5 +127,5 @@ export function endingOfExit(code: number | null, signal: string | null, errors:
     .find((text) => /^(\w*Error|Uncaught)\b/.test(text))
   const how = signal == null ? `the process ended with exit status ${code}` : `the process ended by ${signal}`
   const ending = signal != null ? 'broken' : line == null && !/^Node\.js v\d/m.test(errors) ? 'exit' : 'uncaught'
-  return { ending, detail: line == null ? how : `${how}: ${line.slice(0, 300)}` }
+  return { ending, detail: line == null ? how : `${how}: ${line.slice(0, 300)}`, stack: ending === 'uncaught' ? errors : '' }
 }

@@ -8,7 +8,7 @@
  * const runner = await createTaskRunner({ taskId, staker, bundle, params, store, proofs, k2, log: ({ text }) => log.info(text) })
  * await runner.task({ cycle: 7, startSlot: 210, endSlot: 240, slotMs: 400 }, { timeoutMs: 30 * 400 })
  * const outcome = await runner.submission({ cycle: 7, startSlot: 210, endSlot: 240, slotMs: 400 })
- * if (!outcome.ok) console.log(`no submission: ${outcome.reason}, ${outcome.detail}`)
+ * if (!outcome.ok) console.log(`no submission: ${whyFailed(outcome)}`)
  * await runner.stop()
  * ```
  *
@@ -33,4 +33,5 @@ export {
   type TaskRunnerStatus
 } from './runner.ts'
 export { NotInProofError, scopeProofs } from './scope.ts'
+export { whyFailed } from './stack.ts'
 export { trialDistribution } from './trial.ts'

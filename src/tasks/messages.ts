@@ -14,6 +14,7 @@ import {
 } from './api.ts'
 import type { FrameLimits } from './child/frames.ts'
 import { oneLine } from './output.ts'
+import { STACK_CHARACTERS } from './stack.ts'
 
 /** A head is parsed in one go on the node's event loop: 1 MiB of JSON is some 10 ms. A body is only moved. */
 export const FROM_TASK_LIMITS: FrameLimits = { headBytes: 1024 * 1024, bodyBytes: 16 * 1024 * 1024 }
@@ -33,7 +34,7 @@ const cid = z
   .regex(/^[a-zA-Z0-9]+$/)
 const path = utf8(1024)
 const key = utf8(MAX_KEY_BYTES).min(1)
-const error = z.object({ name: z.string().max(64), message: z.string().max(500) })
+const error = z.object({ name: z.string().max(64), message: z.string().max(500), stack: z.string().max(STACK_CHARACTERS).optional() })
 const timeoutMs = z.int().min(1).max(86_400_000)
 
 export const manifestShape = z.object({

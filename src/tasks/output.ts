@@ -2,7 +2,8 @@
 import type { Readable } from 'node:stream'
 
 export interface TaskLogEntry {
-  source: 'task' | 'stdout' | 'stderr'
+  /** `error`: not the task's own words, but how a call of it failed, and where. */
+  source: 'task' | 'stdout' | 'stderr' | 'error'
   text: string
 }
 export type TaskLog = (entry: TaskLogEntry) => void

@@ -10,6 +10,7 @@ import { FROM_TASK_LIMITS, type FromTask, firstProblem, fromTaskShape, MAX_OUTST
 import { type LogGate, oneLine, paceReading, readOutput, tapOf } from './output.ts'
 import { type Answer, answer, type Services } from './services.ts'
 import { rssBytes, spawnChild } from './spawn.ts'
+import { framesOf, type StackFrame } from './stack.ts'
 import { createTurns } from './turns.ts'
 
 /** Between the abort of a call's signal and the kill: enough to return, too little to matter. */
@@ -89,12 +90,14 @@ interface Pending {
 
 const failure = (
   ending: EndingName,
-  detail: string
-): { ok: false; reason: (typeof ENDINGS)[EndingName]['reason']; detail: string; ending: EndingName } => ({
+  detail: string,
+  stack?: string
+): { ok: false; reason: (typeof ENDINGS)[EndingName]['reason']; detail: string; ending: EndingName; frames: StackFrame[] } => ({
   ok: false,
   reason: ENDINGS[ending].reason,
   detail: oneLine(detail, DETAIL_BYTES),
-  ending
+  ending,
+  frames: framesOf(stack)
 })
 
 /** Never throws: a process that cannot be started is one that has ended. */
@@ -174,11 +177,11 @@ function attend(init: TaskProcessInit, child: ChildProcessWithoutNullStreams): T
   // 'close' comes after the last byte of the streams: a crash report is complete by then
   child.on('close', (code, signal) => {
     turns.drain()
-    const { ending, detail } = endingOfExit(code, signal, errors())
-    end(killed ?? { ending: ending === 'heap' && init.memoryCapped ? 'capped' : ending, detail })
+    const { ending, detail, stack } = endingOfExit(code, signal, errors())
+    end(killed ?? { ending: ending === 'heap' && init.memoryCapped ? 'capped' : ending, detail, stack })
   })
 
-  function end(why: { ending: EndingName; detail: string; culprit?: number | null }): void {
+  function end(why: { ending: EndingName; detail: string; stack?: string | undefined; culprit?: number | null }): void {
     if (ended) {
       return
     }
@@ -186,12 +189,12 @@ function attend(init: TaskProcessInit, child: ChildProcessWithoutNullStreams): T
     clearTimeout(startTimer)
     clearInterval(watch)
     clearTimeout(closed)
-    ready.resolve(failure(why.ending, why.detail))
+    ready.resolve(failure(why.ending, why.detail, why.stack))
     const alone = calls.size <= 1
     for (const [id, pending] of [...calls]) {
       pending.settle(
         why.culprit == null || why.culprit === id
-          ? failure(why.ending, why.detail)
+          ? failure(why.ending, why.detail, why.stack)
           : failure('interrupted', `another call of the same process ended it: ${ENDINGS[why.ending].reason}, ${why.detail}`),
         alone
       )
@@ -247,7 +250,7 @@ function attend(init: TaskProcessInit, child: ChildProcessWithoutNullStreams): T
         ready.resolve(
           message.error == null
             ? { ok: true, value: { manifest: message.manifest, functions: message.functions ?? [] } }
-            : failure('not-loaded', `${message.error.name}: ${message.error.message}`)
+            : failure('not-loaded', `${message.error.name}: ${message.error.message}`, message.error.stack)
         )
         break
       case 'log':
@@ -373,8 +376,8 @@ function attend(init: TaskProcessInit, child: ChildProcessWithoutNullStreams): T
 }
 
 /** Only an error that a read of the proof gave the call is of the proof: a bundle may have one of the same name. */
-function threw({ name, message }: { name: string; message: string }, { badProof, k2Away }: Pending) {
-  return failure(badProof && name === 'BadProofError' ? 'bad-proof' : k2Away ? 'k2-away' : 'threw', `${name}: ${message}`)
+function threw({ name, message, stack }: { name: string; message: string; stack?: string | undefined }, { badProof, k2Away }: Pending) {
+  return failure(badProof && name === 'BadProofError' ? 'bad-proof' : k2Away ? 'k2-away' : 'threw', `${name}: ${message}`, stack)
 }
 
 const seconds = (ms: number) => (ms < 1000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 100) / 10} s`)

@@ -27,6 +27,7 @@ import { auditShape, firstProblem, manifestShape, submissionShape } from './mess
 import { createLogGate, oneLine, type TaskLog } from './output.ts'
 import { type CallOutcome, type ProcessCall, startTaskProcess, type TaskProcess } from './process.ts'
 import { scopeProofs } from './scope.ts'
+import { detailAt, placed, stackText } from './stack.ts'
 
 /** The bundle given to the runner is none; the message says what is wrong with it. */
 export class TaskBundleError extends Error {
@@ -61,6 +62,8 @@ export interface TaskRunnerInit {
   bundle: Uint8Array | { path: string }
   /** the task's parameters, JSON, the same on every node */
   params?: unknown
+  /** what the bundle is called in places of errors: `main.mjs`, as on every node, when not given */
+  fileName?: string
   /** for the copy of the bundle that the task's process reads; a temporary one, removed by `stop`, when not given */
   folder?: string
   store: TaskStore
@@ -142,7 +145,7 @@ const failed = (reason: FailureReason, detail: string, ending?: EndingName): Fai
  * @throws TaskBundleError when the bundle is too large or no text
  */
 export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner> {
-  const { taskId, staker, params = {}, store, proofs, k2, maxMemoryMb = DEFAULT_MAX_MEMORY_MB } = init
+  const { taskId, staker, params = {}, fileName = 'main.mjs', store, proofs, k2, maxMemoryMb = DEFAULT_MAX_MEMORY_MB } = init
   const source = await readBundle(init.bundle)
   const temporary = init.folder == null
   const given = init.folder ?? (await mkdtemp(join(tmpdir(), 'koii-task-')))
@@ -198,7 +201,7 @@ export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner
     const outcome = await started.ready
     await end(started, 'stopped', 'described')
     if (!outcome.ok) {
-      return outcome
+      return placed(outcome, fileName, new TextDecoder().decode(source))
     }
     const manifest = manifestShape.safeParse(outcome.value.manifest)
     if (!manifest.success) {
@@ -342,10 +345,18 @@ export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner
     if (outcome.ok) {
       return { ok: true, value: outcome.value }
     }
-    const { reason, detail, ending, accuses } =
-      stopped && outcome.reason === 'interrupted' ? failed('stopped', 'the runner is stopped', 'stopped') : outcome
-    lastReason = { function: name, cycle, reason, detail }
-    return { ...failed(reason, detail, ending), ...(accuses === true ? { accuses } : {}) }
+    const failure = stopped && outcome.reason === 'interrupted' ? failed('stopped', 'the runner is stopped', 'stopped') : outcome
+    const { reason, detail, ending, accuses, at, frames } = placed(failure, fileName)
+    const said = detailAt({ detail, at })
+    lastReason = { function: name, cycle, reason, detail: said }
+    // a proof that is none is no error of the bundle's
+    if (ending != null && endingOf(ending).whose === 'bundle' && ending !== 'bad-proof') {
+      log.log({
+        source: 'error',
+        text: `${name}${cycle == null ? '' : `, cycle ${cycle}`}: ${reason}: ${said}${stackText(frames, fileName)}`
+      })
+    }
+    return { ...failed(reason, detail, ending), ...(accuses === true ? { accuses } : {}), ...(at == null ? {} : { at }) }
   }
 
   /** One call in a process of its own, which ends with it. */

@@ -4,6 +4,7 @@
  */
 import type { DistributionInput } from './api.ts'
 import type { TaskRunner } from './runner.ts'
+import { whyFailed } from './stack.ts'
 
 /** ROE */
 const BOUNTY = 1_000_000_007n
@@ -38,7 +39,7 @@ export async function trialDistribution(runner: TaskRunner): Promise<string | nu
     if (outcome.ok || (outcome.reason === 'threw' && accepted > 0 && !LACKS.test(outcome.detail))) {
       continue
     }
-    return `distribution cannot run with ${accepted} accepted and ${rejected} rejected submissions (${outcome.reason}: ${outcome.detail})`
+    return `distribution cannot run with ${accepted} accepted and ${rejected} rejected submissions (${whyFailed(outcome)})`
   }
   return null
 }

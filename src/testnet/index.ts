@@ -19,7 +19,7 @@ import { join, resolve } from 'node:path'
 import { Ed25519Program, PublicKey } from '@solana/web3.js'
 import { CID } from 'multiformats/cid'
 import { cycleAt, type Timing, windowOf, within } from '../clock/index.ts'
-import { ROE_PER_KOII, roeToKoii } from '../config/index.ts'
+import { type Params, paramsOf, ROE_PER_KOII, roeToKoii } from '../config/index.ts'
 import { makeFolder, temporaryFolder } from '../disk/index.ts'
 import { generateKeyPair, type KeyPair, writeKeyFile } from '../identity/index.ts'
 import { createK2Client, type K2Client, messageOf, signerOf } from '../k2/index.ts'
@@ -56,6 +56,7 @@ import { checkInvariants, type Invariant } from './invariants.ts'
 import { createLedgerCheck } from './ledger-check.ts'
 import { limitsOf } from './limits.ts'
 import { createNodeProcess, type NodeProcess } from './node-process.ts'
+import { paramsBeside, whatItGets } from './params.ts'
 import { startStaticSite } from './static-site.ts'
 import type { NodeRow, SetupStep, SetupView, ViewState } from './view.ts'
 import { windowsOf } from './windows.ts'
@@ -82,6 +83,8 @@ export interface TestnetInit {
   task: string
   /** Peers that have the bundle, for a CID: multiaddrs with their PeerIds. */
   from?: string[]
+  /** The task's parameters; without them, a bundle fetched by its CID has its own, and another none. */
+  params?: Params | null
   faults: Fault[]
   dataDir?: string | undefined
   port?: number | undefined
@@ -201,6 +204,7 @@ async function run(
   const messages: string[] = []
   const records: RecordFacts[] = []
   let voteLanded = false
+  let lastAbstained = ''
   let reading: Promise<void> = Promise.resolve()
   let checking: Promise<void> = Promise.resolve()
   let failure: string | null = null
@@ -272,13 +276,16 @@ async function run(
 
   // -- the task
   step('task', `reading the bundle ${init.task}`)
-  const path = await bundleOf(init, dir)
-  const { cid: bundle, manifest } = await describeBundle(path)
-  const site = manifest.name === 'site-archive' ? await startStaticSite({ seed: 'koii-mesh testnet' }) : null
+  const { path, params: fetched } = await bundleOf(init, dir)
+  const given = init.params ?? fetched
+  const { cid, manifest } = await describeBundle(path, given)
+  const site = manifest.name === 'site-archive' && given == null ? await startStaticSite({ seed: 'koii-mesh testnet' }) : null
   if (site != null) {
     cleanup.push(() => site.stop())
   }
-  const params = site == null ? {} : { urls: site.urls }
+  const params = site == null ? given : paramsOf({ urls: site.urls })
+  const bundle = site == null ? cid : (await describeBundle(path, params)).cid
+  const gets = whatItGets(params, manifest)
   const task = generateKeyPair()
   step('task', `${manifest.name}: creating and funding it on K2`)
   const startingSlot = k2.slot() + Math.ceil(limits.bootMs / slotMs)
@@ -302,8 +309,12 @@ async function run(
     ],
     [signerOf(wallet), signerOf(task)]
   )
-  step('task', `${manifest.name} ${task.address}, with ${roeToKoii(FUND_ROE)} KOII in its pot`, true)
-  tell('task', { task: task.address, name: manifest.name, bundle }, `task ${manifest.name} is ${task.address}`)
+  step('task', `${manifest.name} ${task.address}, with ${roeToKoii(FUND_ROE)} KOII in its pot; ${gets.join('; ')}`, true)
+  tell(
+    'task',
+    { task: task.address, name: manifest.name, bundle, params: params?.value ?? null, network: manifest.network === true },
+    `task ${manifest.name} is ${task.address}; ${gets.join('; ')}`
+  )
 
   for (const member of members) {
     member.stake = stakeAddress({ task: task.address, staker: member.pair.address })
@@ -320,11 +331,11 @@ async function run(
       fault: member.fault,
       args: [
         ...['--k2', k2.url, '--task', task.address, '--key', key, '--data-dir', join(nodeDir, 'data'), '--allow-private'],
-        ...['--listen', '/ip4/127.0.0.1/tcp/0', '--log-level', 'info', '--params', JSON.stringify(params)],
+        ...['--listen', '/ip4/127.0.0.1/tcp/0', '--log-level', 'info'],
         ...(manifest.network === true ? ['--allow-network'] : []),
         ...(init.nodeArgs ?? []),
-        // one of them has the bundle; the others fetch it from their peers
-        ...(member === members[0] ? ['--bundle', path] : [])
+        // one of them has the bundle and its params; the others fetch both from their peers
+        ...(member === members[0] ? ['--bundle', path, ...(params == null ? [] : ['--params', params.text])] : [])
       ],
       onEvent: (event) => onNodeEvent(member, event),
       onExit: (how) => onNodeExit(member, how)
@@ -523,6 +534,11 @@ async function run(
         break
       case 'audited':
         row.audits = `cycle ${cycle}: ${event.finding}`
+        // one bug of the task shows at every node, in each of its audits
+        if (event.finding === 'abstained' && lastAbstained !== `${cycle} ${event.reason}`) {
+          lastAbstained = `${cycle} ${event.reason}`
+          messages.push(`${member.name} abstained in cycle ${cycle}: ${event.reason}`)
+        }
         break
       case 'challenged':
         if (event.by === member.pair.address) {
@@ -896,6 +912,7 @@ async function run(
       url: k2.url,
       task: task.address,
       taskName: manifest.name,
+      gets,
       slot,
       cycle,
       at: slot < startingSlot ? 0 : (slot - startingSlot) % roundSlots,
@@ -911,13 +928,13 @@ async function run(
 }
 
 /** The file of the task's bundle; one that is named by its CID is fetched from who has it, and checked block by block. */
-async function bundleOf({ task, from = [] }: TestnetInit, dir: string): Promise<string> {
+async function bundleOf({ task, from = [] }: TestnetInit, dir: string): Promise<{ path: string; params: Params | null }> {
   if (!isCid(task)) {
-    return bundleAt(task)
+    return { path: bundleAt(task), params: null }
   }
   for (const name of builtInBundles) {
     if ((await describeBundle(bundlePath(name))).cid === task) {
-      return bundlePath(name)
+      return { path: bundlePath(name), params: null }
     }
   }
   if (from.length === 0) {
@@ -927,7 +944,7 @@ async function bundleOf({ task, from = [] }: TestnetInit, dir: string): Promise<
   try {
     const folder = join(dir, 'bundle')
     await auditor.proofs.fetchTo(task, folder, { from: from.map(providerAt) })
-    return join(folder, BUNDLE_FILE)
+    return { path: join(folder, BUNDLE_FILE), params: paramsBeside(folder) }
   } finally {
     await auditor.stop()
   }

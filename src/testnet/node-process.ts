@@ -3,6 +3,7 @@ import { createWriteStream } from 'node:fs'
 import { extname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { PARENT_VARIABLE } from '../cli/process.ts'
+import { envName } from '../config/index.ts'
 import { makeFolder } from '../disk/index.ts'
 import type { NodeEvent } from '../observe/index.ts'
 import type { Fault } from './faults.ts'
@@ -89,7 +90,8 @@ export function createNodeProcess({ name, dir, args, fault, onEvent, onExit }: N
       const started = spawn(process.execPath, [...entry, ...args, '--json'], {
         // the last one closes when this process is gone, however that ends, and the node ends with it
         stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-        env: { ...process.env, [PARENT_VARIABLE]: `3:${process.pid}` }
+        // params are the task's: what was said here in the environment is in them, or gives way to what was said by a flag
+        env: { ...process.env, [envName('params')]: undefined, [PARENT_VARIABLE]: `3:${process.pid}` }
       })
       child = started
       killAtExit(started)

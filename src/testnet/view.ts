@@ -39,6 +39,8 @@ export interface ViewState extends SetupView {
   url: string
   task: string
   taskName: string
+  /** What the task is given beside its code, in words. */
+  gets: string[]
   slot: number
   cycle: number
   /** Slots into the round, and its length. */
@@ -72,12 +74,21 @@ export function createView(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv = 
 
 function lines(stream: NodeJS.WriteStream): View {
   let last = ''
+  let seen: number | null = null
   return {
     show(state) {
       // a run that is refused prints nothing but why
       if (!('rows' in state)) {
         return
       }
+      if (seen == null) {
+        stream.write(`${shownText(`task ${state.taskName} ${state.task}: ${state.gets.join('; ')}`, 400)}\n`)
+      }
+      // the last one stands in the line of the cycle; those that came with it would never be seen
+      for (const message of state.setup.length > 0 ? [] : state.messages.slice(seen ?? state.messages.length, -1)) {
+        stream.write(`${shownText(message, 400)}\n`)
+      }
+      seen = state.messages.length
       const line = oneLine(state)
       if (line !== last) {
         last = line
@@ -149,7 +160,7 @@ function oneLine(state: ViewState): string {
     return `setting up, ${name}: ${shownText(text)}`
   }
   const { phase, cycle, finalized, wanted, messages } = state
-  return `cycle ${cycle}, ${phase}: ${finalized}${wanted == null ? '' : ` of ${wanted}`} finalized${messages.length > 0 ? ` - ${shownText(messages.at(-1))}` : ''}`
+  return `cycle ${cycle}, ${phase}: ${finalized}${wanted == null ? '' : ` of ${wanted}`} finalized${messages.length > 0 ? ` - ${shownText(messages.at(-1), 400)}` : ''}`
 }
 
 /** Asked and real length of a slot, on one line. */
@@ -299,5 +310,7 @@ export function picture(state: ViewState | SetupView, columns: number, rows = Nu
   // a word of what happens now is worth more than how to join
   const joining = left > join.length ? join : []
   left -= joining.length
-  return [...head, ...table, ...news(state.messages, columns, left), ...joining, stop].slice(0, room).join('\n')
+  const gets = left > state.gets.length ? fitting(state.gets) : []
+  left -= gets.length
+  return [...head, ...gets, ...table, ...news(state.messages, columns, left), ...joining, stop].slice(0, room).join('\n')
 }

@@ -35,9 +35,9 @@ describe('config', () => {
       keepCycles: 3,
       keepRecords: 'all',
       apiPort: 0,
-      params: {},
       logLevel: 'info'
     })
+    expect(config.params).to.equal(undefined)
     expect(() => loadConfig({}))
       .to.throw(/--k2 is missing: .*KOII_MESH_K2.*; --task is missing/)
       .with.property('name', 'ConfigError')
@@ -87,7 +87,7 @@ describe('config', () => {
       allowPrivate: true,
       dhtServer: false,
       bootstrap: ['/ip4/127.0.0.1/tcp/1', '/ip4/127.0.0.1/tcp/2'],
-      params: { urls: ['http://127.0.0.1/'] }
+      params: { value: { urls: ['http://127.0.0.1/'] }, text: '{"urls":["http://127.0.0.1/"]}' }
     })
     expect(bytesOf(config)).to.include({ quota: 64 * 1024 * 1024, records: 16 * 1024 * 1024 })
     expect(config.keepRecords).to.equal(1000)

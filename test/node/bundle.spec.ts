@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { pino } from 'pino'
-import { BUNDLE_FILE, type BundleInit, obtainBundle } from '../../src/node/bundle.ts'
-import { bundleAt, describeBundle } from '../../src/node/index.ts'
+import { type BundleInit, obtainBundle } from '../../src/node/bundle.ts'
+import { BUNDLE_FILE, bundleAt, describeBundle } from '../../src/node/index.ts'
 import { bundlePath } from '../../src/tasks/index.ts'
 import { HANGS_MS } from '../cpu.ts'
 import { failure, Lab, type TestNode } from '../proofs/fixtures.ts'
@@ -50,9 +50,9 @@ describe('node: the task’s bundle', () => {
     const [node, other] = [await lab.node(), await lab.node()]
     const cid = await pack(node)
     const told: string[] = []
-    expect(Buffer.from(await want(node, cid, { onAbsent: () => told.push('here') }))).to.deep.equal(CODE)
+    expect(Buffer.from((await want(node, cid, { onAbsent: () => told.push('here') })).content)).to.deep.equal(CODE)
     const from = { providers: () => [node.hint], onAbsent: () => told.push('absent') }
-    expect(Buffer.from(await want(other, cid, from))).to.deep.equal(CODE)
+    expect(Buffer.from((await want(other, cid, from)).content)).to.deep.equal(CODE)
     expect(told).to.deep.equal(['absent'])
   })
 
@@ -136,7 +136,7 @@ describe('node: the task’s bundle', () => {
     const path = join(node.dir, 'mine.mjs')
     await writeFile(path, CODE)
     const cid = await pack(await lab.node())
-    expect(Buffer.from(await want(node, cid, { path }))).to.deep.equal(CODE)
+    expect(Buffer.from((await want(node, cid, { path })).content)).to.deep.equal(CODE)
     await writeFile(path, `${CODE}// mine\n`)
     const refused = await failure(want(node, cid, { path }))
     expect(refused.name).to.equal('BundleError')
@@ -150,14 +150,14 @@ describe('node: the task’s bundle', () => {
     await writeFile(path, `${CODE}// the former one`)
     const former = await pack(await lab.node(), Buffer.from(`${CODE}// the former one`))
     const cid = await pack(author)
-    expect(Buffer.from(await want(node, cid, { path, others: [former], providers: () => [author.hint] }))).to.deep.equal(CODE)
+    expect(Buffer.from((await want(node, cid, { path, others: [former], providers: () => [author.hint] })).content)).to.deep.equal(CODE)
   })
 
   it('comes from a peer, as soon as there is one that has it', async () => {
     const [node, author] = [await lab.node(), await lab.node()]
     const cid = await pack(author)
     const waits: string[] = []
-    const content = await want(node, cid, {
+    const { content } = await want(node, cid, {
       providers: () => (waits.length === 0 ? [] : [author.hint]),
       onWaiting: (reason) => waits.push(reason)
     })

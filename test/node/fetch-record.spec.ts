@@ -64,6 +64,6 @@ describe('node: fetching one record', function () {
       .and.to.include(previous)
     const all = await run(['proof', 'get', cid, '--from', from, '--out', `${path}.all`, '--timeout', '2', '--history'])
     expect(all.code, all.stderr).to.equal(4)
-    expect(all.stdout).to.match(/1 record with their ledgers, from cycle 3 back to cycle 3:.*stops {3}before cycle 3: .*did not arrive/s)
+    expect(all.stdout).to.match(/1 record with ledgers, from cycle 3 back to cycle 3:.*stops {3}before cycle 3: .*did not arrive/s)
   })
 })

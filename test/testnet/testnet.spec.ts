@@ -249,6 +249,7 @@ describe('testnet', () => {
       url: 'http://127.0.0.1:8899',
       task: 'TASK',
       taskName: 'k2-index',
+      gets: ['params {}'],
       slot: 145,
       cycle: 1,
       at: 15,
@@ -365,7 +366,16 @@ describe('testnet', () => {
       view.show({ ...state, setup })
       view.show({ ...state, setup })
       view.show({ ...state, messages: [] })
-      expect(written).to.deep.equal(['setting up, nodes: 1 of 2 listen\n', 'cycle 1, audits: 1 of 3 finalized\n'])
+      view.show({ ...state, messages: ['one', 'two\u001b[2J', 'three'] })
+      expect(written).to.deep.equal([
+        'task k2-index TASK: params {}\n',
+        'setting up, nodes: 1 of 2 listen\n',
+        'cycle 1, audits: 1 of 3 finalized\n',
+        // what comes between two pictures is told all the same
+        'one\n',
+        'two\\x1b[2J\n',
+        'cycle 1, audits: 1 of 3 finalized - three\n'
+      ])
     })
     it('is drawn anew when the terminal has another size', () => {
       const written: string[] = []

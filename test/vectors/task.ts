@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { expect } from 'chai'
+import { canonicalParams, typedParams } from '../../src/config/index.ts'
+import { filesOf, paramsCid } from '../../src/node/params.ts'
+import { cidOfFiles } from '../../src/proofs/index.ts'
 import { checkDistribution, type DistributionEntry, type DistributionInput, defaultDistribution } from '../../src/tasks/index.ts'
 import { makeRunner, source } from '../tasks/support.ts'
 
@@ -8,7 +11,7 @@ type Pairs = Array<[staker: string, amount: string]>
 
 const pairs = (list: DistributionEntry[]): Pairs => list.map(({ staker, amount }) => [staker, amount.toString()])
 
-/** protocols/task: what a bundle without `distribution` pays, which lists are refused, what the interpreter's randomness is. */
+/** protocols/task: what a bundle without `distribution` pays, which lists are refused, what the interpreter's randomness is, what parameters are. */
 export async function walk(file: string): Promise<void> {
   const vector = JSON.parse(readFileSync(file, 'utf8'))
   const kind = basename(file).split('-')[0]
@@ -24,11 +27,33 @@ export async function walk(file: string): Promise<void> {
     } else {
       expect(pairs(checkDistribution(given, input))).to.deep.equal(list)
     }
+  } else if (kind === 'params') {
+    await params(vector)
   } else if (kind === 'interpreter') {
     await interpreter(vector)
   } else {
     throw new Error(`no rule for ${file}`)
   }
+}
+
+type Bad = { refused: Array<{ what: string; bytes: string }>; taken: string }
+type Good = Record<'typed' | 'text' | 'cid' | 'code' | 'bundle', string>
+
+async function params(vector: Bad | Good): Promise<void> {
+  if ('refused' in vector) {
+    for (const { what, bytes } of vector.refused) {
+      expect(() => canonicalParams(Buffer.from(bytes, 'hex')), what)
+        .to.throw()
+        .with.property('name', 'ParamsError')
+    }
+    canonicalParams(Buffer.from(vector.taken, 'hex'))
+    return
+  }
+  const read = typedParams(vector.typed)
+  expect(read.text).to.equal(vector.text)
+  expect(canonicalParams(Buffer.from(vector.text))).to.deep.equal(read)
+  expect(await paramsCid(read)).to.equal(vector.cid)
+  expect((await cidOfFiles(filesOf(Buffer.from(vector.code), read))).toString()).to.equal(vector.bundle)
 }
 
 async function interpreter({ seed, about: _, ...expected }: { seed: string; about: string }): Promise<void> {
@@ -48,6 +73,7 @@ async function interpreter({ seed, about: _, ...expected }: { seed: string; abou
   })
   const outcome = await runner.distribution({ taskId: 't', cycle: 1, bounty: '0', seed, submissions: [], rejected: [], stakes: [] })
   await runner.stop()
-  expect(logged).to.deep.equal([])
+  // what it threw is told, and nothing that it logged
+  expect(logged.map(({ source: from }) => from)).to.deep.equal(['error'])
   expect(JSON.parse((outcome as { detail: string }).detail.replace(/^Error: /, ''))).to.deep.equal(expected)
 }

@@ -21,6 +21,8 @@ const MAX_REQUESTS = 32
 const LOG_CHARACTERS = 4096
 /** Of an audit's reason, which the node cuts shorter still. */
 const REASON_CHARACTERS = 4096
+/** Of a stack; the node's limit (src/tasks/stack.ts), as no file of the node is read here. */
+const STACK_CHARACTERS = 8192
 const CHANNEL = 3
 
 interface Init {
@@ -53,6 +55,9 @@ type FromNode = Init | Call | Response | { kind: 'abort'; id: number }
 const exit = process.exit.bind(process)
 const input = process.stdin
 const AbortControllerHere = AbortController
+const { apply } = Reflect
+const { slice } = String.prototype
+const cut = (text: string, characters: number): string => apply(slice, text, [0, characters])
 
 function send(head: unknown, body?: Uint8Array): void {
   const frame = encodeFrame(head, body)
@@ -67,11 +72,31 @@ function send(head: unknown, body?: Uint8Array): void {
   }
 }
 
-function describe(error: unknown): { name: string; message: string } {
+/**
+ * Text that the bundle has a hand in, by Error.prepareStackTrace, a getter or a Proxy, which run here, within the time of its call. Only
+ * its beginning goes to the node, which reads nothing but places from it.
+ */
+function stackOf(error: unknown): string | undefined {
+  try {
+    const { stack } = error as { stack?: unknown }
+    return typeof stack === 'string' ? cut(stack, STACK_CHARACTERS) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function describe(error: unknown): { name: string; message: string; stack?: string } {
   const { name, message } = (error ?? {}) as { name?: unknown; message?: unknown }
+  const stack = stackOf(error)
   return error instanceof Error || typeof message === 'string'
-    ? { name: String(name ?? 'Error').slice(0, 64), message: String(message).slice(0, 500) }
-    : { name: 'Error', message: `threw ${String(error)}`.slice(0, 500) }
+    ? { name: cut(String(name ?? 'Error'), 64), message: cut(String(message), 500), ...(stack == null ? {} : { stack }) }
+    : { name: 'Error', message: cut(`threw ${String(error)}`, 500) }
+}
+
+/** An error in the log: what it says, and where in the bundle. */
+function shownError(error: Error): string {
+  const places = (stackOf(error) ?? '').split('\n').filter((line) => line.includes(`${BUNDLE_URL}:`))
+  return [String(error), ...places.slice(0, 8).map((line) => line.trim().slice(0, 200).replace(BUNDLE_URL, 'main.mjs'))].join('; ')
 }
 
 const waiting = new Map<number, { resolve(response: { value: unknown; body: Uint8Array }): void; reject(error: Error): void }>()
@@ -107,7 +132,7 @@ function createContext(init: Init, call: Call, signal: AbortSignal) {
     signal,
     log(...parts: unknown[]) {
       const text = parts
-        .map((part) => (typeof part === 'string' ? part : part instanceof Error ? String(part) : JSON.stringify(part)))
+        .map((part) => (typeof part === 'string' ? part : part instanceof Error ? shownError(part) : JSON.stringify(part)))
         .join(' ')
       send({ kind: 'log', text: text.slice(0, LOG_CHARACTERS) })
     },

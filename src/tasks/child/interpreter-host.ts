@@ -3,9 +3,13 @@ import { namesOf } from './node-names.ts'
 
 /** A run that ends without a value, for a reason that is the same on every machine. */
 export class RefusedError extends Error {
-  constructor(name: string, message: string) {
+  /** Of the error in the interpreter: for people alone, and no part of what nodes agree on. */
+  readonly bundleStack: string | undefined
+
+  constructor(name: string, message: string, bundleStack?: string) {
     super(message)
     this.name = name
+    this.bundleStack = bundleStack
   }
 }
 

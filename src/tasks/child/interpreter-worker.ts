@@ -20,7 +20,11 @@ export interface WorkerData {
 const port = parentPort!
 const { core, variant, bundlePath, seed } = workerData as WorkerData
 
-const described = (error: RefusedError) => ({ name: error.name, message: error.message })
+const described = ({ name, message, bundleStack }: RefusedError) => ({
+  name,
+  message,
+  ...(bundleStack == null ? {} : { stack: bundleStack })
+})
 
 /** What crosses from here on is walked by functions that recurse, on stacks of the machine's own. */
 const MAX_NESTING = 8
@@ -53,7 +57,7 @@ async function load(): Promise<Interpreter> {
 }
 
 /** What is no refusal is this machine's: it ends the thread, and the process with it. */
-function refused(error: unknown): { name: string; message: string } {
+function refused(error: unknown): { name: string; message: string; stack?: string } {
   if (error instanceof RefusedError) {
     return described(error)
   }

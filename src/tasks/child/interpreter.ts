@@ -39,6 +39,9 @@ export const INTERPRETER = {
 } as const
 
 const BUNDLE = 'koii-task:main.mjs'
+/** Of a stack that is read, a deep recursion's too, and of its beginning that is sent: the node's limit (src/tasks/stack.ts). */
+const STACK_CHARACTERS = 1_048_576
+const SENT_CHARACTERS = 8192
 /** Lines that reach the log in a run; the bundle does not learn how many did. */
 const LOG_LINES = 256
 
@@ -117,7 +120,20 @@ export async function createInterpreter({ core, variant, wasm, source, seed, log
       throw new RefusedError('Error', 'threw what cannot be described')
     }
     const { name, message } = JSON.parse(context.getString(described.value)) as { name: string; message: string }
-    throw new RefusedError(name, message)
+    throw new RefusedError(name, message, stackOf(error))
+  }
+
+  /** Read when the run has failed, and so out of what nodes compare. A getter of the bundle runs metered, like all of it. */
+  function stackOf(error: Handle): string | undefined {
+    try {
+      const stack = context.getProp(error, 'stack')
+      const isText = context.typeof(stack) === 'string'
+      return isText && context.getNumber(context.getProp(stack, 'length')) <= STACK_CHARACTERS
+        ? context.getString(stack).slice(0, SENT_CHARACTERS)
+        : undefined
+    } catch {
+      return undefined
+    }
   }
 
   function valueIn(result: { value: Handle; error?: undefined } | { error: Handle }): Handle {
