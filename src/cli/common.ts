@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import bs58 from 'bs58'
 import Table from 'cli-table3'
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { calledAs } from '../command/index.ts'
 import type { Pace } from '../k2/local/index.ts'
 import { shownText, toLine } from '../observe/index.ts'
 
@@ -45,8 +46,10 @@ export function paceOption(otherwise: Pace): Option {
     .default(otherwise)
 }
 
+/** @param lines - beginning with `koii-mesh` */
 export function example(...lines: string[]): string {
-  return `\nExample${lines.length > 1 ? 's' : ''}:\n${lines.map((line) => `  ${line}`).join('\n')}\n`
+  const shown = lines.map((line) => `  ${line.replace(/^koii-mesh/, calledAs)}`)
+  return `\nExample${lines.length > 1 ? 's' : ''}:\n${shown.join('\n')}\n`
 }
 
 const said = new Set<string>()

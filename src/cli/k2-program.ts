@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
+import { commandLine } from '../command/index.ts'
 import { roeToKoii } from '../config/koii.ts'
 import { readSmallFile } from '../disk/index.ts'
 import { generateKeyPair, readKeyFile, writeKeyFile } from '../identity/index.ts'
@@ -122,7 +123,7 @@ export function verifyCommand(): Command {
         const program = await readProgram(cluster, addressOf(options.program, '--program'))
         if (program === undefined) {
           throw new ProgramAccountError(
-            `there is no program ${options.program} on K2 at ${options.k2}: check --program and --k2, or deploy it with: koii-mesh k2 deploy`
+            `there is no program ${options.program} on K2 at ${options.k2}: check --program and --k2, or deploy it with: ${commandLine(['k2', 'deploy'], { k2: options.k2 })}`
           )
         }
         const { equal, deployedHash, expectedHash } = compareElf(program, elf)

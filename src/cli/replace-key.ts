@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { commandLine } from '../command/index.ts'
 import { replaceStakingKey } from '../k2/settlement/index.ts'
 import { distinct, signerFrom } from './chain.ts'
 import { answer, example, UsageError } from './common.ts'
@@ -14,7 +15,7 @@ export function replaceKeyCommand(): Command {
       const key = await signerFrom(options.newKey)
       if (key.address === stake.stakingKey) {
         throw new UsageError(
-          `${key.address} signs for this stake already: make another key with koii-mesh keygen, and give it with --new-key`
+          `${key.address} signs for this stake already: make another key with ${commandLine(['keygen'], { out: options.newKey.replace(/(\.json)?$/, '-2.json') })}, and give it with --new-key`
         )
       }
       const { signature } = await k2.send(

@@ -37,7 +37,7 @@ export function stakeCommand(): Command {
       }
       const k2 = k2Of(options)
       const task = await k2.task(options.task)
-      checkRunnable(task)
+      checkRunnable(task, options.k2)
       checkNotice(task, options.acceptShortNotice)
       const key = await signerFrom(options.key)
       const wallet = options.wallet == null ? key : await signerFrom(options.wallet)

@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander'
+import { commandLine } from '../command/index.ts'
 import { amountOf, type Config, type ConfigSource, flagName, keyPathOf, loadConfig, roeToKoii } from '../config/index.ts'
 import { createK2Client } from '../k2/index.ts'
 import { stake as stakeInstruction } from '../k2/settlement/index.ts'
@@ -7,6 +8,7 @@ import { createLog, type NodeEvent, shownText, toLine } from '../observe/index.t
 import { distinct, ensureMoney, signerFrom, stakeOfKey, VOTE_FEES_ROE } from './chain.ts'
 import { collect, example, MAX_LINE, sayOnce, withJson } from './common.ts'
 import { hintPastNode } from './hints.ts'
+import { type NextSteps, nextSteps } from './next.ts'
 import { onOutputLost, untilStopped } from './process.ts'
 import { ACCEPT_SHORT_NOTICE, checkNotice, termsLines } from './terms.ts'
 
@@ -104,6 +106,7 @@ export async function runStart(
     ...(applySlashes === false ? { applySlashes } : {})
   }
   const config = loadConfig({ file, env: process.env, flags })
+  const next = nextSteps(config)
   const log = createLog({ level: config.logLevel })
   const stopped = untilStopped()
   onOutputLost((err) =>
@@ -120,7 +123,7 @@ export async function runStart(
     if (json === true) {
       process.stdout.write(`${toLine(event)}\n`)
     } else {
-      tell(event)
+      tell(event, next)
     }
   })
   process.on('unhandledRejection', (err) => {
@@ -128,17 +131,16 @@ export async function runStart(
     node.events.emit('unhandled', { reason: err instanceof Error ? err.message : String(err) })
   })
   if (json !== true) {
-    process.stdout.write(
-      `node of staker ${node.staker}, state in ${config.dataDir}; how it is: koii-mesh status --data-dir ${config.dataDir}\n`
-    )
+    process.stdout.write(`node of staker ${node.staker}, state in ${config.dataDir}; how it is: ${next.status}\n`)
   }
   try {
     await node.start()
     if (stake != null) {
       await stakeAtStart(config, { amount: amountOf(stake, '--stake'), wallet, acceptShortNotice, airdrop, hint, quiet: json === true })
     } else if (((await node.status()) as { staked: boolean | null }).staked === false && json !== true) {
+      const task = await createK2Client({ url: config.k2, programId: config.program }).task(config.task)
       process.stdout.write(
-        `No stake yet, so the node only listens. Stake on the task from another terminal:\n  koii-mesh stake --k2 ${config.k2[0]} --task ${config.task} --amount 10 --key ${keyPathOf(config)}${hint == null ? '' : ` --hint ${hint}`}\n`
+        `No stake yet, so the node only listens. Stake on the task from another terminal:\n  ${shownText(next.stake(task, hint), MAX_LINE)}\n`
       )
     }
     await tellPastHint(config, node.staker, multiaddrs, hint).catch((err) => log.debug({ err }, 'the own address on K2 was not looked at'))
@@ -201,7 +203,7 @@ async function tellPastHint(config: Config, key: string, multiaddrs: string[], h
   const fault = onK2 == null ? undefined : hintPastNode(onK2, multiaddrs)
   if (fault != null) {
     sayOnce(
-      `the address of this node on K2, "${shownText(onK2)}", ${fault}: newcomers and claims look for it there in vain. Set it with koii-mesh hint --k2 ${config.k2[0]} --task ${config.task} --key ${keyPathOf(config)} ${hint ?? 'MULTIADDR'}, and keep the port with --listen`
+      `the address of this node on K2, "${shownText(onK2)}", ${fault}: newcomers and claims look for it there in vain. Keep the port with --listen, and set it with: ${hint == null ? commandLine(['hint'], { help: true }) : nextSteps(config).hint(hint)}`
     )
   }
 }
@@ -212,8 +214,8 @@ function timeOfDay(iso: string): string {
 }
 
 /** One line for people, for what they want to know as it happens. */
-function tell({ event, time, slot, cycle, ...detail }: NodeEvent): void {
-  const text = sentence(event, detail)
+function tell({ event, time, slot, cycle, ...detail }: NodeEvent, next: NextSteps): void {
+  const text = sentence(event, detail, next)
   if (text != null) {
     process.stdout.write(`${timeOfDay(time)}  slot ${slot ?? '?'}${cycle == null ? '' : ` cycle ${cycle}`}  ${shownText(text, MAX_LINE)}\n`)
   }
@@ -223,14 +225,19 @@ function listeningOn(told: string[], listens: string[]): string {
   return told.length > 0 ? `listening on ${told.join(', ')}` : `listening on ${listens.join(', ')}, which is told to nobody`
 }
 
-function sentence(event: string, d: Record<string, unknown>): string | null {
+/** The CIDs by which anybody can get them. */
+function proofsIn(proofs: unknown): string {
+  return Array.isArray(proofs) && proofs.length > 0 ? `, ${proofs.length === 1 ? 'proof' : 'proofs'} ${proofs.join(', ')}` : ''
+}
+
+function sentence(event: string, d: Record<string, unknown>, next: NextSteps): string | null {
   switch (event) {
     case 'listening':
       return listeningOn(d.multiaddrs as string[], d.listens as string[])
     case 'task':
       return `task ${d.taskName} runs, bundle ${d.bundle}`
     case 'bundle-changed':
-      return `the task has another bundle from cycle ${d.from} on: ${d.bundle}. Read it (koii-mesh proof get), or stop the node before`
+      return `the task has another bundle from cycle ${d.from} on: ${d.bundle}. Read it (${next.get(String(d.bundle))}), or stop the node before`
     case 'task-closed':
       return String(d.reason)
     case 'task-failed':
@@ -262,7 +269,7 @@ function sentence(event: string, d: Record<string, unknown>): string | null {
     case 'peer-cut':
       return `cut peer ${d.peerId}${d.staker == null ? '' : ` of staker ${d.staker}`}: ${d.reason}`
     case 'submitted':
-      return 'submitted the work'
+      return `submitted the work${proofsIn(d.proofs)}`
     case 'missed':
       return `missed the ${d.stage}: ${d.reason}`
     case 'not-yet':
@@ -284,7 +291,7 @@ function sentence(event: string, d: Record<string, unknown>): string | null {
     case 'vote-lost':
       return `the final vote was lost: ${d.reason}`
     case 'settled':
-      return `${d.outcome}, paid ${roeToKoii(BigInt(d.paid as string))} KOII, ${roeToKoii(BigInt(d.total as string))} KOII in all${d.reason == null ? '' : ` (${d.reason})`}`
+      return `${d.outcome}, paid ${roeToKoii(BigInt(d.paid as string))} KOII, ${roeToKoii(BigInt(d.total as string))} KOII in all${d.reason == null ? '' : ` (${d.reason})`}; record ${d.record}`
     default:
       return null
   }

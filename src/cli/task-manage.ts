@@ -1,9 +1,10 @@
 /** What a manager does with a task that exists, and funding, which is anyone's. */
 import { Command } from 'commander'
+import { commandLine } from '../command/index.ts'
 import { amountOf, roeToKoii } from '../config/index.ts'
 import { closeTask, cycleAt, effectiveCycle, fundTask, isSettled, ringAt, updateTask } from '../k2/settlement/index.ts'
 import { bundleAt, describeBundle } from '../node/index.ts'
-import { type K2Options, k2Of, signerFrom, withK2 } from './chain.ts'
+import { type K2Options, k2Flags, k2Of, signerFrom, withK2 } from './chain.ts'
 import { answer, DEFAULT_WALLET, example, UsageError } from './common.ts'
 import { roundsOf } from './terms.ts'
 
@@ -97,7 +98,7 @@ export function closeCommand(): Command {
       const settledFrom = after.startingSlot + (after.closedFrom! + 2) * after.roundSlots
       answer(options.json, { task: id, closedFromCycle: after.closedFrom, settledFromSlot: settledFrom, paid, signature }, [
         task.closedFrom == null
-          ? `no work from cycle ${after.closedFrom} on; what is left can be had from slot ${settledFrom} on (it is ${slot}): koii-mesh task close ${id}`
+          ? `no work from cycle ${after.closedFrom} on; what is left can be had from slot ${settledFrom} on (it is ${slot}): ${commandLine(['task', 'close', id], { ...k2Flags(options), wallet: options.wallet })}`
           : `${roeToKoii(paid)} KOII paid to ${wallet.address}; what stakers may still claim stays`
       ])
     })

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { MIN_AUDIT_WINDOW } from '../clock/index.ts'
+import { commandLine } from '../command/index.ts'
 import { amountOf, roeToKoii } from '../config/index.ts'
 import { generateKeyPair, readKeyFile } from '../identity/index.ts'
 import { signerOf } from '../k2/index.ts'
@@ -19,7 +20,7 @@ import {
 } from '../k2/settlement/index.ts'
 import { bundleAt, describeBundle } from '../node/index.ts'
 import { shownText } from '../observe/index.ts'
-import { distinct, ensureMoney, type K2Options, k2Of, withK2 } from './chain.ts'
+import { distinct, ensureMoney, isOwnNetwork, type K2Options, k2Flags, k2Of, withK2 } from './chain.ts'
 import { answer, DEFAULT_WALLET, example, tableOf, UsageError, whole } from './common.ts'
 import { closeCommand, fundCommand, updateCommand } from './task-manage.ts'
 import { isShort, percentOf, roundsOf, termsLines } from './terms.ts'
@@ -162,7 +163,7 @@ async function create(options: CreateOptions): Promise<void> {
     `pot     ${roeToKoii(fund)} KOII, at most ${roeToKoii(bounty)} a round`,
     `terms   one cycle takes at most ${percentOf(largestSlash)} of a stake; a new bundle has a notice of ${roundsOf(bundleNotice)}. Neither can be changed`,
     'Serve the bundle from your own node, staked or not, until others have it:',
-    `  koii-mesh start --k2 ${options.k2} --task ${task.address} --bundle ${options.bundle}`
+    `  ${commandLine(['start'], { ...k2Flags(options), task: task.address, bundle: options.bundle, allowPrivate: isOwnNetwork(options.k2) })}`
   ])
 }
 
@@ -229,13 +230,21 @@ async function show(id: string, { json, ...options }: K2Options): Promise<void> 
     `bundle    ${facts.bundle}`,
     ...(facts.nextBundle == null
       ? []
-      : [`next      ${task.bundle.cid}, from cycle ${task.bundle.from} on: read it, or unstake in time (koii-mesh unstake)`]),
+      : [
+          `next      ${task.bundle.cid}, from cycle ${task.bundle.from} on: read it, or unstake in time (${commandLine(['unstake'], { help: true })})`
+        ]),
     ...termsLines(task),
     `rounds    ${task.roundSlots} slots (submissions ${task.submissionWindow}, audits ${task.auditWindow}), cycle ${cycle} now, last finalized ${task.finalized?.cycle ?? 'none'}`,
-    ...(task.closedFrom == null ? [] : [`closed    no work from cycle ${task.closedFrom} on: claim, then koii-mesh unstake and withdraw`]),
+    ...(task.closedFrom == null
+      ? []
+      : [
+          `closed    no work from cycle ${task.closedFrom} on: claim, then unstake and withdraw (${commandLine(['claim'], { help: true })})`
+        ]),
     `bounty    ${roeToKoii(ringAt(task.bounty, cycle))} KOII a round; pot ${roeToKoii(facts.pot as bigint)} KOII; rewarded so far ${roeToKoii(task.totalRewards)} KOII`,
     `stake     ${roeToKoii(task.stake[0]!.value)} KOII of ${task.stakerCount} stakers, at least ${roeToKoii(task.minStake)} KOII each`,
-    ...(rows.length === 0 ? ['Nobody has staked yet: koii-mesh stake --task ID --amount KOII'] : [table])
+    ...(rows.length === 0
+      ? [`Nobody has staked yet: ${commandLine(['stake'], { ...k2Flags(options), task: id, amount: roeToKoii(task.minStake) })} --key FILE`]
+      : [table])
   ])
 }
 
@@ -261,7 +270,7 @@ async function list({ json, ...options }: K2Options): Promise<void> {
     { tasks: tasks.map((task) => describe(task, slot)) },
     tasks.length === 0
       ? [
-          `No tasks yet on K2 at ${options.k2}, as far as it tells (koii-mesh task show ID asks for one that you know): koii-mesh task create --help`
+          `No tasks yet on K2 at ${options.k2}, as far as it tells (task show ID asks for one that you know): ${commandLine(['task', 'create'], { help: true })}`
         ]
       : [table]
   )

@@ -1,4 +1,5 @@
 import type { CID } from 'multiformats/cid'
+import { commandLine } from '../command/index.ts'
 import { readSmallFile, temporaryFolder } from '../disk/index.ts'
 import { type Logger, shownText } from '../observe/index.ts'
 import type { Proofs, ProviderHint } from '../proofs/index.ts'
@@ -55,7 +56,7 @@ export async function obtainBundle({
     toCid(cid)
   } catch {
     throw new BundleError(
-      `the task names "${shownText(cid)}" as its bundle, which is no CID, so nobody can have it: its manager can give it another with koii-mesh task update`
+      `the task names "${shownText(cid)}" as its bundle, which is no CID, so nobody can have it: its manager can give it another (${commandLine(['task', 'update'], { help: true })})`
     )
   }
   if (path != null) {

@@ -20,12 +20,13 @@
  */
 import { randomInt } from 'node:crypto'
 import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import bs58 from 'bs58'
 import type { CID } from 'multiformats/cid'
 import { type CycleSchedule, cycleAt, liveCycles, scheduleFor, type Timing, windowOf } from '../clock/index.ts'
+import { commandLine } from '../command/index.ts'
 import { bytesOf, type Config, keyPathOf } from '../config/index.ts'
 import { createDiskWatch } from '../disk/index.ts'
 import { createGossip, createPool } from '../gossip/index.ts'
@@ -207,7 +208,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     })
     const genesisHash = await k2.genesisHash()
     const account = await k2.task(config.task)
-    checkRunnable(account)
+    checkRunnable(account, config.k2.join(','))
     const network = networkOf(genesisHash, config.task)
     const timing: Timing = {
       startingSlot: account.startingSlot,
@@ -219,9 +220,12 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     const outage = createOutage({ slots, log, emit: (event, detail) => events.emit(event, detail) })
     const stakes = createStakeView({ k2, task: config.task, timing, slot: slots.now, log })
     const events = createEvents({ slot: slots.now, node: self })
-    events.on(({ event, cycle, reason }) => {
+    events.on(({ event, cycle, reason, proofs }) => {
       if ((event === 'missed' || event === 'skipped') && cycle != null) {
         store.cycles.merge(config.task, cycle, { [event]: String(reason) })
+      }
+      if (event === 'submitted' && cycle != null) {
+        store.cycles.merge(config.task, cycle, { proofs })
       }
     })
 
@@ -728,7 +732,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     }
 
     function whatNow(cycle: number): string {
-      return `the task is closed: no work and no votes from cycle ${cycle} on. The node stays up and serves its proofs. From slot ${settledFrom(cycle)} on, claim what is owed and take the stake out: koii-mesh claim, koii-mesh unstake, then koii-mesh withdraw, each with --task ${config.task}`
+      const own = { k2: config.k2.join(','), program: config.program, task: config.task, key: keyPathOf(config) }
+      return `the task is closed: no work and no votes from cycle ${cycle} on. The node stays up and serves its proofs. From slot ${settledFrom(cycle)} on, claim what is owed and take the stake out: ${commandLine(['claim'], own)}, ${commandLine(['unstake'], { ...own, amount: 'all' })}, then ${commandLine(['withdraw'], own)}`
     }
 
     /** Has the finalized record here, and tells what it meant for us. */
@@ -914,6 +919,10 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         listens: addresses.listens().map(String),
         task: config.task,
         taskName: account.name,
+        program: k2.programId,
+        minStake: account.minStake,
+        bundleNotice: account.bundleNotice,
+        keyFile: resolve(keyPathOf(config)),
         k2: k2.endpoints().map((endpoint) => ({ ...endpoint, ...outage.of(endpoint.name) })),
         slot,
         cycle: slot == null ? null : cycleAt(timing, slot),

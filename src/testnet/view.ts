@@ -1,6 +1,7 @@
 import cliProgress from 'cli-progress'
 import Table from 'cli-table3'
 import { createLogUpdate } from 'log-update'
+import { commandLine } from '../command/index.ts'
 import { roeToKoii } from '../config/index.ts'
 import { shownText } from '../observe/index.ts'
 import type { Fault } from './faults.ts'
@@ -108,6 +109,12 @@ function latest(messages: readonly string[]): string[] {
   return messages.slice(-6).map((message) => shownText(message, 400))
 }
 
+/** Whole wherever it is pasted: a terminal that breaks a long line breaks the command. */
+function joinLine({ url, task }: ViewState, columns: number): string {
+  const settings = { k2: url, task, dataDir: 'bob', allowPrivate: true, stake: '10', acceptShortNotice: true, airdrop: true }
+  return commandLine(['start'], settings, { columns, indent: '  ' })
+}
+
 export function picture(state: ViewState | SetupView, columns: number): string {
   if (!('rows' in state)) {
     return ['koii-mesh testnet, setting up', ...setupLines(state.setup), 'Ctrl+C stops everything.'].join('\n')
@@ -153,7 +160,7 @@ export function picture(state: ViewState | SetupView, columns: number): string {
     table.toString(),
     ...latest(state.messages),
     'Join it from another terminal:',
-    `  koii-mesh start --k2 ${state.url} --task ${state.task} --allow-private --stake 10 --accept-short-notice --airdrop`,
+    `  ${joinLine(state, columns)}`,
     'Ctrl+C stops everything.'
   ].join('\n')
 }

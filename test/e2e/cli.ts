@@ -47,7 +47,8 @@ export function cli(args: string[], { env = {}, cwd }: CliInit = {}): Cli {
   const child = spawn(process.execPath, [MAIN, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
-    env: { ...own, ...env },
+    // called by its name, as when it is installed
+    env: { ...own, KOII_MESH_CALLED_AS: 'koii-mesh', ...env },
     ...(cwd == null ? {} : { cwd })
   })
   const pid = child.pid!

@@ -196,7 +196,7 @@ export const REFUSALS = {
     'StakeLockedError',
     145,
     'the stake is locked until its unlock slot',
-    'Withdraw from that slot on; koii-mesh task show names it.'
+    'Withdraw from that slot on: the table of the task’s stakes names it.'
   ),
   NothingUnstakedError: refusal('NothingUnstakedError', 146, 'nothing of this stake is on its way out', 'Unstake first.'),
   TaskOpenError: refusal(
