@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { PROGRAM_ID } from '../k2/settlement/index.ts'
 import { askInTurn, createAuditor, fetchRecordTo, hintsOf } from '../node/index.ts'
-import { ProofUnavailableError, toCid } from '../proofs/index.ts'
+import { ProofUnavailableError, profileFault, toCid } from '../proofs/index.ts'
 import { dialsOf, k2Of, type PeerOptions, withPeers } from './chain.ts'
 import { answer, example, UsageError, whole, withJson } from './common.ts'
 import { onBadHints } from './hints.ts'
@@ -34,13 +34,28 @@ export class NobodyHasItError extends Error {
   override name = 'NobodyHasItError'
 }
 
-async function get(cid: string, options: GetOptions): Promise<void> {
-  const { k2: url, task, out, history, timeout, json } = options
+/** @throws UsageError on what names no proof, whoever may have it */
+function checkCid(text: string): void {
+  let cid: ReturnType<typeof toCid>
   try {
-    toCid(cid)
+    cid = toCid(text)
   } catch (err) {
     throw new UsageError(err instanceof Error ? err.message : String(err))
   }
+  if (cid.version === 0) {
+    throw new UsageError(
+      `${text} is a CID of version 0, and proofs have version 1: make it again with ipfs add --cid-version=1, and ask for the CID that this prints`
+    )
+  }
+  const fault = profileFault(cid)
+  if (fault != null) {
+    throw new UsageError(`${text} is not the CID of a proof (${fault}): it should look like bafyrei... or bafybei...`)
+  }
+}
+
+async function get(cid: string, options: GetOptions): Promise<void> {
+  const { k2: url, task, out, history, timeout, json } = options
+  checkCid(cid)
   const dials = await dialsOf(options, url)
   const hints = [...dials.named]
   if (url != null && task != null) {
@@ -55,6 +70,7 @@ async function get(cid: string, options: GetOptions): Promise<void> {
   }
   const auditor = await createAuditor(dials)
   const path = out ?? cid
+  const given = new Map<string, number>()
   const progress =
     json === true
       ? undefined
@@ -69,17 +85,19 @@ async function get(cid: string, options: GetOptions): Promise<void> {
     const { record, fetched } = await askInTurn(auditor, hints, timeout * 1000, async (some, timeoutMs) => {
       const deadline = performance.now() + timeoutMs
       const left = () => ({ from: some, timeoutMs: Math.max(1, Math.round(deadline - performance.now())) })
-      const one = history === true ? null : await fetchRecordTo(auditor.proofs, cid, path, left())
+      const one = history === true ? null : await fetchRecordTo(auditor.proofs, cid, path, left(), given)
       return { record: one, fetched: one ?? (await auditor.proofs.fetchTo(cid, path, left())) }
     })
-    answer(json, { cid, path, ...fetched, ...(record == null ? {} : { previous: record.previous?.toString() ?? null }) }, [
+    // nothing was here before: what this command has looked at already came from peers, too
+    const fromPeers = [...new Set([...fetched.fromPeers, ...given.keys()])]
+    answer(json, { cid, path, ...fetched, localBlocks: 0, fromPeers, ...(record == null ? {} : { previous: record.previous?.toString() ?? null }) }, [
       ...(record == null
         ? []
         : [
             `the record of cycle ${record.cycle} and its ledger${record.previous == null ? '' : `; the record before it is ${record.previous} (--history fetches all of them)`}`
           ]),
       `${fetched.blocks} blocks, ${fetched.sizeBytes} bytes, all of them as their hashes say`,
-      `from    ${fetched.fromPeers.join(', ')}`,
+      `from    ${fromPeers.join(', ')}`,
       `written ${path}`
     ])
   } catch (err) {

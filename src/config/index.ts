@@ -34,21 +34,33 @@ const address = z.string({ error: 'should be an address: 32 bytes in base58' }).
   }
 }, 'should be 32 bytes in base58')
 
-const maddr = z.string({ error: 'should be a multiaddr such as /ip4/203.0.113.7/tcp/4001' }).refine((text) => {
+const A_MADDR = 'should be a multiaddr such as /ip4/203.0.113.7/tcp/4001'
+/** What the node speaks. Another one would be passed over without a word. */
+const SPOKEN = new Set(['ip4', 'ip6', 'dns', 'dns4', 'dns6', 'tcp', 'tls', 'sni', 'ws', 'wss', 'http-path', 'p2p'])
+
+const maddr = z.string({ error: A_MADDR }).superRefine((text, context) => {
   try {
-    multiaddr(text)
-    return true
+    const names = multiaddr(text)
+      .getComponents()
+      .map(({ name }) => name)
+    const unspoken = names.find((name) => !SPOKEN.has(name))
+    if (unspoken != null || !names.includes('tcp')) {
+      const what = unspoken == null ? 'has no TCP port' : `has ${unspoken} in it`
+      context.addIssue({ code: 'custom', message: `"${text}" ${what}, and nodes speak TCP and WebSocket only: ${A_MADDR}, or with /ws at its end` })
+    }
   } catch {
-    return false
+    context.addIssue({ code: 'custom', message: A_MADDR })
   }
-}, 'should be a multiaddr such as /ip4/203.0.113.7/tcp/4001')
+})
 
 const httpUrl = z
   .string({ error: 'should be an http(s) URL such as http://127.0.0.1:8899' })
   .refine((text) => /^https?:\/\/[^\s/]+/.test(text) && URL.canParse(text), 'should be an http(s) URL such as http://127.0.0.1:8899')
 
+const AN_AMOUNT = 'should be an amount in KOII such as 2 or 0.25'
+
 /** In KOII where it is set, in ROE where it is used. */
-const amount = z.union([z.string(), z.number().transform(String)]).transform((text, context) => {
+const amount = z.union([z.string(), z.number().transform(String)], { error: AN_AMOUNT }).transform((text, context) => {
   try {
     return koiiToRoe(text)
   } catch (err) {
@@ -66,9 +78,21 @@ const whole = (min: number, max: number) => {
   const number = z.number({ error }).int({ error }).min(min, { error }).max(max, { error })
   return z.preprocess((value) => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value), number)
 }
-const text = () => z.string({ error: 'should be text' }).min(1, { error: 'should not be empty' })
+const text = () =>
+  z
+    .string({ error: 'should be text' })
+    .min(1, { error: 'should not be empty' })
+    .refine((value) => !value.includes('\0'), 'should be without zero bytes')
 const split = (value: unknown) => (typeof value === 'string' ? value.split(',').filter((part) => part !== '') : value)
 const list = <T extends z.ZodType>(item: T) => z.preprocess(split, z.array(item, { error: 'should be a list, or text with commas' }))
+
+const A_JSON_OBJECT = 'should be a JSON object such as {"limit": 5}'
+
+/** Where the parser of JSON stopped, as far as it says. */
+function placeOf(err: unknown): string {
+  const [, position, line, column] = /position (\d+)(?: \(line (\d+) column (\d+)\))?/.exec(err instanceof Error ? err.message : '') ?? []
+  return position == null ? '' : line == null ? ` (at character ${Number(position) + 1})` : ` (line ${line}, column ${column})`
+}
 
 const schema = z.strictObject({
   /** The JSON-RPC endpoints of K2, the same chain behind each: no default, as a node without a chosen chain is a mistake. */
@@ -120,8 +144,15 @@ const schema = z.strictObject({
   /** Settings of the task, as JSON: handed to its functions unread. */
   params: z
     .preprocess(
-      (value) => (typeof value === 'string' ? JSON.parse(value) : value),
-      z.record(z.string(), z.unknown(), { error: 'should be a JSON object' })
+      (value, context) => {
+        try {
+          return typeof value === 'string' ? JSON.parse(value) : value
+        } catch (err) {
+          context.addIssue({ code: 'custom', message: `is not JSON${placeOf(err)}: ${A_JSON_OBJECT}` })
+          return z.NEVER
+        }
+      },
+      z.record(z.string(), z.unknown(), { error: A_JSON_OBJECT })
     )
     .default({}),
   /** Port of the status API on 127.0.0.1: 0 takes a free one, and `koii-mesh status` finds it by the data directory. */
@@ -181,12 +212,7 @@ export function loadConfig({ file, env = {}, flags = {} }: ConfigInit): Config {
   take(Object.fromEntries(CONFIG_KEYS.map((key) => [key, env[envName(key)]])), (key) => envName(key))
   take(flags, flagName)
 
-  let result: ReturnType<typeof schema.safeParse>
-  try {
-    result = schema.safeParse(merged)
-  } catch (err) {
-    throw new ConfigError(`${origin.get('params') ?? 'params'} is not JSON: ${err instanceof Error ? err.message : String(err)}`)
-  }
+  const result = schema.safeParse(merged)
   if (result.success) {
     return result.data
   }
@@ -198,7 +224,9 @@ export function loadConfig({ file, env = {}, flags = {} }: ConfigInit): Config {
     const where = origin.get(key)
     return where == null
       ? `${flagName(key)} is missing: give it as a flag, as ${envName(key)} or as "${key}" in the configuration file`
-      : `${where} is ${JSON.stringify(merged[key])}: ${issue.message}`
+      : issue.message.startsWith('is ')
+        ? `${where} ${issue.message}`
+        : `${where} is ${JSON.stringify(merged[key])}: ${issue.message}`
   })
   throw new ConfigError([...new Set(lines)].join('; '))
 }
@@ -212,15 +240,16 @@ export function readSettings(file: string): Record<string, unknown> {
   } catch (err) {
     throw new ConfigError(`cannot read the configuration file ${file} (${(err as Error).message}): check the path given with --config`)
   }
+  let value: unknown
   try {
-    const value: unknown = JSON.parse(text)
-    if (value == null || typeof value !== 'object' || Array.isArray(value)) {
-      throw new Error('it should hold one object')
-    }
-    return value as Record<string, unknown>
+    value = JSON.parse(text)
   } catch (err) {
-    throw new ConfigError(`the configuration file ${file} is not valid JSON: ${err instanceof Error ? err.message : String(err)}`)
+    throw new ConfigError(`the configuration file ${file} is not valid JSON${placeOf(err)}: it should hold one object`)
   }
+  if (value == null || typeof value !== 'object' || Array.isArray(value)) {
+    throw new ConfigError(`the configuration file ${file} holds something else: it should hold one object`)
+  }
+  return value as Record<string, unknown>
 }
 
 /** The sizes that the rooms want in bytes. */

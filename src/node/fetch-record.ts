@@ -13,6 +13,7 @@ export interface FetchedRecord extends Fetched {
  * Fetches one record and its ledger, checks both, and writes them out as JSON. What it links to besides, the records of
  * all cycles before it, stays where it is: old ones are collected, and nobody may have them.
  *
+ * @param given - counts the blocks that each peer gave, also where it is no record
  * @returns null when the CID does not name a record
  * @throws ProofUnavailableError, SaveError when the place is taken
  */
@@ -20,14 +21,14 @@ export async function fetchRecordTo(
   proofs: Proofs,
   cid: string,
   path: string,
-  { from, timeoutMs }: { from: ProviderHint[]; timeoutMs: number }
+  { from, timeoutMs }: { from: ProviderHint[]; timeoutMs: number },
+  given = new Map<string, number>()
 ): Promise<FetchedRecord | null> {
   const root = toCid(cid)
   if (!isRecordCid(root)) {
     return null
   }
   const deadline = performance.now() + timeoutMs
-  const given = new Map<string, number>()
   const all = { sizeBytes: 0, blocks: 0, localBlocks: 0 }
   const get: GetBlock = async (block) => {
     const one = await proofs.fetch(block, { from, shallow: true, timeoutMs: Math.max(1, deadline - performance.now()) })

@@ -42,7 +42,7 @@ import { type Saved, saveBlocks, saveProof } from './save.ts'
 import { systemTimers, type Timers } from './timers.ts'
 
 export { cidOfFiles } from './cid-of-files.ts'
-export { toCid } from './cid-profile.ts'
+export { profileFault, toCid } from './cid-profile.ts'
 export type { Collected, CollectOptions, PinOptions } from './collect.ts'
 export { type DeclaredProof, declaredFault, type SubmissionBounds } from './declared.ts'
 export {
