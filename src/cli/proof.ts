@@ -90,16 +90,20 @@ async function get(cid: string, options: GetOptions): Promise<void> {
     })
     // nothing was here before: what this command has looked at already came from peers, too
     const fromPeers = [...new Set([...fetched.fromPeers, ...given.keys()])]
-    answer(json, { cid, path, ...fetched, localBlocks: 0, fromPeers, ...(record == null ? {} : { previous: record.previous?.toString() ?? null }) }, [
-      ...(record == null
-        ? []
-        : [
-            `the record of cycle ${record.cycle} and its ledger${record.previous == null ? '' : `; the record before it is ${record.previous} (--history fetches all of them)`}`
-          ]),
-      `${fetched.blocks} blocks, ${fetched.sizeBytes} bytes, all of them as their hashes say`,
-      `from    ${fromPeers.join(', ')}`,
-      `written ${path}`
-    ])
+    answer(
+      json,
+      { cid, path, ...fetched, localBlocks: 0, fromPeers, ...(record == null ? {} : { previous: record.previous?.toString() ?? null }) },
+      [
+        ...(record == null
+          ? []
+          : [
+              `the record of cycle ${record.cycle} and its ledger${record.previous == null ? '' : `; the record before it is ${record.previous} (--history fetches all of them)`}`
+            ]),
+        `${fetched.blocks} blocks, ${fetched.sizeBytes} bytes, all of them as their hashes say`,
+        `from    ${fromPeers.join(', ')}`,
+        `written ${path}`
+      ]
+    )
   } catch (err) {
     throw err instanceof ProofUnavailableError
       ? new NobodyHasItError(

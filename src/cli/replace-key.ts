@@ -13,9 +13,18 @@ export function replaceKeyCommand(): Command {
     .action(async (options: OwnerOptions & { newKey: string }) => {
       const { k2, stake, wallet } = await openAsOwner(options)
       const key = await signerFrom(options.newKey)
+      const another = options.newKey.replace(/(\.json)?$/, '-2.json')
       if (key.address === stake.stakingKey) {
         throw new UsageError(
-          `${key.address} signs for this stake already: make another key with ${commandLine(['keygen'], { out: options.newKey.replace(/(\.json)?$/, '-2.json') })}, and give it with --new-key`
+          `${key.address} signs for this stake already: make another key with ${commandLine(['keygen'], { out: another })}, and give it with --new-key`
+        )
+      }
+      const taken = (await k2.stakes(options.task)).find(
+        ({ staker, stakingKey }) => staker !== stake.staker && (stakingKey === key.address || staker === key.address)
+      )
+      if (taken != null) {
+        throw new UsageError(
+          `${key.address} is the key of another stake in this task, that of ${taken.staker}, and one key speaks for one stake: make another key with ${commandLine(['keygen'], { out: another })}, and give it with --new-key`
         )
       }
       const { signature } = await k2.send(

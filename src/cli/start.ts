@@ -3,11 +3,12 @@ import { commandLine } from '../command/index.ts'
 import { amountOf, type Config, type ConfigSource, flagName, keyPathOf, loadConfig, roeToKoii } from '../config/index.ts'
 import { createK2Client } from '../k2/index.ts'
 import { stake as stakeInstruction } from '../k2/settlement/index.ts'
-import { createNode, type NodeParts } from '../node/index.ts'
+import { createNode, type MeshNode, type NodeParts } from '../node/index.ts'
 import { createLog, type NodeEvent, shownText, toLine } from '../observe/index.ts'
 import { distinct, ensureMoney, signerFrom, stakeOfKey, VOTE_FEES_ROE } from './chain.ts'
 import { collect, example, MAX_LINE, sayOnce, withJson } from './common.ts'
 import { hintPastNode } from './hints.ts'
+import { payFor, stakeCosts } from './money.ts'
 import { type NextSteps, nextSteps } from './next.ts'
 import { onOutputLost, untilStopped } from './process.ts'
 import { ACCEPT_SHORT_NOTICE, checkNotice, termsLines } from './terms.ts'
@@ -137,7 +138,7 @@ export async function runStart(
     await node.start()
     if (stake != null) {
       await stakeAtStart(config, { amount: amountOf(stake, '--stake'), wallet, acceptShortNotice, airdrop, hint, quiet: json === true })
-    } else if (((await node.status()) as { staked: boolean | null }).staked === false && json !== true) {
+    } else if (json !== true && (await isNewcomer(node))) {
       const task = await createK2Client({ url: config.k2, programId: config.program }).task(config.task)
       process.stdout.write(
         `No stake yet, so the node only listens. Stake on the task from another terminal:\n  ${shownText(next.stake(task, hint), MAX_LINE)}\n`
@@ -151,6 +152,12 @@ export async function runStart(
   } finally {
     await node.stop()
   }
+}
+
+/** Without a stake, and not because another key has it now. */
+async function isNewcomer(node: MeshNode): Promise<boolean> {
+  const { staked, keyReplaced } = (await node.status()) as { staked: boolean | null; keyReplaced: boolean }
+  return staked === false && !keyReplaced
 }
 
 async function stakeAtStart(
@@ -180,20 +187,18 @@ async function stakeAtStart(
     await ensureMoney(k2, payer.address, amount + VOTE_FEES_ROE)
     await ensureMoney(k2, key.address, VOTE_FEES_ROE + (payer.address === key.address ? amount : 0n))
   }
-  await k2.send(
-    [
-      stakeInstruction({
-        task: config.task,
-        stakingKey: key.address,
-        payer: payer.address,
-        amount,
-        withdrawAuthority: payer.address,
-        ...(hint == null ? {} : { addressHint: hint }),
-        programId: k2.programId
-      })
-    ],
-    distinct([payer, key])
-  )
+  const signers = distinct([payer, key])
+  const instruction = stakeInstruction({
+    task: config.task,
+    stakingKey: key.address,
+    payer: payer.address,
+    amount,
+    withdrawAuthority: payer.address,
+    ...(hint == null ? {} : { addressHint: hint }),
+    programId: k2.programId
+  })
+  const costs = () => stakeCosts(k2, amount, before == null, signers.length)
+  await payFor(k2, { payer: payer.address, costs, mayAirdrop: true }, () => k2.send([instruction], signers))
 }
 
 /** A node that restarts on a free port is no longer where K2 says: nobody can find it there, and only its operator can say where it is. */
@@ -260,6 +265,8 @@ function sentence(event: string, d: Record<string, unknown>, next: NextSteps): s
       return `only listens until slot ${d.until}, and signs nothing before: ${d.reason}. If you know that no other node has used this key for three rounds, start with --key-is-idle`
     case 'speaking':
       return 'nothing was heard of another node with this key: the node signs from now on'
+    case 'key-replaced':
+      return String(d.reason)
     case 'key-conflict':
       return `another node signs with this staking key (${d.reason}): this one signs nothing any more, and stops`
     case 'peer':

@@ -24,6 +24,8 @@ interface Status {
   slot: number | null
   cycle: number | null
   staked: boolean | null
+  /** Whether another key signs for the stake by now. */
+  keyReplaced?: boolean
   stake: string
   /** What a first stake needs; a node of before does not tell it. */
   program?: string
@@ -133,7 +135,7 @@ export function statusCommand(): Command {
       answer(json, status, [
         `node    ${status.node}`,
         `task    ${status.taskName} ${status.task}`,
-        `stake   ${status.staked === true ? `${roeToKoii(BigInt(status.stake))} KOII` : status.staked === false ? `none: ${firstStake(status, dataDir)}` : 'not known yet: K2 has not answered'}`,
+        `stake   ${status.staked === true ? `${roeToKoii(BigInt(status.stake))} KOII` : status.staked === false ? `none${status.keyReplaced === true ? ': another key signs for it' : `: ${firstStake(status, dataDir)}`}` : 'not known yet: K2 has not answered'}`,
         `time    slot ${status.slot ?? 'unknown'}, cycle ${status.cycle ?? 'unknown'}, last finalized ${status.finalizedCycle ?? 'none'}`,
         ...(status.k2 ?? []).map((endpoint, i) => `${i === 0 ? 'k2' : '  '}      ${endpoint.name} ${endpointInWords(endpoint)}`),
         `peers   ${status.peers.staked} staked, ${status.peers.mesh} in the mesh, ${status.peers.connected} connected`,

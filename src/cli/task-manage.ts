@@ -6,6 +6,7 @@ import { closeTask, cycleAt, effectiveCycle, fundTask, isSettled, ringAt, update
 import { bundleAt, describeBundle } from '../node/index.ts'
 import { type K2Options, k2Flags, k2Of, signerFrom, withK2 } from './chain.ts'
 import { answer, DEFAULT_WALLET, example, UsageError } from './common.ts'
+import { fees, payFor } from './money.ts'
 import { roundsOf } from './terms.ts'
 
 interface ManageOptions extends K2Options {
@@ -25,7 +26,9 @@ export function fundCommand(): Command {
       const k2 = k2Of(options)
       await k2.task(id)
       const wallet = await signerFrom(options.wallet)
-      const { signature } = await k2.send([fundTask({ task: id, payer: wallet.address, amount, programId: options.program })], [wallet])
+      const instruction = fundTask({ task: id, payer: wallet.address, amount, programId: options.program })
+      const costs = async () => [{ what: 'for the pot', roe: amount }, fees(1)]
+      const { signature } = await payFor(k2, { payer: wallet.address, costs, mayAirdrop: false }, () => k2.send([instruction], [wallet]))
       const after = await k2.task(id)
       const from = after.funded[0]!.from
       answer(options.json, { task: id, amount, funded: after.funded[0]!.value, countsFromCycle: from, signature }, [

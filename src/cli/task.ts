@@ -22,6 +22,7 @@ import { bundleAt, describeBundle } from '../node/index.ts'
 import { shownText } from '../observe/index.ts'
 import { distinct, ensureMoney, isOwnNetwork, type K2Options, k2Flags, k2Of, withK2 } from './chain.ts'
 import { answer, DEFAULT_WALLET, example, tableOf, UsageError, whole } from './common.ts'
+import { fees, payFor } from './money.ts'
 import { closeCommand, fundCommand, updateCommand } from './task-manage.ts'
 import { isShort, percentOf, roundsOf, termsLines } from './terms.ts'
 
@@ -134,27 +135,35 @@ async function create(options: CreateOptions): Promise<void> {
     await ensureMoney(k2, wallet.address, fund + BigInt(lamports) + 1_000_000_000n)
   }
   const programId = options.program
-  const { signature } = await k2.send(
-    [
-      createTaskAccount({ payer: wallet.address, task: task.address, lamports, programId }),
-      createTask({
-        task: task.address,
-        manager: wallet.address,
-        name,
-        roundSlots: options.roundSlots,
-        submissionWindow,
-        auditWindow,
-        ...(options.startingSlot == null ? {} : { startingSlot: options.startingSlot }),
-        bountyPerRound: bounty,
-        minStake,
-        largestSlash: options.largestSlash,
-        bundleNotice: options.bundleNotice,
-        bundle: cid,
-        programId
-      }),
-      ...(fund > 0n ? [fundTask({ task: task.address, payer: wallet.address, amount: fund, programId })] : [])
-    ],
-    distinct([wallet, signerOf(task)])
+  const signers = distinct([wallet, signerOf(task)])
+  const costs = async () => [
+    { what: 'for the pot', roe: fund },
+    { what: 'for the rent of its account', roe: BigInt(lamports) },
+    fees(signers.length)
+  ]
+  const { signature } = await payFor(k2, { payer: wallet.address, costs, mayAirdrop: true }, () =>
+    k2.send(
+      [
+        createTaskAccount({ payer: wallet.address, task: task.address, lamports, programId }),
+        createTask({
+          task: task.address,
+          manager: wallet.address,
+          name,
+          roundSlots: options.roundSlots,
+          submissionWindow,
+          auditWindow,
+          ...(options.startingSlot == null ? {} : { startingSlot: options.startingSlot }),
+          bountyPerRound: bounty,
+          minStake,
+          largestSlash: options.largestSlash,
+          bundleNotice: options.bundleNotice,
+          bundle: cid,
+          programId
+        }),
+        ...(fund > 0n ? [fundTask({ task: task.address, payer: wallet.address, amount: fund, programId })] : [])
+      ],
+      signers
+    )
   )
   const { largestSlash, bundleNotice } = options
   answer(options.json, { task: task.address, name, bundle: cid, signature, bounty, funded: fund, largestSlash, bundleNotice }, [

@@ -46,7 +46,10 @@ const maddr = z.string({ error: A_MADDR }).superRefine((text, context) => {
     const unspoken = names.find((name) => !SPOKEN.has(name))
     if (unspoken != null || !names.includes('tcp')) {
       const what = unspoken == null ? 'has no TCP port' : `has ${unspoken} in it`
-      context.addIssue({ code: 'custom', message: `"${text}" ${what}, and nodes speak TCP and WebSocket only: ${A_MADDR}, or with /ws at its end` })
+      context.addIssue({
+        code: 'custom',
+        message: `"${text}" ${what}, and nodes speak TCP and WebSocket only: ${A_MADDR}, or with /ws at its end`
+      })
     }
   } catch {
     context.addIssue({ code: 'custom', message: A_MADDR })

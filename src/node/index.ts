@@ -89,6 +89,7 @@ import { createKeyGuard } from './key-guard.ts'
 import { createLifeSigns } from './life-signs.ts'
 import { createPaced, type Paced } from './paced.ts'
 import { createRecords, type Records, recordCid } from './records.ts'
+import { createReplacedKey } from './replaced.ts'
 import { checkRunnable } from './runnable.ts'
 import { type Kept, reopened, unsaid } from './say-again.ts'
 import { createSlasher } from './slasher.ts'
@@ -228,6 +229,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         store.cycles.merge(config.task, cycle, { proofs })
       }
     })
+
+    const replaced = createReplacedKey({ self, accounts: stakes.accounts, events, log })
 
     // whoever else signs with our key is noticed here
     const guard = createKeyGuard({
@@ -635,6 +638,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     /** New stakers are let in as soon as K2 shows them: who said hello too early says it again. */
     function onStakes(): void {
       peers.refresh()
+      replaced.look()
       const stakers = stakes.accounts().length
       if (stakers > knownStakers && strangers) {
         strangers = false
@@ -927,6 +931,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         slot,
         cycle: slot == null ? null : cycleAt(timing, slot),
         staked: stakes.isStaked(self) ?? null,
+        keyReplaced: replaced.notice() != null,
         stake: ownStake()?.amount[0]?.value ?? 0n,
         finalizedCycle: finalizedCycle < 0 ? null : finalizedCycle,
         bundles: versions.list(),
@@ -934,6 +939,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         signing: guard.status(),
         notices: [
           guard.notice(),
+          replaced.notice(),
           disk.notice(),
           logTrouble(log),
           unreachableNotice(addresses),
@@ -956,7 +962,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         return { ok: false, reason: away }
       }
       if (stakes.isStaked(self) !== true) {
-        return { ok: false, reason: 'no stake in the task' }
+        return { ok: false, reason: replaced.notice() ?? 'no stake in the task' }
       }
       if (guard.notice() != null) {
         return { ok: false, reason: guard.notice()! }
@@ -1000,6 +1006,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         if (!guard.isListening()) {
           await sayAgain(slots.now() ?? 0)
         }
+        replaced.look()
         stakes.onRefresh(onStakes)
         stakes.onCorrected((cycle, set) => effects.handle({ type: 'stakes', cycle, stakes: set }))
         await announce(true)

@@ -128,7 +128,14 @@ describe('cases: ux/10, next steps as they are printed', function () {
   })
 
   it('the testnet’s line to join has a data directory of its own, and no line of it is cut by the terminal', () => {
-    const state = { url: 'http://127.0.0.1:8899', task: 'T'.repeat(44), setup: [], rows: [], messages: [], roundSlots: 1 } as unknown as ViewState
+    const state = {
+      url: 'http://127.0.0.1:8899',
+      task: 'T'.repeat(44),
+      setup: [],
+      rows: [],
+      messages: [],
+      roundSlots: 1
+    } as unknown as ViewState
     for (const columns of [60, 80, 200]) {
       const lines = picture(state, columns).split('\n')
       const from = lines.findIndex((line) => line.includes('koii-mesh start'))

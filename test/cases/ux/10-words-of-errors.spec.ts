@@ -78,8 +78,20 @@ describe('cases: ux/10, words of errors', function () {
     await writeFile(file, '{"k2": 1, "minPeers": null, "x": 1, "params": "{"}')
     const cases: Array<[string[], RegExp]> = [
       [['start', '--k2', 'http://127.0.0.1:9', '--config', file], /"minPeers" in .* is null: should be a whole number/],
-      [['start', ...['--k2', 'http://127.0.0.1:9', '--task', base.task], '--bootstrap', '/ip4/1.2.3.4/udp/1/quic-v1'], /TCP and WebSocket only/],
-      [['proof', 'get', 'bafyreihirt3benorv55dy5ab7vqdpdw4td3hsjl5kpqtz6ofwiwthsweua', '--from', '/ip4/1.2.3.4/udp/1/quic-v1/p2p/12D3KooWHFrmLWTTDD4NodngtRMEVYgxrsDMp4F9iSwYntZ9WjHa'], /over TCP/],
+      [
+        ['start', ...['--k2', 'http://127.0.0.1:9', '--task', base.task], '--bootstrap', '/ip4/1.2.3.4/udp/1/quic-v1'],
+        /TCP and WebSocket only/
+      ],
+      [
+        [
+          'proof',
+          'get',
+          'bafyreihirt3benorv55dy5ab7vqdpdw4td3hsjl5kpqtz6ofwiwthsweua',
+          '--from',
+          '/ip4/1.2.3.4/udp/1/quic-v1/p2p/12D3KooWHFrmLWTTDD4NodngtRMEVYgxrsDMp4F9iSwYntZ9WjHa'
+        ],
+        /over TCP/
+      ],
       [['proof', 'get', 'QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG'], /version 0.*ipfs add --cid-version=1/],
       [['stake', '--task', base.task, '--amount', '1e9'], /--amount is "1e9": an amount in KOII is/]
     ]
