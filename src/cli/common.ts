@@ -4,12 +4,14 @@ import bs58 from 'bs58'
 import Table from 'cli-table3'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { calledAs } from '../command/index.ts'
+// by its file, as the commands that need nothing else start at once
+import { httpOn, loopbackHost } from '../config/loopback.ts'
 import type { Pace } from '../k2/local/index.ts'
 import { shownText, toLine } from '../observe/index.ts'
 
 /** Where the Koii and Solana CLIs keep the wallet (KOII.md, Money). */
 export const DEFAULT_WALLET = join(homedir(), '.config', 'koii', 'id.json')
-export const DEFAULT_K2 = 'http://127.0.0.1:8899'
+export const DEFAULT_K2 = httpOn(loopbackHost(), 8899)
 
 /** The settlement program as the repo builds it. */
 export const SETTLEMENT_SO = new URL('../../protocols/settlement/settlement.so', import.meta.url)

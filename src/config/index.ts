@@ -9,6 +9,7 @@
  * const config = loadConfig({ file: './koii-mesh.json', env: process.env, flags: { k2: 'http://127.0.0.1:8899', task } })
  * ```
  */
+import { isIP } from 'node:net'
 import { isAbsolute, join, resolve } from 'node:path'
 import { multiaddr } from '@multiformats/multiaddr'
 import bs58 from 'bs58'
@@ -16,8 +17,10 @@ import envPaths from 'env-paths'
 import { z } from 'zod'
 import { readSmallFile } from '../disk/index.ts'
 import { koiiToRoe } from './koii.ts'
+import { hasIpv4, loopbackHost, tcpOn } from './loopback.ts'
 
 export { koiiToRoe, ROE_PER_KOII, roeToKoii } from './koii.ts'
+export { hasIpv4, httpOn, loopbackHost, tcpOn } from './loopback.ts'
 
 export class ConfigError extends Error {
   override name = 'ConfigError'
@@ -89,6 +92,9 @@ const text = () =>
 const split = (value: unknown) => (typeof value === 'string' ? value.split(',').filter((part) => part !== '') : value)
 const list = <T extends z.ZodType>(item: T) => z.preprocess(split, z.array(item, { error: 'should be a list, or text with commas' }))
 
+const AN_IP = 'should be an IP address of this machine, such as 127.0.0.1 or ::1'
+/** All interfaces: those of IPv4, or those of IPv6 where there are no others. */
+const ANYWHERE = () => (hasIpv4() ? '0.0.0.0' : '::')
 const A_JSON_OBJECT = 'should be a JSON object such as {"limit": 5}'
 
 /** Where the parser of JSON stopped, as far as it says. */
@@ -111,7 +117,7 @@ const schema = z.strictObject({
   /** The staking key's file, as the Solana CLI writes it; without it one is made in the data directory. */
   key: text().optional(),
   /** TCP and WebSocket on free ports: several nodes can share a machine, and the stake account tells peers the way. */
-  listen: list(maddr).default(['/ip4/0.0.0.0/tcp/0', '/ip4/0.0.0.0/tcp/0/ws']),
+  listen: list(maddr).default(() => [tcpOn(ANYWHERE()), `${tcpOn(ANYWHERE())}/ws`]),
   /** What to tell others instead of the listening addresses, for a node behind a forwarded port. */
   announce: list(maddr).default([]),
   /** Peers to try besides those that K2 names: none, as the stake accounts are the way in. */
@@ -158,7 +164,12 @@ const schema = z.strictObject({
       z.record(z.string(), z.unknown(), { error: A_JSON_OBJECT })
     )
     .default({}),
-  /** Port of the status API on 127.0.0.1: 0 takes a free one, and `koii-mesh status` finds it by the data directory. */
+  /** Where the status API listens: on loopback, as it is for this machine; another address tells whoever can reach it. */
+  apiHost: z
+    .string({ error: AN_IP })
+    .refine((host) => isIP(host) !== 0, AN_IP)
+    .default(() => loopbackHost()),
+  /** Port of the status API: 0 takes a free one, and `koii-mesh status` finds it by the data directory. */
   apiPort: whole(0, 65_535).default(0),
   logLevel: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], { error: 'should be trace, debug, info, warn, error or silent' })

@@ -987,7 +987,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       failed: guard.stopped,
       async start() {
         // first, as a port in use is the operator's to mend, and nothing has to be undone yet
-        api = await startApi({ port: config.apiPort, dataDir: config.dataDir, status, healthy })
+        api = await startApi({ host: config.apiHost, port: config.apiPort, dataDir: config.dataDir, status, healthy })
         started = true
         await slots.start()
         await readFirst(stakes, log, stopping.signal)
