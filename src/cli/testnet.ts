@@ -24,6 +24,8 @@ interface TestnetOptions {
   json?: boolean
 }
 
+const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`
+
 export function testnetCommand(): Command {
   return withJson(new Command('testnet'))
     .description('run a mesh on this machine: a local K2, a task, and real nodes that do its rounds and are paid')
@@ -84,7 +86,7 @@ export function testnetCommand(): Command {
           )
         }
         process.stdout.write(
-          `${summary.finalized} cycles finalized in ${summary.seconds} s; K2 took ${summary.k2.votes} votes; ${summary.proofs.fetched} proofs were fetched from peers\n`
+          `${counted(summary.finalized, 'cycle')} finalized in ${summary.seconds} s; K2 took ${counted(summary.k2.votes, 'vote')}; ${summary.proofs.fetched === 1 ? '1 proof was' : `${summary.proofs.fetched} proofs were`} fetched from peers\n`
         )
         if (summary.slotMs != null) {
           process.stdout.write(`${slotTimes(summary.slotMs)}\n`)
