@@ -16,18 +16,21 @@ interface GetOptions extends PeerOptions {
 }
 
 export function proofCommand(): Command {
-  return new Command('proof').description('look at proofs').addCommand(
-    withPeers(withJson(new Command('get')), 'a peer that has it, with /p2p/ and its PeerId; may be given several times')
-      .description('fetch a proof straight from a peer, check every block against its hash, and write it out')
-      .argument('<cid>', 'CID of the proof')
-      .option('--k2 <url>', 'with --task: ask the stakers of that task, whose addresses K2 has')
-      .option('--task <id>', 'see --k2')
-      .option('--out <path>', 'where to write it; without it, a file or folder named after the CID')
-      .option('--history', 'of a record: all the records before it, too, as far as somebody still has them all')
-      .option('--timeout <s>', 'seconds until it gives up', whole(1, 86_400), 30)
-      .addHelpText('after', example('koii-mesh proof get bafy... --from /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... --out ./proof'))
-      .action(get)
-  )
+  return new Command('proof')
+    .description('look at proofs')
+    .addHelpText('after', example('koii-mesh proof get bafy... --k2 http://127.0.0.1:8899 --task 9xQe...'))
+    .addCommand(
+      withPeers(withJson(new Command('get')), 'a peer that has it, with /p2p/ and its PeerId; may be given several times')
+        .description('fetch a proof straight from a peer, check every block against its hash, and write it out')
+        .argument('<cid>', 'CID of the proof')
+        .option('--k2 <url>', 'with --task: ask the stakers of that task, whose addresses K2 has')
+        .option('--task <id>', 'see --k2')
+        .option('--out <path>', 'where to write it; without it, a file or folder named after the CID')
+        .option('--history', 'of a record: all the records before it, too, as far as somebody still has them all')
+        .option('--timeout <s>', 'seconds until it gives up', whole(1, 86_400), 30)
+        .addHelpText('after', example('koii-mesh proof get bafy... --from /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... --out ./proof'))
+        .action(get)
+    )
 }
 
 export class NobodyHasItError extends Error {

@@ -46,6 +46,7 @@ interface CreateOptions extends K2Options {
 export function taskCommand(): Command {
   return new Command('task')
     .description('create tasks, look at them, fund, change and close them')
+    .addHelpText('after', example('koii-mesh task list', 'koii-mesh task show 9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin'))
     .addCommand(
       withK2(new Command('create'))
         .description('create a task on K2 and fund its pot')
