@@ -11,6 +11,7 @@
  */
 import { existsSync } from 'node:fs'
 import { delimiter, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 /** Says how the command is called here, where a container or a script of one's own has another name for it. */
 export const NAME_VARIABLE = 'KOII_MESH_CALLED_AS'
@@ -51,6 +52,11 @@ function isOnPath(path: string): boolean {
 function isWithin(root: string, dir: string): boolean {
   const way = relative(root, dir)
   return way === '' || (way !== '..' && !/^\.\.[\\/]/.test(way))
+}
+
+/** Where a document of `docs/` lies on this machine: a clone has it, and so has the installed package. */
+export function documentAt(file: string): string {
+  return fileURLToPath(new URL(`../../docs/${file}`, import.meta.url))
 }
 
 let name = 'koii-mesh'

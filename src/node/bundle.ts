@@ -1,5 +1,5 @@
 import type { CID } from 'multiformats/cid'
-import { commandLine } from '../command/index.ts'
+import { commandLine, documentAt } from '../command/index.ts'
 import { readSmallFile, temporaryFolder } from '../disk/index.ts'
 import { type Logger, shownText } from '../observe/index.ts'
 import type { Proofs, ProviderHint } from '../proofs/index.ts'
@@ -130,11 +130,13 @@ export async function describeBundle(path: string): Promise<{ cid: string; manif
   try {
     const manifest = await runner.manifest()
     if (!manifest.ok) {
-      throw new BundleError(`${path} is not a task bundle (${manifest.reason}: ${manifest.detail}): see docs/task-authors.md`)
+      throw new BundleError(`${path} is not a task bundle (${manifest.reason}: ${manifest.detail}): see ${documentAt('task-authors.md')}`)
     }
     const trouble = await trialDistribution(runner)
     if (trouble != null) {
-      throw new BundleError(`no node could pay for the work of ${path}: its ${trouble}. See "Distribution" in docs/task-authors.md`)
+      throw new BundleError(
+        `no node could pay for the work of ${path}: its ${trouble}. See "Distribution" in ${documentAt('task-authors.md')}`
+      )
     }
     return { cid: (await cidOfFiles([{ path: BUNDLE_FILE, content }])).toString(), manifest: manifest.value }
   } finally {

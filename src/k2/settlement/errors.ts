@@ -38,7 +38,7 @@ function refusal(name: string, code: number, reason: string, nextStep: string): 
   return Named
 }
 
-const CLIENT_BUG = 'Build the instruction with src/k2/settlement of the same version as the program.'
+const CLIENT_BUG = 'Build the instruction with a koii-mesh of the same version as the program.'
 
 /** Every refusal, by the name that it has in the log of the transaction. */
 export const REFUSALS = {
