@@ -639,6 +639,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     function onStakes(): void {
       peers.refresh()
       replaced.look()
+      hello.judgeAgain()
       const stakers = stakes.accounts().length
       if (stakers > knownStakers && strangers) {
         strangers = false
