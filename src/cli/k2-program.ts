@@ -76,7 +76,7 @@ export function deployCommand(): Command {
             if (options.json === true) {
               answer(true, { event: 'buffer', buffer: address }, [])
             } else {
-              process.stderr.write(`buffer    ${address} (if this is interrupted: --buffer ${address})\n`)
+              process.stderr.write(`buffer    ${address} (if this is interrupted, go on with: ${again(options, address)})\n`)
             }
           },
           onProgress: bar.show
@@ -99,6 +99,11 @@ export function deployCommand(): Command {
         process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
       }
     })
+}
+
+/** The same deployment, from what was written so far. */
+function again({ k2, keypair, programKeypair, program, authority, so }: DeployOptions, buffer: string): string {
+  return commandLine(['k2', 'deploy'], { k2, keypair, ...(program == null ? { programKeypair } : { program }), authority, so, buffer })
 }
 
 interface VerifyOptions {

@@ -19,6 +19,11 @@ export interface NextSteps {
 /** What most stake, unless the task asks for more. */
 const USUAL_STAKE_ROE = 10_000_000_000n
 
+/** What a stake on a local testnet needs, and elsewhere must not be said for anybody. */
+export function onTestnet(k2: string, bundleNotice: number): { acceptShortNotice: boolean; airdrop: boolean } {
+  return { acceptShortNotice: isOwnNetwork(k2) && isShort({ bundleNotice }), airdrop: isOwnNetwork(k2) }
+}
+
 /** Paths are absolute, and nothing hangs on this terminal's variables: it will be another one. */
 export function nextSteps(config: Pick<Config, 'k2' | 'program' | 'task' | 'key' | 'dataDir'>): NextSteps {
   const k2 = config.k2.join(',')
@@ -33,8 +38,7 @@ export function nextSteps(config: Pick<Config, 'k2' | 'program' | 'task' | 'key'
         key,
         hint,
         dataDir: hint == null ? undefined : config.dataDir,
-        acceptShortNotice: isOwnNetwork(k2) && isShort({ bundleNotice }),
-        airdrop: isOwnNetwork(k2)
+        ...onTestnet(k2, bundleNotice)
       }),
     hint: (multiaddr) => commandLine(['hint', multiaddr], { ...chain, key, dataDir: config.dataDir }),
     get: (cid) => commandLine(['proof', 'get', cid], { k2, task: config.task })

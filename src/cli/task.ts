@@ -23,6 +23,7 @@ import { shownText } from '../observe/index.ts'
 import { distinct, ensureMoney, isOwnNetwork, type K2Options, k2Flags, k2Of, withK2 } from './chain.ts'
 import { answer, DEFAULT_WALLET, example, tableOf, UsageError, whole } from './common.ts'
 import { fees, payFor } from './money.ts'
+import { onTestnet } from './next.ts'
 import { closeCommand, fundCommand, updateCommand } from './task-manage.ts'
 import { isShort, percentOf, roundsOf, termsLines } from './terms.ts'
 
@@ -253,7 +254,9 @@ async function show(id: string, { json, ...options }: K2Options): Promise<void> 
     `bounty    ${roeToKoii(ringAt(task.bounty, cycle))} KOII a round; pot ${roeToKoii(facts.pot as bigint)} KOII; rewarded so far ${roeToKoii(task.totalRewards)} KOII`,
     `stake     ${roeToKoii(task.stake[0]!.value)} KOII of ${task.stakerCount} stakers, at least ${roeToKoii(task.minStake)} KOII each`,
     ...(rows.length === 0
-      ? [`Nobody has staked yet: ${commandLine(['stake'], { ...k2Flags(options), task: id, amount: roeToKoii(task.minStake) })} --key FILE`]
+      ? [
+          `Nobody has staked yet: ${commandLine(['stake'], { ...k2Flags(options), task: id, amount: roeToKoii(task.minStake), ...onTestnet(options.k2, task.bundleNotice) })}`
+        ]
       : [table])
   ])
 }
