@@ -59,7 +59,11 @@ export async function dialsOf(
 
 /** Whether a K2 is on this machine or beside it: a local one. */
 export function isOwnNetwork(url: string): boolean {
-  const host = new URL(url.split(',')[0]!).hostname.replace(/^\[(.*)\]$/, '$1')
+  const first = url.split(',')[0]!
+  if (!URL.canParse(first)) {
+    return false
+  }
+  const host = new URL(first).hostname.replace(/^\[(.*)\]$/, '$1')
   return isIP(host) === 0 ? nameFault(host) === 'private' : !isPublicIp(host)
 }
 
