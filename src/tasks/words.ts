@@ -15,7 +15,7 @@ const KINDS: Record<string, string> = {
   null: 'null'
 }
 /** What is counted of what has a size. */
-const COUNTED: Record<string, string> = { string: 'characters', array: 'entries', file: 'bytes', set: 'entries', map: 'entries' }
+const COUNTED: Record<string, [one: string, more: string]> = { string: ['character', 'characters'], array: ['entry', 'entries'] }
 
 /** One line that begins with where it is: `timeoutsMs.task should be a whole number of at least 1`. */
 export function problemIn({ issues: [issue] }: z.ZodError): string {
@@ -45,5 +45,5 @@ function wordsOf(issue: Issue): string {
 
 function bound(side: string, limit: number | bigint, origin: string): string {
   const counted = COUNTED[origin]
-  return counted == null ? `should be ${side} ${limit}` : `should have ${side} ${limit} ${counted}`
+  return counted == null ? `should be ${side} ${limit}` : `should have ${side} ${limit} ${counted[Number(limit) === 1 ? 0 : 1]}`
 }

@@ -16,7 +16,7 @@ describe('tasks: words of what is wrong', () => {
     for (const [manifest, says] of [
       [undefined, 'it should be an object'],
       [{ version: '1' }, 'name should be text'],
-      [{ ...right, name: '' }, 'name should have at least 1 characters'],
+      [{ ...right, name: '' }, 'name should have at least 1 character'],
       [{ ...right, memoryMb: 1 }, 'memoryMb should be at least 16'],
       [{ ...right, memoryMb: 1e9 }, 'memoryMb should be at most 65536'],
       [{ ...right, memoryMb: 20.5 }, 'memoryMb should be a whole number'],
