@@ -43,6 +43,12 @@ describe('CLI: stakes and tasks over their lives', function () {
     expect(stdout).to.equal('')
     expect(code).to.be.oneOf([1, 2])
   }
+  /** On a machine that is busy the chain may be there already. */
+  const toSlot = (slot: number) => {
+    if (chain.k2.slot() < slot) {
+      chain.k2.warpTo(slot)
+    }
+  }
   const stakeOf = async () => (await chain.client.stake(chain.task, chain.stakers[0]!.address))!
 
   it('a hint, another key, stake out and paid back', async () => {
@@ -85,7 +91,7 @@ describe('CLI: stakes and tasks over their lives', function () {
     const out = await ok('unstake', ...owned, '--amount', '4')
     expect(out).to.include({ stake: (7n * KOII).toString(), unstaking: (4n * KOII).toString() })
     await refused(/locked until slot \d+, and it is \d+/, 'withdraw', ...owned)
-    chain.k2.warpTo(Number(out.unlockSlot))
+    toSlot(Number(out.unlockSlot))
     expect((await ok('withdraw', ...owned)).paid).to.equal((4n * KOII).toString())
     await refused(/nothing of this stake is on its way out/, 'withdraw', ...owned)
   })
@@ -108,13 +114,13 @@ describe('CLI: stakes and tasks over their lives', function () {
     const more = ['stake', '--task', chain.task, '--amount', '1', ...wallet]
     await refused(/another key signs for the stake/, ...more, '--key', keys.alice!)
     await refused(/the task is closed/, ...more, '--key', keys.newKey!)
-    chain.k2.warpTo(Number(closed.settledFromSlot))
+    toSlot(Number(closed.settledFromSlot))
     expect((await ok('task', 'close', chain.task, ...wallet)).paid).to.equal(((1000n + 5n) * KOII + KOII / 2n).toString())
     expect((await ok('task', 'show', chain.task)).closedFromCycle).to.equal(closed.closedFromCycle)
 
     const owned = ['--task', chain.task, '--staker', chain.stakers[0]!.address, ...wallet]
     const out = await ok('unstake', ...owned, '--amount', 'all')
-    chain.k2.warpTo(Number(out.unlockSlot))
+    toSlot(Number(out.unlockSlot))
     await ok('withdraw', ...owned)
     expect((await ok('withdraw', ...owned, '--close')).closed).to.equal(true)
     expect(await chain.client.stake(chain.task, chain.stakers[0]!.address)).to.equal(undefined)
