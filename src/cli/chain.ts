@@ -24,6 +24,11 @@ export function withK2(command: Command): Command {
     .option('--program <address>', 'the settlement program', PROGRAM_ID)
 }
 
+/** The options of `K2Options` as a command that is printed has to have them. */
+export function k2Flags({ k2, program }: Pick<K2Options, 'k2' | 'program'>): { k2: string; program: string | undefined } {
+  return { k2, program: program === PROGRAM_ID ? undefined : program }
+}
+
 export interface PeerOptions {
   from?: string[]
   dataDir?: string
@@ -52,8 +57,13 @@ export async function dialsOf(
   return { local: allowPrivate ?? (k2 != null && isOwnNetwork(k2)), named: [...(await ownNode(dataDir)), ...from.map(providerAt)] }
 }
 
-function isOwnNetwork(url: string): boolean {
-  const host = new URL(url.split(',')[0]!).hostname.replace(/^\[(.*)\]$/, '$1')
+/** Whether a K2 is on this machine or beside it: a local one. */
+export function isOwnNetwork(url: string): boolean {
+  const first = url.split(',')[0]!
+  if (!URL.canParse(first)) {
+    return false
+  }
+  const host = new URL(first).hostname.replace(/^\[(.*)\]$/, '$1')
   return isIP(host) === 0 ? nameFault(host) === 'private' : !isPublicIp(host)
 }
 

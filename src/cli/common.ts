@@ -2,13 +2,16 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import bs58 from 'bs58'
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { calledAs } from '../command/index.ts'
+// by its file, as the commands that need nothing else start at once
+import { httpOn, loopbackHost } from '../config/loopback.ts'
 import type { Pace } from '../k2/local/index.ts'
 import { toLine } from '../observe/index.ts'
 import { complain, type Shown, sayJson, sayLines } from '../observe/output.ts'
 
 /** Where the Koii and Solana CLIs keep the wallet (KOII.md, Money). */
 export const DEFAULT_WALLET = join(homedir(), '.config', 'koii', 'id.json')
-export const DEFAULT_K2 = 'http://127.0.0.1:8899'
+export const DEFAULT_K2 = httpOn(loopbackHost(), 8899)
 
 /** The settlement program as the repo builds it. */
 export const SETTLEMENT_SO = new URL('../../protocols/settlement/settlement.so', import.meta.url)
@@ -47,8 +50,10 @@ export function paceOption(otherwise: Pace): Option {
     .default(otherwise)
 }
 
+/** @param lines - beginning with `koii-mesh` */
 export function example(...lines: string[]): string {
-  return `\nExample${lines.length > 1 ? 's' : ''}:\n${lines.map((line) => `  ${line}`).join('\n')}\n`
+  const shown = lines.map((line) => `  ${line.replace(/^koii-mesh/, calledAs)}`)
+  return `\nExample${lines.length > 1 ? 's' : ''}:\n${shown.join('\n')}\n`
 }
 
 const said = new Set<string>()

@@ -1,6 +1,7 @@
 /** Addresses of nodes as commands read and write them: the own one is checked, others' bad ones are passed over. */
 import { dirname, join } from 'node:path'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { commandLine } from '../command/index.ts'
 // by their files: all of the network room takes a second to load
 import { readHint } from '../network/hints.ts'
 import { readNodeKey } from '../network/node-key.ts'
@@ -25,7 +26,7 @@ export async function checkHint(text: string, { dataDir, keyFile }: { dataDir?: 
   const read = readHint(text)
   if ('fault' in read) {
     throw new UsageError(
-      `"${shownText(text)}" ${read.fault}. Give the address of your node as koii-mesh start prints it, such as /ip4/203.0.113.7/tcp/4001/p2p/12D3KooW...`
+      `"${shownText(text)}" ${read.fault}. Give the address of your node as ${commandLine(['start'])} prints it, such as /ip4/203.0.113.7/tcp/4001/p2p/12D3KooW...`
     )
   }
   const own = await readNodeKey(join(dataDir ?? dirname(keyFile), 'node-key'))

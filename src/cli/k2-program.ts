@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
+import { commandLine } from '../command/index.ts'
 import { roeToKoii } from '../config/koii.ts'
 import { readSmallFile } from '../disk/index.ts'
 import { generateKeyPair, readKeyFile, writeKeyFile } from '../identity/index.ts'
@@ -77,7 +78,7 @@ export function deployCommand(): Command {
             if (options.json === true) {
               answer(true, { event: 'buffer', buffer: address }, [])
             } else {
-              complain(`buffer ${address} (if this is interrupted: --buffer ${address})`)
+              complain(`buffer ${address} (if this is interrupted, go on with: ${again(options, address)})`)
             }
           },
           onProgress: bar.show
@@ -102,6 +103,11 @@ export function deployCommand(): Command {
     })
 }
 
+/** The same deployment, from what was written so far. */
+function again({ k2, keypair, programKeypair, program, authority, so }: DeployOptions, buffer: string): string {
+  return commandLine(['k2', 'deploy'], { k2, keypair, ...(program == null ? { programKeypair } : { program }), authority, so, buffer })
+}
+
 interface VerifyOptions {
   k2: string
   program: string
@@ -124,7 +130,7 @@ export function verifyCommand(): Command {
         const program = await readProgram(cluster, addressOf(options.program, '--program'))
         if (program === undefined) {
           throw new ProgramAccountError(
-            `there is no program ${options.program} on K2 at ${options.k2}: check --program and --k2, or deploy it with: koii-mesh k2 deploy`
+            `there is no program ${options.program} on K2 at ${options.k2}: check --program and --k2, or deploy it with: ${commandLine(['k2', 'deploy'], { k2: options.k2 })}`
           )
         }
         const { equal, deployedHash, expectedHash } = compareElf(program, elf)

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { Command } from 'commander'
 import { koiiToRoe } from '../config/koii.ts'
+import { loopbackHost } from '../config/loopback.ts'
 import { createLocalK2, createTraffic, type LocalK2Log, type Pace, resetDataDir } from '../k2/local/index.ts'
 import { PROGRAM_ID } from '../k2/settlement/program-id.ts'
 import { complain } from '../observe/output.ts'
@@ -39,7 +40,7 @@ export function k2Command(): Command {
       .addCommand(verifyCommand())
       .description('run a local K2: the real Solana VM behind the JSON-RPC and WebSocket of a Solana node, with the settlement program')
       .option('--port <port>', 'HTTP port; the WebSocket is on the next one', whole(0, 65_534), 8899)
-      .option('--host <address>', 'address to listen on', '127.0.0.1')
+      .option('--host <address>', 'address to listen on', loopbackHost())
       .option('--slot-ms <ms>', 'length of a slot', whole(10, 60_000), 400)
       .addOption(paceOption('strict'))
       .option('--data-dir <dir>', 'keep the chain in this folder; without it the chain ends with the process')

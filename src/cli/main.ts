@@ -10,6 +10,7 @@ import { enableCompileCache } from 'node:module'
 import { dirname, join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import envPaths from 'env-paths'
+import { calledAs, callIt, commandName } from '../command/index.ts'
 import { diskAdvice, diskFault } from '../disk/faults.ts'
 import { complain, complainStack, MAX_LINE } from '../observe/output.ts'
 import { shownText } from '../observe/shown-text.ts'
@@ -66,7 +67,9 @@ function worded(error: Error & { path?: unknown; syscall?: unknown }): string {
 guardOutput()
 watchParent()
 
-const program = new Command('koii-mesh')
+callIt(commandName({ env: process.env, file: import.meta.filename, cwd: process.cwd() }))
+
+const program = new Command(calledAs())
   .description('A peer-to-peer node for Koii tasks: gossip, audits and proofs between nodes, final votes on K2.')
   .version(version)
   // an option after the name of a command is that command's, even where the one above it has one of the same name
@@ -101,7 +104,7 @@ const inherit = (command: Command, path: string) => {
     inherit(sub, `${path} ${sub.name()}`)
   }
 }
-inherit(program, 'koii-mesh')
+inherit(program, calledAs())
 
 // a wait whose timer does not count (AbortSignal.timeout) must not end the process before it ends itself
 const alive = setInterval(() => {}, 2 ** 30)

@@ -1,5 +1,6 @@
 /** The node that runs on this machine, asked by its status API. */
 import { join } from 'node:path'
+import { commandLine } from '../command/index.ts'
 import { loadConfig } from '../config/index.ts'
 import { readSmallFile } from '../disk/index.ts'
 import { API_FILE } from '../node/api.ts'
@@ -22,7 +23,7 @@ export async function findApi(dataDir: string | undefined): Promise<string> {
     return url
   } catch {
     throw new StatusError(
-      `no node runs with the data directory ${dir}: start one with koii-mesh start, or name its directory with --data-dir`
+      `no node runs with the data directory ${dir}: start one (${commandLine(['start'], { help: true })}), or name its directory with --data-dir`
     )
   }
 }
@@ -37,7 +38,7 @@ export async function askStatus<T>(url: string): Promise<T> {
     return (await response.json()) as T
   } catch (err) {
     throw new StatusError(
-      `the node at ${url} does not answer (${err instanceof Error ? err.message : String(err)}): it may have been killed: start it again with koii-mesh start, or name the data directory of the node you mean with --data-dir`
+      `the node at ${url} does not answer (${err instanceof Error ? err.message : String(err)}): it may have been killed: start it again (${commandLine(['start'], { help: true })}), or name the data directory of the node you mean with --data-dir`
     )
   }
 }

@@ -1,8 +1,9 @@
 /** A stake that is there already, and the keys that it answers to: what unstaking, withdrawing, replacing a key and hints share. */
 import { Command } from 'commander'
+import { commandLine } from '../command/index.ts'
 import type { K2Client, TransactionSigner } from '../k2/index.ts'
 import type { OwnStake, StakeAccount } from '../k2/settlement/index.ts'
-import { type K2Options, k2Of, signerFrom, stakeOfKey, withK2 } from './chain.ts'
+import { type K2Options, k2Flags, k2Of, signerFrom, stakeOfKey, withK2 } from './chain.ts'
 import { addressOf, UsageError } from './common.ts'
 
 export interface StakeOptions extends K2Options {
@@ -26,6 +27,9 @@ export const onStake = (name: string): Command =>
 export const byOwner = (name: string): Command =>
   onStake(name).option('--wallet <file>', 'the withdraw authority; without it the staking key itself')
 
+/** The keys as they were given, for a command that is printed. */
+export const whoseOf = ({ key, staker, wallet }: OwnerOptions) => ({ key, staker, wallet })
+
 /** The stake as its owner's instructions name it. */
 export const ownOf = (options: StakeOptions, stake: StakeAccount): OwnStake => ({
   task: options.task,
@@ -47,7 +51,7 @@ export async function openStake(options: OwnerOptions): Promise<{ k2: K2Client; 
   const stake = await stakeOfKey(k2, options.task, key)
   if (stake == null) {
     throw new UsageError(
-      `${key} has no stake in the task ${options.task}: look with koii-mesh task show ${options.task} --k2 ${options.k2}`
+      `${key} has no stake in the task ${options.task}: look with ${commandLine(['task', 'show', options.task], k2Flags(options))}`
     )
   }
   return { k2, stake, wallet }

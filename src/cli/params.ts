@@ -14,13 +14,12 @@ export function givenParams({ params, config }: ParamsOptions): Params | undefin
   return loadParams({ file: config, env: process.env, flag: params })
 }
 
-/** As a shell reads it again. */
-export function typedAgain(params: Params | undefined, { params: typed }: ParamsOptions): string {
+/** As it was typed, or a word for a file of them where it is too long to print. */
+export function typedParamsAgain(params: Params | undefined, { params: typed }: ParamsOptions): string | undefined {
   if (params == null) {
-    return ''
+    return undefined
   }
-  const text = typed?.startsWith('@') === true ? typed : params.text.length <= MAX_TYPED_AGAIN ? params.text : '@FILE'
-  return ` --params ${/^[\w@./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`}`
+  return typed?.startsWith('@') === true ? typed : params.text.length <= MAX_TYPED_AGAIN ? params.text : '@FILE'
 }
 
 const MAX_TYPED_AGAIN = 1000

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { commandLine } from '../command/index.ts'
 import { PROGRAM_ID } from '../k2/settlement/index.ts'
 import {
   type Auditor,
@@ -12,7 +13,7 @@ import {
 } from '../node/index.ts'
 import { complain } from '../observe/output.ts'
 import { counted } from '../observe/words.ts'
-import { ProofUnavailableError, type ProviderHint, type SaveAs, toCid } from '../proofs/index.ts'
+import { ProofUnavailableError, type ProviderHint, profileFault, type SaveAs, toCid } from '../proofs/index.ts'
 import { dialsOf, k2Of, type PeerOptions, withPeers } from './chain.ts'
 import { answer, example, UsageError, whole, withJson } from './common.ts'
 import { onBadHints } from './hints.ts'
@@ -35,6 +36,7 @@ const INCOMPLETE = 4
 export function proofCommand(): Command {
   return new Command('proof')
     .description('look at proofs and records')
+    .addHelpText('after', example('koii-mesh proof get bafy... --k2 http://127.0.0.1:8899 --task 9xQe...'))
     .addCommand(
       withPeers(withJson(new Command('get')), 'a peer that has it, with /p2p/ and its PeerId; may be given several times')
         .description('fetch a proof or a record straight from a peer, check every block against its hash, and write it out')
@@ -73,13 +75,28 @@ export class NobodyHasItError extends Error {
   override name = 'NobodyHasItError'
 }
 
-async function get(cid: string, options: GetOptions): Promise<void> {
-  const { k2: url, task, out, fromCycle, timeout, json } = options
+/** @throws UsageError on what names no proof, whoever may have it */
+function checkCid(text: string): void {
+  let cid: ReturnType<typeof toCid>
   try {
-    toCid(cid)
+    cid = toCid(text)
   } catch (err) {
     throw new UsageError(err instanceof Error ? err.message : String(err))
   }
+  if (cid.version === 0) {
+    throw new UsageError(
+      `${text} is a CID of version 0, and proofs have version 1: make it again with ipfs add --cid-version=1, and ask for the CID that this prints`
+    )
+  }
+  const fault = profileFault(cid)
+  if (fault != null) {
+    throw new UsageError(`${text} is not the CID of a proof (${fault}): it should look like bafyrei... or bafybei...`)
+  }
+}
+
+async function get(cid: string, options: GetOptions): Promise<void> {
+  const { k2: url, task, out, fromCycle, timeout, json } = options
+  checkCid(cid)
   const dials = await dialsOf(options, url)
   const hints = [...dials.named]
   if (url != null && task != null) {
@@ -144,20 +161,24 @@ interface Target {
 
 /** A proof, or one record and its ledger. */
 async function getOne({ auditor, hints, cid, path, as, timeoutMs, json }: Target): Promise<void> {
+  const given = new Map<string, number>()
   const { record, fetched } = await askInTurn(auditor, hints, timeoutMs, async (some, someMs) => {
     const deadline = performance.now() + someMs
     const left = () => ({ from: some, timeoutMs: Math.max(1, Math.round(deadline - performance.now())), as })
-    const one = await fetchRecordTo(auditor.proofs, cid, path, left())
+    const one = await fetchRecordTo(auditor.proofs, cid, path, left(), given)
     return { record: one, fetched: one ?? (await auditor.proofs.fetchTo(cid, path, left())) }
   })
-  answer(json, { cid, path, ...fetched, ...(record == null ? {} : { previous: record.previous?.toString() ?? null }) }, [
+  // nothing was here before: what this command has looked at already came from peers, too
+  const fromPeers = [...new Set([...fetched.fromPeers, ...given.keys()])]
+  const previous = record == null ? {} : { previous: record.previous?.toString() ?? null }
+  answer(json, { cid, path, ...fetched, localBlocks: 0, fromPeers, ...previous }, [
     ...(record == null
       ? []
       : [
           `the record of cycle ${record.cycle} and its ledger${record.previous == null ? '' : `; the record before it is ${record.previous} (--history fetches all of them)`}`
         ]),
     `${counted(fetched.blocks, 'block')}, ${counted(fetched.sizeBytes, 'byte')}, all of them as their hashes say`,
-    `from    ${fetched.fromPeers.join(', ')}`,
+    `from    ${fromPeers.join(', ')}`,
     `written ${path}`
   ])
 }
@@ -174,7 +195,7 @@ function tellHistory({ cid, path, json }: Target, history: FetchedHistory): void
       ? []
       : [
           `stops   before cycle ${fromCycle}: ${stopped}`,
-          `rest    koii-mesh proof get ${previous} --history, with more time or from others`
+          `rest    ${commandLine(['proof', 'get', String(previous)], { history: true })}, with more time or from others`
         ])
   ])
   if (stopped != null) {
@@ -190,7 +211,7 @@ async function verify(file: string, { json }: { json?: boolean }): Promise<void>
       ? [`the whole proof ${root}`]
       : [
           `${counted(verified.records, 'record')} with ledgers, from cycle ${verified.cycle} back to cycle ${verified.fromCycle}: each follows from the one before it`,
-          `newest  ${root}: compare it with the one that K2 has (koii-mesh task show)`,
+          `newest  ${root}: compare it with the one that K2 has (${commandLine(['task', 'show'], { help: true })})`,
           verified.previous == null
             ? 'first   the oldest one is the first of its task'
             : `before  ${verified.previous} comes before the oldest one, and is not in the file`

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { commandLine } from '../command/index.ts'
 import { replaceStakingKey } from '../k2/settlement/index.ts'
 import { distinct, signerFrom } from './chain.ts'
 import { answer, example, UsageError } from './common.ts'
@@ -12,9 +13,18 @@ export function replaceKeyCommand(): Command {
     .action(async (options: OwnerOptions & { newKey: string }) => {
       const { k2, stake, wallet } = await openAsOwner(options)
       const key = await signerFrom(options.newKey)
+      const another = options.newKey.replace(/(\.json)?$/, '-2.json')
       if (key.address === stake.stakingKey) {
         throw new UsageError(
-          `${key.address} signs for this stake already: make another key with koii-mesh keygen, and give it with --new-key`
+          `${key.address} signs for this stake already: make another key with ${commandLine(['keygen'], { out: another })}, and give it with --new-key`
+        )
+      }
+      const taken = (await k2.stakes(options.task)).find(
+        ({ staker, stakingKey }) => staker !== stake.staker && (stakingKey === key.address || staker === key.address)
+      )
+      if (taken != null) {
+        throw new UsageError(
+          `${key.address} is the key of another stake in this task, that of ${taken.staker}, and one key speaks for one stake: make another key with ${commandLine(['keygen'], { out: another })}, and give it with --new-key`
         )
       }
       const { signature } = await k2.send(

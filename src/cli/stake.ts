@@ -5,6 +5,7 @@ import { checkRunnable } from '../node/index.ts'
 import { distinct, ensureMoney, type K2Options, k2Of, signerFrom, stakeOfKey, VOTE_FEES_ROE, withK2 } from './chain.ts'
 import { answer, example, UsageError } from './common.ts'
 import { checkHint, DATA_DIR_OPTION } from './hints.ts'
+import { payFor, stakeCosts } from './money.ts'
 import { ACCEPT_SHORT_NOTICE, checkNotice, termsLines } from './terms.ts'
 
 interface StakeOptions extends K2Options {
@@ -37,7 +38,7 @@ export function stakeCommand(): Command {
       }
       const k2 = k2Of(options)
       const task = await k2.task(options.task)
-      checkRunnable(task)
+      checkRunnable(task, options.k2)
       checkNotice(task, options.acceptShortNotice)
       const key = await signerFrom(options.key)
       const wallet = options.wallet == null ? key : await signerFrom(options.wallet)
@@ -56,21 +57,19 @@ export function stakeCommand(): Command {
       if (options.json !== true) {
         answer(false, {}, termsLines(task))
       }
-      const { signature } = await k2.send(
-        [
-          stakeInstruction({
-            task: options.task,
-            stakingKey: key.address,
-            staker,
-            payer: wallet.address,
-            amount,
-            withdrawAuthority: before?.withdrawAuthority ?? wallet.address,
-            ...(options.hint == null ? {} : { addressHint: options.hint }),
-            programId: options.program
-          })
-        ],
-        distinct([wallet, key])
-      )
+      const signers = distinct([wallet, key])
+      const instruction = stakeInstruction({
+        task: options.task,
+        stakingKey: key.address,
+        staker,
+        payer: wallet.address,
+        amount,
+        withdrawAuthority: before?.withdrawAuthority ?? wallet.address,
+        ...(options.hint == null ? {} : { addressHint: options.hint }),
+        programId: options.program
+      })
+      const costs = () => stakeCosts(k2, amount, before == null, signers.length)
+      const { signature } = await payFor(k2, { payer: wallet.address, costs, mayAirdrop: true }, () => k2.send([instruction], signers))
       const after = await k2.stake(options.task, staker)
       const staked = after?.amount[0]?.value ?? amount
       const from = effectiveCycle(task, await k2.connection.getSlot())

@@ -1,12 +1,15 @@
 import { Command, Option } from 'commander'
+import { commandLine } from '../command/index.ts'
 import { amountOf, type Config, type ConfigSource, flagName, keyPathOf, loadConfig, roeToKoii } from '../config/index.ts'
 import { createK2Client } from '../k2/index.ts'
 import { stake as stakeInstruction } from '../k2/settlement/index.ts'
-import { createNode, type NodeParts } from '../node/index.ts'
+import { createNode, type MeshNode, type NodeParts } from '../node/index.ts'
 import { counted, createLog, type NodeEvent, sayJson, sayLines, shownText, timeOfDay, toLine } from '../observe/index.ts'
 import { distinct, ensureMoney, signerFrom, stakeOfKey, VOTE_FEES_ROE } from './chain.ts'
 import { collect, example, sayOnce, withJson } from './common.ts'
 import { hintPastNode } from './hints.ts'
+import { payFor, stakeCosts } from './money.ts'
+import { type NextSteps, nextSteps } from './next.ts'
 import { onOutputLost, untilStopped } from './process.ts'
 import { ACCEPT_SHORT_NOTICE, checkNotice, termsLines } from './terms.ts'
 
@@ -59,7 +62,8 @@ export function startOptions(command: Command): Command {
     .option('--no-apply-slashes', 'do not pay K2’s fee for having others’ slashes applied')
     .option('--max-fee <koii>', 'what a vote, batch or slash that does not land may bid K2 on top of its signatures')
     .option('--params <json>', 'ctx.params, or @FILE of them: only with --bundle, or for a task that fixes none')
-    .option('--api-port <port>', 'port of the status API on 127.0.0.1; 0 takes a free one')
+    .option('--api-port <port>', 'port of the status API; 0 takes a free one')
+    .option('--api-host <address>', 'where the status API listens, if not on loopback')
     .option('--program <address>', 'the settlement program, if not the usual one')
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
     .option('--config <file>', 'read settings from a JSON file; flags and KOII_MESH_... variables override it')
@@ -105,6 +109,7 @@ export async function runStart(
     ...(applySlashes === false ? { applySlashes } : {})
   }
   const config = loadConfig({ file, env: process.env, flags })
+  const next = nextSteps(config)
   const log = createLog({ level: config.logLevel, isText: json !== true && process.stderr.isTTY === true })
   const stopped = untilStopped()
   onOutputLost((err) =>
@@ -121,7 +126,7 @@ export async function runStart(
     if (json === true) {
       sayJson(toLine(event))
     } else {
-      tell(event)
+      tell(event, next)
     }
   })
   process.on('unhandledRejection', (err) => {
@@ -129,16 +134,17 @@ export async function runStart(
     node.events.emit('unhandled', { reason: err instanceof Error ? err.message : String(err) })
   })
   if (json !== true) {
-    sayLines([`node of staker ${node.staker}, state in ${config.dataDir}; how it is: koii-mesh status --data-dir ${config.dataDir}`])
+    sayLines([`node of staker ${node.staker}, state in ${config.dataDir}; how it is: ${next.status}`])
   }
   try {
     await node.start()
     if (stake != null) {
       await stakeAtStart(config, { amount: amountOf(stake, '--stake'), wallet, acceptShortNotice, airdrop, hint, quiet: json === true })
-    } else if (((await node.status()) as { staked: boolean | null }).staked === false && json !== true) {
+    } else if (json !== true && (await isNewcomer(node))) {
+      const task = await createK2Client({ url: config.k2, programId: config.program }).task(config.task)
       sayLines([
         'No stake yet, so the node only listens. Stake on the task from another terminal:',
-        `  koii-mesh stake --k2 ${config.k2[0]} --task ${config.task} --amount 10 --key ${keyPathOf(config)}${hint == null ? '' : ` --hint ${hint}`}`
+        ...`  ${next.stake(task, hint)}`.split('\n')
       ])
     }
     await tellPastHint(config, node.staker, multiaddrs, hint).catch((err) => log.debug({ err }, 'the own address on K2 was not looked at'))
@@ -149,6 +155,12 @@ export async function runStart(
   } finally {
     await node.stop()
   }
+}
+
+/** Without a stake, and not because another key has it now. */
+async function isNewcomer(node: MeshNode): Promise<boolean> {
+  const { staked, keyReplaced } = (await node.status()) as { staked: boolean | null; keyReplaced: boolean }
+  return staked === false && !keyReplaced
 }
 
 async function stakeAtStart(
@@ -178,20 +190,18 @@ async function stakeAtStart(
     await ensureMoney(k2, payer.address, amount + VOTE_FEES_ROE)
     await ensureMoney(k2, key.address, VOTE_FEES_ROE + (payer.address === key.address ? amount : 0n))
   }
-  await k2.send(
-    [
-      stakeInstruction({
-        task: config.task,
-        stakingKey: key.address,
-        payer: payer.address,
-        amount,
-        withdrawAuthority: payer.address,
-        ...(hint == null ? {} : { addressHint: hint }),
-        programId: k2.programId
-      })
-    ],
-    distinct([payer, key])
-  )
+  const signers = distinct([payer, key])
+  const instruction = stakeInstruction({
+    task: config.task,
+    stakingKey: key.address,
+    payer: payer.address,
+    amount,
+    withdrawAuthority: payer.address,
+    ...(hint == null ? {} : { addressHint: hint }),
+    programId: k2.programId
+  })
+  const costs = () => stakeCosts(k2, amount, before == null, signers.length)
+  await payFor(k2, { payer: payer.address, costs, mayAirdrop: true }, () => k2.send([instruction], signers))
 }
 
 /** A node that restarts on a free port is no longer where K2 says: nobody can find it there, and only its operator can say where it is. */
@@ -201,14 +211,14 @@ async function tellPastHint(config: Config, key: string, multiaddrs: string[], h
   const fault = onK2 == null ? undefined : hintPastNode(onK2, multiaddrs)
   if (fault != null) {
     sayOnce(
-      `the address of this node on K2, "${shownText(onK2)}", ${fault}: newcomers and claims look for it there in vain. Set it with koii-mesh hint --k2 ${config.k2[0]} --task ${config.task} --key ${keyPathOf(config)} ${hint ?? 'MULTIADDR'}, and keep the port with --listen`
+      `the address of this node on K2, "${shownText(onK2)}", ${fault}: newcomers and claims look for it there in vain. Keep the port with --listen, and set it with: ${hint == null ? commandLine(['hint'], { help: true }) : nextSteps(config).hint(hint)}`
     )
   }
 }
 
 /** One line for people, for what they want to know as it happens. */
-function tell({ event, time, slot, cycle, ...detail }: NodeEvent): void {
-  const text = sentence(event, detail)
+function tell({ event, time, slot, cycle, ...detail }: NodeEvent, next: NextSteps): void {
+  const text = sentence(event, detail, next)
   if (text != null) {
     sayLines([`${timeOfDay(time)}  slot ${slot ?? '?'}${cycle == null ? '' : ` cycle ${cycle}`}  ${text}`])
   }
@@ -218,14 +228,19 @@ function listeningOn(told: string[], listens: string[]): string {
   return told.length > 0 ? `listening on ${told.join(', ')}` : `listening on ${listens.join(', ')}, which is told to nobody`
 }
 
-function sentence(event: string, d: Record<string, unknown>): string | null {
+/** The CIDs by which anybody can get them. */
+function proofsIn(proofs: unknown): string {
+  return Array.isArray(proofs) && proofs.length > 0 ? `, ${proofs.length === 1 ? 'proof' : 'proofs'} ${proofs.join(', ')}` : ''
+}
+
+function sentence(event: string, d: Record<string, unknown>, next: NextSteps): string | null {
   switch (event) {
     case 'listening':
       return listeningOn(d.multiaddrs as string[], d.listens as string[])
     case 'task':
       return `task ${d.taskName} runs, bundle ${d.bundle}${d.params == null ? '' : `, params ${d.params}`}`
     case 'bundle-changed':
-      return `the task has another bundle from cycle ${d.from} on: ${d.bundle}. Read it (koii-mesh proof get), or stop the node before`
+      return `the task has another bundle from cycle ${d.from} on: ${d.bundle}. Read it (${next.get(String(d.bundle))}), or stop the node before`
     case 'task-closed':
       return String(d.reason)
     case 'task-failed':
@@ -248,6 +263,8 @@ function sentence(event: string, d: Record<string, unknown>): string | null {
       return `only listens until slot ${d.until}, and signs nothing before: ${d.reason}. If you know that no other node has used this key for three rounds, start with --key-is-idle`
     case 'speaking':
       return 'nothing was heard of another node with this key: the node signs from now on'
+    case 'key-replaced':
+      return String(d.reason)
     case 'key-conflict':
       return `another node signs with this staking key (${d.reason}): this one signs nothing any more, and stops`
     case 'peer':
@@ -257,7 +274,7 @@ function sentence(event: string, d: Record<string, unknown>): string | null {
     case 'peer-cut':
       return `cut peer ${d.peerId}${d.staker == null ? '' : ` of staker ${d.staker}`}: ${d.reason}`
     case 'submitted':
-      return 'submitted the work'
+      return `submitted the work${proofsIn(d.proofs)}`
     case 'missed':
       return `missed the ${d.stage}: ${d.reason}`
     case 'not-yet':
@@ -279,7 +296,7 @@ function sentence(event: string, d: Record<string, unknown>): string | null {
     case 'vote-lost':
       return `the final vote was lost: ${d.reason}`
     case 'settled':
-      return `${d.outcome}, paid ${roeToKoii(BigInt(d.paid as string))} KOII, ${roeToKoii(BigInt(d.total as string))} KOII in all${d.reason == null ? '' : ` (${d.reason})`}`
+      return `${d.outcome}, paid ${roeToKoii(BigInt(d.paid as string))} KOII, ${roeToKoii(BigInt(d.total as string))} KOII in all${d.reason == null ? '' : ` (${d.reason})`}; record ${d.record}`
     default:
       return null
   }

@@ -1,8 +1,10 @@
 import { Command } from 'commander'
+import { commandLine } from '../command/index.ts'
 import { roeToKoii } from '../config/index.ts'
 import { shownText } from '../observe/shown-text.ts'
 import { counted } from '../observe/words.ts'
 import { answer, example, withJson } from './common.ts'
+import { nextSteps } from './next.ts'
 import { askStatus, findApi } from './own-node.ts'
 import { tableOf } from './table.ts'
 
@@ -25,7 +27,14 @@ interface Status {
   slot: number | null
   cycle: number | null
   staked: boolean | null
+  /** Whether another key signs for the stake by now. */
+  keyReplaced?: boolean
   stake: string
+  /** What a first stake needs; a node of before does not tell it. */
+  program?: string
+  minStake?: string
+  bundleNotice?: number
+  keyFile?: string
   finalizedCycle: number | null
   bundles: Array<{ cid: string; from: number; state: string }>
   /** What the operator should know and do. */
@@ -48,6 +57,10 @@ interface Entry {
   voteLost?: string
   /** Why K2 has no record of the cycle. */
   skipped?: string
+  /** CIDs of what the node submitted. */
+  proofs?: string[]
+  /** CID of the finalized record. */
+  record?: string
 }
 
 /** Columns of a reason: the whole one is in --json. */
@@ -89,6 +102,31 @@ function recordsInWords({ from, to, bytes, maxBytes, gaps }: NonNullable<Status[
   return `of cycles ${from} to ${to}${lacks}; ${mib(bytes)} of ${mib(maxBytes)} MiB`
 }
 
+/** Proofs of earlier cycles are not kept. */
+const CIDS_CYCLES = 3
+
+/** By these anybody gets a proof or a record (`proof get`); each on a line of its own, to be copied whole. */
+function cidLines(cycles: Status['cycles']): string[] {
+  return cycles
+    .slice(0, CIDS_CYCLES)
+    .flatMap(({ cycle, entry: { proofs = [], record } }) => [
+      ...proofs.map((cid) => `proof   of cycle ${cycle}: ${cid}`),
+      ...(record == null ? [] : [`record  of cycle ${cycle}: ${record}`])
+    ])
+}
+
+function firstStake({ k2 = [], program, task, minStake, bundleNotice, keyFile }: Status, dataDir: string | undefined): string {
+  const urls = k2.map(({ name }) => name)
+  // what follows on the host of a provider's URL is its customer's secret, and not told
+  if (minStake == null || bundleNotice == null || keyFile == null || urls.length === 0 || urls.some((url) => url.endsWith('/...'))) {
+    return commandLine(['stake'], { help: true })
+  }
+  return nextSteps({ k2: urls, program, task, key: keyFile, dataDir: dataDir ?? '' }).stake(
+    { minStake: BigInt(minStake), bundleNotice },
+    undefined
+  )
+}
+
 export function statusCommand(): Command {
   return withJson(new Command('status'))
     .description('ask the running node how it is: its peers, its rounds, what it was paid and why not')
@@ -111,7 +149,7 @@ export function statusCommand(): Command {
       answer(json, status, [
         `node    ${status.node}`,
         `task    ${status.taskName} ${status.task}`,
-        `stake   ${status.staked === true ? `${roeToKoii(BigInt(status.stake))} KOII` : status.staked === false ? 'none: koii-mesh stake --help' : 'not known yet: K2 has not answered'}`,
+        `stake   ${status.staked === true ? `${roeToKoii(BigInt(status.stake))} KOII` : status.staked === false ? `none${status.keyReplaced === true ? ': another key signs for it' : `: ${firstStake(status, dataDir)}`}` : 'not known yet: K2 has not answered'}`,
         `time    slot ${status.slot ?? 'unknown'}, cycle ${status.cycle ?? 'unknown'}, last finalized ${status.finalizedCycle ?? 'none'}`,
         ...(status.k2 ?? []).map((endpoint, i) => `${i === 0 ? 'k2' : '  '}      ${endpoint.name} ${endpointInWords(endpoint)}`),
         `peers   ${status.peers.staked} staked, ${status.peers.mesh} in the mesh, ${status.peers.connected} connected`,
@@ -125,7 +163,7 @@ export function statusCommand(): Command {
               : `bundle  ${cid}, from cycle ${from} on, is being fetched from peers`
           ),
         ...status.notices.map((notice) => `NOTICE  ${notice}`),
-        ...(status.cycles.length === 0 ? ['No cycle has been settled yet.'] : [table])
+        ...(status.cycles.length === 0 ? ['No cycle has been settled yet.'] : [table, ...cidLines(status.cycles)])
       ])
     })
 }

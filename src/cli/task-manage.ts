@@ -1,5 +1,6 @@
 /** What a manager does with a task that exists, and funding, which is anyone's. */
 import { Command } from 'commander'
+import { commandLine } from '../command/index.ts'
 import { amountOf, roeToKoii } from '../config/index.ts'
 import {
   closeTask,
@@ -13,8 +14,9 @@ import {
   updateTask
 } from '../k2/settlement/index.ts'
 import { bundleAt, describeBundle, paramsCid } from '../node/index.ts'
-import { type K2Options, k2Of, signerFrom, withK2 } from './chain.ts'
+import { type K2Options, k2Flags, k2Of, signerFrom, withK2 } from './chain.ts'
 import { answer, DEFAULT_WALLET, example, PARAMS_OPTION, sayOnce, UsageError } from './common.ts'
+import { fees, payFor } from './money.ts'
 import { fixedParams, givenParams, type ParamsOptions, paramsLine } from './params.ts'
 import { roundsOf } from './terms.ts'
 
@@ -35,7 +37,9 @@ export function fundCommand(): Command {
       const k2 = k2Of(options)
       await k2.task(id)
       const wallet = await signerFrom(options.wallet)
-      const { signature } = await k2.send([fundTask({ task: id, payer: wallet.address, amount, programId: options.program })], [wallet])
+      const instruction = fundTask({ task: id, payer: wallet.address, amount, programId: options.program })
+      const costs = async () => [{ what: 'for the pot', roe: amount }, fees(1)]
+      const { signature } = await payFor(k2, { payer: wallet.address, costs, mayAirdrop: false }, () => k2.send([instruction], [wallet]))
       const after = await k2.task(id)
       const from = after.funded[0]!.from
       answer(options.json, { task: id, amount, funded: after.funded[0]!.value, countsFromCycle: from, signature }, [
@@ -136,7 +140,7 @@ export function closeCommand(): Command {
       const settledFrom = after.startingSlot + (after.closedFrom! + 2) * after.roundSlots
       answer(options.json, { task: id, closedFromCycle: after.closedFrom, settledFromSlot: settledFrom, paid, signature }, [
         task.closedFrom == null
-          ? `no work from cycle ${after.closedFrom} on; what is left can be had from slot ${settledFrom} on (it is ${slot}): koii-mesh task close ${id}`
+          ? `no work from cycle ${after.closedFrom} on; what is left can be had from slot ${settledFrom} on (it is ${slot}): ${commandLine(['task', 'close', id], { ...k2Flags(options), wallet: options.wallet })}`
           : `${roeToKoii(paid)} KOII paid to ${wallet.address}; what stakers may still claim stays`
       ])
     })

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { MIN_AUDIT_WINDOW } from '../clock/index.ts'
+import { commandLine } from '../command/index.ts'
 import { amountOf, roeToKoii } from '../config/index.ts'
 import { generateKeyPair, readKeyFile } from '../identity/index.ts'
 import { signerOf } from '../k2/index.ts'
@@ -19,9 +20,11 @@ import {
 } from '../k2/settlement/index.ts'
 import { bundleAt, describeBundle, paramsCid, recordCid } from '../node/index.ts'
 import { counted, shownText } from '../observe/index.ts'
-import { distinct, ensureMoney, type K2Options, k2Of, type PeerOptions, withK2, withPeers } from './chain.ts'
+import { distinct, ensureMoney, isOwnNetwork, type K2Options, k2Flags, k2Of, type PeerOptions, withK2, withPeers } from './chain.ts'
 import { answer, DEFAULT_WALLET, example, PARAMS_OPTION, UsageError, whole } from './common.ts'
-import { fixedParams, givenParams, type ParamsOptions, paramsLine, typedAgain } from './params.ts'
+import { fees, payFor } from './money.ts'
+import { onTestnet } from './next.ts'
+import { fixedParams, givenParams, type ParamsOptions, paramsLine, typedParamsAgain } from './params.ts'
 import { tableOf } from './table.ts'
 import { closeCommand, fundCommand, updateCommand } from './task-manage.ts'
 import { isShort, percentOf, roundsOf, termsLines } from './terms.ts'
@@ -46,6 +49,7 @@ interface CreateOptions extends K2Options, ParamsOptions {
 export function taskCommand(): Command {
   return new Command('task')
     .description('create tasks, look at them, fund, change and close them')
+    .addHelpText('after', example('koii-mesh task list', 'koii-mesh task show 9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin'))
     .addCommand(
       withK2(new Command('create'))
         .description('create a task on K2 and fund its pot')
@@ -137,27 +141,35 @@ async function create(options: CreateOptions): Promise<void> {
     await ensureMoney(k2, wallet.address, fund + BigInt(lamports) + 1_000_000_000n)
   }
   const programId = options.program
-  const { signature } = await k2.send(
-    [
-      createTaskAccount({ payer: wallet.address, task: task.address, lamports, programId }),
-      createTask({
-        task: task.address,
-        manager: wallet.address,
-        name,
-        roundSlots: options.roundSlots,
-        submissionWindow,
-        auditWindow,
-        ...(options.startingSlot == null ? {} : { startingSlot: options.startingSlot }),
-        bountyPerRound: bounty,
-        minStake,
-        largestSlash: options.largestSlash,
-        bundleNotice: options.bundleNotice,
-        bundle: cid,
-        programId
-      }),
-      ...(fund > 0n ? [fundTask({ task: task.address, payer: wallet.address, amount: fund, programId })] : [])
-    ],
-    distinct([wallet, signerOf(task)])
+  const signers = distinct([wallet, signerOf(task)])
+  const costs = async () => [
+    { what: 'for the pot', roe: fund },
+    { what: 'for the rent of its account', roe: BigInt(lamports) },
+    fees(signers.length)
+  ]
+  const { signature } = await payFor(k2, { payer: wallet.address, costs, mayAirdrop: true }, () =>
+    k2.send(
+      [
+        createTaskAccount({ payer: wallet.address, task: task.address, lamports, programId }),
+        createTask({
+          task: task.address,
+          manager: wallet.address,
+          name,
+          roundSlots: options.roundSlots,
+          submissionWindow,
+          auditWindow,
+          ...(options.startingSlot == null ? {} : { startingSlot: options.startingSlot }),
+          bountyPerRound: bounty,
+          minStake,
+          largestSlash: options.largestSlash,
+          bundleNotice: options.bundleNotice,
+          bundle: cid,
+          programId
+        }),
+        ...(fund > 0n ? [fundTask({ task: task.address, payer: wallet.address, amount: fund, programId })] : [])
+      ],
+      signers
+    )
   )
   const { largestSlash, bundleNotice } = options
   const fixed = { params: params?.value ?? null, paramsCid: params == null ? null : await paramsCid(params) }
@@ -168,7 +180,7 @@ async function create(options: CreateOptions): Promise<void> {
     `pot     ${roeToKoii(fund)} KOII, at most ${roeToKoii(bounty)} a round`,
     `terms   one cycle takes at most ${percentOf(largestSlash)} of a stake; a new bundle has a notice of ${roundsOf(bundleNotice)}. Neither can be changed`,
     'Serve the bundle from your own node, staked or not, until others have it:',
-    `  koii-mesh start --k2 ${options.k2} --task ${task.address} --bundle ${options.bundle}${typedAgain(params, options)}`
+    `  ${commandLine(['start'], { ...k2Flags(options), task: task.address, bundle: options.bundle, params: typedParamsAgain(params, options), allowPrivate: isOwnNetwork(options.k2) })}`
   ])
 }
 
@@ -240,16 +252,28 @@ async function show(id: string, { json, ...options }: K2Options & PeerOptions): 
     `params    ${await paramsLine(fixed)}`,
     ...(facts.nextBundle == null
       ? []
-      : [`next      ${task.bundle.cid}, from cycle ${task.bundle.from} on: read it, or unstake in time (koii-mesh unstake)`]),
+      : [
+          `next      ${task.bundle.cid}, from cycle ${task.bundle.from} on: read it, or unstake in time (${commandLine(['unstake'], { help: true })})`
+        ]),
     ...termsLines(task),
     `rounds    ${counted(task.roundSlots, 'slot')} (submissions ${task.submissionWindow}, audits ${task.auditWindow}), cycle ${cycle} now, last finalized ${task.finalized?.cycle ?? 'none'}`,
     ...(facts.lastRecord == null
       ? []
-      : [`record    ${facts.lastRecord} of the last finalized cycle: koii-mesh proof get, with --history for those before it`]),
-    ...(task.closedFrom == null ? [] : [`closed    no work from cycle ${task.closedFrom} on: claim, then koii-mesh unstake and withdraw`]),
+      : [
+          `record    ${facts.lastRecord} of the last finalized cycle: ${commandLine(['proof', 'get', String(facts.lastRecord)], { ...k2Flags(options), task: id, history: true })}`
+        ]),
+    ...(task.closedFrom == null
+      ? []
+      : [
+          `closed    no work from cycle ${task.closedFrom} on: claim, then unstake and withdraw (${commandLine(['claim'], { help: true })})`
+        ]),
     `bounty    ${roeToKoii(ringAt(task.bounty, cycle))} KOII a round; pot ${roeToKoii(facts.pot as bigint)} KOII; rewarded so far ${roeToKoii(task.totalRewards)} KOII`,
     `stake     ${roeToKoii(task.stake[0]!.value)} KOII of ${counted(task.stakerCount, 'staker')}, at least ${roeToKoii(task.minStake)} KOII each`,
-    ...(rows.length === 0 ? ['Nobody has staked yet: koii-mesh stake --task ID --amount KOII'] : [table])
+    ...(rows.length === 0
+      ? [
+          `Nobody has staked yet: ${commandLine(['stake'], { ...k2Flags(options), task: id, amount: roeToKoii(task.minStake), ...onTestnet(options.k2, task.bundleNotice) })}`
+        ]
+      : [table])
   ])
 }
 
@@ -275,7 +299,7 @@ async function list({ json, ...options }: K2Options): Promise<void> {
     { tasks: tasks.map((task) => describe(task, slot)) },
     tasks.length === 0
       ? [
-          `No tasks yet on K2 at ${options.k2}, as far as it tells (koii-mesh task show ID asks for one that you know): koii-mesh task create --help`
+          `No tasks yet on K2 at ${options.k2}, as far as it tells (task show ID asks for one that you know): ${commandLine(['task', 'create'], { help: true })}`
         ]
       : [table]
   )

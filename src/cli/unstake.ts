@@ -1,9 +1,11 @@
 import type { Command } from 'commander'
+import { commandLine } from '../command/index.ts'
 import { amountOf, roeToKoii } from '../config/index.ts'
 import type { K2Client } from '../k2/index.ts'
 import { unstake as unstakeInstruction } from '../k2/settlement/index.ts'
+import { k2Flags } from './chain.ts'
 import { answer, example, UsageError } from './common.ts'
-import { byOwner, type OwnerOptions, openAsOwner, ownOf } from './own-stake.ts'
+import { byOwner, type OwnerOptions, openAsOwner, ownOf, whoseOf } from './own-stake.ts'
 
 export function unstakeCommand(): Command {
   return byOwner('unstake')
@@ -23,7 +25,7 @@ export function unstakeCommand(): Command {
       answer(options.json, { task: options.task, staker: stake.staker, stake: left, unstaking, unlockSlot, slot, signature }, [
         `stake      ${roeToKoii(left)} KOII left`,
         `on its way ${roeToKoii(unstaking)} KOII, to be withdrawn from slot ${unlockSlot} on (it is ${slot} now)`,
-        `  koii-mesh withdraw --task ${options.task} ${options.wallet == null ? '' : `--staker ${stake.staker} `}${options.wallet == null ? `--key ${options.key}` : `--wallet ${options.wallet}`} --k2 ${options.k2}`
+        `  ${commandLine(['withdraw'], { ...k2Flags(options), task: options.task, ...whoseOf(options) })}`
       ])
     })
 }

@@ -9,6 +9,7 @@
  * const config = loadConfig({ file: './koii-mesh.json', env: process.env, flags: { k2: 'http://127.0.0.1:8899', task } })
  * ```
  */
+import { isIP } from 'node:net'
 import { isAbsolute, join, resolve } from 'node:path'
 import { multiaddr } from '@multiformats/multiaddr'
 import bs58 from 'bs58'
@@ -16,9 +17,11 @@ import envPaths from 'env-paths'
 import { z } from 'zod'
 import { readSmallFile } from '../disk/index.ts'
 import { koiiToRoe } from './koii.ts'
+import { hasIpv4, loopbackHost, tcpOn } from './loopback.ts'
 import { type Params, ParamsError, paramsOf, typedParams } from './params.ts'
 
 export { koiiToRoe, ROE_PER_KOII, roeToKoii } from './koii.ts'
+export { hasIpv4, httpOn, loopbackHost, tcpOn } from './loopback.ts'
 export { canonicalParams, MAX_PARAMS_BYTES, MAX_PARAMS_DEPTH, type Params, ParamsError, paramsOf, typedParams } from './params.ts'
 
 export class ConfigError extends Error {
@@ -36,21 +39,36 @@ const address = z.string({ error: 'should be an address: 32 bytes in base58' }).
   }
 }, 'should be 32 bytes in base58')
 
-const maddr = z.string({ error: 'should be a multiaddr such as /ip4/203.0.113.7/tcp/4001' }).refine((text) => {
+const A_MADDR = 'should be a multiaddr such as /ip4/203.0.113.7/tcp/4001'
+/** What the node speaks. Another one would be passed over without a word. */
+const SPOKEN = new Set(['ip4', 'ip6', 'dns', 'dns4', 'dns6', 'tcp', 'tls', 'sni', 'ws', 'wss', 'http-path', 'p2p'])
+
+const maddr = z.string({ error: A_MADDR }).superRefine((text, context) => {
   try {
-    multiaddr(text)
-    return true
+    const names = multiaddr(text)
+      .getComponents()
+      .map(({ name }) => name)
+    const unspoken = names.find((name) => !SPOKEN.has(name))
+    if (unspoken != null || !names.includes('tcp')) {
+      const what = unspoken == null ? 'has no TCP port' : `has ${unspoken} in it`
+      context.addIssue({
+        code: 'custom',
+        message: `"${text}" ${what}, and nodes speak TCP and WebSocket only: ${A_MADDR}, or with /ws at its end`
+      })
+    }
   } catch {
-    return false
+    context.addIssue({ code: 'custom', message: A_MADDR })
   }
-}, 'should be a multiaddr such as /ip4/203.0.113.7/tcp/4001')
+})
 
 const httpUrl = z
   .string({ error: 'should be an http(s) URL such as http://127.0.0.1:8899' })
   .refine((text) => /^https?:\/\/[^\s/]+/.test(text) && URL.canParse(text), 'should be an http(s) URL such as http://127.0.0.1:8899')
 
+const AN_AMOUNT = 'should be an amount in KOII such as 2 or 0.25'
+
 /** In KOII where it is set, in ROE where it is used. */
-const amount = z.union([z.string(), z.number().transform(String)]).transform((text, context) => {
+const amount = z.union([z.string(), z.number().transform(String)], { error: AN_AMOUNT }).transform((text, context) => {
   try {
     return koiiToRoe(text)
   } catch (err) {
@@ -68,11 +86,24 @@ const whole = (min: number, max: number) => {
   const number = z.number({ error }).int({ error }).min(min, { error }).max(max, { error })
   return z.preprocess((value) => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value), number)
 }
-const text = () => z.string({ error: 'should be text' }).min(1, { error: 'should not be empty' })
+const text = () =>
+  z
+    .string({ error: 'should be text' })
+    .min(1, { error: 'should not be empty' })
+    .refine((value) => !value.includes('\0'), 'should be without zero bytes')
 const split = (value: unknown) => (typeof value === 'string' ? value.split(',').filter((part) => part !== '') : value)
 const list = <T extends z.ZodType>(item: T) => z.preprocess(split, z.array(item, { error: 'should be a list, or text with commas' }))
 
 const KEPT = 'should be all, or a whole number from 3'
+const AN_IP = 'should be an IP address of this machine, such as 127.0.0.1 or ::1'
+/** All interfaces: those of IPv4, or those of IPv6 where there are no others. */
+const ANYWHERE = () => (hasIpv4() ? '0.0.0.0' : '::')
+
+/** Where the parser of JSON stopped, as far as it says. */
+function placeOf(err: unknown): string {
+  const [, position, line, column] = /position (\d+)(?: \(line (\d+) column (\d+)\))?/.exec(err instanceof Error ? err.message : '') ?? []
+  return position == null ? '' : line == null ? ` (at character ${Number(position) + 1})` : ` (line ${line}, column ${column})`
+}
 
 const schema = z.strictObject({
   /** The JSON-RPC endpoints of K2, the same chain behind each: no default, as a node without a chosen chain is a mistake. */
@@ -88,7 +119,7 @@ const schema = z.strictObject({
   /** The staking key's file, as the Solana CLI writes it; without it one is made in the data directory. */
   key: text().optional(),
   /** TCP and WebSocket on free ports: several nodes can share a machine, and the stake account tells peers the way. */
-  listen: list(maddr).default(['/ip4/0.0.0.0/tcp/0', '/ip4/0.0.0.0/tcp/0/ws']),
+  listen: list(maddr).default(() => [tcpOn(ANYWHERE()), `${tcpOn(ANYWHERE())}/ws`]),
   /** What to tell others instead of the listening addresses, for a node behind a forwarded port. */
   announce: list(maddr).default([]),
   /** Peers to try besides those that K2 names: none, as the stake accounts are the way in. */
@@ -140,7 +171,12 @@ const schema = z.strictObject({
       }
     })
     .optional(),
-  /** Port of the status API on 127.0.0.1: 0 takes a free one, and `koii-mesh status` finds it by the data directory. */
+  /** Where the status API listens: on loopback, as it is for this machine; another address tells whoever can reach it. */
+  apiHost: z
+    .string({ error: AN_IP })
+    .refine((host) => isIP(host) !== 0, AN_IP)
+    .default(() => loopbackHost()),
+  /** Port of the status API: 0 takes a free one, and `koii-mesh status` finds it by the data directory. */
   apiPort: whole(0, 65_535).default(0),
   logLevel: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], { error: 'should be trace, debug, info, warn, error or silent' })
@@ -213,7 +249,9 @@ export function loadConfig({ file, env = {}, flags = {} }: ConfigInit): Config {
     }
     return where == null
       ? `${flagName(key)} is missing: give it as a flag, as ${envName(key)} or as "${key}" in the configuration file`
-      : `${where} is ${JSON.stringify(merged[key])}: ${issue.message}`
+      : issue.message.startsWith('is ')
+        ? `${where} ${issue.message}`
+        : `${where} is ${JSON.stringify(merged[key])}: ${issue.message}`
   })
   throw new ConfigError([...new Set(lines)].join('; '))
 }
@@ -227,15 +265,16 @@ export function readSettings(file: string): Record<string, unknown> {
   } catch (err) {
     throw new ConfigError(`cannot read the configuration file ${file} (${(err as Error).message}): check the path given with --config`)
   }
+  let value: unknown
   try {
-    const value: unknown = JSON.parse(text)
-    if (value == null || typeof value !== 'object' || Array.isArray(value)) {
-      throw new Error('it should hold one object')
-    }
-    return value as Record<string, unknown>
+    value = JSON.parse(text)
   } catch (err) {
-    throw new ConfigError(`the configuration file ${file} is not valid JSON: ${err instanceof Error ? err.message : String(err)}`)
+    throw new ConfigError(`the configuration file ${file} is not valid JSON${placeOf(err)}: it should hold one object`)
   }
+  if (value == null || typeof value !== 'object' || Array.isArray(value)) {
+    throw new ConfigError(`the configuration file ${file} holds something else: it should hold one object`)
+  }
+  return value as Record<string, unknown>
 }
 
 /**

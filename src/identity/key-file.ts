@@ -2,6 +2,7 @@ import { chmod, open, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import bs58 from 'bs58'
 import sodium from 'sodium-native'
+import { commandLine } from '../command/index.ts'
 import { diskAdvice, diskFault, makeFolder, readSmallFile, type UnreadableFileError } from '../disk/index.ts'
 import { KeyFileError } from './errors.ts'
 
@@ -40,7 +41,7 @@ export async function readKeyFile(path: string): Promise<KeyPair> {
     text = readSmallFile(path, MAX_KEY_FILE_BYTES).toString('utf8')
   } catch (err) {
     const { code, message } = err as UnreadableFileError
-    const next = code === 'ENOENT' ? `make one with: koii-mesh keygen --out ${path}` : 'check the path and its permissions'
+    const next = code === 'ENOENT' ? `make one with: ${commandLine(['keygen'], { out: path })}` : 'check the path and its permissions'
     throw new KeyFileError(`cannot read the key file ${path} (${message}): ${next}`)
   }
   const wrong = (what: string) =>

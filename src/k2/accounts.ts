@@ -1,4 +1,5 @@
 import { type AccountInfo, type Commitment, PublicKey } from '@solana/web3.js'
+import { commandLine } from '../command/index.ts'
 import type { Logger } from '../observe/index.ts'
 import { K2ArgumentError, messageOf } from './errors.ts'
 import type { Agreed, Pool } from './pool.ts'
@@ -115,8 +116,8 @@ export function createAccountReads({ pool, programId, url, log, onLeftOut, onDou
   }
 
   function stakeKey(task: string, staker: string): { address: string; key: PublicKey } {
-    publicKey(task, 'a task', 'koii-mesh task list')
-    publicKey(staker, 'a staker', 'koii-mesh task show')
+    publicKey(task, 'a task', commandLine(['task', 'list'], { k2: url }))
+    publicKey(staker, 'a staker', commandLine(['task', 'show', task], { k2: url }))
     const address = stakeAddress({ task, staker, programId })
     return { address, key: new PublicKey(address) }
   }

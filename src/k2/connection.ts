@@ -1,4 +1,5 @@
 import { Connection, SolanaJSONRPCError } from '@solana/web3.js'
+import { commandLine } from '../command/index.ts'
 import { retryAfterMs } from './choose.ts'
 import { K2ArgumentError, K2BehindError, K2LacksBlockError, K2UnreachableError, messageOf } from './errors.ts'
 import { parseJson, stringifyJson } from './json.ts'
@@ -186,6 +187,14 @@ export function webSocketUrl(url: string): string {
   return parsed.href
 }
 
+/** The command that starts a local K2 where one was looked for. */
+function startOf(url: string): string {
+  const port = URL.canParse(url) ? new URL(url).port : ''
+  return commandLine(['k2'], { port: port === '' || port === DEFAULT_PORT ? undefined : port })
+}
+
+const DEFAULT_PORT = '8899'
+
 /**
  * Runs a request and turns a dead endpoint into one clear error; what the endpoint itself says is passed on.
  *
@@ -202,7 +211,7 @@ export async function ask<T>(name: string, request: () => Promise<T>): Promise<T
     const fault = /endpoint fault: (silent|answered): (.*)/s.exec(message)
     if (fault?.[1] === 'silent') {
       throw new TransportError(
-        `K2 at ${name} does not answer (${fault[2]}): check the URL given with --k2, or start a local one with: koii-mesh k2`
+        `K2 at ${name} does not answer (${fault[2]}): check the URL given with --k2, or start a local one with: ${startOf(name)}`
       )
     }
     if (fault != null) {

@@ -2,8 +2,10 @@
  * A task and the stakes in it. A list of stakes is believed when it is what the task's own account says, and accounts that are known
  * are read together with the task's, in one request and as of one slot.
  */
+
 import { createHash } from 'node:crypto'
 import { type AccountInfo, PublicKey } from '@solana/web3.js'
+import { commandLine } from '../command/index.ts'
 import type { Logger } from '../observe/index.ts'
 import { type AccountReads, publicKey, toText } from './accounts.ts'
 import { K2AccountError, K2DoubtError } from './errors.ts'
@@ -59,7 +61,7 @@ export function createTaskReads({
   const taskOf = (id: string, info: AccountInfo<Buffer> | null | undefined): TaskAccount => {
     if (info == null) {
       throw new K2AccountError(
-        `there is no task ${id} on K2 at ${url}: check the id and the URL, or list the tasks with: koii-mesh task list --k2 ${url}`
+        `there is no task ${id} on K2 at ${url}: check the id and the URL, or list the tasks with: ${commandLine(['task', 'list'], { k2: url })}`
       )
     }
     if (!info.owner.equals(program)) {
@@ -105,7 +107,7 @@ export function createTaskReads({
   }
 
   const read = async (id: string, minSlot: number): Promise<Reading> => {
-    const key = publicKey(id, 'a task', 'koii-mesh task list')
+    const key = publicKey(id, 'a task', commandLine(['task', 'list'], { k2: url }))
     const from = Math.max(minSlot, pool.floor('confirmed'))
     const addresses = known.get(id)
     let reading: Reading | undefined

@@ -65,6 +65,10 @@ const CONFIRM_SLOTS = 32
 const LONGEST_CONFIRM_MS = 120_000
 /** What has not landed after so many slots bids for its place. */
 const BID_SLOTS = 8
+/** K2's fee for each signature. */
+const SIGNATURE_ROE = 5_000
+/** Nine decimals, and none that says nothing. */
+const koii = (roe: number) => (roe / 1e9).toFixed(9).replace(/\.?0+$/, '')
 /** How many blockhashes are looked at before it is said that the endpoints do not know each other's. */
 const BLOCKHASH_TRIES = 4
 
@@ -124,7 +128,7 @@ export function createTransactions({ pool, programId, url, maxFeeRoe }: Transact
         if (accepted.length > 0) {
           sent.push({ signature, bytes: wire.length })
         } else if (sent.length === 0) {
-          throw refused[0]!.error
+          throw await withBalance(refused[0]!.error, signers)
         }
         // one that was refused may be so because the one before has landed
         const last = accepted.length === 0 || price >= largestPrice(maxFeeRoe)
@@ -147,6 +151,20 @@ export function createTransactions({ pool, programId, url, maxFeeRoe }: Transact
     }
   }
   return transactions
+
+  /** Who cannot pay is told what there is. */
+  async function withBalance(error: unknown, signers: readonly TransactionSigner[]): Promise<unknown> {
+    const payer = signers[0]!.address
+    if (!(error instanceof K2TransactionError && error.unpayable)) {
+      return error
+    }
+    const has = await pool.read((connection) => connection.getBalance(new PublicKey(payer))).catch(() => null)
+    const balance = has == null ? '' : `${payer} has ${koii(has)} KOII, and the fee alone is ${koii(SIGNATURE_ROE * signers.length)}; `
+    return new K2TransactionError(error.message.replace('fund the paying account first', `${balance}fund the paying account first`), {
+      cause: error,
+      unpayable: true
+    })
+  }
 
   /** A blockhash that most endpoints take for one: a transaction on any other is refused by all but the one that made it up. */
   async function freshBlockhash() {
@@ -228,14 +246,29 @@ const tookMs = ({ startedMs }: Wait) => performance.now() - startedMs
 const mayLand = (wait: Wait) =>
   tookMs(wait) < CONFIRM_TIMEOUT_MS || (wait.lastSlot - wait.firstSlot < CONFIRM_SLOTS && tookMs(wait) < LONGEST_CONFIRM_MS)
 
+/**
+ * What K2 said of a transaction, on one line. web3.js wraps it in words for programmers, and a simulation's last word may be missing:
+ * then the program's log has it, or nobody.
+ */
+export function wordsOf(err: unknown): string {
+  const message = messageOf(err)
+  const said = /(?:Message:|resulted in an error\. *\n)\s*(.*?)\.? *(?:\n|Logs:|$)/s.exec(message)?.[1] ?? message.split('\n')[0] ?? ''
+  const words = said.replaceAll(/\s+/g, ' ').replace(/[.:\s]+$/, '')
+  if (words !== '' && !/^(Simulation failed|Transaction \w* ?resulted in an error)$/.test(words)) {
+    return words
+  }
+  const failed = /"Program \w+ failed: ([^"]*)"/.exec(message)?.[1] ?? /"Program log: ([^"]*)"/.exec(message)?.[1]
+  return failed ?? 'its simulation failed, and the endpoint does not say why'
+}
+
 function explain(err: unknown, programId: string, detail: unknown = err): Error {
   const refused = settlementError(detail, programId)
   if (refused != null) {
     return refused
   }
-  const message = messageOf(err)
+  const message = wordsOf(err)
   if (/insufficient (funds|lamports)|debit an account but found no record|InsufficientFundsFor(Fee|Rent)|AccountNotFound/i.test(message)) {
-    return new K2TransactionError(`not enough KOII to pay for the transaction (${message.split('\n')[0]}): fund the paying account first`, {
+    return new K2TransactionError(`not enough KOII to pay for the transaction (${message}): fund the paying account first`, {
       cause: err,
       unpayable: true
     })

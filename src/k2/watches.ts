@@ -2,6 +2,7 @@
  * What is told by subscription, so that it need not be asked for. A notice comes from one endpoint and may be late, lost or a lie:
  * of several endpoints it is a reason to look, and nothing that a vote hangs on is decided by it.
  */
+import { commandLine } from '../command/index.ts'
 import type { Logger } from '../observe/index.ts'
 import { type AccountReads, publicKey } from './accounts.ts'
 import { messageOf } from './errors.ts'
@@ -40,7 +41,7 @@ export function createWatches({ pool, programId, log, task: readTask }: WatchesI
 
   return {
     watchTask(task, listener) {
-      publicKey(task, 'a task', 'koii-mesh task list')
+      publicKey(task, 'a task', commandLine(['task', 'list']))
       let known = ''
       const looks = oneAtATime(async () => {
         try {
@@ -75,7 +76,7 @@ export function createWatches({ pool, programId, log, task: readTask }: WatchesI
       )
     },
     watchStakes(task, listener) {
-      publicKey(task, 'a task', 'koii-mesh task list')
+      publicKey(task, 'a task', commandLine(['task', 'list']))
       const params = [programId, { encoding: 'base64', commitment: 'confirmed', filters: stakeFilters({ task }) }]
       const read = (result: unknown) => {
         const { pubkey, account } = (result as { value: { pubkey: string; account: { owner: string; data: [string] } } }).value

@@ -39,6 +39,8 @@ export interface Hello {
   greet(connection: Connection): Promise<HelloOutcome>
   /** Says hello again to everybody: our announcement is new. */
   greetAll(): Promise<HelloOutcome[]>
+  /** Judges again what was said by those whose stake was not there yet: K2 shows new stakes. */
+  judgeAgain(): void
 }
 
 /**
@@ -75,6 +77,8 @@ export function createHello(init: HelloInit): Hello {
   const { libp2p, network, peers, slots, announcement, verify, timeoutMs = HELLO_TIMEOUT_MS, log = silentLog, onOutcome } = init
   const greeted = new WeakMap<Connection, Promise<HelloOutcome>>()
   const hellos = new WeakMap<Connection, number>()
+  /** What a peer said whose signer had no stake, as long as it is connected: 4 KiB at most of each connection. */
+  const early = new Map<Connection, { signer: string; bytes: Uint8Array }>()
   let stopping = new AbortController()
   let started = false
 
@@ -83,6 +87,10 @@ export function createHello(init: HelloInit): Hello {
     const fault = judgeHello(bytes, peerId, { network, peers, verify })
     if (fault === 'bad-signature') {
       peers.strike(peerId)
+    }
+    early.delete(connection)
+    if (fault === 'unstaked' && connection.status === 'open') {
+      early.set(connection, { signer: open(bytes, network).signer, bytes })
     }
     const admitted = peers.isStaked(peerId)
     if (fault != null && DISHONEST.has(fault)) {
@@ -168,7 +176,10 @@ export function createHello(init: HelloInit): Hello {
       void greet(connection)
     }
   }
-  const onClose = ({ detail: connection }: CustomEvent<Connection>) => slots.closed(connection)
+  const onClose = ({ detail: connection }: CustomEvent<Connection>) => {
+    early.delete(connection)
+    slots.closed(connection)
+  }
 
   let stopBans: (() => void) | undefined
   let stopChanges: (() => void) | undefined
@@ -182,6 +193,13 @@ export function createHello(init: HelloInit): Hello {
           return greet(connection)
         })
       ),
+    judgeAgain() {
+      for (const [connection, { signer, bytes }] of [...early]) {
+        if (peers.hasStake(signer) !== false) {
+          conclude(connection, bytes)
+        }
+      }
+    },
     async start() {
       if (started) {
         return
@@ -229,6 +247,7 @@ export function createHello(init: HelloInit): Hello {
       stopBans?.()
       stopChanges?.()
       stopping.abort(new Error('stopping'))
+      early.clear()
       await libp2p.unhandle(HELLO_PROTOCOL)
     }
   }

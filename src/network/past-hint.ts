@@ -36,13 +36,21 @@ const hostOf = ({ address }: HintedAddress): { name: string; value: string | und
   return { name: first?.name ?? '', value: first?.value }
 }
 
-/** What an operator should know and do whose node is not where K2 says that it is; null when it is. */
-export function pastHintNotice(hint: string | undefined, own: Pick<OwnAddresses, 'told'>): string | null {
+/**
+ * What an operator should know and do whose node is not where K2 says that it is; null when it is.
+ *
+ * @param setting - the command that sets an address
+ */
+export function pastHintNotice(
+  hint: string | undefined,
+  own: Pick<OwnAddresses, 'told'>,
+  setting: (address: string) => string
+): string | null {
   const told = own.told().map(String)
   const fault = hint == null ? undefined : hintPastNode(hint, told)
   if (fault == null) {
     return null
   }
   const better = told.find((address) => address.length <= 127 && !address.includes('/ws'))
-  return `the address of this node on K2, "${shownText(hint)}", ${fault}: newcomers and claims look for it there in vain. Set it with koii-mesh hint${better == null ? '' : ` ${better}`}`
+  return `the address of this node on K2, "${shownText(hint)}", ${fault}: newcomers and claims look for it there in vain. Set it with ${setting(better ?? 'MULTIADDR')}`
 }

@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
 import type { CID } from 'multiformats/cid'
+import { commandLine, documentAt } from '../command/index.ts'
 import type { Params } from '../config/index.ts'
 import { readSmallFile, temporaryFolder } from '../disk/index.ts'
 import { type Logger, shownText } from '../observe/index.ts'
@@ -73,7 +74,7 @@ export async function obtainBundle({
     toCid(cid)
   } catch {
     throw new BundleError(
-      `the task names "${shownText(cid)}" as its bundle, which is no CID, so nobody can have it: its manager can give it another with koii-mesh task update`
+      `the task names "${shownText(cid)}" as its bundle, which is no CID, so nobody can have it: its manager can give it another (${commandLine(['task', 'update'], { help: true })})`
     )
   }
   if (path != null) {
@@ -163,11 +164,13 @@ export async function describeBundle(path: string, params: Params | null = null)
   try {
     const manifest = await runner.manifest()
     if (!manifest.ok) {
-      throw new BundleError(`${path} is not a task bundle (${whyFailed(manifest)}): see docs/task-authors.md`)
+      throw new BundleError(`${path} is not a task bundle (${whyFailed(manifest)}): see ${documentAt('task-authors.md')}`)
     }
     const trouble = await trialDistribution(runner)
     if (trouble != null) {
-      throw new BundleError(`no node could pay for the work of ${path}: its ${trouble}. See "Distribution" in docs/task-authors.md`)
+      throw new BundleError(
+        `no node could pay for the work of ${path}: its ${trouble}. See "Distribution" in ${documentAt('task-authors.md')}`
+      )
     }
     return { cid: (await cidOfFiles(filesOf(content, params))).toString(), manifest: manifest.value }
   } finally {

@@ -1,3 +1,4 @@
+import { commandLine } from '../command/index.ts'
 import type { K2Client, TransactionSigner } from '../k2/index.ts'
 import { applySlash, claim as claimInstruction, largestSlashOf, REFUSALS, SettlementError } from '../k2/settlement/index.ts'
 import { ProofUnavailableError, type ProviderHint } from '../proofs/index.ts'
@@ -62,7 +63,7 @@ export async function ledgerOf(
 function noLedger(cycle: number, asked: number, { facts }: ProofUnavailableError): string {
   const answers = Array.isArray(facts.providers) ? facts.providers.slice(0, 3) : []
   const whom = asked === 0 ? 'no staker of the task has an address on K2' : `asked ${asked} by their addresses`
-  return `nobody gave the ledger of cycle ${cycle}, which says what is owed: ${whom}${answers.length === 0 ? '' : ` (${answers.join('; ')})`}. An address on K2 may be out of date: name the data directory of a node on this machine with --data-dir, or a node that is up elsewhere with --from, by an address that its koii-mesh status --json shows`
+  return `nobody gave the ledger of cycle ${cycle}, which says what is owed: ${whom}${answers.length === 0 ? '' : ` (${answers.join('; ')})`}. An address on K2 may be out of date: name the data directory of a node on this machine with --data-dir, or a node that is up elsewhere with --from, by an address that its ${commandLine(['status'], { json: true })} shows`
 }
 
 /** Claims what the ledger owes a staker. @throws ClaimError, a settlement refusal */

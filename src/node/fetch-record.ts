@@ -16,6 +16,7 @@ export interface FetchedRecord extends Fetched {
  * Fetches one record and its ledger, checks both, and writes them out. What it links to besides, the records of
  * all cycles before it, stays where it is.
  *
+ * @param given - counts the blocks that each peer gave, also where it is no record
  * @returns null when the CID does not name a record
  * @throws ProofUnavailableError, SaveError when the place is taken
  */
@@ -23,14 +24,15 @@ export async function fetchRecordTo(
   proofs: Proofs,
   cid: string,
   path: string,
-  { from, timeoutMs, as }: { from: ProviderHint[]; timeoutMs: number; as?: SaveAs }
+  { from, timeoutMs, as }: { from: ProviderHint[]; timeoutMs: number; as?: SaveAs },
+  given = new Map<string, number>()
 ): Promise<FetchedRecord | null> {
   const root = toCid(cid)
   if (!isRecordCid(root)) {
     return null
   }
   const deadline = performance.now() + timeoutMs
-  const books = createBooks(proofs)
+  const books = createBooks(proofs, given)
   try {
     const link = await readLink(root, (block) => books.fetch(block, from, deadline - performance.now()))
     const { cycle, previous } = link.content
@@ -251,8 +253,7 @@ interface Asked {
 type Books = ReturnType<typeof createBooks>
 
 /** What came, and from whom. */
-function createBooks(proofs: Proofs) {
-  const given = new Map<string, number>()
+function createBooks(proofs: Proofs, given = new Map<string, number>()) {
   const all = { sizeBytes: 0, blocks: 0, localBlocks: 0 }
   const ask = async (block: CID, from: ProviderHint[], timeoutMs: number, until?: AbortSignal): Promise<Asked> => {
     const fetched = await proofs.fetch(block, { from, shallow: true, timeoutMs: Math.max(1, timeoutMs), until })

@@ -20,12 +20,13 @@
  */
 import { randomInt } from 'node:crypto'
 import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import bs58 from 'bs58'
 import type { CID } from 'multiformats/cid'
 import { type CycleSchedule, cycleAt, liveCycles, scheduleFor, type Timing, windowOf } from '../clock/index.ts'
+import { commandLine } from '../command/index.ts'
 import { bytesOf, type Config, keyPathOf } from '../config/index.ts'
 import { createDiskWatch } from '../disk/index.ts'
 import { createGossip, createPool } from '../gossip/index.ts'
@@ -93,6 +94,7 @@ import { createLifeSigns } from './life-signs.ts'
 import { createPaced, type Paced } from './paced.ts'
 import { aboutParams, BundleError, ParamsDifferError, paramsCid } from './params.ts'
 import { createRecords, type Records, recordCid } from './records.ts'
+import { createReplacedKey } from './replaced.ts'
 import { checkRunnable } from './runnable.ts'
 import { type Kept, reopened, unsaid } from './say-again.ts'
 import { createSlasher } from './slasher.ts'
@@ -216,7 +218,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     })
     const genesisHash = await k2.genesisHash()
     const account = await k2.task(config.task)
-    checkRunnable(account)
+    checkRunnable(account, config.k2.join(','))
     const network = networkOf(genesisHash, config.task)
     const timing: Timing = {
       startingSlot: account.startingSlot,
@@ -228,11 +230,16 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     const outage = createOutage({ slots, log, emit: (event, detail) => onOutage(event, detail) })
     const stakes = createStakeView({ k2, task: config.task, timing, slot: slots.now, log })
     const events = createEvents({ slot: slots.now, node: self })
-    events.on(({ event, cycle, reason }) => {
+    events.on(({ event, cycle, reason, proofs }) => {
       if ((event === 'missed' || event === 'skipped') && cycle != null) {
         store.cycles.merge(config.task, cycle, { [event]: String(reason) })
       }
+      if (event === 'submitted' && cycle != null) {
+        store.cycles.merge(config.task, cycle, { proofs })
+      }
     })
+
+    const replaced = createReplacedKey({ self, accounts: stakes.accounts, events, log })
 
     // whoever else signs with our key is noticed here
     const guard = createKeyGuard({
@@ -609,9 +616,14 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       return stakes.accounts().find(({ stakingKey }) => stakingKey === self)
     }
 
+    const hintNotice = () =>
+      pastHintNotice(ownStake()?.addressHint, addresses, (address) =>
+        commandLine(['hint', address], { k2: config.k2[0], task: config.task, key: keyPathOf(config) })
+      )
+
     /** Where newcomers look for us in vain, once for each way in which they do. */
     function tellPastHint(): void {
-      const past = pastHintNotice(ownStake()?.addressHint, addresses)
+      const past = hintNotice()
       if (past != null && past !== pastHint) {
         log.warn(past)
       }
@@ -696,6 +708,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     /** New stakers are let in as soon as K2 shows them: who said hello too early says it again. */
     function onStakes(): void {
       peers.refresh()
+      replaced.look()
+      hello.judgeAgain()
       const stakers = stakes.accounts().length
       if (stakers > knownStakers && strangers) {
         strangers = false
@@ -803,7 +817,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     }
 
     function whatNow(cycle: number): string {
-      return `the task is closed: no work and no votes from cycle ${cycle} on. The node stays up and serves its proofs. From slot ${settledFrom(cycle)} on, claim what is owed and take the stake out: koii-mesh claim, koii-mesh unstake, then koii-mesh withdraw, each with --task ${config.task}`
+      const own = { k2: config.k2.join(','), program: config.program, task: config.task, key: keyPathOf(config) }
+      return `the task is closed: no work and no votes from cycle ${cycle} on. The node stays up and serves its proofs. From slot ${settledFrom(cycle)} on, claim what is owed and take the stake out: ${commandLine(['claim'], own)}, ${commandLine(['unstake'], { ...own, amount: 'all' })}, then ${commandLine(['withdraw'], own)}`
     }
 
     /** Has the finalized record here, and tells what it meant for us. */
@@ -1020,10 +1035,15 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         listens: addresses.listens().map(String),
         task: config.task,
         taskName: account.name,
+        program: k2.programId,
+        minStake: account.minStake,
+        bundleNotice: account.bundleNotice,
+        keyFile: resolve(keyPathOf(config)),
         k2: k2.endpoints().map((endpoint) => ({ ...endpoint, ...outage.of(endpoint.name) })),
         slot,
         cycle: slot == null ? null : cycleAt(timing, slot),
         staked: stakes.isStaked(self) ?? null,
+        keyReplaced: replaced.notice() != null,
         stake: ownStake()?.amount[0]?.value ?? 0n,
         finalizedCycle: finalizedCycle < 0 ? null : finalizedCycle,
         bundles: versions.list(),
@@ -1031,10 +1051,11 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         signing: guard.status(),
         notices: [
           guard.notice(),
+          replaced.notice(),
           disk.notice(),
           logTrouble(log),
           unreachableNotice(addresses),
-          pastHintNotice(ownStake()?.addressHint, addresses),
+          hintNotice(),
           closedFrom == null ? null : whatNow(closedFrom)
         ].filter((notice) => notice != null),
         taskProcess: versions.of(workingCycle)?.runner.status() ?? null,
@@ -1055,7 +1076,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         return { ok: false, reason: away }
       }
       if (stakes.isStaked(self) !== true) {
-        return { ok: false, reason: 'no stake in the task' }
+        return { ok: false, reason: replaced.notice() ?? 'no stake in the task' }
       }
       if (guard.notice() != null) {
         return { ok: false, reason: guard.notice()! }
@@ -1080,7 +1101,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       failed: Promise.race([guard.stopped, lost.promise, unfit.promise]),
       async start() {
         // first, as a port in use is the operator's to mend, and nothing has to be undone yet
-        api = await startApi({ port: config.apiPort, dataDir: config.dataDir, status, healthy })
+        api = await startApi({ host: config.apiHost, port: config.apiPort, dataDir: config.dataDir, status, healthy })
         started = true
         await slots.start()
         await readFirst(stakes, log, stopping.signal)
@@ -1099,6 +1120,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         if (!guard.isListening()) {
           await sayAgain(slots.now() ?? 0)
         }
+        replaced.look()
         stakes.onRefresh(onStakes)
         stakes.onCorrected((cycle, set) => effects.handle({ type: 'stakes', cycle, stakes: set }))
         await announce(true)

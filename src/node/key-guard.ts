@@ -5,7 +5,9 @@
  *     message of our key, K2's vote ──> in the log? ──> signed before we started: listen
  *                                                  └──> signed since: stop signing for good
  */
+
 import { cycleAt, windowOf } from '../clock/index.ts'
+import { commandLine } from '../command/index.ts'
 import { KeyInUseError, type Signer } from '../identity/index.ts'
 import { messageOf } from '../k2/index.ts'
 import type { Events, Logger } from '../observe/index.ts'
@@ -216,7 +218,7 @@ export function createKeyGuard(init: KeyGuardInit): KeyGuard {
 function twinError(self: string, why: string): KeyInUseError {
   return new KeyInUseError(
     `another node signs with the staking key ${self}: ${why}. This node has stopped, as a contradiction costs a slash. ` +
-      'Find the other node and stop it; if there should be none, the key is in wrong hands: koii-mesh replace-key'
+      `Find the other node and stop it; if there should be none, the key is in wrong hands: ${commandLine(['replace-key'], { help: true })}`
   )
 }
 

@@ -2,9 +2,11 @@
  * The parameters of a task are part of its bundle's CID: a file beside the code, so that who has the one has the other, nobody types them,
  * and another value is another bundle. Spec: protocols/task/README.md "Parameters".
  */
+
 import { CID } from 'multiformats/cid'
 import * as raw from 'multiformats/codecs/raw'
 import { sha256 } from 'multiformats/hashes/sha2'
+import { commandLine } from '../command/index.ts'
 import { canonicalParams, MAX_PARAMS_BYTES, type Params, ParamsError } from '../config/index.ts'
 import type { PackedFile, Proofs } from '../proofs/index.ts'
 import { oneLine } from '../tasks/index.ts'
@@ -67,7 +69,9 @@ export async function paramsIn(proofs: Pick<Proofs, 'reader'>, cid: string): Pro
 const MAX_ENTRIES = 64
 
 const notParams = (why: string) =>
-  new BundleError(`the task's bundle can be none: its ${PARAMS_FILE} ${why}. Its manager can give it another with koii-mesh task update`)
+  new BundleError(
+    `the task's bundle can be none: its ${PARAMS_FILE} ${why}. Its manager can give it another with ${commandLine(['task', 'update'], { help: true })}`
+  )
 
 /** @throws ParamsDifferError naming both */
 export async function checkParams(fixed: Params | null, given: Params | undefined): Promise<void> {

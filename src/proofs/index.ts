@@ -43,7 +43,7 @@ import { systemTimers, type Timers } from './timers.ts'
 
 export { CarError, type CarFile, openCar } from './car.ts'
 export { cidOfFiles } from './cid-of-files.ts'
-export { toCid } from './cid-profile.ts'
+export { profileFault, toCid } from './cid-profile.ts'
 export type { Collected, CollectOptions, PinOptions } from './collect.ts'
 export { type DeclaredProof, declaredFault, type SubmissionBounds } from './declared.ts'
 export {

@@ -1,7 +1,17 @@
+import { CID } from 'multiformats/cid'
 import { within } from '../clock/index.ts'
 import { type CycleState, staked } from './cycle.ts'
 import { triedInVain, tryAgain } from './not-yet.ts'
 import type { RoundsEffect, RoundsEvent, RoundsInit } from './types.ts'
+
+/** Our own task made it, and nothing hangs on it here: what is no CID is shown by its bytes. */
+function textOf(cid: Uint8Array): string {
+  try {
+    return CID.decode(cid).toString()
+  } catch {
+    return Buffer.from(cid).toString('hex')
+  }
+}
 
 /** Work starts with its round; a node that comes back in time may still do it while the submission window is open. */
 export function tickSubmission(init: RoundsInit, state: CycleState, slot: number): RoundsEffect[] {
@@ -25,7 +35,11 @@ export function tickSubmission(init: RoundsInit, state: CycleState, slot: number
           submission: { value: new Uint8Array(value), proofs: proofs.map((proof) => ({ ...proof, cid: new Uint8Array(proof.cid) })) }
         }
       },
-      { type: 'note', cycle: state.cycle, note: { event: 'submitted', value: Buffer.from(value).toString() } }
+      {
+        type: 'note',
+        cycle: state.cycle,
+        note: { event: 'submitted', value: Buffer.from(value).toString(), proofs: proofs.map(({ cid }) => textOf(cid)) }
+      }
     ]
   }
   if (slot >= schedule.submission.to && state.work !== 'failed') {

@@ -110,7 +110,8 @@ export type RoundsEffect =
   | { type: 'closed'; cycle: number; skipped: string | null }
 
 export type Note =
-  | { event: 'submitted'; value: string }
+  /** `proofs` are their CIDs. */
+  | { event: 'submitted'; value: string; proofs: string[] }
   | { event: 'missed'; stage: 'work' | 'submission'; reason: string }
   | { event: 'audited'; subject: string; finding: Finding | 'abstained'; reason: string; purpose: AuditPurpose }
   | { event: 'challenged'; subject: string; by: string; finding: Finding; reason: string }

@@ -2,6 +2,7 @@ import type { Connection, Finality } from '@solana/web3.js'
 import PQueue from 'p-queue'
 import { z } from 'zod'
 import type { TaskBlock, TaskK2Reader } from './api.ts'
+import { problemIn } from './words.ts'
 
 /** K2 could not say what a slot holds: nothing follows from it, least of all that the slot is empty. */
 export class K2ReadError extends Error {
@@ -177,8 +178,7 @@ export function toTaskBlock(slot: number, answer: unknown): TaskBlock | null {
   }
   const { success, data: block, error } = blockSchema.safeParse(answer)
   if (!success) {
-    const { path, message } = error.issues[0]!
-    throw new K2ReadError(`K2's block of slot ${slot} makes no sense at ${path.join('.')} (${message}). Check the K2 URL`)
+    throw new K2ReadError(`K2's block of slot ${slot} makes no sense (${problemIn(error)}). Check the K2 URL`)
   }
   return {
     slot,

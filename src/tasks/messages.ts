@@ -25,7 +25,7 @@ const utf8 = (maxBytes: number) =>
   z
     .string()
     .max(maxBytes)
-    .refine((text) => Buffer.byteLength(text) <= maxBytes && text.isWellFormed(), `must be well-formed text of at most ${maxBytes} bytes`)
+    .refine((text) => Buffer.byteLength(text) <= maxBytes && text.isWellFormed(), `should be well-formed text of at most ${maxBytes} bytes`)
 const id = z.int().min(1)
 const slot = z.int().min(0)
 const cid = z
@@ -107,9 +107,3 @@ export const fromTaskShape = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('log'), text: z.string().max(4096) })
 ])
 export type FromTask = z.infer<typeof fromTaskShape>
-
-/** One line for an operator. */
-export function firstProblem(failure: z.ZodError): string {
-  const issue = failure.issues[0]
-  return issue == null ? 'unknown shape' : `${issue.path.join('.') || 'value'}: ${issue.message}`.slice(0, 200)
-}

@@ -6,12 +6,13 @@ import type { CycleTiming, Outcome, ProofReader, TaskFunction } from './api.ts'
 import { createFrameReader, encodeFrame, type Frame, FrameError } from './child/frames.ts'
 import type { ChildFiles } from './child-files.ts'
 import { ENDINGS, type EndingName, endingOfExit } from './endings.ts'
-import { FROM_TASK_LIMITS, type FromTask, firstProblem, fromTaskShape, MAX_OUTSTANDING_REQUESTS } from './messages.ts'
+import { FROM_TASK_LIMITS, type FromTask, fromTaskShape, MAX_OUTSTANDING_REQUESTS } from './messages.ts'
 import { type LogGate, oneLine, paceReading, readOutput, tapOf } from './output.ts'
 import { type Answer, answer, type Services } from './services.ts'
 import { rssBytes, spawnChild } from './spawn.ts'
 import { framesOf, type StackFrame } from './stack.ts'
 import { createTurns } from './turns.ts'
+import { problemIn } from './words.ts'
 
 /** Between the abort of a call's signal and the kill: enough to return, too little to matter. */
 const GRACE_MS = 100
@@ -213,7 +214,7 @@ function attend(init: TaskProcessInit, child: ChildProcessWithoutNullStreams): T
       if (message.success) {
         receive(message.data, body)
       } else {
-        kill('unreadable', `a message of unknown shape: ${firstProblem(message.error)}`)
+        kill('unreadable', `a message of unknown shape: ${problemIn(message.error)}`)
       }
     },
     onBacklog: () => tap.hold('turn'),

@@ -23,11 +23,12 @@ import {
 import { prepareChildFiles } from './child-files.ts'
 import { checkDistribution, DistributionError, defaultDistribution } from './distribution.ts'
 import { ENDINGS, type EndingName, endingOf } from './endings.ts'
-import { auditShape, firstProblem, manifestShape, submissionShape } from './messages.ts'
+import { auditShape, manifestShape, submissionShape } from './messages.ts'
 import { createLogGate, oneLine, type TaskLog } from './output.ts'
 import { type CallOutcome, type ProcessCall, startTaskProcess, type TaskProcess } from './process.ts'
 import { scopeProofs } from './scope.ts'
 import { detailAt, placed, stackText } from './stack.ts'
+import { problemIn } from './words.ts'
 
 /** The bundle given to the runner is none; the message says what is wrong with it. */
 export class TaskBundleError extends Error {
@@ -205,7 +206,7 @@ export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner
     }
     const manifest = manifestShape.safeParse(outcome.value.manifest)
     if (!manifest.success) {
-      return failed('not-loaded', `the bundle's manifest is not right: ${firstProblem(manifest.error)}`)
+      return failed('not-loaded', `the bundle's manifest is not right: ${problemIn(manifest.error)}`)
     }
     const functions = new Set(outcome.value.functions)
     const missing = ['task', 'submission', 'audit'].filter((name) => !functions.has(name))
@@ -422,7 +423,7 @@ export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner
     return result.success
       ? { ...outcome, value: result.data }
       : {
-          ...failed(ENDINGS.answer.reason, `neither a boolean nor { valid, reason }: ${firstProblem(result.error)}`, 'answer'),
+          ...failed(ENDINGS.answer.reason, `neither a boolean nor { valid, reason }: ${problemIn(result.error)}`, 'answer'),
           alone: true,
           trouble: outcome.trouble
         }
@@ -485,9 +486,7 @@ export async function createTaskRunner(init: TaskRunnerInit): Promise<TaskRunner
       return report(
         'submission',
         timing.cycle,
-        submission.success
-          ? { ok: true, value: submission.data }
-          : failed('nonsense', `not a submission: ${firstProblem(submission.error)}`)
+        submission.success ? { ok: true, value: submission.data } : failed('nonsense', `not a submission: ${problemIn(submission.error)}`)
       )
     },
 

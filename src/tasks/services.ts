@@ -11,7 +11,8 @@ import {
   type TaskStore
 } from './api.ts'
 import { fromJson, ProofValueError, toJson } from './child/values.ts'
-import { firstProblem, type RequestMethod, requestShapes } from './messages.ts'
+import { type RequestMethod, requestShapes } from './messages.ts'
+import { problemIn } from './words.ts'
 
 /** The task asked for something in a way that the contract does not know; told to the task, harmless to the node. */
 export class TaskRequestError extends Error {
@@ -59,7 +60,7 @@ export async function answer(
   const parse = <M extends RequestMethod>(name: M) => {
     const parsed = requestShapes[name].safeParse(args)
     if (!parsed.success) {
-      throw new TaskRequestError(`${name}: ${firstProblem(parsed.error)}`)
+      throw new TaskRequestError(`${name}: ${problemIn(parsed.error)}`)
     }
     return parsed.data as ReturnType<(typeof requestShapes)[M]['parse']>
   }

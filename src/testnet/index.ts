@@ -19,7 +19,7 @@ import { join, resolve } from 'node:path'
 import { Ed25519Program, PublicKey } from '@solana/web3.js'
 import { CID } from 'multiformats/cid'
 import { cycleAt, type Timing, windowOf, within } from '../clock/index.ts'
-import { type Params, paramsOf, ROE_PER_KOII, roeToKoii } from '../config/index.ts'
+import { loopbackHost, type Params, paramsOf, ROE_PER_KOII, roeToKoii, tcpOn } from '../config/index.ts'
 import { makeFolder, temporaryFolder } from '../disk/index.ts'
 import { generateKeyPair, type KeyPair, writeKeyFile } from '../identity/index.ts'
 import { createK2Client, type K2Client, messageOf, signerOf } from '../k2/index.ts'
@@ -245,6 +245,7 @@ async function run(
   const k2: LocalK2 = await createLocalK2({
     slotMs,
     pace,
+    host: loopbackHost(),
     port: init.port ?? 0,
     genesis: { programs: [{ programId: PROGRAM_ID, bytes: await readFile(init.settlementProgram) }], funded }
   })
@@ -331,7 +332,7 @@ async function run(
       fault: member.fault,
       args: [
         ...['--k2', k2.url, '--task', task.address, '--key', key, '--data-dir', join(nodeDir, 'data'), '--allow-private'],
-        ...['--listen', '/ip4/127.0.0.1/tcp/0', '--log-level', 'info'],
+        ...['--listen', tcpOn(loopbackHost()), '--log-level', 'info'],
         ...(manifest.network === true ? ['--allow-network'] : []),
         ...(init.nodeArgs ?? []),
         // one of them has the bundle and its params; the others fetch both from their peers

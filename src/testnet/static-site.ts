@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto'
 import { fastify } from 'fastify'
+import { loopbackHost } from '../config/index.ts'
 
 export interface StaticSiteInit {
   /** the same seed gives the same pages */
   seed: string
   /** @default 6 */
   pages?: number
-  /** of 127.0.0.1; 0 (default) for a free one */
+  /** an IP address of this machine; by default its loopback */
+  host?: string
+  /** 0 (default) for a free one */
   port?: number
 }
 
@@ -21,7 +24,7 @@ export interface StaticSite {
 const WORDS = 'mesh node slot stake round proof record vote peer block audit bounty ledger gossip signer cycle'.split(' ')
 
 /** A small local web site that archives the same for everyone: the input of the site-archive task on a testnet. */
-export async function startStaticSite({ seed, pages = 6, port = 0 }: StaticSiteInit): Promise<StaticSite> {
+export async function startStaticSite({ seed, pages = 6, host = loopbackHost(), port = 0 }: StaticSiteInit): Promise<StaticSite> {
   const app = fastify({ logger: false })
   const paths = ['/', ...Array.from({ length: pages }, (_, i) => `/pages/${i + 1}.html`), '/data.json']
   app.get('/', (_request, reply) =>
@@ -44,7 +47,7 @@ export async function startStaticSite({ seed, pages = 6, port = 0 }: StaticSiteI
   app.get('/data.json', (_request, reply) =>
     reply.type('application/json; charset=utf-8').send({ seed, words: prose(seed, 20).split(' ') })
   )
-  const url = await app.listen({ host: '127.0.0.1', port })
+  const url = await app.listen({ host, port })
   return { url, urls: paths.map((path) => `${url}${path}`), stop: () => app.close() }
 }
 

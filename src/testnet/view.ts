@@ -1,6 +1,7 @@
 import cliProgress from 'cli-progress'
 import Table from 'cli-table3'
 import { createLogUpdate } from 'log-update'
+import { commandLine } from '../command/index.ts'
 import { roeToKoii } from '../config/index.ts'
 import { counted, shownText } from '../observe/index.ts'
 import { isColourful, isLive, printable, rawStream, showsUtf8 } from '../observe/output.ts'
@@ -257,23 +258,11 @@ function progressBar({ at, roundSlots }: ViewState, columns: number): string {
   } as never)
 }
 
+/** Whole wherever it is pasted: a terminal that breaks a long line breaks the command. */
 function joinLines({ url, task }: ViewState, columns: number): string[] {
-  const command = `koii-mesh start --k2 ${url} --task ${task} --allow-private --stake 10 --accept-short-notice --airdrop`
-  return ['Join it from another terminal:', ...wrappedCommand(shownText(command, 1000), columns)]
-}
-
-/** A command over several lines that a shell takes as one: it can be copied. */
-function wrappedCommand(command: string, columns: number): string[] {
-  const found: string[] = []
-  let line = '  '
-  for (const part of command.split(/ (?=--)/)) {
-    if (line.trim() !== '' && line.length + part.length + 3 > columns) {
-      found.push(`${line}\\`)
-      line = '    '
-    }
-    line += `${part} `
-  }
-  return [...found, line.trimEnd()]
+  const settings = { k2: url, task, dataDir: 'bob', allowPrivate: true, stake: '10', acceptShortNotice: true, airdrop: true }
+  const command = commandLine(['start'], settings, { columns, indent: '  ' })
+  return ['Join it from another terminal:', ...`  ${command}`.split('\n')]
 }
 
 /**

@@ -136,7 +136,7 @@ describe('documents: architecture', () => {
   })
 
   it('has every room in its table of rooms', () => {
-    const tools = ['wire', 'clock', 'identity', 'store', 'disk', 'observe', 'config']
+    const tools = ['wire', 'clock', 'identity', 'store', 'disk', 'observe', 'config', 'command']
     const listed = tableAfter(read('docs/architecture.md'), 'The rooms').flatMap(([room]) => codes(room!))
     expect([...listed, ...tools]).to.have.members(folders('src'))
   })

@@ -75,7 +75,7 @@ export interface CommandLine {
 const WAYS: Array<{ pattern: RegExp; before: string[] }> = [
   { pattern: /^npm run (?:-s )?koii-mesh --(?: |$)/, before: [] },
   { pattern: /^npm start(?: -- |$)/, before: ['testnet'] },
-  { pattern: /^(?:ExecStart=)?koii-mesh /, before: [] }
+  { pattern: /^(?:ExecStart=\/usr\/bin\/env )?koii-mesh /, before: [] }
 ]
 
 /** Every line of a document that runs koii-mesh. */

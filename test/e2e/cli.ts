@@ -47,8 +47,8 @@ export function cli(args: string[], { env = {}, cwd }: CliInit = {}): Cli {
   const child = spawn(process.execPath, [MAIN, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
-    // what is expected of a command is not the locale of the machine
-    env: { ...own, LC_ALL: 'C.UTF-8', ...env },
+    // called by its name, as when it is installed; and what is expected of a command is not the locale of the machine
+    env: { ...own, KOII_MESH_CALLED_AS: 'koii-mesh', LC_ALL: 'C.UTF-8', ...env },
     ...(cwd == null ? {} : { cwd })
   })
   const pid = child.pid!

@@ -142,6 +142,27 @@ describe('network: hello', () => {
     await waitFor(() => bob.pool.has(message.id))
   })
 
+  it('judges again what a peer said before K2 showed its stake, though it answers no hello of ours', async () => {
+    mesh = await spawnMesh({ nodes: 2, unstaked: 1 })
+    await mesh.connected()
+    const [, bob] = mesh.nodes as [MeshNode, MeshNode]
+    const mallory = mesh.unstaked[0] as MeshNode
+    await waitFor(() => lastAt(bob, mallory.peerId) === 'unbound')
+    await hello(mallory, bob, mallory.announcer.current()!.bytes)
+    await waitFor(() => lastAt(bob, mallory.peerId) === 'unstaked')
+    await mallory.libp2p.unhandle(HELLO_PROTOCOL)
+    bob.hello.judgeAgain()
+    expect(lastAt(bob, mallory.peerId)).to.equal('unstaked')
+
+    mesh.weights.set(mallory.pair.address, 1_000n)
+    bob.hello.judgeAgain()
+    expect(lastAt(bob, mallory.peerId)).to.equal('admitted')
+    expect(bob.peers.isStaked(mallory.peerId)).to.equal(true)
+    const before = bob.hellos.length
+    bob.hello.judgeAgain()
+    expect(bob.hellos.length).to.equal(before)
+  })
+
   it('takes a peer out of gossip when its stake goes, and back in when it returns', async () => {
     let bobs = 5n
     mesh = await spawnMesh({

@@ -16,6 +16,17 @@ export class PortInUseError extends Error {
   }
 }
 
+/** The local K2 is to listen on an address that this machine does not have. */
+export class NoSuchHostError extends Error {
+  override name = 'NoSuchHostError'
+
+  constructor(host: string) {
+    super(
+      `this machine has no address ${host} to listen on: give one that it has with --host, such as 127.0.0.1 or ::1, or bring its loopback interface up`
+    )
+  }
+}
+
 /** The data directory was written by a version with another format. */
 export class DataDirVersionError extends Error {
   override name = 'DataDirVersionError'

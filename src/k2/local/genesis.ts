@@ -189,7 +189,7 @@ function deploy(vm: Vm, { programId, elf }: LoadedProgram): AccountChange[] {
   try {
     vm.deploy(key, elf)
   } catch (err) {
-    throw new GenesisError(`the VM refuses the program ${programId}: ${(err as Error).message}. Build it again: npm run build:program`, {
+    throw new GenesisError(`the VM refuses the program ${programId}: ${(err as Error).message}. It has to be built for Solana’s VM (SBF)`, {
       cause: err
     })
   }
@@ -213,9 +213,12 @@ function readProgram({ programId, elfPath, bytes }: GenesisProgram): LoadedProgr
   try {
     return { programId, elf: readFileSync(elfPath) }
   } catch (err) {
-    throw new GenesisError(`cannot read the program ${elfPath} (${(err as Error).message}): build it with npm run build:program`, {
-      cause: err
-    })
+    throw new GenesisError(
+      `cannot read the program ${elfPath} (${(err as Error).message}): check its path; the settlement program comes with koii-mesh, so install that again if it is the one that is missing`,
+      {
+        cause: err
+      }
+    )
   }
 }
 

@@ -341,7 +341,7 @@ export class LocalK2 {
   }
 
   #authority(port: number): string {
-    const host = this.#host === '0.0.0.0' || this.#host === '::' ? '127.0.0.1' : this.#host
+    const host = this.#host === '0.0.0.0' ? '127.0.0.1' : this.#host === '::' ? '::1' : this.#host
     return `${host.includes(':') ? `[${host}]` : host}:${port}`
   }
 

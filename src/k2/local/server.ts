@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import fastify, { type FastifyInstance } from 'fastify'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { PortInUseError } from './errors.ts'
+import { NoSuchHostError, PortInUseError } from './errors.ts'
 import type { LocalK2Log } from './log.ts'
 import { dispatch, type Handler } from './rpc/dispatch.ts'
 import type { RpcClient, Subscriptions } from './rpc/subscriptions.ts'
@@ -154,5 +154,8 @@ async function bindPlain(server: Server, port: number, host: string): Promise<vo
 }
 
 function toListenError(err: NodeJS.ErrnoException, port: number, host: string, what: 'HTTP' | 'WebSocket'): Error {
+  if (err.code === 'EADDRNOTAVAIL' || err.code === 'EAFNOSUPPORT' || err.code === 'ENOTFOUND') {
+    return new NoSuchHostError(host)
+  }
   return err.code === 'EADDRINUSE' ? new PortInUseError(port, host, what) : err
 }

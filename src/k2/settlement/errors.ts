@@ -38,7 +38,7 @@ function refusal(name: string, code: number, reason: string, nextStep: string): 
   return Named
 }
 
-const CLIENT_BUG = 'Build the instruction with src/k2/settlement of the same version as the program.'
+const CLIENT_BUG = 'Build the instruction with a koii-mesh of the same version as the program.'
 
 /** Every refusal, by the name that it has in the log of the transaction. */
 export const REFUSALS = {
@@ -196,7 +196,7 @@ export const REFUSALS = {
     'StakeLockedError',
     145,
     'the stake is locked until its unlock slot',
-    'Withdraw from that slot on; koii-mesh task show names it.'
+    'Withdraw from that slot on: the table of the task’s stakes names it.'
   ),
   NothingUnstakedError: refusal('NothingUnstakedError', 146, 'nothing of this stake is on its way out', 'Unstake first.'),
   TaskOpenError: refusal(

@@ -1,0 +1,56 @@
+/** What holds for each command there is, whoever adds one. */
+import { expect } from 'chai'
+import type { Command } from 'commander'
+import { commands, faultOf } from '../docs/documents.ts'
+
+const all = (command: Command, path: string): Array<{ command: Command; path: string }> => [
+  { command, path },
+  ...command.commands.flatMap((sub) => all(sub, `${path} ${sub.name()}`))
+]
+const every = commands().commands.flatMap((command) => all(command, `koii-mesh ${command.name()}`))
+/** `task` and `proof` only hold others. */
+const acting = every.filter(({ command }) => command.commands.length === 0 || command.name() === 'k2')
+
+function helpOf(command: Command): string {
+  let text = ''
+  command
+    .configureOutput({
+      writeOut: (some) => {
+        text += some
+      }
+    })
+    .outputHelp()
+  return text
+}
+
+describe('CLI: every command', () => {
+  it('has a description, and a help with an example of itself', () => {
+    expect(every.length).to.be.above(20)
+    for (const { command, path } of every) {
+      expect(command.description(), path).not.to.equal('')
+      expect(helpOf(command), path)
+        .to.match(new RegExp(`^Usage: ${path} `))
+        .and.to.match(new RegExp(`\\nExamples?:\\n {2}${path} `))
+    }
+  })
+
+  it('takes the examples that it gives', () => {
+    for (const { command } of every) {
+      for (const [, line] of helpOf(command).matchAll(/^ {2}koii-mesh (.*?)(?: {2,}.*)?$/gm)) {
+        expect(faultOf({ args: line!.split(' '), whole: true }, commands()), line).to.equal(null)
+      }
+    }
+  })
+
+  it('has --json when it does something, and says of each option what it is for', () => {
+    for (const { command, path } of acting) {
+      expect(
+        command.options.map(({ long }) => long),
+        path
+      ).to.include('--json')
+      for (const { long, description } of command.options) {
+        expect(description, `${path} ${long}`).not.to.equal('')
+      }
+    }
+  })
+})
