@@ -28,7 +28,7 @@ export interface TerminalInit {
 export function terminal(args: string[], { columns = 80, rows = 24, env = {}, cwd }: TerminalInit = {}): Terminal {
   const quoted = [process.execPath, MAIN, ...args].map((arg) => `'${arg.replaceAll("'", `'\\''`)}'`).join(' ')
   const own = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^(KOII_MESH_|NO_COLOR|FORCE_COLOR|LC_|LANG|TERM)/.test(name))
+    Object.entries(process.env).filter(([name]) => !/^(KOII_MESH_|NO_COLOR|FORCE_COLOR|LC_|LANG|TERM|COLORTERM|CI$)/.test(name))
   )
   const child: ChildProcess = spawn('script', ['-qefc', `stty cols ${columns} rows ${rows}; exec ${quoted}`, '/dev/null'], {
     stdio: ['pipe', 'pipe', 'pipe'],
