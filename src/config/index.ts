@@ -18,7 +18,7 @@ import { z } from 'zod'
 import { readSmallFile } from '../disk/index.ts'
 import { koiiToRoe } from './koii.ts'
 import { hasIpv4, loopbackHost, tcpOn } from './loopback.ts'
-import { type Params, ParamsError, paramsOf, typedParams } from './params.ts'
+import { type Params, ParamsError, paramsOf, placeOf, typedParams } from './params.ts'
 
 export { koiiToRoe, ROE_PER_KOII, roeToKoii } from './koii.ts'
 export { hasIpv4, httpOn, loopbackHost, tcpOn } from './loopback.ts'
@@ -98,12 +98,6 @@ const KEPT = 'should be all, or a whole number from 3'
 const AN_IP = 'should be an IP address of this machine, such as 127.0.0.1 or ::1'
 /** All interfaces: those of IPv4, or those of IPv6 where there are no others. */
 const ANYWHERE = () => (hasIpv4() ? '0.0.0.0' : '::')
-
-/** Where the parser of JSON stopped, as far as it says. */
-function placeOf(err: unknown): string {
-  const [, position, line, column] = /position (\d+)(?: \(line (\d+) column (\d+)\))?/.exec(err instanceof Error ? err.message : '') ?? []
-  return position == null ? '' : line == null ? ` (at character ${Number(position) + 1})` : ` (line ${line}, column ${column})`
-}
 
 const schema = z.strictObject({
   /** The JSON-RPC endpoints of K2, the same chain behind each: no default, as a node without a chosen chain is a mistake. */

@@ -23,13 +23,21 @@ export interface Params {
   text: string
 }
 
+const A_JSON_OBJECT = 'should be a JSON object such as {"urls":["https://example.com/"]}'
+
+/** Where the parser of JSON stopped, as far as it says. */
+export function placeOf(err: unknown): string {
+  const [, position, line, column] = /position (\d+)(?: \(line (\d+) column (\d+)\))?/.exec(err instanceof Error ? err.message : '') ?? []
+  return position == null ? '' : line == null ? ` (at character ${Number(position) + 1})` : ` (line ${line}, column ${column})`
+}
+
 /**
  * @param value - as JSON.parse gives it
  * @throws ParamsError that says what is wrong, and where in it
  */
 export function paramsOf(value: unknown): Params {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new ParamsError('should be a JSON object such as {"urls":["https://example.com/"]}')
+    throw new ParamsError(A_JSON_OBJECT)
   }
   const text = canonical(value, '', 1)
   const bytes = Buffer.byteLength(text)
@@ -114,7 +122,7 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch (err) {
-    throw new ParamsError(`is not JSON: ${(err as Error).message}`)
+    throw new ParamsError(`is not JSON${placeOf(err)}: ${A_JSON_OBJECT}`)
   }
 }
 

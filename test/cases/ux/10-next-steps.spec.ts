@@ -134,6 +134,7 @@ describe('cases: ux/10, next steps as they are printed', function () {
       setup: [],
       rows: [],
       messages: [],
+      gets: [],
       roundSlots: 1
     } as unknown as ViewState
     for (const columns of [60, 80, 200]) {
