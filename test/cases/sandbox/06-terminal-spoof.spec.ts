@@ -58,7 +58,9 @@ describe('cases: sandbox/06, terminal spoof', function () {
   it('on a terminal: text, one line for each, with a time of day, and nothing that acts', async () => {
     const shown = terminal(start, { columns: 300 })
     try {
+      // the log and the events come by two ways, in whatever order
       await shown.shows(/missed the work: [^\n]*evil[^\n]*\n/)
+      await shown.shows(/info {2}task [^\n]*stdout[^\n]*\n/)
       const lines = shown.output().trimEnd().split('\n')
       expect(ACTS.test(lines.join('\n')), JSON.stringify(lines)).to.equal(false)
       expect(lines.filter((line) => line.startsWith('slot 99'))).to.deep.equal([])
