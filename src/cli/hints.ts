@@ -42,5 +42,3 @@ export async function checkHint(text: string, { dataDir, keyFile }: { dataDir?: 
     }
   }
 }
-
-export { hintPastNode } from '../network/past-hint.ts'

@@ -10,8 +10,6 @@ export interface NextSteps {
   status: string
   /** With what a local testnet asks for, where the node is on one. */
   stake(task: Pick<TaskAccount, 'minStake' | 'bundleNotice'>, hint: string | undefined): string
-  /** Writes the address to K2. */
-  hint(multiaddr: string): string
   /** Fetches something of the task from its stakers. */
   get(cid: string): string
 }
@@ -40,7 +38,6 @@ export function nextSteps(config: Pick<Config, 'k2' | 'program' | 'task' | 'key'
         dataDir: hint == null ? undefined : config.dataDir,
         ...onTestnet(k2, bundleNotice)
       }),
-    hint: (multiaddr) => commandLine(['hint', multiaddr], { ...chain, key, dataDir: config.dataDir }),
     get: (cid) => commandLine(['proof', 'get', cid], { k2, task: config.task })
   }
 }

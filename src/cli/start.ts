@@ -1,13 +1,12 @@
 import { Command, Option } from 'commander'
-import { commandLine } from '../command/index.ts'
 import { amountOf, type Config, type ConfigSource, flagName, keyPathOf, loadConfig, roeToKoii } from '../config/index.ts'
 import { createK2Client } from '../k2/index.ts'
 import { stake as stakeInstruction } from '../k2/settlement/index.ts'
+import { hintAmong } from '../network/past-hint.ts'
 import { createNode, type MeshNode, type NodeParts } from '../node/index.ts'
-import { counted, createLog, type NodeEvent, sayJson, sayLines, shownText, timeOfDay, toLine } from '../observe/index.ts'
-import { distinct, ensureMoney, signerFrom, stakeOfKey, VOTE_FEES_ROE } from './chain.ts'
+import { counted, createLog, type NodeEvent, sayJson, sayLines, timeOfDay, toLine } from '../observe/index.ts'
+import { distinct, ensureMoney, signerFrom, VOTE_FEES_ROE } from './chain.ts'
 import { collect, example, sayOnce, withJson } from './common.ts'
-import { hintPastNode } from './hints.ts'
 import { payFor, stakeCosts } from './money.ts'
 import { type NextSteps, nextSteps } from './next.ts'
 import { onOutputLost, untilStopped } from './process.ts'
@@ -117,11 +116,13 @@ export async function runStart(
   )
   const node = await createNode({ config, log, keyIsIdle: keyIsIdle === true, ...(parts == null ? {} : { parts }) })
   let hint: string | undefined
-  let multiaddrs: string[] = []
   node.events.on((event) => {
     if (event.event === 'listening') {
-      multiaddrs = event.multiaddrs as string[]
-      hint = multiaddrs.find((address) => address.length <= 127 && !address.includes('/ws'))
+      hint = hintAmong(event.multiaddrs as string[])
+    }
+    if (event.event === 'address-past') {
+      // beside the events, as it wants something of whoever runs the node
+      sayOnce(String(event.reason))
     }
     if (json === true) {
       sayJson(toLine(event))
@@ -147,7 +148,6 @@ export async function runStart(
         ...`  ${next.stake(task, hint)}`.split('\n')
       ])
     }
-    await tellPastHint(config, node.staker, multiaddrs, hint).catch((err) => log.debug({ err }, 'the own address on K2 was not looked at'))
     const outcome = await Promise.race([stopped, node.failed])
     if (outcome instanceof Error) {
       throw outcome
@@ -202,18 +202,6 @@ async function stakeAtStart(
   })
   const costs = () => stakeCosts(k2, amount, before == null, signers.length)
   await payFor(k2, { payer: payer.address, costs, mayAirdrop: true }, () => k2.send([instruction], signers))
-}
-
-/** A node that restarts on a free port is no longer where K2 says: nobody can find it there, and only its operator can say where it is. */
-async function tellPastHint(config: Config, key: string, multiaddrs: string[], hint: string | undefined): Promise<void> {
-  const k2 = createK2Client({ url: config.k2, programId: config.program })
-  const onK2 = (await stakeOfKey(k2, config.task, key))?.addressHint
-  const fault = onK2 == null ? undefined : hintPastNode(onK2, multiaddrs)
-  if (fault != null) {
-    sayOnce(
-      `the address of this node on K2, "${shownText(onK2)}", ${fault}: newcomers and claims look for it there in vain. Keep the port with --listen, and set it with: ${hint == null ? commandLine(['hint'], { help: true }) : nextSteps(config).hint(hint)}`
-    )
-  }
 }
 
 /** One line for people, for what they want to know as it happens. */

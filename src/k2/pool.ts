@@ -5,6 +5,7 @@ import { type Answer, askingOrder, LAG_SLOTS, lagOf, majority } from './choose.t
 import { isBehind, isEndpointFault, type K2Connection, nameOf } from './connection.ts'
 import { createEndpoint, type Endpoint, type EndpointLimits, type EndpointStatus } from './endpoint.ts'
 import { K2ArgumentError, K2BehindError, K2ContradictionError, K2DoubtError, K2UnreachableError, messageOf } from './errors.ts'
+import { createOneNetwork, type OneNetwork, patiently } from './one-network.ts'
 import type { Contradiction } from './witness.ts'
 
 /** K2's slot time, for telling how far behind an answer of a while ago is. */
@@ -52,16 +53,8 @@ export interface Broadcast {
 }
 
 /** Several endpoints of one chain, none of which has to be alive, quick, up to date or honest. */
-export interface Pool {
+export interface Pool extends Pick<OneNetwork, 'genesisHash' | 'otherNetwork' | 'admit'> {
   endpoints: readonly Endpoint[]
-  /** The hash that names the chain, as most endpoints tell it. @throws K2ContradictionError, K2UnreachableError */
-  genesisHash(): Promise<string>
-  /**
-   * Asks all once more which network they are of: a chain may have been replaced by another at the same URL.
-   *
-   * @returns what to tell the operator when all that answer are of another one; those of several that are, are dropped
-   */
-  otherNetwork(): Promise<string | undefined>
   /**
    * Asks the healthiest endpoint, and the next ones where it fails.
    *
@@ -73,8 +66,6 @@ export interface Pool {
   agree<T>(question: Question<T>): Promise<Agreed<T>>
   /** Gives a signed transaction to all. @throws K2UnreachableError when nobody took or refused it */
   broadcast(wire: Uint8Array): Promise<Broadcast>
-  /** Sees to it that an endpoint is of the network before it is listened to. */
-  admit(endpoint: Endpoint): Promise<void>
   /** The slot below which an answer would be a step back in time. */
   floor(commitment: Commitment): number
   /** What was read sets the floor for what will be. */
@@ -114,104 +105,10 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
   const usable = () => endpoints.filter((endpoint) => !endpoint.facts().dropped)
   const floors = new Map<Commitment, number>()
 
-  // -- one network
-
-  const hashes = new Map<Endpoint, string>()
-  let network: string | undefined
-  let finding: Promise<string> | undefined
-
-  const hashOf = async (endpoint: Endpoint) => {
-    const hash = await endpoint.ask((connection) => connection.getGenesisHash(), several ? patienceMs : undefined)
-    hashes.set(endpoint, hash)
-    return hash
-  }
-  const drop = (endpoint: Endpoint) =>
-    endpoint.drop(`its genesis hash is ${hashes.get(endpoint)}, that of the others ${network}: it is another network`)
-
-  const findNetwork = async (): Promise<string> => {
-    const answers: Answer[] = []
-    let failure: unknown
-    const asked = endpoints.map(async (endpoint) => {
-      try {
-        answers.push({ name: endpoint.name, slot: 0, digest: await hashOf(endpoint), suspect: false })
-      } catch (err) {
-        failure ??= err
-      }
-    })
-    await untilMajority(asked, answers)
-    if (answers.length === 0) {
-      throw failure
-    }
-    const { digest } = majority(answers, answers.length)
-    if (digest == null) {
-      throw new K2ContradictionError(
-        `the K2 endpoints belong to different networks (${answers.map((one) => `${one.name}: ${one.digest}`).join(', ')}): give only those of one network with --k2`
-      )
-    }
-    network = digest
-    for (const [endpoint, hash] of hashes) {
-      if (hash !== digest) {
-        drop(endpoint)
-      }
-    }
-    return digest
-  }
-  const genesisHash = async () => {
-    if (network != null) {
-      return network
-    }
-    finding ??= (several ? findNetwork() : patiently(findNetwork)).finally(() => {
-      finding = undefined
-    })
-    return finding
-  }
-  /** Of several endpoints, only those that are of the network are asked for anything. */
-  const admit = async (endpoint: Endpoint) => {
-    if (!several) {
-      return
-    }
-    const expected = await genesisHash()
-    const hash = hashes.get(endpoint) ?? (await hashOf(endpoint))
-    if (hash !== expected) {
-      drop(endpoint)
-    }
-  }
-  const otherNetwork = async () => {
-    const began = network
-    if (began == null) {
-      return undefined
-    }
-    const asked = await Promise.allSettled(usable().map(async (endpoint) => ({ endpoint, hash: await hashOf(endpoint) })))
-    const answers = asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
-    const others = answers.filter(({ hash }) => hash !== began)
-    // a lie of one, while the others are away, must stop nobody
-    if (others.length * 2 > endpoints.length && others.length === answers.length) {
-      return `K2 at ${others.map(({ endpoint }) => endpoint.name).join(', ')} is another network now: its genesis hash is ${others[0]!.hash}, and this process began with ${began}. Check --k2, and start again`
-    }
-    for (const { endpoint } of others.length < answers.length ? others : []) {
-      drop(endpoint)
-    }
-    return undefined
-  }
+  const { genesisHash, otherNetwork, admit, untilMajority } = createOneNetwork({ endpoints, patienceMs })
   const askOne = async <T>(endpoint: Endpoint, request: (connection: K2Connection) => Promise<T>, waitMs?: number) => {
     await admit(endpoint)
     return endpoint.ask(request, waitMs)
-  }
-
-  /** Resolves when a majority of all endpoints says the same, or when nobody is left who could say something. */
-  async function untilMajority(asked: Array<Promise<unknown>>, answers: Answer[]): Promise<void> {
-    const enough = Promise.withResolvers<void>()
-    for (const one of asked) {
-      one.then(
-        () => {
-          if (majority(answers, usable().length).digest != null) {
-            enough.resolve()
-          }
-        },
-        () => {}
-      )
-    }
-    await Promise.race([enough.promise, Promise.allSettled(asked)])
   }
 
   const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms * (0.75 + random() / 2)))
@@ -412,11 +309,6 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
 
 function noneLeft(): Error {
   return new K2UnreachableError('no K2 endpoint of the network is left: check those given with --k2')
-}
-
-/** Where every endpoint asked for patience, once or twice more: the delay is their own pause. */
-function patiently<T>(run: () => Promise<T>): Promise<T> {
-  return pRetry(run, { retries: 2, minTimeout: 0, shouldRetry: ({ error }) => /HTTP (429|503)|too many requests/i.test(error.message) })
 }
 
 function short(text: string): string {

@@ -7,7 +7,7 @@ import type { Network } from '../wire/index.ts'
 import { type AddressRules, judgeAddress, parseAddress, usableAddresses, withoutPeer } from './addresses.ts'
 import { byPeer, type Candidate, nextBatch, peerOf, type Rumour, type Source } from './candidates.ts'
 import { dialAbreast } from './dial-abreast.ts'
-import { PeerNotFoundError } from './errors.ts'
+import { PeerNotFoundError, reasonOf } from './errors.ts'
 import type { Hello } from './hello.ts'
 import { DIAL_TIMEOUT_MS, MAX_ADDRESSES_PER_DIAL } from './limits.ts'
 import { createPeerCache } from './peer-cache.ts'
@@ -395,11 +395,4 @@ function bounded<V>(map: Map<string, V>, key: string, value: V): void {
   if (map.size > MAX_FAILURES) {
     map.delete(map.keys().next().value as string)
   }
-}
-
-function reasonOf(err: unknown): string {
-  if (err instanceof AggregateError) {
-    return [...new Set(err.errors.map(reasonOf))].slice(0, 3).join('; ')
-  }
-  return err instanceof Error ? err.message : String(err)
 }

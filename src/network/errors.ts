@@ -17,3 +17,11 @@ export class StreamLimitError extends Error {
 export class PeerNotFoundError extends Error {
   override name = 'PeerNotFoundError'
 }
+
+/** Why something failed; of many attempts what their reasons have in common is said once. */
+export function reasonOf(err: unknown): string {
+  if (err instanceof AggregateError) {
+    return [...new Set(err.errors.map(reasonOf))].slice(0, 3).join('; ')
+  }
+  return err instanceof Error ? err.message : String(err)
+}

@@ -6,7 +6,7 @@ import { judgeAddress } from './addresses.ts'
 import { isHostName } from './public-ip.ts'
 
 /** Bytes of UTF-8 that the stake account has room for. */
-const MAX_HINT_BYTES = 127
+export const MAX_HINT_BYTES = 127
 const DNS = new Set(['dns', 'dns4', 'dns6'])
 
 /** An address that may be dialled, without its `/p2p/`, and the PeerId of who must answer there. */

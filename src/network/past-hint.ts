@@ -1,5 +1,5 @@
 import { shownText } from '../observe/shown-text.ts'
-import { type HintedAddress, readHint } from './hints.ts'
+import { type HintedAddress, MAX_HINT_BYTES, readHint } from './hints.ts'
 import type { OwnAddresses } from './own-addresses.ts'
 
 /**
@@ -36,21 +36,25 @@ const hostOf = ({ address }: HintedAddress): { name: string; value: string | und
   return { name: first?.name ?? '', value: first?.value }
 }
 
+/** Of a node's addresses the one that suits its stake account: short enough, and without WebSocket. */
+export function hintAmong(multiaddrs: readonly string[]): string | undefined {
+  return multiaddrs.find((address) => Buffer.byteLength(address) <= MAX_HINT_BYTES && !address.includes('/ws'))
+}
+
 /**
  * What an operator should know and do whose node is not where K2 says that it is; null when it is.
  *
- * @param setting - the command that sets an address
+ * @param setting - the command that sets an address; undefined when none is known that fits
  */
 export function pastHintNotice(
   hint: string | undefined,
   own: Pick<OwnAddresses, 'told'>,
-  setting: (address: string) => string
+  setting: (address: string | undefined) => string
 ): string | null {
   const told = own.told().map(String)
   const fault = hint == null ? undefined : hintPastNode(hint, told)
   if (fault == null) {
     return null
   }
-  const better = told.find((address) => address.length <= 127 && !address.includes('/ws'))
-  return `the address of this node on K2, "${shownText(hint)}", ${fault}: newcomers and claims look for it there in vain. Set it with ${setting(better ?? 'MULTIADDR')}`
+  return `the address of this node on K2, "${shownText(hint)}", ${fault}: newcomers and claims look for it there in vain. Keep the port with --listen, and set it with: ${setting(hintAmong(told))}`
 }

@@ -616,16 +616,18 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       return stakes.accounts().find(({ stakingKey }) => stakingKey === self)
     }
 
+    /** What a command takes that is about this node's stake, from wherever it is run. */
+    const own = { k2: config.k2.join(','), program: config.program, task: config.task, key: resolve(keyPathOf(config)) }
     const hintNotice = () =>
       pastHintNotice(ownStake()?.addressHint, addresses, (address) =>
-        commandLine(['hint', address], { k2: config.k2[0], task: config.task, key: keyPathOf(config) })
+        address == null ? commandLine(['hint'], { help: true }) : commandLine(['hint', address], { ...own, dataDir: config.dataDir })
       )
 
     /** Where newcomers look for us in vain, once for each way in which they do. */
     function tellPastHint(): void {
       const past = hintNotice()
       if (past != null && past !== pastHint) {
-        log.warn(past)
+        events.emit('address-past', { reason: past })
       }
       pastHint = past
     }
@@ -782,9 +784,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         root: hex(finalized.root),
         totalRewards: task.totalRewards
       })
-      settle(finalized.cycle, cid)
-        .catch((err) => log.warn({ cycle: finalized.cycle, reason: messageOf(err) }, 'the finalized record could not be read'))
-        .finally(() => history.follow(finalized.cycle, cid))
+      settleOrTell(finalized.cycle, cid).finally(() => history.follow(finalized.cycle, cid))
     }
 
     /** What the manager of the task has changed. */
@@ -817,9 +817,11 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     }
 
     function whatNow(cycle: number): string {
-      const own = { k2: config.k2.join(','), program: config.program, task: config.task, key: keyPathOf(config) }
       return `the task is closed: no work and no votes from cycle ${cycle} on. The node stays up and serves its proofs. From slot ${settledFrom(cycle)} on, claim what is owed and take the stake out: ${commandLine(['claim'], own)}, ${commandLine(['unstake'], { ...own, amount: 'all' })}, then ${commandLine(['withdraw'], own)}`
     }
+
+    const settleOrTell = (cycle: number, cid: CID) =>
+      settle(cycle, cid).catch((err) => log.warn({ cycle, reason: messageOf(err) }, 'the finalized record could not be read'))
 
     /** Has the finalized record here, and tells what it meant for us. */
     async function settle(cycle: number, cid: CID): Promise<void> {
@@ -828,7 +830,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       if (providesRecord(set.weights, self, cycle)) {
         await proofs.pin(cid, { task: config.task, cycle, shallow: true, provide: true })
       }
-      if (config.applySlashes && stakes.isStaked(self) === true) {
+      // a newer ledger says all that an older one does
+      if (config.applySlashes && cycle === finalizedCycle && stakes.isStaked(self) === true) {
         slasher
           .finalized(cycle, ledger, slots.now() ?? 0)
           .catch((err) => log.debug({ cycle, reason: messageOf(err) }, 'K2 did not tell which slashes it lacks'))
@@ -848,17 +851,21 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       events.emit('settled', { cycle, ...entry })
     }
 
-    /** What was finalized while this node was away: of cycles since it first ran, the last of them. */
+    /** What was finalized while this node was away, in its order: of cycles since it first ran, the last of them. */
     async function catchUp(newest: CID): Promise<void> {
       const known = store.cycles.list(config.task, STATUS_CYCLES)
       const first = Math.min(...known.map(({ cycle }) => cycle))
-      for (let cid: CID | null = newest, count = 0; cid != null && count < STATUS_CYCLES; count++) {
+      const missed: Array<{ cycle: number; cid: CID }> = []
+      for (let cid: CID | null = newest; cid != null && missed.length < STATUS_CYCLES; ) {
         const { content }: Awaited<ReturnType<typeof records.ensure>> = await records.ensure(cid)
         if (content.cycle < first || store.cycles.get(config.task, content.cycle)?.outcome != null) {
-          return
+          break
         }
-        await settle(content.cycle, cid)
+        missed.unshift({ cycle: content.cycle, cid })
         cid = content.previous
+      }
+      for (const { cycle, cid } of missed) {
+        await settleOrTell(cycle, cid)
       }
     }
 
@@ -1131,6 +1138,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
           api: api.url,
           staked: stakes.isStaked(self) ?? null
         })
+        tellPastHint()
         leaveNetworks = watchNetworks({
           onLeft(gone) {
             log.warn({ gone }, 'this machine has left a network: what went over its connections is asked for again')

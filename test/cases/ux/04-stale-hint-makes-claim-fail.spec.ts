@@ -1,9 +1,9 @@
 /** An address on K2 at which a node no longer is: the node says so at its start, and a claim that finds nobody speaks of the ledger. */
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { hintPastNode } from '../../../src/cli/hints.ts'
 import { generateKeyPair, writeKeyFile } from '../../../src/identity/index.ts'
 import { vote } from '../../../src/k2/settlement/index.ts'
+import { hintPastNode } from '../../../src/network/past-hint.ts'
 import { cli, run, tempDir } from '../../e2e/cli.ts'
 import { type Chain, KOII, signerOf, startChain } from '../../k2/chain.ts'
 
