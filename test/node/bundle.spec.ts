@@ -2,12 +2,10 @@ import { readdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { pino } from 'pino'
-import { type BundleInit, obtainBundle } from '../../src/node/bundle.ts'
 import { BUNDLE_FILE, bundleAt, describeBundle } from '../../src/node/index.ts'
 import { bundlePath } from '../../src/tasks/index.ts'
-import { HANGS_MS } from '../cpu.ts'
 import { failure, Lab, type TestNode } from '../proofs/fixtures.ts'
+import { wantBundle } from './want-bundle.ts'
 
 const CODE = Buffer.from(`export const manifest = { name: 'tiny' }\n// ${'x'.repeat(5000)}\n`)
 
@@ -17,17 +15,6 @@ describe('node: the task’s bundle', () => {
 
   const pack = async ({ proofs }: TestNode, content: Uint8Array = CODE) =>
     (await proofs.packFiles([{ path: BUNDLE_FILE, content }])).cid.toString()
-  const want = (node: TestNode, cid: string, more: Partial<BundleInit> = {}) =>
-    obtainBundle({
-      proofs: node.proofs,
-      cid,
-      path: undefined,
-      providers: () => [],
-      signal: AbortSignal.timeout(HANGS_MS),
-      log: pino({ level: 'silent' }),
-      onWaiting: () => {},
-      ...more
-    })
 
   it('is looked at without a trace, also when it is none', async () => {
     const { dir } = await lab.node()
@@ -50,9 +37,9 @@ describe('node: the task’s bundle', () => {
     const [node, other] = [await lab.node(), await lab.node()]
     const cid = await pack(node)
     const told: string[] = []
-    expect(Buffer.from((await want(node, cid, { onAbsent: () => told.push('here') })).content)).to.deep.equal(CODE)
+    expect(Buffer.from((await wantBundle(node, cid, { onAbsent: () => told.push('here') })).content)).to.deep.equal(CODE)
     const from = { providers: () => [node.hint], onAbsent: () => told.push('absent') }
-    expect(Buffer.from((await want(other, cid, from)).content)).to.deep.equal(CODE)
+    expect(Buffer.from((await wantBundle(other, cid, from)).content)).to.deep.equal(CODE)
     expect(told).to.deep.equal(['absent'])
   })
 
@@ -66,13 +53,13 @@ describe('node: the task’s bundle', () => {
       [sha512, /can be none|no CID/]
     ] as const) {
       for (const more of [{}, ...(cid === sha512 ? [] : [{ path }])]) {
-        const refused = await failure(want(node, cid, { ...more, signal: AbortSignal.timeout(5_000) }))
+        const refused = await failure(wantBundle(node, cid, { ...more, signal: AbortSignal.timeout(5_000) }))
         expect(refused.name, refused.message).to.equal('BundleError')
         expect(refused.message).to.match(says)
       }
     }
     // what another of its bundles is called costs this one nothing
-    const other = await failure(want(node, await pack(node, Buffer.from('other')), { path, others: ['\x1b[2Jnonsense'] }))
+    const other = await failure(wantBundle(node, await pack(node, Buffer.from('other')), { path, others: ['\x1b[2Jnonsense'] }))
     expect(other.message).to.match(/is not the task's bundle/)
   })
 
@@ -136,12 +123,12 @@ describe('node: the task’s bundle', () => {
     const path = join(node.dir, 'mine.mjs')
     await writeFile(path, CODE)
     const cid = await pack(await lab.node())
-    expect(Buffer.from((await want(node, cid, { path })).content)).to.deep.equal(CODE)
+    expect(Buffer.from((await wantBundle(node, cid, { path })).content)).to.deep.equal(CODE)
     await writeFile(path, `${CODE}// mine\n`)
-    const refused = await failure(want(node, cid, { path }))
+    const refused = await failure(wantBundle(node, cid, { path }))
     expect(refused.name).to.equal('BundleError')
     expect(refused.message).to.match(/is not the task's bundle.*Leave --bundle out/)
-    expect((await failure(want(node, cid, { path: join(node.dir, 'none.mjs') }))).message).to.match(/cannot read the bundle .*ENOENT/)
+    expect((await failure(wantBundle(node, cid, { path: join(node.dir, 'none.mjs') }))).message).to.match(/cannot read the bundle .*ENOENT/)
   })
 
   it('is fetched when the local copy is of another bundle of the task', async () => {
@@ -150,14 +137,16 @@ describe('node: the task’s bundle', () => {
     await writeFile(path, `${CODE}// the former one`)
     const former = await pack(await lab.node(), Buffer.from(`${CODE}// the former one`))
     const cid = await pack(author)
-    expect(Buffer.from((await want(node, cid, { path, others: [former], providers: () => [author.hint] })).content)).to.deep.equal(CODE)
+    expect(Buffer.from((await wantBundle(node, cid, { path, others: [former], providers: () => [author.hint] })).content)).to.deep.equal(
+      CODE
+    )
   })
 
   it('comes from a peer, as soon as there is one that has it', async () => {
     const [node, author] = [await lab.node(), await lab.node()]
     const cid = await pack(author)
     const waits: string[] = []
-    const { content } = await want(node, cid, {
+    const { content } = await wantBundle(node, cid, {
       providers: () => (waits.length === 0 ? [] : [author.hint]),
       onWaiting: (reason) => waits.push(reason)
     })
@@ -169,7 +158,7 @@ describe('node: the task’s bundle', () => {
     const node = await lab.node()
     const cid = await pack(await lab.node())
     const stop = new AbortController()
-    const waiting = want(node, cid, { signal: stop.signal, onWaiting: () => stop.abort() })
+    const waiting = wantBundle(node, cid, { signal: stop.signal, onWaiting: () => stop.abort() })
     expect((await failure(waiting)).name).to.equal('AbortError')
   })
 

@@ -1,15 +1,13 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { pino } from 'pino'
 import { typedParams } from '../../src/config/index.ts'
-import { type BundleInit, obtainBundle } from '../../src/node/bundle.ts'
 import { BUNDLE_FILE, describeBundle, PARAMS_FILE, paramsCid, paramsIn } from '../../src/node/index.ts'
 import { aboutParams, filesOf, withNote } from '../../src/node/params.ts'
 import type { PackedFile } from '../../src/proofs/index.ts'
 import { bundlePath } from '../../src/tasks/index.ts'
-import { HANGS_MS } from '../cpu.ts'
 import { failure, Lab, type TestNode } from '../proofs/fixtures.ts'
+import { wantBundle } from './want-bundle.ts'
 
 const CODE = Buffer.from("export const manifest = { name: 'tiny' }\n")
 const OURS = typedParams('{"urls":["http://a/"],"every":3}')
@@ -21,37 +19,26 @@ describe('node: a task’s parameters', () => {
   afterEach(() => lab.end())
 
   const pack = async ({ proofs }: TestNode, files: PackedFile[]) => (await proofs.packFiles(files)).cid.toString()
-  const want = (node: TestNode, cid: string, more: Partial<BundleInit> = {}) =>
-    obtainBundle({
-      proofs: node.proofs,
-      cid,
-      path: undefined,
-      providers: () => [],
-      signal: AbortSignal.timeout(HANGS_MS),
-      log: pino({ level: 'silent' }),
-      onWaiting: () => {},
-      ...more
-    })
 
   it('come with the bundle, from whoever has it, and are a block of it by their own CID', async () => {
     const [author, node] = [await lab.node(), await lab.node()]
     const cid = await pack(author, filesOf(CODE, OURS))
     const from = { providers: () => [author.hint] }
     for (const params of [undefined, SAME]) {
-      const bundle = await want(node, cid, { ...from, params })
+      const bundle = await wantBundle(node, cid, { ...from, params })
       expect([Buffer.from(bundle.content), bundle.params]).to.deep.equal([CODE, OURS])
     }
     expect(await node.proofs.reader(cid).holds(await paramsCid(SAME))).to.equal(true)
     expect(await paramsIn(node.proofs, cid)).to.deep.equal(OURS)
     // an operator who types others is told both, and what to do
-    const refused = await failure(want(node, cid, { ...from, params: OTHER }))
+    const refused = await failure(wantBundle(node, cid, { ...from, params: OTHER }))
     expect(refused.name).to.equal('ParamsDifferError')
     expect(refused.message)
       .to.include(`given the params ${await paramsCid(OTHER)}`)
       .and.to.include(`fixes ${await paramsCid(OURS)}`)
       .and.to.match(/Leave them out/)
     // one that came while the node ran does not stop it
-    expect((await want(node, cid, { ...from, params: OTHER, overrule: true })).params).to.deep.equal(OURS)
+    expect((await wantBundle(node, cid, { ...from, params: OTHER, overrule: true })).params).to.deep.equal(OURS)
   })
 
   it('may be fixed to none, or not be fixed', async () => {
@@ -59,11 +46,11 @@ describe('node: a task’s parameters', () => {
     const none = typedParams('{}')
     const [free, empty] = [await pack(node, filesOf(CODE, null)), await pack(node, filesOf(CODE, none))]
     expect(free).to.not.equal(empty)
-    expect((await want(node, free)).params).to.equal(null)
+    expect((await wantBundle(node, free)).params).to.equal(null)
     // as before there were any: each operator gives what he likes
-    expect((await want(node, free, { params: OTHER })).params).to.equal(null)
-    expect((await want(node, empty)).params).to.deep.equal(none)
-    expect((await failure(want(node, empty, { params: OTHER }))).name).to.equal('ParamsDifferError')
+    expect((await wantBundle(node, free, { params: OTHER })).params).to.equal(null)
+    expect((await wantBundle(node, empty)).params).to.deep.equal(none)
+    expect((await failure(wantBundle(node, empty, { params: OTHER }))).name).to.equal('ParamsDifferError')
   })
 
   it('are given by the author beside the own copy, which is the task’s bundle only with the same', async () => {
@@ -71,15 +58,15 @@ describe('node: a task’s parameters', () => {
     const path = join(node.dir, 'mine.mjs')
     await writeFile(path, CODE)
     const cid = await pack(other, filesOf(CODE, OURS))
-    const bundle = await want(node, cid, { path, params: SAME })
+    const bundle = await wantBundle(node, cid, { path, params: SAME })
     expect([Buffer.from(bundle.content), bundle.params]).to.deep.equal([CODE, SAME])
-    const without = await failure(want(other, cid, { path }))
+    const without = await failure(wantBundle(other, cid, { path }))
     expect(without.message).to.match(/is not the task's bundle.*give the --params that the task was created with/)
     // what is on this disk already tells both
-    const wrong = await failure(want(other, cid, { path, params: OTHER }))
+    const wrong = await failure(wantBundle(other, cid, { path, params: OTHER }))
     expect(wrong.name).to.equal('ParamsDifferError')
     const free = await pack(other, filesOf(CODE, null))
-    expect((await want(node, free, { path, params: OTHER })).params).to.equal(null)
+    expect((await wantBundle(node, free, { path, params: OTHER })).params).to.equal(null)
   })
 
   it('make another CID of the same code, the same for any order of keys', async () => {
@@ -97,7 +84,7 @@ describe('node: a task’s parameters', () => {
         { path: BUNDLE_FILE, content: CODE },
         { path: PARAMS_FILE, content: Buffer.from(text) }
       ]
-      const refused = await failure(want(node, await pack(node, files)))
+      const refused = await failure(wantBundle(node, await pack(node, files)))
       expect(refused.name, text.slice(0, 20)).to.equal('BundleError')
       expect(refused.message).to.match(/^the task's bundle can be none: its params\.json .*koii-mesh task update/)
     }
