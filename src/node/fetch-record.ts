@@ -74,6 +74,8 @@ export interface FetchedHistory extends Fetched {
 
 /** Before a record that nobody gives ends the chain, all who may have it are asked for so long. */
 const PATIENCE_MS = 10_000
+/** A timer may end before the clock that it was set by says so. */
+const TIMER_MS = 20
 /** What is written at most. */
 const MAX_BYTES = 1024 * 1024 * 1024
 /** Blocks that are written need not stay in the auditor's folder. */
@@ -130,7 +132,7 @@ export async function fetchHistoryTo(
         stopped =
           until?.aborted === true
             ? 'it was stopped'
-            : `${err instanceof Error ? err.message : err}${performance.now() >= endMs ? '. The time was up' : ''}`
+            : `${err instanceof Error ? err.message : err}${isOver(endMs) ? '. The time was up' : ''}`
       } else {
         throw err
       }
@@ -163,6 +165,8 @@ export async function fetchHistoryTo(
   const { cycle: oldest, previous } = link.content
   return { saved, ...books.sum(), records, cycle: first.value.content.cycle, fromCycle: oldest, stopped, previous }
 }
+
+const isOver = (endMs: number) => performance.now() >= endMs - TIMER_MS
 
 /** Blocks at a time: those of a record with its ledger and of the one before it, as a rule. */
 const AHEAD = 8
@@ -204,12 +208,7 @@ function source(
       try {
         return books.count(await take(block))
       } catch (err) {
-        if (
-          !(err instanceof ProofUnavailableError) ||
-          giving.length === hints.length ||
-          until?.aborted === true ||
-          performance.now() >= endMs
-        ) {
+        if (!(err instanceof ProofUnavailableError) || giving.length === hints.length || until?.aborted === true || isOver(endMs)) {
           throw err
         }
       }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { fetchRecordTo } from '../../src/node/index.ts'
 import { buildRecord, type DistributionEntry, distributionInput, tally } from '../../src/record/index.ts'
-import { HANGS_MS } from '../cpu.ts'
+import { HANGS_MS, withMoreTime } from '../cpu.ts'
 import { run } from '../e2e/cli.ts'
 import { failure, Lab, type TestNode } from '../proofs/fixtures.ts'
 import { inputs } from '../record/cycle.ts'
@@ -57,13 +57,16 @@ describe('node: fetching one record', function () {
     const { cid, previous } = await recordOn(keeper)
     const path = join(await lab.dir(), 'record.json')
     const from = `${(keeper.hint.multiaddrs as string[])[0]}`
-    const got = await run(['proof', 'get', cid, '--from', from, '--out', path, '--timeout', '20'])
+    const got = await run(['proof', 'get', cid, '--from', from, '--out', path, '--timeout', '600'])
     expect(got.code, got.stderr).to.equal(0)
     expect(got.stdout)
       .to.match(/the record of cycle 3 and its ledger/)
       .and.to.include(previous)
-    const all = await run(['proof', 'get', cid, '--from', from, '--out', `${path}.all`, '--timeout', '2', '--history'])
-    expect(all.code, all.stderr).to.equal(4)
-    expect(all.stdout).to.match(/1 record with ledgers, from cycle 3 back to cycle 3:.*stops {3}before cycle 3: .*did not arrive/s)
+    await withMoreTime(2000, async (timeoutMs) => {
+      const out = `${path}.all.${timeoutMs}`
+      const all = await run(['proof', 'get', cid, '--from', from, '--out', out, '--timeout', `${timeoutMs / 1000}`, '--history'])
+      expect(all.code, all.stderr).to.equal(4)
+      expect(all.stdout).to.match(/1 record with ledgers, from cycle 3 back to cycle 3:.*stops {3}before cycle 3: .*did not arrive/s)
+    })
   })
 })
