@@ -13,6 +13,7 @@ import { benchGossip } from './bench/gossip.ts'
 import { benchK2 } from './bench/k2.ts'
 import { benchLoad } from './bench/load.ts'
 import { benchMemory } from './bench/memory.ts'
+import { benchProofs } from './bench/proofs.ts'
 import { benchRequests } from './bench/requests.ts'
 import type { BenchContext, Result } from './bench/result.ts'
 
@@ -24,6 +25,7 @@ const PARTS: Record<Result['bench'], { title: string; run: (context: BenchContex
   load: { title: 'The local K2 under load: signed transfers, subscribers, 100,000 transactions', run: benchLoad },
   memory: { title: 'Resident memory in a testnet of five nodes', run: benchMemory },
   requests: { title: 'Requests to K2 of a node in a mesh of five', run: benchRequests },
+  proofs: { title: 'Proofs beside stock Helia, a bare stream and, with --with-kubo, kubo', run: benchProofs },
   'busy-testnets': { title: 'Testnets of five nodes beside ten busy processes', run: benchBusyTestnets }
 }
 /** Those that are run when none is named; the others take long, and load the machine on purpose. */
@@ -34,6 +36,7 @@ interface Options {
   only?: Array<Result['bench']>
   pairs: number
   runs: number
+  withKubo?: string
   gate?: boolean
   json?: boolean
 }
@@ -41,12 +44,18 @@ interface Options {
 const command = withJson(new Command('bench'))
   .description('measure what the mesh costs, beside stock gossipsub and beside rounds done the way of Koii')
   .option('--only <name>', `one part: ${NAMES.join(', ')}; may be given several times`, part)
-  .option('--pairs <n>', 'interleaved pairs of gossip runs, of which the first is dropped', whole(2, 100), 8)
+  .option('--pairs <n>', 'interleaved pairs of gossip and of proofs, of which the first is dropped', whole(2, 100), 8)
   .option('--runs <n>', 'testnets of busy-testnets, which is run only when it is named', whole(1, 1000), 20)
+  .option('--with-kubo <path>', 'kubo’s program, which proofs is to run beside as well')
   .option('--gate', 'exit with status 1 when a goal is missed')
   .addHelpText(
     'after',
-    example('npm run bench', 'npm run bench -- --only gossip --pairs 12 --json', 'npm run bench -- --only busy-testnets --runs 20 --gate')
+    example(
+      'npm run bench',
+      'npm run bench -- --only gossip --pairs 12 --json',
+      'npm run bench -- --only proofs --with-kubo ~/bin/ipfs',
+      'npm run bench -- --only busy-testnets --runs 20 --gate'
+    )
   )
   .showHelpAfterError('(npm run bench -- --help shows every option and an example)')
   .exitOverride()
@@ -58,14 +67,14 @@ function part(name: string, before: string[] = []): string[] {
   return [...before, name]
 }
 
-async function main({ only = USUAL, pairs, runs, gate, json }: Options): Promise<number> {
+async function main({ only = USUAL, pairs, runs, withKubo: kubo, gate, json }: Options): Promise<number> {
   let missed = 0
   let failed = 0
   const progress = (text: string) => process.stderr.write(`${text}\n`)
   for (const name of NAMES.filter((one) => only.includes(one))) {
     const { title, run } = PARTS[name]
     try {
-      const results = await run({ pairs, runs, progress })
+      const results = await run({ pairs, runs, kubo, progress })
       missed += results.filter(({ met }) => met === false).length
       process.stdout.write(json === true ? results.map((result) => `${JSON.stringify(result)}\n`).join('') : table(title, results))
     } catch (err) {

@@ -1,6 +1,5 @@
 /** CPU per authenticated delivery and signature checks per message: koii-mesh's gossip beside stock gossipsub. */
-import { type ChildProcess, fork } from 'node:child_process'
-import { join } from 'node:path'
+import { type Child, startChild } from './child.ts'
 import type { Answer, Pace, Request, RunReport } from './gossip-mesh.ts'
 import { type BenchContext, BenchError, type Result, within } from './result.ts'
 import { bootstrapMedian, median, pairedRatios } from './statistics.ts'
@@ -13,8 +12,6 @@ const ROUNDS = 3
 const GOAL_CPU = 0.55
 const GOAL_CHECKS = 1.02
 const SEED = 20
-/** Both meshes may take this long to form, or a run to end, on a busy machine. */
-const ANSWER_TIMEOUT_MS = 300_000
 
 type Kind = 'stock' | 'ours'
 
@@ -120,46 +117,6 @@ function idleOf(stock: number, ours: number): Result {
   }
 }
 
-interface Mesh {
-  ask(request: Request): Promise<Exclude<Answer, { error: string }>['answer']>
-  stop(): void
-}
+type Mesh = Child<Request, Exclude<Answer, { error: string }>['answer']>
 
-async function startMesh(kind: Kind): Promise<Mesh> {
-  const child = fork(join(import.meta.dirname, 'gossip-mesh.ts'), [kind, String(NODES), String(DEGREE)], {
-    stdio: ['ignore', 2, 2, 'ipc']
-  })
-  const stop = () => {
-    child.kill()
-  }
-  try {
-    await answerOf(kind, child)
-  } catch (err) {
-    stop()
-    throw err
-  }
-  return {
-    ask(request) {
-      child.send(request)
-      return answerOf(kind, child)
-    },
-    stop
-  }
-}
-
-function answerOf(kind: Kind, child: ChildProcess): Promise<Exclude<Answer, { error: string }>['answer']> {
-  return new Promise((resolve, reject) => {
-    const done = (settle: () => void) => {
-      clearTimeout(timer)
-      child.off('message', onMessage)
-      child.off('exit', onExit)
-      settle()
-    }
-    const fail = (what: string) => done(() => reject(new BenchError(`the ${kind} mesh ${what}`)))
-    const onMessage = (message: Answer) => ('error' in message ? fail(`failed: ${message.error}`) : done(() => resolve(message.answer)))
-    const onExit = (code: number | null, signal: string | null) => fail(`ended with ${signal ?? `exit status ${code}`}`)
-    const timer = setTimeout(() => fail(`has not answered for ${ANSWER_TIMEOUT_MS / 1000} s`), ANSWER_TIMEOUT_MS)
-    child.on('message', onMessage)
-    child.on('exit', onExit)
-  })
-}
+const startMesh = (kind: Kind): Promise<Mesh> => startChild(`the ${kind} mesh`, 'gossip-mesh.ts', [kind, String(NODES), String(DEGREE)])

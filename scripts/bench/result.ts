@@ -1,6 +1,6 @@
 /** One figure of a benchmark: a line of `--json`, a line of the table. */
 export interface Result {
-  bench: 'gossip' | 'k2' | 'memory' | 'compute' | 'load' | 'distribution' | 'requests' | 'busy-testnets'
+  bench: 'gossip' | 'k2' | 'memory' | 'compute' | 'load' | 'distribution' | 'requests' | 'proofs' | 'busy-testnets'
   name: string
   value: number
   unit: string
@@ -22,6 +22,8 @@ export interface BenchContext {
   pairs: number
   /** Testnets of `busy-testnets`. */
   runs: number
+  /** The kubo program that `proofs` is to run beside. */
+  kubo?: string | undefined
   /** One line of progress, for people. */
   progress: (text: string) => void
 }

@@ -5,6 +5,7 @@
  * Exit status: 0 done, 1 failed (one line on standard error says why and what next), 2 wrong usage, 3 another process has the
  * staking key or the data directory: starting again does not mend that. 130 at a second signal.
  */
+import './engine.ts'
 import { readFileSync } from 'node:fs'
 import { enableCompileCache } from 'node:module'
 import { dirname, join } from 'node:path'

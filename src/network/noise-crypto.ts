@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, createHash, hkdfSync } from 'node:crypto'
 import type { ICryptoInterface } from '@libp2p/noise'
 import sodium from 'sodium-native'
-import type { Uint8ArrayList } from 'uint8arraylist'
+import { Uint8ArrayList } from 'uint8arraylist'
 
 type Bytes = Uint8Array | Uint8ArrayList
 
@@ -68,30 +68,43 @@ export const noiseCrypto: ICryptoInterface = {
     return shared
   },
   chaCha20Poly1305Encrypt(plaintext: Bytes, nonce, ad, key) {
-    const plain = plaintext.subarray()
-    if (plain.length < OPENSSL_FROM_BYTES) {
-      const sealed = new Uint8Array(plain.length + TAG_BYTES)
-      aead.crypto_aead_chacha20poly1305_ietf_encrypt(sealed, plain, ad, null, nonce, key)
+    const length = plaintext.byteLength
+    if (length < OPENSSL_FROM_BYTES) {
+      const sealed = new Uint8Array(length + TAG_BYTES)
+      aead.crypto_aead_chacha20poly1305_ietf_encrypt(sealed, plaintext.subarray(), ad, null, nonce, key)
       return sealed
     }
     const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES })
-    cipher.setAAD(ad, { plaintextLength: plain.length })
-    const parts = [cipher.update(plain), cipher.final(), cipher.getAuthTag()]
-    return Buffer.concat(parts)
+    cipher.setAAD(ad, { plaintextLength: length })
+    const parts = partsOf(plaintext).map((part) => cipher.update(part))
+    // in one piece: what is written piece by piece waits for the socket between them
+    const sealed = Buffer.concat([...parts, cipher.final(), cipher.getAuthTag()])
+    parts.forEach(free)
+    return sealed
   },
   chaCha20Poly1305Decrypt(ciphertext: Bytes, nonce, ad, key) {
-    const sealed = ciphertext.subarray()
-    const length = sealed.length - TAG_BYTES
+    const length = ciphertext.byteLength - TAG_BYTES
     if (length < OPENSSL_FROM_BYTES) {
       const plain = new Uint8Array(length)
-      aead.crypto_aead_chacha20poly1305_ietf_decrypt(plain, null, sealed, ad, nonce, key)
+      aead.crypto_aead_chacha20poly1305_ietf_decrypt(plain, null, ciphertext.subarray(), ad, nonce, key)
       return plain
     }
     const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES })
     decipher.setAAD(ad, { plaintextLength: length })
-    decipher.setAuthTag(sealed.subarray(length))
-    const plain = decipher.update(sealed.subarray(0, length))
+    decipher.setAuthTag(ciphertext.subarray(length))
+    const sealed = ciphertext instanceof Uint8Array ? ciphertext.subarray(0, length) : ciphertext.sublist(0, length)
+    // a frame of a socket comes in two parts: joined first, it would be copied once more
+    const plain = new Uint8ArrayList(...partsOf(sealed).map((part) => decipher.update(part)))
     decipher.final()
     return plain
+  }
+}
+
+const partsOf = (bytes: Bytes): Uint8Array[] => (bytes instanceof Uint8Array ? [bytes] : [...bytes])
+
+/** Gives the memory back that nobody else has seen: the collector would let it pile up to many MiB, and the next frame then gets cold memory. */
+function free(bytes: Uint8Array): void {
+  if (bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength) {
+    bytes.buffer.transfer(0)
   }
 }

@@ -24,6 +24,7 @@ const WINDOW_UPDATE_BYTES = 64 * 1024
 const GATHER_BYTES = 48 * 1024
 
 const MAX_NOISE_FRAME = 0xffff
+const TAG_BYTES = 16
 const WINDOW_UPDATE = 1
 
 /** Runs `run` once the events that are already here have been handled; what those send is gathered. */
@@ -40,8 +41,8 @@ export function leanNoise(): (components: NoiseComponents) => ConnectionEncrypte
     const encrypter = make(components)
     const secureInbound = encrypter.secureInbound.bind(encrypter)
     const secureOutbound = encrypter.secureOutbound.bind(encrypter)
-    encrypter.secureInbound = async (connection, options) => patient(await secureInbound(inOneWrite(connection), options))
-    encrypter.secureOutbound = async (connection, options) => patient(await secureOutbound(inOneWrite(connection), options))
+    encrypter.secureInbound = async (connection, options) => openedInParts(patient(await secureInbound(inOneWrite(connection), options)))
+    encrypter.secureOutbound = async (connection, options) => openedInParts(patient(await secureOutbound(inOneWrite(connection), options)))
     return encrypter
   }
 }
@@ -51,6 +52,28 @@ function inOneWrite<C extends MessageStream>(connection: C): C {
   const send = connection.send.bind(connection)
   connection.send = (data) => send(data instanceof Uint8Array || data.byteLength > JOIN_BYTES ? data : data.subarray())
   return connection
+}
+
+interface Opener {
+  decrypt?: (frame: Uint8Array | Uint8ArrayList) => Uint8ArrayList
+  handshake?: { decrypt?: (frame: Uint8Array | Uint8ArrayList) => Uint8Array | Uint8ArrayList }
+}
+
+/** A frame that came in two reads is opened as it is: noise would join its parts for a copy that native code does not need. */
+function openedInParts<S extends { connection: MessageStream }>(secured: S): S {
+  const opener = secured.connection as unknown as Opener
+  const { handshake } = opener
+  const decrypt = opener.decrypt?.bind(opener)
+  if (decrypt != null && typeof handshake?.decrypt === 'function') {
+    opener.decrypt = (frame) => {
+      if (frame.byteLength <= TAG_BYTES || frame.byteLength > MAX_NOISE_FRAME) {
+        return decrypt(frame)
+      }
+      const plain = handshake.decrypt!(frame)
+      return plain instanceof Uint8Array ? new Uint8ArrayList(plain) : plain
+    }
+  }
+  return secured
 }
 
 /** The decoder learns that it has read everything from a RangeError, whose stack trace costs more than the frame. */

@@ -10,6 +10,7 @@ import { hash } from 'node:crypto'
 import type { Blockstore } from 'interface-blockstore'
 import type { CID } from 'multiformats/cid'
 import { diskAdvice, diskFault } from '../disk/index.ts'
+import type { BlockBytes } from './bitswap/index.ts'
 import { DAG_CBOR, keyOf } from './cid-profile.ts'
 import { BlockStoreError, PackError } from './errors.ts'
 import { LIMITS } from './limits.ts'
@@ -118,10 +119,10 @@ export class Blocks {
    * @param isAbsent it was looked for and not found, so that there is no need to look again
    * @throws BlockStoreError, PackError
    */
-  async write(cid: CID, bytes: Uint8Array, isAbsent = false): Promise<void> {
-    if (bytes.length > LIMITS.blockBytes) {
+  async write(cid: CID, bytes: BlockBytes, isAbsent = false): Promise<void> {
+    if (bytes.byteLength > LIMITS.blockBytes) {
       throw new PackError(
-        `block ${cid} has ${bytes.length} bytes; ${LIMITS.blockBytes} fit one message to a peer. Split the value over several linked nodes`
+        `block ${cid} has ${bytes.byteLength} bytes; ${LIMITS.blockBytes} fit one message to a peer. Split the value over several linked nodes`
       )
     }
     const key = keyOf(cid)
@@ -140,10 +141,10 @@ export class Blocks {
     await writing
   }
 
-  async #write(cid: CID, bytes: Uint8Array, isAbsent: boolean): Promise<void> {
+  async #write(cid: CID, bytes: BlockBytes, isAbsent: boolean): Promise<void> {
     try {
       const there = isAbsent ? undefined : await this.#read(cid)
-      if (there != null && Buffer.compare(there, bytes) === 0) {
+      if (there != null && Buffer.compare(there, bytes.subarray()) === 0) {
         return
       }
       this.stats.corrupt += there == null ? 0 : 1
@@ -239,7 +240,7 @@ export class WriteSession {
     }
   }
 
-  async put(cid: CID, bytes: Uint8Array): Promise<void> {
+  async put(cid: CID, bytes: BlockBytes): Promise<void> {
     this.keep(cid)
     await this.#blocks.write(cid, bytes, this.#absent.delete(keyOf(cid)))
   }

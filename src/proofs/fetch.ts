@@ -8,7 +8,7 @@
 import type { Libp2p, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
-import type { BlockClient, BlockSink } from './bitswap/index.ts'
+import type { BlockBytes, BlockClient, BlockSink } from './bitswap/index.ts'
 import type { Blocks, WriteSession } from './blocks.ts'
 import { keyOf, profileFault } from './cid-profile.ts'
 import { isInvalidProof, ProofMalformedError, ProofTooLargeError, ProofUnavailableError } from './errors.ts'
@@ -310,7 +310,7 @@ class FetchWalk implements BlockSink {
     }
   }
 
-  #enter(cid: CID, bytes: Uint8Array): void {
+  #enter(cid: CID, bytes: BlockBytes): void {
     this.#books.enter(cid, bytes, { follow: !this.#options.shallow })
   }
 
@@ -328,7 +328,7 @@ class FetchWalk implements BlockSink {
 
   // --- what the exchange says
 
-  async onBlock(key: string, bytes: Uint8Array, from: PeerId): Promise<void> {
+  async onBlock(key: string, bytes: BlockBytes, from: PeerId): Promise<void> {
     const item = this.#items.get(key)
     if (item == null || item.here === true) {
       return
@@ -336,7 +336,7 @@ class FetchWalk implements BlockSink {
     item.here = true
     const provider = this.#addProvider(from, [])
     provider.gave++
-    this.#typicalBytes += (bytes.length - this.#typicalBytes) / 8
+    this.#typicalBytes += (bytes.byteLength - this.#typicalBytes) / 8
     this.#progress(provider)
     for (const asked of item.askedOf) {
       asked.asked.delete(key)

@@ -10,7 +10,9 @@ import { dirname, join } from 'node:path'
 import { FsBlockstore } from 'blockstore-fs'
 import { NextToLast } from 'blockstore-fs/sharding'
 import type { CID } from 'multiformats/cid'
+import { Uint8ArrayList } from 'uint8arraylist'
 import { BlockStoreError } from './errors.ts'
+import { LIMITS } from './limits.ts'
 
 const TEMPORARY = '.tmp'
 
@@ -20,6 +22,32 @@ async function clearTemporary(dir: string): Promise<void> {
     if (shard.isDirectory()) {
       const names = await readdir(join(dir, shard.name))
       await Promise.all(names.filter((name) => name.endsWith(TEMPORARY)).map((name) => rm(join(dir, shard.name, name), { force: true })))
+    }
+  }
+}
+
+type Value = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>
+
+/** Memory that blocks which came in pieces are joined in: kept, as new memory for each costs more than the copy. */
+const slabs: Buffer[] = []
+const SLABS_KEPT = 8
+
+async function write(path: string, value: Value): Promise<void> {
+  if (!(value instanceof Uint8ArrayList) || value.byteLength > LIMITS.blockBytes) {
+    await writeFile(path, value)
+    return
+  }
+  const slab = slabs.pop() ?? Buffer.allocUnsafeSlow(LIMITS.blockBytes)
+  let at = 0
+  for (const part of value) {
+    slab.set(part, at)
+    at += part.byteLength
+  }
+  try {
+    await writeFile(path, slab.subarray(0, at))
+  } finally {
+    if (slabs.length < SLABS_KEPT) {
+      slabs.push(slab)
     }
   }
 }
@@ -59,16 +87,16 @@ export class BlockFolder extends FsBlockstore {
     }
   }
 
-  override async put(cid: CID, value: Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<CID> {
+  override async put(cid: CID, value: Value): Promise<CID> {
     const path = this.#pathOf(cid)
     const temporary = `${path}.${process.pid}-${this.#writes++}${TEMPORARY}`
     try {
-      await writeFile(temporary, value).catch(async (err) => {
-        if (err.code !== 'ENOENT' || !(value instanceof Uint8Array)) {
+      await write(temporary, value).catch(async (err) => {
+        if (err.code !== 'ENOENT' || !(value instanceof Uint8Array || value instanceof Uint8ArrayList)) {
           throw err
         }
         await mkdir(dirname(path), { recursive: true })
-        await writeFile(temporary, value)
+        await write(temporary, value)
       })
       await rename(temporary, path)
     } catch (err) {

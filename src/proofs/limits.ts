@@ -42,6 +42,8 @@ export const LIMITS = {
   wantsKeptPerPeer: 1024,
   /** Blocks read ahead for one peer while a frame goes out: with blocks of the largest size, 2 MiB. */
   serveReadAhead: 4,
+  /** Of one stream, what came and is being written while more is read. */
+  writeAheadBytes: 2 * 1024 * 1024,
   /** Streams of one connection. Ours needs two; Helia's opens one for each message. */
   inboundStreams: 32,
   /** A frame that was begun must be complete by then, and a peer that takes nothing for as long is dropped. */

@@ -3,6 +3,7 @@
  * the root, in whatever order the blocks arrived. Spec: protocols/proofs/README.md "DAG limits".
  */
 import type { CID } from 'multiformats/cid'
+import type { Uint8ArrayList } from 'uint8arraylist'
 import { keyOf, linksOf, profileFault, RAW } from './cid-profile.ts'
 import { isOwnFault, ProofMalformedError, ProofTooDeepError, ProofTooLargeError, ProofUnavailableError } from './errors.ts'
 import { type DagLimits, LIMITS } from './limits.ts'
@@ -68,14 +69,14 @@ export class DagBooks {
   }
 
   /** Enters a block of the present level. @throws ProofTooLargeError, ProofMalformedError */
-  enter(cid: CID, bytes: Uint8Array, { follow = true } = {}): void {
+  enter(cid: CID, bytes: Uint8Array | Uint8ArrayList, { follow = true } = {}): void {
     const { maxBlockBytes, maxBytes, maxBlocks } = this.#limits
     const block = cid.toString()
-    if (bytes.length > maxBlockBytes) {
-      throw this.oversize(cid, bytes.length)
+    if (bytes.byteLength > maxBlockBytes) {
+      throw this.oversize(cid, bytes.byteLength)
     }
     this.blocks++
-    this.sizeBytes += bytes.length
+    this.sizeBytes += bytes.byteLength
     if (this.sizeBytes > maxBytes) {
       throw new ProofTooLargeError(this.root, `proof ${this.root} has more than the ${maxBytes} bytes allowed`, {
         maxBytes,
@@ -87,7 +88,8 @@ export class DagBooks {
     }
     let links: CID[]
     try {
-      links = linksOf(cid, bytes)
+      // what has no links need not be in one piece
+      links = cid.code === RAW ? [] : linksOf(cid, bytes.subarray())
     } catch (err) {
       if (isOwnFault(err)) {
         throw err

@@ -11,8 +11,11 @@ import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
 import { expect } from 'chai'
 import { createLibp2p } from 'libp2p'
+import { Uint8ArrayList } from 'uint8arraylist'
 import { gathered, gatherSends, leanNoise, leanYamux } from '../../src/network/write-path.ts'
 import { type MeshNode, sleep, spawnMesh, waitFor } from './mesh.ts'
+
+const bytes = (length: number) => Uint8Array.from({ length }, (_, at) => at * 7)
 
 /** What goes out of a connection, piece by piece. */
 function sent(connection: MessageStream): Array<Parameters<MessageStream['send']>[0]> {
@@ -216,6 +219,37 @@ describe('network: write path, noise', () => {
       a.connection.send(new Uint8Array(9_000))
       await waitFor(() => counts.bytes === 10_500)
       expect(pieces.every((piece) => piece instanceof Uint8Array)).to.equal(joined)
+    }
+  })
+
+  it('opens a frame that came in two reads as it is, where the library joins it first', async () => {
+    for (const [make, joins] of [
+      [leanNoise, false],
+      [noise, true]
+    ] as const) {
+      const [out, incoming] = multiaddrConnectionPair()
+      const [alice, bob] = [make()(await components()), make()(await components())]
+      const [a, b] = await Promise.all([alice.secureOutbound(out), bob.secureInbound(incoming)])
+      // kept from its way: bob is to open it once
+      const frames = new Uint8ArrayList()
+      out.send = (data) => {
+        frames.append(data)
+        return true
+      }
+      a.connection.send(bytes(40_000))
+      const frame = frames.subarray(2)
+      const list = new Uint8ArrayList(frame.slice(0, 25_000), frame.slice(25_000))
+      let joined = 0
+      const subarray = list.subarray.bind(list)
+      list.subarray = (from = 0, to = list.byteLength) => {
+        joined += to - from > 16 ? 1 : 0 // the tag alone is no copy
+        return subarray(from, to)
+      }
+      const { decrypt } = b.connection as unknown as { decrypt(data: Uint8ArrayList): Uint8ArrayList }
+      expect(Buffer.from(decrypt.call(b.connection, list).subarray()).equals(bytes(40_000))).to.equal(true)
+      expect(joined > 0).to.equal(joins)
+      // what holds no more than a tag, or is longer than a frame may be, is the library's to judge
+      expect(() => decrypt.call(b.connection, new Uint8ArrayList(new Uint8Array(15)))).to.throw()
     }
   })
 

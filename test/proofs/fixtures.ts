@@ -34,6 +34,14 @@ export function memoryStore(): KeyValue {
   }
 }
 
+async function joined(chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  for await (const part of chunks) {
+    parts.push(part)
+  }
+  return Buffer.concat(parts)
+}
+
 /** Blocks in memory, for what does not turn on files. */
 export function memoryFiles() {
   const blocks = new Map<string, { cid: CID; bytes: Uint8Array }>()
@@ -41,8 +49,8 @@ export function memoryFiles() {
   return {
     blocks,
     nameOf,
-    async put(cid: CID, bytes: Uint8Array) {
-      blocks.set(nameOf(cid), { cid, bytes })
+    async put(cid: CID, bytes: Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>) {
+      blocks.set(nameOf(cid), { cid, bytes: bytes instanceof Uint8Array ? bytes : await joined(bytes) })
       return cid
     },
     async *get(cid: CID) {

@@ -18,8 +18,11 @@ const READ_BUFFER_BYTES = 17 * 1024 * 1024
 
 interface FrameHandlers {
   timers: Timers
-  /** A message, or whole fields of a long one. The stream is paused until the promise, if any, settles. What is thrown resets the stream. */
-  onPiece: (piece: Piece) => Promise<void> | undefined
+  /**
+   * A message, or whole fields of a long one. While promises of it wait for more than LIMITS.writeAheadBytes, the stream is paused.
+   * What is thrown resets the stream.
+   */
+  onPiece: (piece: Piece) => Promise<unknown> | undefined
   onBytes: (count: number) => void
   onFault: (err: Error) => void
 }
@@ -30,15 +33,48 @@ export function readFrames(stream: Stream, { timers, onPiece, onBytes, onFault }
   let busy = false
   let more = false
   let timer: unknown
+  let aheadBytes = 0
+  let hasFailed = false
+  let onRoom = () => {}
   stream.maxReadBufferLength = READ_BUFFER_BYTES
 
   const fail = (err: Error) => {
+    if (hasFailed) {
+      return
+    }
+    hasFailed = true
+    onRoom()
     timers.clearTimeout(timer)
     pieces.clear()
     stream.abort(err)
     onFault(err)
   }
+  /** Goes on while what came is being written, up to a bound: a disk and a line that wait for each other are as slow as both together. */
+  const underWay = (handled: Promise<unknown>, bytes: number): Promise<void> | undefined => {
+    aheadBytes += bytes
+    handled.then(() => {
+      aheadBytes -= bytes
+      onRoom()
+    }, fail)
+    if (aheadBytes <= LIMITS.writeAheadBytes) {
+      return undefined
+    }
+    if (stream.readStatus === 'readable') {
+      stream.pause()
+    }
+    return new Promise((resolve) => {
+      onRoom = () => {
+        if (hasFailed || aheadBytes <= LIMITS.writeAheadBytes) {
+          onRoom = () => {}
+          resolve()
+        }
+      }
+    })
+  }
   const drain = async () => {
+    if (hasFailed) {
+      return
+    }
     if (busy) {
       more = true
       return
@@ -51,10 +87,10 @@ export function readFrames(stream: Stream, { timers, onPiece, onBytes, onFault }
         timer = undefined
         const handled = onPiece(piece)
         if (handled != null) {
-          if (stream.readStatus === 'readable') {
-            stream.pause()
-          }
-          await handled
+          await underWay(handled, bytesIn(piece))
+        }
+        if (hasFailed) {
+          return
         }
       }
       if (pieces.isInside && timer == null) {
@@ -83,6 +119,10 @@ export function readFrames(stream: Stream, { timers, onPiece, onBytes, onFault }
   stream.addEventListener('close', () => timers.clearTimeout(timer))
   // nothing is answered on the stream that asked; closing our half lets it end with the other
   stream.close().catch(() => {})
+}
+
+function bytesIn(piece: Piece): number {
+  return 'fields' in piece ? piece.fields.length : 'block' in piece ? piece.block.data.byteLength : 0
 }
 
 /** Writes frames to one peer, one after another, on one stream that is opened when needed and closed when idle. */

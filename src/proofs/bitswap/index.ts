@@ -24,7 +24,7 @@ import { Uplink } from './uplink.ts'
 import { BlockClient } from './want.ts'
 
 export { BITSWAP_PROTOCOL } from './frames.ts'
-export type { BlockClient, BlockSink } from './want.ts'
+export type { BlockBytes, BlockClient, BlockSink } from './want.ts'
 
 export interface ExchangeComponents {
   libp2p: Libp2p
@@ -82,12 +82,16 @@ export function createExchange({ libp2p, blocks, timers, log }: ExchangeComponen
         if ('oversize' in piece) {
           return client.onOversize(peerId, piece.oversize)
         }
+        if ('block' in piece) {
+          return client.onBlocks(peerId, [piece.block])
+        }
         const message = decodeMessage(piece.fields)
         // what was still read after its peer had gone would be kept for ever: nothing tells of its going again
         if (connection.status === 'open' && (message.wants.length > 0 || message.full === true) && (init.mayServe?.(peerId) ?? true)) {
           server.onWants(peerId, message.wants, blockWriterFor(peerId), message.full)
         }
-        return message.blocks.length + message.presences.length > 0 ? client.onMessage(peerId, message) : undefined
+        client.onPresences(peerId, message.presences)
+        return message.blocks.length > 0 ? client.onBlocks(peerId, message.blocks) : undefined
       },
       onFault: (err) => {
         badFrames++

@@ -19,7 +19,7 @@ export interface WantEntry {
 export interface BlockEntry {
   /** CID version, codec, hash and digest length, as varints. */
   prefix: Uint8Array
-  data: Uint8Array
+  data: Uint8Array | Uint8ArrayList
 }
 
 export interface PresenceEntry {
@@ -163,8 +163,8 @@ export function encodeMessage(message: BitswapMessage): Uint8ArrayList {
     body.append(Uint8Array.from(entries))
   }
   for (const { prefix, data } of message.blocks) {
-    const head = [0x0a, ...varintBytes(prefix.length), ...prefix, 0x12, ...varintBytes(data.length)]
-    body.append(Uint8Array.from([0x1a, ...varintBytes(head.length + data.length), ...head]))
+    const head = [0x0a, ...varintBytes(prefix.length), ...prefix, 0x12, ...varintBytes(data.byteLength)]
+    body.append(Uint8Array.from([0x1a, ...varintBytes(head.length + data.byteLength), ...head]))
     body.append(data)
   }
   for (const { cid, have } of message.presences) {

@@ -12,17 +12,29 @@ import { LIMITS } from '../limits.ts'
 export type Piece =
   /** Whole fields of a message, or all of it. */
   | { fields: Uint8Array }
+  /** A large block, in the pieces in which it came: it is copied nowhere. */
+  | { block: { prefix: Uint8Array; data: Uint8ArrayList } }
   /** A block that is larger than a proof may have, known by its hash. */
   | { oversize: { key: string; bytes: number } }
 
 /** Of a long message this much is collected before it is handed on. */
 const PIECE_BYTES = 256 * 1024
+/** A block from here on is handed on by itself. */
+const LARGE_BYTES = 64 * 1024
 /** Tag and length of a field of a message, at most. */
 const HEAD_BYTES = 10
 const BLOCKS_FIELD = 3
 const BYTES = 2
 /** A CID's prefix has four varints. */
 const MAX_PREFIX_BYTES = 40
+
+/** Where a field has its content, and its end. */
+interface Field {
+  number: number
+  wire: number
+  content: number
+  end: number
+}
 
 interface Passing {
   hash: Hash
@@ -74,8 +86,20 @@ export class PieceReader {
       if (field.end > this.#buffer.byteLength) {
         return undefined
       }
+      const block = field.number === BLOCKS_FIELD && field.end - field.content >= LARGE_BYTES ? this.#blockIn(field) : undefined
+      if (block != null && this.#whole > 0) {
+        break
+      }
       if (++this.#fields > LIMITS.frameElements) {
         throw new MalformedFrameError(`a Bitswap message of more than ${LIMITS.frameElements} elements`)
+      }
+      if (block != null) {
+        const { prefix, data } = block
+        const piece = {
+          block: { prefix: this.#buffer.slice(prefix.content, prefix.end), data: this.#buffer.sublist(data.content, data.end) }
+        }
+        this.#drop(field.end)
+        return piece
       }
       this.#whole = field.end
     }
@@ -100,17 +124,31 @@ export class PieceReader {
   /** Takes `count` bytes of the message off the buffer. */
   #take(count: number): Uint8Array {
     const bytes = this.#buffer.slice(0, count)
+    this.#drop(count)
+    return bytes
+  }
+
+  #drop(count: number): void {
     this.#buffer.consume(count)
     this.#whole = 0
     this.#left! -= count
     if (this.#left === 0) {
       this.#left = undefined
     }
-    return bytes
+  }
+
+  /** The parts of a block that is written as everybody does: its prefix, then its data, and no more. */
+  #blockIn({ content, end }: Field): { prefix: Field; data: Field } | undefined {
+    const prefix = this.#fieldAt(content)
+    if (prefix?.number !== 1 || prefix.wire !== BYTES || prefix.end - prefix.content > MAX_PREFIX_BYTES) {
+      return undefined
+    }
+    const data = this.#fieldAt(prefix.end)
+    return data?.number === 2 && data.wire === BYTES && data.end === end ? { prefix, data } : undefined
   }
 
   /** Where the field that begins at `from` has its content, and its end; undefined while that is not here yet. */
-  #fieldAt(from: number): { number: number; wire: number; content: number; end: number } | undefined {
+  #fieldAt(from: number): Field | undefined {
     const left = this.#left!
     const isHere = this.#buffer.byteLength >= Math.min(left, from + HEAD_BYTES)
     const tag = this.#varint(from, 2 ** 32 - 1, () => 'a field number past 2^29 in a Bitswap message')
@@ -141,7 +179,7 @@ export class PieceReader {
   }
 
   /** Only a block may be as long: its content is a prefix, then the data up to the end. */
-  #beginPassing(field: { number: number; content: number; end: number }): Piece | undefined {
+  #beginPassing(field: Field): Piece | undefined {
     if (field.number !== BLOCKS_FIELD) {
       throw new MalformedFrameError(`field ${field.number} of a Bitswap message has ${field.end} bytes: ${LIMITS.frameBytes} are allowed`)
     }

@@ -2,18 +2,22 @@
  * The wanting half: asks a named peer for named blocks, a bounded number at a time, and hands on what hashes to something
  * that was asked for. Who is asked next, and when, is the walk's affair (../fetch.ts).
  */
-import { hash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import type { PeerId } from '@libp2p/interface'
 import { CID } from 'multiformats/cid'
+import type { Uint8ArrayList } from 'uint8arraylist'
 import { keyOf } from '../cid-profile.ts'
 import { LIMITS } from '../limits.ts'
 import type { FrameWriter } from './frames.ts'
-import { type BitswapMessage, encodeMessage, type WantEntry } from './message.ts'
+import { type BlockEntry, encodeMessage, type PresenceEntry, type WantEntry } from './message.ts'
+
+/** A large block comes in the pieces in which it was read. */
+export type BlockBytes = Uint8Array | Uint8ArrayList
 
 /** Someone who waits for blocks. A block that two wait for is asked for once. */
 export interface BlockSink {
   /** A block that was asked for, its hash checked. More is read from the peer when the promise settles. */
-  onBlock(key: string, bytes: Uint8Array, from: PeerId): Promise<void>
+  onBlock(key: string, bytes: BlockBytes, from: PeerId): Promise<void>
   onDontHave(key: string, from: PeerId): void
   /** The peer left, or could not be asked: these will not come from it. */
   onLost(keys: string[], from: PeerId, reason: string): void
@@ -124,7 +128,8 @@ export class BlockClient {
     this.#makeRoom()
   }
 
-  async onMessage(from: PeerId, { blocks, presences }: BitswapMessage): Promise<void> {
+  /** Resolves when all of them have been taken in. */
+  onBlocks(from: PeerId, blocks: BlockEntry[]): Promise<unknown> | undefined {
     const peer = this.#peers.get(from.toString())
     if (peer == null || peer.asked.size === 0) {
       // nothing is awaited from it, so its blocks are not worth hashing
@@ -133,14 +138,14 @@ export class BlockClient {
     }
     const delivered: Promise<void>[] = []
     for (const { data } of blocks) {
-      const key = hash('sha256', data, 'hex')
+      const key = hashOf(data)
       const sinks = this.#sinks.get(key)
       if (sinks == null) {
         this.stats.unwanted++
         continue
       }
       this.stats.blocks++
-      this.stats.bytes += data.length
+      this.stats.bytes += data.byteLength
       this.#sinks.delete(key)
       for (const other of this.#peers.values()) {
         const asked = other.asked.get(key)
@@ -155,8 +160,14 @@ export class BlockClient {
         delivered.push(sink.onBlock(key, data, from))
       }
     }
+    this.#makeRoom()
+    return Promise.all(delivered)
+  }
+
+  onPresences(from: PeerId, presences: PresenceEntry[]): void {
+    const peer = this.#peers.get(from.toString())
     for (const { cid: bytes, have } of presences) {
-      if (have) {
+      if (have || peer == null) {
         continue // a block was asked for, not a promise of one
       }
       let key: string
@@ -173,8 +184,9 @@ export class BlockClient {
         }
       }
     }
-    this.#makeRoom()
-    await Promise.all(delivered)
+    if (presences.length > 0) {
+      this.#makeRoom()
+    }
   }
 
   /** A block too large for a proof came, and was hashed and let go. */
@@ -261,4 +273,15 @@ function* inParts(entries: WantEntry[]): Generator<WantEntry[]> {
   for (let at = 0; at < entries.length; at += LIMITS.wantsInFlightPerPeer) {
     yield entries.slice(at, at + LIMITS.wantsInFlightPerPeer)
   }
+}
+
+function hashOf(data: BlockBytes): string {
+  if (data instanceof Uint8Array) {
+    return hash('sha256', data, 'hex')
+  }
+  const sum = createHash('sha256')
+  for (const part of data) {
+    sum.update(part)
+  }
+  return sum.digest('hex')
 }
