@@ -42,16 +42,21 @@ export function quietRepeats({ now = () => performance.now(), everyMs = EVERY_MS
   }
 }
 
-/** What makes two lines the same; undefined for what is always written. */
+/**
+ * What makes two lines the same: the text, and what its facts say in words. Figures make no other line of it, such as a slot, a time or an
+ * attempt, nor those in a reason. Undefined for what is always written.
+ */
 function textOf(args: unknown[]): string | undefined {
   const [first] = args
   if (typeof first === 'object' && first != null && 'source' in first) {
     return undefined
   }
   try {
-    return JSON.stringify(args, (_key, value) =>
-      value instanceof Error ? `${value.name}: ${value.message}` : typeof value === 'bigint' ? String(value) : value
-    ).slice(0, MAX_LENGTH)
+    return JSON.stringify(args, (key, value) => {
+      const told = value instanceof Error ? `${value.name}: ${value.message}` : value
+      const isReason = value instanceof Error || key === 'reason'
+      return typeof told === 'number' || typeof told === 'bigint' ? 0 : isReason ? String(told).replaceAll(/\d+/g, '#') : told
+    }).slice(0, MAX_LENGTH)
   } catch {
     return undefined
   }

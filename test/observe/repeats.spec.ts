@@ -17,11 +17,11 @@ describe('observe: what is said again and again', () => {
     nowMs = 0
     const { log, lines } = make()
     for (; nowMs < 601_000; nowMs += 1_000) {
-      log.warn({ reason: 'the disk is full' }, 'could not write')
+      log.warn({ cycle: nowMs, reason: `the disk is full for ${nowMs / 1000} s` }, 'could not write')
     }
     expect(lines.map(({ reason, again }) => [reason, again])).to.deep.equal([
-      ['the disk is full', undefined],
-      ['the disk is full', 599]
+      ['the disk is full for 0 s', undefined],
+      ['the disk is full for 600 s', 599]
     ])
   })
 
@@ -33,9 +33,10 @@ describe('observe: what is said again and again', () => {
       log.error({ err: new Error('three') }, 'could not write')
       log.error({ err: new Error('four') }, 'could not write')
       log.error('could not write %d', 5)
+      log.warn({ reason: 'one', peer: 'alice' }, 'could not write')
       log.info('written')
     }
-    expect(lines).to.have.length(5 + 3)
+    expect(lines).to.have.length(6 + 3)
   })
 
   it('is all of it written where a task says it, or where it cannot be compared', () => {
@@ -52,10 +53,10 @@ describe('observe: what is said again and again', () => {
   it('takes no more memory for many texts', () => {
     const { log, lines } = make()
     for (let at = 0; at < 300; at++) {
-      log.warn({ at }, 'text')
+      log.warn({ name: `peer ${at}` }, 'text')
     }
-    log.warn({ at: 299 }, 'text')
-    log.warn({ at: 0 }, 'text')
+    log.warn({ name: 'peer 299' }, 'text')
+    log.warn({ name: 'peer 0' }, 'text')
     expect(lines).to.have.length(301)
   })
 })
