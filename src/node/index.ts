@@ -113,7 +113,7 @@ export { BUNDLE_FILE, BundleError, PARAMS_FILE, ParamsDifferError, paramsCid, pa
 export { blocksFrom, recordCid } from './records.ts'
 export { checkRunnable, UnfitTaskError } from './runnable.ts'
 export type { TaskHost } from './task-host.ts'
-export { type Verified, verifyCar } from './verify-car.ts'
+export { type Verified, type VerifyProgress, verifyCar } from './verify-car.ts'
 
 /** What a wrapper of the way out of messages may use. */
 export interface PublishTools {
