@@ -9,6 +9,7 @@ import {
   fetchHistoryTo,
   fetchRecordTo,
   hintsOf,
+  type VerifyProgress,
   verifyCar
 } from '../node/index.ts'
 import { complain } from '../observe/output.ts'
@@ -204,7 +205,12 @@ function tellHistory({ cid, path, json }: Target, history: FetchedHistory): void
 }
 
 async function verify(file: string, { json }: { json?: boolean }): Promise<void> {
-  const verified = await verifyCar(file)
+  let progress: VerifyProgress | undefined
+  const onProgress = (now: VerifyProgress) => {
+    progress = now
+  }
+  const timer = json === true ? undefined : setInterval(() => progress != null && complain(shownProgress(progress)), 2000)
+  const verified = await verifyCar(file, { onProgress }).finally(() => clearInterval(timer))
   const { root, blocks, sizeBytes, others } = verified
   const whole =
     verified.kind === 'proof'
@@ -221,4 +227,10 @@ async function verify(file: string, { json }: { json?: boolean }): Promise<void>
     `${counted(blocks, 'block')}, ${counted(sizeBytes, 'byte')}, all of them as their hashes say`,
     ...(others === 0 ? [] : [`beside  ${counted(others, 'block')} that do not belong to it`])
   ])
+}
+
+export function shownProgress({ checkedBytes, fileBytes, blocks, followed }: VerifyProgress): string {
+  return followed === 0
+    ? `checking: ${counted(blocks, 'block')}, ${checkedBytes} of ${counted(fileBytes, 'byte')}`
+    : `following the links: ${followed} of ${counted(blocks, 'block')}`
 }

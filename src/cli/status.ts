@@ -66,14 +66,15 @@ interface Entry {
 /** Columns of a reason: the whole one is in --json. */
 const MAX_REASON = 160
 
-function submissionOf({ outcome, reason, missed, skipped }: Entry): string {
+function submissionOf({ outcome, reason, missed, skipped, proofs }: Entry): string {
   if (skipped != null && outcome == null) {
     return shownText(`skipped: ${skipped}`, MAX_REASON)
   }
   if (missed != null && (outcome == null || outcome === 'no submission')) {
     return shownText(`missed: ${missed}`, MAX_REASON)
   }
-  return shownText(`${outcome ?? '-'}${reason == null ? '' : `: ${reason}`}`, MAX_REASON)
+  const soFar = proofs == null ? '-' : 'submitted'
+  return shownText(`${outcome ?? soFar}${reason == null ? '' : `: ${reason}`}`, MAX_REASON)
 }
 
 function endpointInWords({ state, slot, lagSlots, away, silentMs, webSocket }: Endpoint): string {

@@ -130,6 +130,39 @@ function guardWebSocket(websocket: WebSocket): void {
   websocket.on('ping', control)
   websocket.on('pong', control)
   websocket.on('message', within(frameBudget(MUXER_FRAMES)))
+  boundFragments(websocket)
+  websocket.once('open', () => boundFragments(websocket))
+}
+
+/** What a message may be cut into: go-libp2p's side sends pieces of 4 KiB, and ours whole ones. */
+const FEW_FRAGMENTS = 16
+const FRAGMENT_BYTES = 1024
+
+interface Receiver {
+  dataMessage?: (done: (err?: Error) => void) => void
+  _numFragments?: number
+  _messageLength?: number
+}
+
+/**
+ * A message is told of when it is whole, and may come in as many fragments of nothing as the sender likes. Where a later version of the
+ * library has none of these fields, its own bound of 16,384 fragments is what is left, and test/network/dial-guard.spec.ts says so.
+ */
+function boundFragments(websocket: WebSocket): void {
+  const { _receiver: receiver } = websocket as unknown as { _receiver?: Receiver | null }
+  const whole = receiver?.dataMessage?.bind(receiver)
+  if (receiver == null || whole == null) {
+    return
+  }
+  receiver.dataMessage = (done) => {
+    const { _numFragments: fragments = 0, _messageLength: bytes = 0 } = receiver
+    if (fragments > FEW_FRAGMENTS + bytes / FRAGMENT_BYTES) {
+      websocket.terminate()
+      done(new Error(`${fragments} fragments of a message of ${bytes} bytes`))
+      return
+    }
+    whole(done)
+  }
 }
 
 /** The transport resets a connection by closing it with a code that must not be sent: that throws, and leaves it open. */

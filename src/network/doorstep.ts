@@ -20,6 +20,23 @@ export interface Arrival {
 /** What comes with the end of TCP's handshake is read in the same turn, or in the next. */
 const OVERDUE_MS = 100
 
+/**
+ * Runs what is due once what has come has been read: after a moment in which this process was busy, timers come first, and whoever spoke
+ * meanwhile would count as silent.
+ */
+function afterReading(timer: Timer): Timer {
+  return (run, ms) => {
+    let soon: NodeJS.Immediate | undefined
+    const cancel = timer(() => {
+      soon = setImmediate(run)
+    }, ms)
+    return () => {
+      cancel()
+      clearImmediate(soon)
+    }
+  }
+}
+
 type PlaceLimits = Pick<ConnectionLimits, 'pendingInbound' | 'pendingPerIp' | 'pendingPerPrefix'>
 
 /**
@@ -108,6 +125,7 @@ interface Waiting extends Arrival {
  */
 export function createDoorstep(init: DoorstepInit): Doorstep {
   const { limits, timer = wallTimer, now = () => performance.now(), firstByteMs = FIRST_BYTE_MS, handshakeMs = HANDSHAKE_MS } = init
+  const later = afterReading(timer)
   const waiting = new Set<Waiting>()
   const dropped: Partial<Record<DoorstepFault, number>> = {}
 
@@ -127,6 +145,17 @@ export function createDoorstep(init: DoorstepInit): Doorstep {
 
   const arrive = (socket: Socket, key: string) => {
     const ip = canonicalIp(socket.remoteAddress ?? '')
+    let isOverdue = false
+    const overdue = later(() => {
+      isOverdue = true
+    }, OVERDUE_MS)
+    let deadline = later(() => {
+      if (socket.bytesRead === 0) {
+        drop(one, 'silent')
+      } else {
+        deadline = later(() => drop(one, 'slow'), handshakeMs - firstByteMs)
+      }
+    }, firstByteMs)
     const one: Waiting = {
       key,
       socket,
@@ -134,15 +163,12 @@ export function createDoorstep(init: DoorstepInit): Doorstep {
       prefix: prefixOf(ip),
       arrivedMs: now(),
       get silent() {
-        return socket.bytesRead === 0 && now() - this.arrivedMs >= OVERDUE_MS
+        return isOverdue && socket.bytesRead === 0
       },
-      cancel: timer(() => {
-        if (socket.bytesRead === 0) {
-          drop(one, 'silent')
-        } else {
-          one.cancel = timer(() => drop(one, 'slow'), handshakeMs - firstByteMs)
-        }
-      }, firstByteMs)
+      cancel() {
+        overdue()
+        deadline()
+      }
     }
     waiting.add(one)
     socket.once('close', () => leave(one))

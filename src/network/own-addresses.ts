@@ -1,6 +1,7 @@
 import type { Libp2pEvents, Listener, PeerId, PeerStore, TypedEventTarget } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { judgeAddress, withoutPeer } from './addresses.ts'
+import { ownIps } from './networks.ts'
 
 /** Where the node is: what it tells others, and what is of use on its own machine or network alone. */
 export interface OwnAddresses {
@@ -68,13 +69,16 @@ export function tellable({ local, announced }: { local: boolean; announced: bool
 }
 
 /** What the operator of a node that tells no address should know and do; undefined when it tells one. */
-export function unreachableNotice(own: Pick<OwnAddresses, 'told' | 'listens'>): string | undefined {
+export function unreachableNotice(own: Pick<OwnAddresses, 'told' | 'listens'>, ips = ownIps()): string | undefined {
   if (own.told().length > 0) {
     return undefined
   }
   const listens = own.listens().map(withoutPeer)
   if (listens.length === 0) {
     return 'the node listens nowhere, so nobody can dial it. It takes part by the peers that it dials itself; give it an address with --listen'
+  }
+  if (ips.length === 0) {
+    return 'this machine is in no network (it has no interface that is up but loopback), so it reaches nobody and nobody reaches it. Nothing is to be done here: the node goes on when the network is back'
   }
   const port = listens[0]!.getComponents().find(({ name }) => name === 'tcp')?.value ?? 'PORT'
   return `the node has no public address to tell (it listens on ${listens.slice(0, 3).join(', ')}), so nobody can dial it. It takes part by the peers that it dials itself. Forward port ${port} of your router to it, and say so with --announce /ip4/YOUR-PUBLIC-IP/tcp/${port}; on a mesh of one machine or one private network, start all nodes with --allow-private`

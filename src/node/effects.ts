@@ -156,9 +156,15 @@ export function createEffects(init: EffectsInit): Effects {
       case 'need-base':
         return handle({ type: 'base', cycle: effect.cycle, base: await untilClosed(effect.cycle, () => baseOf(effect.cycle)) })
       case 'work': {
-        const host = await taskBy(effect.cycle, effect.deadlineSlot)
+        // told a little before the window closes, so that what is missed has its reason; should it come even then, it is tried again
+        const host = await taskBy(effect.cycle, effect.deadlineSlot - 2)
+        if (host == null) {
+          return stopping.aborted
+            ? undefined
+            : handle({ type: 'worked', cycle: effect.cycle, outcome: { ok: false, reason: NO_BUNDLE, notYet: true } })
+        }
         events.emit('work-started', { cycle: effect.cycle })
-        const outcome = host == null ? { ok: false as const, reason: NO_BUNDLE } : await workOf(host, effect.cycle, effect.deadlineSlot)
+        const outcome = await workOf(host, effect.cycle, effect.deadlineSlot)
         // a node that is told to stop has missed nothing
         return stopping.aborted ? undefined : handle({ type: 'worked', cycle: effect.cycle, outcome })
       }

@@ -115,6 +115,7 @@ export async function fetchHistoryTo(
   let records = 0
   let stopped: string | null = null
   const written = new Set<string>()
+  let writtenBytes = 0
 
   /** The next link, or null at an end, which is told. */
   const next = async (): Promise<ChainLink | null> => {
@@ -145,6 +146,7 @@ export async function fetchHistoryTo(
         const name = block.cid.toString()
         if (!written.has(name)) {
           written.add(name)
+          writtenBytes += block.bytes.length
           yield block
         }
       }
@@ -163,7 +165,18 @@ export async function fetchHistoryTo(
   }
   const saved = await proofs.saveBlocks(root, all(), path, as)
   const { cycle: oldest, previous } = link.content
-  return { saved, ...books.sum(), records, cycle: first.value.content.cycle, fromCycle: oldest, stopped, previous }
+  // what two records share is in the file once
+  return {
+    saved,
+    ...books.sum(),
+    blocks: written.size,
+    sizeBytes: writtenBytes,
+    records,
+    cycle: first.value.content.cycle,
+    fromCycle: oldest,
+    stopped,
+    previous
+  }
 }
 
 const isOver = (endMs: number) => performance.now() >= endMs - TIMER_MS

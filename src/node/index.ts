@@ -82,6 +82,7 @@ import { createSync } from '../sync/index.ts'
 import { createK2Reader, createTaskRunner, ENDINGS, type TaskK2Reader, whyFailed } from '../tasks/index.ts'
 import { AUDITS_PER_CYCLE, type Body, type Message, networkOf, onceKey, open, seal, signedBytes } from '../wire/index.ts'
 import { startApi } from './api.ts'
+import { createBootstrapNotice } from './bootstrap-notice.ts'
 import { obtainBundle } from './bundle.ts'
 import { slashFor } from './claims.ts'
 import { createDiskCare } from './disk-care.ts'
@@ -112,7 +113,7 @@ export { BUNDLE_FILE, BundleError, PARAMS_FILE, ParamsDifferError, paramsCid, pa
 export { blocksFrom, recordCid } from './records.ts'
 export { checkRunnable, UnfitTaskError } from './runnable.ts'
 export type { TaskHost } from './task-host.ts'
-export { type Verified, verifyCar } from './verify-car.ts'
+export { type Verified, type VerifyProgress, verifyCar } from './verify-car.ts'
 
 /** What a wrapper of the way out of messages may use. */
 export interface PublishTools {
@@ -311,6 +312,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       ...(paced == null ? {} : { timeoutMs: paced.answerMs }),
       onOutcome: onHello
     })
+    const bootstrapNotice = createBootstrapNotice({ log })
     const discovery = createDiscovery({
       libp2p,
       network,
@@ -657,6 +659,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     }
 
     function onDiscovery(event: DiscoveryEvent): void {
+      bootstrapNotice.on(event)
       if (event.type === 'peers') {
         events.emit('peers', { staked: event.staked, wanted: event.wanted })
       } else {
@@ -951,7 +954,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       })
       const { warning, note } = await aboutParams(params, config.params, content)
       if (warning != null) {
-        log.warn({ bundle: cid }, warning)
+        // who gave none has done nothing wrong
+        log[config.params == null ? 'info' : 'warn']({ bundle: cid }, warning)
       }
       const made = await createTaskRunner({
         taskId: config.task,
@@ -1062,6 +1066,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
           disk.notice(),
           logTrouble(log),
           unreachableNotice(addresses),
+          presence.staked().length > 0 ? null : bootstrapNotice.notice(),
           hintNotice(),
           closedFrom == null ? null : whatNow(closedFrom)
         ].filter((notice) => notice != null),

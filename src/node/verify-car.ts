@@ -1,5 +1,6 @@
 /** Checks a CAR file of a proof or of records, without a network. */
-import { type CarFile, openCar, ProofUnavailableError } from '../proofs/index.ts'
+import type { CID } from 'multiformats/cid'
+import { type CarFile, type CarProgress, openCar, ProofUnavailableError } from '../proofs/index.ts'
 import { isRecordCid, RecordMalformedError, readChain } from '../record/index.ts'
 
 export type Verified = {
@@ -22,28 +23,62 @@ export type Verified = {
     }
 )
 
+export interface VerifyProgress extends CarProgress {
+  /** Blocks that were found to belong to the root, once all of the file is checked. */
+  followed: number
+}
+
+/** The blocks of a file that the root leads to. */
+class Reached {
+  count = 0
+  readonly #car: CarFile
+  readonly #isReached: Uint8Array
+  readonly #onReached: (count: number) => void
+
+  constructor(car: CarFile, onReached: (count: number) => void) {
+    this.#car = car
+    this.#isReached = new Uint8Array(car.blocks)
+    this.#onReached = onReached
+  }
+
+  add(cid: CID): void {
+    const index = this.#car.indexOf(cid)
+    if (index != null && this.#isReached[index] === 0) {
+      this.#isReached[index] = 1
+      this.#onReached(++this.count)
+    }
+  }
+}
+
 /**
- * Checks that every block hashes to its name, and that the root leads to a whole proof, or to records of which each follows from the
- * one before it.
+ * Checks every section of the file, that every block hashes to its name, and that the root leads to a whole proof, or to records of
+ * which each follows from the one before it.
  *
+ * @param options.onProgress - called often
  * @throws CarError, ProofUnavailableError when a block is not in the file, RecordMalformedError, and what a fetch throws of a bad DAG
  */
-export async function verifyCar(path: string): Promise<Verified> {
-  const car = await openCar(path)
+export async function verifyCar(path: string, { onProgress }: { onProgress?: (progress: VerifyProgress) => void } = {}): Promise<Verified> {
+  let checked: CarProgress = { checkedBytes: 0, fileBytes: 0, blocks: 0 }
+  const car = await openCar(path, {
+    onProgress: (progress) => {
+      checked = progress
+      onProgress?.({ ...progress, followed: 0 })
+    }
+  })
   try {
-    await car.check()
     const { root, blocks, sizeBytes } = car
-    const seen = new Set<string>()
-    const common = () => ({ root: root.toString(), blocks, sizeBytes, others: blocks - seen.size })
-    const records = isRecordCid(root) ? await recordsIn(car, seen) : null
+    const reachedBy = () => new Reached(car, (followed) => onProgress?.({ ...checked, followed }))
+    const common = (reached: Reached) => ({ root: root.toString(), blocks, sizeBytes, others: blocks - reached.count })
+    const ofRecords = reachedBy()
+    const records = isRecordCid(root) ? await recordsIn(car, ofRecords) : null
     if (records != null) {
-      return { ...common(), kind: 'records', ...records }
+      return { ...common(ofRecords), kind: 'records', ...records }
     }
-    seen.clear()
+    const ofProof = reachedBy()
     for await (const cid of car.walk()) {
-      seen.add(Buffer.from(cid.multihash.digest).toString('hex'))
+      ofProof.add(cid)
     }
-    return { ...common(), kind: 'proof' }
+    return { ...common(ofProof), kind: 'proof' }
   } finally {
     await car.close()
   }
@@ -57,21 +92,21 @@ interface Sum {
 }
 
 /** @returns null when the root is no record */
-async function recordsIn(car: CarFile, seen: Set<string>): Promise<Sum | null> {
+async function recordsIn(car: CarFile, reached: Reached): Promise<Sum | null> {
   let sum = null as Sum | null
   let lacking: string | undefined
   const chain = readChain(car.root, async (cid) => {
     const bytes = await car.get(cid)
     if (bytes == null) {
       lacking = cid.toString()
-      throw new ProofUnavailableError(car.root, `block ${cid} is not in the file`, { block: lacking })
+      throw new ProofUnavailableError(car.root, `block ${cid} ${car.lacking}`, { block: lacking })
     }
     return bytes
   })
   try {
     for await (const { content, blocks } of chain) {
       for (const cid of blocks) {
-        seen.add(Buffer.from(cid.multihash.digest).toString('hex'))
+        reached.add(cid)
       }
       const previous = content.previous?.toString() ?? null
       sum = { records: (sum?.records ?? 0) + 1, cycle: sum?.cycle ?? content.cycle, fromCycle: content.cycle, previous }

@@ -14,6 +14,7 @@ import { type Logger, pino } from 'pino'
 import { createLineWriter, type LineWriter } from './line-writer.ts'
 import { logText } from './log-text.ts'
 import { printableJson } from './output.ts'
+import { quietRepeats } from './repeats.ts'
 import { shownJson } from './shown-text.ts'
 import { counted } from './words.ts'
 
@@ -89,7 +90,7 @@ export function createLog({ level, name, isText = false }: LogInit): Logger {
       shown(`${toLine({ level: 40, time: new Date().toISOString(), lost, reason, msg: 'lines of this log could not be written' })}\n`)
   })
   const log = pino(
-    { level, base: name == null ? {} : { name }, timestamp: pino.stdTimeFunctions.isoTime },
+    { level, base: name == null ? {} : { name }, timestamp: pino.stdTimeFunctions.isoTime, hooks: { logMethod: quietRepeats() } },
     { write: (line) => lines.write(shown(line)) }
   )
   troubles.set(log, lines.trouble)

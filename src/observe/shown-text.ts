@@ -1,5 +1,6 @@
 /** What others wrote is theirs to choose: before it is shown, whatever could act on a terminal or hide is spelled out. */
 import stringWidth from 'string-width'
+import { calledAs } from '../command/index.ts'
 
 /** Controls (C0, DEL, C1), line and paragraph separators, lone surrogates, and all that is not seen: bidi controls, zero widths, fillers. */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}]/u
@@ -104,7 +105,7 @@ export function wrapped(line: string, columns: number, label = LABEL.exec(line)?
   const found = [label]
   let width = widthOf(label)
   let isBegun = false
-  for (const word of line.slice(label.length).split(' ')) {
+  for (const word of withWholeCommands(line.slice(label.length).split(' '))) {
     for (const [at, part] of partsOf(word, columns - indent.length).entries()) {
       const takes = widthOf(part)
       const gap = isBegun && at === 0 ? 1 : 0
@@ -119,6 +120,23 @@ export function wrapped(line: string, columns: number, label = LABEL.exec(line)?
     }
   }
   return found.join('\n')
+}
+
+/** A command to copy is one word, from its name to the value of its last flag: a shell would run its first line alone. */
+function withWholeCommands(words: string[]): string[] {
+  const name = calledAs().split(' ')
+  for (let from = 0; from < words.length; from++) {
+    if (name.every((part, at) => words[from + at] === part)) {
+      const sentence = words.slice(from).findIndex((word) => /[.;]$/.test(word))
+      const end = sentence < 0 ? words.length : from + sentence + 1
+      const lastFlag = words.slice(0, end).findLastIndex((word) => /^--\w/.test(word))
+      if (lastFlag > from + name.length) {
+        const whole = words.slice(from, Math.min(end, lastFlag + 2)).join(' ')
+        return [...words.slice(0, from), whole, ...withWholeCommands(words.slice(lastFlag + 2))]
+      }
+    }
+  }
+  return words
 }
 
 function partsOf(word: string, columns: number): string[] {

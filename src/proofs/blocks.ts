@@ -15,6 +15,7 @@ import { DAG_CBOR, keyOf } from './cid-profile.ts'
 import { BlockStoreError, PackError } from './errors.ts'
 import { LIMITS } from './limits.ts'
 import type { Timers } from './timers.ts'
+import { type BlockSource, NOT_IN_STORE } from './walk.ts'
 
 /** The part of a Blockstore that is used; blockstore-fs in a node. */
 export type BlockFiles = Pick<Blockstore, 'put' | 'get' | 'has' | 'delete' | 'getAll'>
@@ -38,7 +39,7 @@ interface BlocksComponents {
 /** The block without bytes is everywhere: boxo says of it only that it has it. */
 const EMPTY_KEY = hash('sha256', new Uint8Array(), 'hex')
 
-export class Blocks {
+export class Blocks implements BlockSource {
   readonly #files: BlockFiles
   readonly #archive: BlockArchive | undefined
   readonly #timers: Timers
@@ -52,6 +53,7 @@ export class Blocks {
   /** Reads under way, to be told when their block is written meanwhile. */
   readonly #watches = new Set<{ key: string; written: boolean }>()
   readonly stats = { written: 0, corrupt: 0 }
+  readonly lacking = NOT_IN_STORE
 
   constructor({ files, archive, timers, log, onWriteFailed }: BlocksComponents) {
     this.#onWriteFailed = onWriteFailed

@@ -1,61 +1,78 @@
 /**
  * CAR files (https://ipld.io/specs/transport/car/carv1/): blocks with their CIDs one after the other, to hand on and to check
- * without a network. The format is `@ipld/car`'s, which is what IPFS's own tools for JavaScript use.
+ * without a network. They are written by `@ipld/car`, which is what IPFS's own tools for JavaScript use.
  */
 import { hash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
-import { CarIndexer, CarWriter } from '@ipld/car'
+import { CarWriter } from '@ipld/car'
 import type { CID } from 'multiformats/cid'
 import { demandFile } from '../disk/index.ts'
-import { keyOf, profileFault } from './cid-profile.ts'
-import { DEFAULT_DAG_LIMITS, LIMITS } from './limits.ts'
+import { BlockPlaces } from './block-places.ts'
+import { CarError, CarSections, carAdvice } from './car-sections.ts'
+import { keyOf } from './cid-profile.ts'
+import { DEFAULT_DAG_LIMITS } from './limits.ts'
 import { walkLocal } from './walk.ts'
 
-/** The file is no CAR, or not one of a proof or of records: the message says where. */
-export class CarError extends Error {
-  override name = 'CarError'
-}
+export { CarError } from './car-sections.ts'
 
 export interface CarFile {
   root: CID
-  /** Distinct blocks in it. */
+  /** Distinct blocks in it, each of which hashes to its name. */
   blocks: number
   /** Of these blocks. */
   sizeBytes: number
+  /** What is said of a block that the file lacks, behind its name. */
+  lacking: string
+  /** Which of the blocks this is, from 0; undefined when the file does not have it. */
+  indexOf(cid: CID): number | undefined
   /** Bytes that hash to `cid`; undefined when the file does not have it. @throws CarError */
   get(cid: CID): Promise<Uint8Array | undefined>
-  /** Reads every block and checks its hash. @throws CarError */
-  check(): Promise<void>
   /** The distinct blocks of the DAG of the root. @throws ProofUnavailableError when one is not in the file, and what a fetch throws of a bad DAG */
   walk(): AsyncGenerator<CID>
   close(): Promise<void>
 }
 
-const HEADER_BYTES = 64 * 1024
-/** Distinct blocks of one file: their places are held in memory. */
-const MAX_BLOCKS = 2 ** 21
-
-/** A CAR of version 1 with one root. */
-export async function* carOf(root: CID, blocks: AsyncIterable<{ cid: CID; bytes: Uint8Array | undefined }>): AsyncGenerator<Uint8Array> {
-  const { writer, out } = CarWriter.create([root])
-  const fill = async () => {
-    try {
-      for await (const { cid, bytes } of blocks) {
-        await writer.put({ cid, bytes: bytes! })
-      }
-    } finally {
-      await writer.close()
-    }
-  }
-  const filled = fill()
-  filled.catch(() => {})
-  yield* out
-  await filled
+export interface CarProgress {
+  /** Of the file, from its beginning. */
+  checkedBytes: number
+  fileBytes: number
+  /** Distinct ones so far. */
+  blocks: number
 }
 
-/** Reads where the blocks of a CAR are, and none of them. @throws CarError */
-export async function openCar(path: string): Promise<CarFile> {
+/** Distinct blocks of one file: their places are held in memory, 52 bytes each. */
+export const MAX_CAR_BLOCKS = 2 ** 21
+
+/** A CAR of version 1 with one root. A block is taken when the one before it has been read, and where the reader stops, `blocks` ends. */
+export async function* carOf(root: CID, blocks: AsyncIterable<{ cid: CID; bytes: Uint8Array | undefined }>): AsyncGenerator<Uint8Array> {
+  const { writer, out } = CarWriter.create([root])
+  const chunks = out[Symbol.asyncIterator]()
+  let chunk = chunks.next()
+  for await (const { cid, bytes } of blocks) {
+    // which waits until all that it wrote is taken
+    const put = writer.put({ cid, bytes: bytes! }).then(() => null)
+    for (let next = await Promise.race([chunk, put]); next != null; next = await Promise.race([chunk, put])) {
+      chunk = chunks.next()
+      yield next.value
+    }
+  }
+  const closed = writer.close()
+  for (let next = await chunk; next.done !== true; next = await chunks.next()) {
+    yield next.value
+  }
+  await closed
+}
+
+/**
+ * Reads all of a CAR: every section of it is checked, those that repeat a block, too, and that the file ends with the last.
+ *
+ * @param options.onProgress - called with each section
+ * @throws CarError with the file, the byte at which the section begins, and what to do
+ */
+export async function openCar(
+  path: string,
+  { onProgress, maxBlocks = MAX_CAR_BLOCKS }: { onProgress?: (progress: CarProgress) => void; maxBlocks?: number } = {}
+): Promise<CarFile> {
   let file: FileHandle
   try {
     demandFile(path)
@@ -64,63 +81,47 @@ export async function openCar(path: string): Promise<CarFile> {
     throw new CarError(`cannot read ${path}: ${(err as Error).message}`)
   }
   try {
-    return await index(file, path)
+    const { size: fileBytes } = await file.stat()
+    const sections = await CarSections.open(file, path, fileBytes)
+    const places = new BlockPlaces()
+    let sizeBytes = 0
+    for await (const { digest, offset, length } of sections.read()) {
+      if (places.add(digest, offset, length)) {
+        sizeBytes += length
+      }
+      if (places.size > maxBlocks) {
+        throw new CarError(
+          `${path} has more than ${maxBlocks} blocks, at byte ${offset}: so many are not checked. Make files of fewer records, with --from-cycle`
+        )
+      }
+      onProgress?.({ checkedBytes: sections.checkedBytes, fileBytes, blocks: places.size })
+    }
+    return carFile({ file, path, root: sections.root, places, sizeBytes })
   } catch (err) {
     await file.close()
-    throw err instanceof CarError
-      ? err
-      : new CarError(`${path} is not a whole CAR file: ${(err as Error).message}. Make one with koii-mesh proof get CID --car`)
+    throw err instanceof CarError ? err : new CarError(`cannot read ${path}: ${(err as Error).message}`)
   }
 }
 
-async function index(file: FileHandle, path: string): Promise<CarFile> {
-  const head = new Uint8Array(10)
-  await file.read(head, 0, head.length, 0)
-  if (varint(head) > HEADER_BYTES) {
-    throw new CarError(`${path} is not a CAR file: its header would have ${varint(head)} bytes`)
-  }
-  const stream = createReadStream(path)
-  const places = new Map<string, { cid: CID; offset: number; length: number }>()
-  let sizeBytes = 0
-  let root: CID | undefined
-  try {
-    const indexer = await CarIndexer.fromIterable(stream)
-    const roots = await indexer.getRoots()
-    root = roots[0]
-    if (root == null || roots.length > 1) {
-      throw new CarError(`${path} names ${roots.length} roots: one is needed, that of the proof or of the newest record`)
-    }
-    for await (const { cid, blockOffset, blockLength } of indexer) {
-      const fault =
-        profileFault(cid) ?? (blockLength > LIMITS.blockBytes ? `${blockLength} bytes: at most ${LIMITS.blockBytes}` : undefined)
-      if (fault != null) {
-        throw new CarError(`block ${cid} of ${path} has ${fault}`)
-      }
-      const key = keyOf(cid)
-      if (!places.has(key)) {
-        places.set(key, { cid, offset: Number(blockOffset), length: blockLength })
-        sizeBytes += blockLength
-      }
-      if (places.size > MAX_BLOCKS) {
-        throw new CarError(`${path} has more than ${MAX_BLOCKS} blocks`)
-      }
-    }
-  } finally {
-    stream.destroy()
-  }
+interface Checked {
+  file: FileHandle
+  path: string
+  root: CID
+  places: BlockPlaces
+  sizeBytes: number
+}
 
+function carFile({ file, path, root, places, sizeBytes }: Checked): CarFile {
+  const lacking = `is not in ${path}. ${carAdvice(root)}`
   const get = async (cid: CID) => {
-    const place = places.get(keyOf(cid))
+    const place = places.find(cid.multihash.digest)
     if (place == null) {
       return undefined
     }
     const bytes = new Uint8Array(place.length)
     const { bytesRead } = await file.read(bytes, 0, place.length, place.offset)
-    if (bytesRead < place.length) {
-      throw new CarError(`${path} ends within block ${cid}: it is not all there`)
-    }
-    if (hash('sha256', bytes, 'hex') !== keyOf(cid)) {
-      throw new CarError(`the bytes of block ${cid} of ${path} have another hash`)
+    if (bytesRead < place.length || hash('sha256', bytes, 'hex') !== keyOf(cid)) {
+      throw new CarError(`${path} was changed while it was read: block ${cid}, at byte ${place.offset}, is no longer there`)
     }
     return bytes
   }
@@ -128,30 +129,15 @@ async function index(file: FileHandle, path: string): Promise<CarFile> {
     root,
     blocks: places.size,
     sizeBytes,
+    lacking,
+    indexOf: (cid) => places.find(cid.multihash.digest)?.index,
     get,
-    async check() {
-      for (const { cid } of places.values()) {
-        await get(cid)
-      }
-    },
     async *walk() {
       const limits = { ...DEFAULT_DAG_LIMITS, maxBytes: Number.POSITIVE_INFINITY }
-      for await (const { cid } of walkLocal({ read: get }, root, { limits })) {
+      for await (const { cid } of walkLocal({ read: get, lacking }, root, { limits })) {
         yield cid
       }
     },
     close: () => file.close()
   }
-}
-
-/** How long the header says it is. */
-function varint(bytes: Uint8Array): number {
-  let value = 0
-  for (const [at, byte] of bytes.entries()) {
-    value += (byte & 0x7f) * 2 ** (7 * at)
-    if (byte < 0x80) {
-      return value
-    }
-  }
-  return Number.POSITIVE_INFINITY
 }

@@ -28,6 +28,11 @@ export function profileFault(cid: CID): string | undefined {
   return undefined
 }
 
+/** Whether bytes begin as those of a CID of the profile do; its 32 bytes of digest follow after these four. */
+export function isCidPrefix(bytes: Uint8Array): boolean {
+  return bytes[0] === 1 && CODEC_NAMES[bytes[1] ?? 0] != null && bytes[2] === SHA2_256 && bytes[3] === 32
+}
+
 /** The name that a block goes by in this room: its digest, since one block may be asked for under two codecs. */
 export function keyOf(cid: CID): string {
   return Buffer.from(cid.multihash.digest.buffer, cid.multihash.digest.byteOffset, cid.multihash.digest.byteLength).toString('hex')

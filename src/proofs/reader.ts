@@ -10,7 +10,7 @@ import type { Blocks } from './blocks.ts'
 import { DAG_CBOR, DAG_PB, keyOf, RAW, toCid } from './cid-profile.ts'
 import { isOwnFault, ProofMalformedError, ProofTooLargeError, ProofUnavailableError } from './errors.ts'
 import { DEFAULT_DAG_LIMITS, LIMITS } from './limits.ts'
-import { walkLocal } from './walk.ts'
+import { NOT_IN_STORE, walkLocal } from './walk.ts'
 
 export interface ProofFile {
   /** Below the directory read, with slashes; '' for a lone file. */
@@ -108,7 +108,7 @@ export function createReader({ blocks, helia }: { blocks: Blocks; helia: Helia }
       }
       const bytes = await blocks.read(block)
       if (bytes == null) {
-        throw new ProofUnavailableError(root, `block ${block} of proof ${root} is not in the local store: fetch the proof first`, {
+        throw new ProofUnavailableError(root, `block ${block} of proof ${root} ${NOT_IN_STORE}`, {
           block: block.toString()
         })
       }
@@ -223,7 +223,7 @@ export function createReader({ blocks, helia }: { blocks: Blocks; helia: Helia }
       return err
     }
     if (name === 'BlockNotFoundWhileOfflineError' || name === 'LoadBlockFailedError') {
-      return new ProofUnavailableError(root, `a block of proof ${root} is not in the local store: fetch the proof first`, {
+      return new ProofUnavailableError(root, `a block of proof ${root} ${NOT_IN_STORE}`, {
         cause: message
       })
     }
@@ -245,7 +245,7 @@ function withCache(store: Helia['blockstore'], root: CID): Pick<Helia['blockstor
       if (isOwnFault(err)) {
         throw err
       }
-      throw new ProofUnavailableError(root, `block ${cid} of proof ${root} is not in the local store: fetch the proof first`, {
+      throw new ProofUnavailableError(root, `block ${cid} of proof ${root} ${NOT_IN_STORE}`, {
         cause: (err as Error).message
       })
     }

@@ -120,9 +120,19 @@ interface LocalWalkOptions {
   signal?: AbortSignal
 }
 
+/** Where the blocks of a walk come from. */
+export interface BlockSource {
+  read(cid: CID): Promise<Uint8Array | undefined>
+  /** What is said of a block that it lacks, behind its name: where that is not, and what to do. */
+  readonly lacking: string
+}
+
+/** Of the node's own store. */
+export const NOT_IN_STORE = 'is not in the local store: fetch the proof first'
+
 /** Yields the blocks of a DAG that is here, level by level, each once. */
 export async function* walkLocal(
-  blocks: { read(cid: CID): Promise<Uint8Array | undefined> },
+  blocks: BlockSource,
   root: CID,
   { limits, shallow, skipRaw, onMissing, signal }: LocalWalkOptions
 ): AsyncGenerator<{ cid: CID; bytes: Uint8Array | undefined }> {
@@ -138,9 +148,7 @@ export async function* walkLocal(
           books.enter(cid, bytes, { follow: shallow !== true })
         } else if (skipRaw !== true || cid.code !== RAW) {
           if (onMissing == null) {
-            throw new ProofUnavailableError(root, `block ${cid} of proof ${root} is not in the local store: fetch the proof first`, {
-              block: cid.toString()
-            })
+            throw new ProofUnavailableError(root, `block ${cid} of proof ${root} ${blocks.lacking}`, { block: cid.toString() })
           }
           onMissing(cid)
           continue

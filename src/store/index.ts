@@ -11,7 +11,7 @@
  * store.close()
  * ```
  */
-import { closeSync, existsSync, fsyncSync, openSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type DiskWatch, demandFile, diskAdvice, diskFault, forgetPid, holderAt, leavePid, makeFolder } from '../disk/index.ts'
@@ -96,7 +96,10 @@ export interface StoreInit {
  */
 export function openStore({ dir, watch }: StoreInit): Store {
   const path = join(dir, 'node.sqlite')
-  const before = [path, ...TRACES.map((name) => join(dir, name))].some((trace) => existsSync(trace))
+  // a database without a byte and with nothing beside it could not be made, on a full disk perhaps: it is no log that was lost
+  const before =
+    [path, `${path}-wal`].some((file) => (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0) ||
+    TRACES.some((name) => existsSync(join(dir, name)))
   let db: DatabaseSync | undefined
   try {
     makeFolder(dir)

@@ -18,6 +18,36 @@ describe('local K2: the server', () => {
     return { status: response.status, body: await response.json() }
   }
 
+  it('stops though one does not say goodbye and others dial again at once, and takes nothing meanwhile', async () => {
+    const { url, wsUrl } = f.k2
+    // says nothing more once it is a WebSocket, as a process that was stopped
+    const mute = new WebSocket(wsUrl)
+    await new Promise((resolve) => mute.once('open', resolve))
+    ;(mute as unknown as { _socket: { pause(): void } })._socket.pause()
+    let [dials, opened] = [0, 0]
+    const redials = (to: string): void => {
+      const one = new WebSocket(to)
+      dials++
+      one.on('error', () => {})
+      one.once('open', () => {
+        opened++
+        one.once('close', () => redials(to))
+      })
+    }
+    redials(wsUrl)
+    redials(url.replace('http', 'ws'))
+    await eventually(() => (opened === 2 ? true : undefined), 'two WebSockets')
+    const stopped = f.k2.stop()
+    const answered = await fetch(url, post({ jsonrpc: '2.0', id: 1, method: 'getSlot' })).then(
+      ({ status }) => status,
+      () => 'nobody'
+    )
+    expect(answered).to.be.oneOf(['nobody', 503])
+    await stopped
+    await eventually(() => (dials > 2 ? true : undefined), 'one who dials again')
+    mute.terminate()
+  })
+
   it('answers a method that it does not have as Solana does', async () => {
     for (const method of ['getFlux', 'toString', '__proto__', 'constructor', 'slotSubscribe']) {
       expect((await f.call(method)).error, method).to.deep.equal({ code: -32601, message: 'Method not found' })

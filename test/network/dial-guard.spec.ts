@@ -1,11 +1,14 @@
 import type { LookupAddress } from 'node:dns'
+import type { Socket } from 'node:net'
 import { generateKeyPair } from '@libp2p/crypto/keys'
+import type { Connection } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'chai'
+import type { WebSocket } from 'ws'
 import { guardedWebSockets, publicOnly } from '../../src/network/dial-guard.ts'
 import { createHost, createPeers } from '../../src/network/index.ts'
 import { houseWithService } from './knocks.ts'
-import { NETWORK, NOW, TIMING } from './mesh.ts'
+import { NETWORK, NOW, TIMING, waitFor } from './mesh.ts'
 
 const v4 = (address: string): LookupAddress => ({ address, family: 4 })
 const v6 = (address: string): LookupAddress => ({ address, family: 6 })
@@ -85,15 +88,20 @@ describe('network: what is dialled is judged where it is dialled', () => {
     expect(said()).to.include('elsewhere.example')
   })
 
+  const host = async () => {
+    const peers = createPeers({ stakes: { weight: () => 1n }, timing: TIMING, slot: () => NOW })
+    const privateKey = await generateKeyPair('Ed25519')
+    const { libp2p } = await createHost({ privateKey, network: NETWORK, peers, listen: ['/ip4/127.0.0.1/tcp/0/ws'], local: true })
+    ends.push(() => libp2p.stop())
+    await libp2p.handle('/test/here', async (stream) => {
+      for await (const data of stream) {
+        stream.send(data)
+      }
+    })
+    return libp2p
+  }
+
   it('WebSocket still connects two nodes, and an aborted connection is closed', async () => {
-    const host = async () => {
-      const peers = createPeers({ stakes: { weight: () => 1n }, timing: TIMING, slot: () => NOW })
-      const privateKey = await generateKeyPair('Ed25519')
-      const { libp2p } = await createHost({ privateKey, network: NETWORK, peers, listen: ['/ip4/127.0.0.1/tcp/0/ws'], local: true })
-      ends.push(() => libp2p.stop())
-      await libp2p.handle('/test/here', () => {})
-      return libp2p
-    }
     const [alice, bob] = [await host(), await host()]
     for (const [one, other] of [
       [alice, bob],
@@ -106,6 +114,46 @@ describe('network: what is dialled is judged where it is dialled', () => {
       await gone
     }
   })
+
+  /** The WebSocket under a connection, on the side that dialled or on the one that listened. */
+  const underneath = (connection: Connection) =>
+    (connection as unknown as { maConn: { websocket: WebSocket & { _socket: Socket; _receiver: object } } }).maConn.websocket
+
+  for (const side of ['listened', 'dialled'] as const) {
+    it(`messages in pieces of 4 KiB are read, and one in fragments of nothing ends its connection, by who ${side}`, async () => {
+      const [alice, bob] = [await host(), await host()]
+      const dialled = await alice.dial(bob.getMultiaddrs())
+      await waitFor(() => bob.getConnections().length === 1)
+      const listened = bob.getConnections()[0]!
+      const [from, to] = side === 'listened' ? [dialled, listened] : [listened, dialled]
+      expect(underneath(to)._receiver).to.have.property('_numFragments')
+      expect(underneath(to)._receiver).to.have.property('_messageLength')
+
+      // as gorilla's client sends what does not fit its buffer
+      const websocket = underneath(from)
+      const send = websocket.send.bind(websocket)
+      websocket.send = ((data: Uint8Array) => {
+        for (let at = 0; at < data.length; at += 4096) {
+          send(data.subarray(at, at + 4096), { fin: at + 4096 >= data.length })
+        }
+      }) as typeof websocket.send
+      const stream = await from.newStream('/test/here')
+      let back = 0
+      stream.addEventListener('message', ({ data }) => {
+        back += data.byteLength
+      })
+      for (let sent = 0; sent < 10; sent++) {
+        stream.send(new Uint8Array(150_000))
+        await waitFor(() => back === (sent + 1) * 150_000)
+      }
+      expect([from.status, to.status]).to.deep.equal(['open', 'open'])
+
+      const mask = side === 'listened' ? [0x80, 0, 0, 0, 0] : [0]
+      const fragments = Array.from({ length: 200 }, (_, at) => Buffer.from([at === 0 ? 2 : at === 199 ? 0x80 : 0, ...mask]))
+      websocket._socket.write(Buffer.concat(fragments))
+      await waitFor(() => to.status !== 'open')
+    })
+  }
 
   it('takes the place of a method that this version of the transport has', () => {
     const logger = { forComponent: () => Object.assign(() => {}, { error: () => {}, trace: () => {}, newScope: () => {} }) }

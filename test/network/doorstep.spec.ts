@@ -1,8 +1,10 @@
+import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import net from 'node:net'
 import { generateKeyPair } from '@libp2p/crypto/keys'
+import type { CreateListenerOptions, Transport } from '@libp2p/interface'
 import { expect } from 'chai'
-import { type Arrival, whoGoes } from '../../src/network/doorstep.ts'
+import { type Arrival, createDoorstep, whoGoes } from '../../src/network/doorstep.ts'
 import { CONNECTION_LIMITS, createHost, createPeers, type Host } from '../../src/network/index.ts'
 import { address, socketTo, stranger } from './attackers.ts'
 import { NETWORK, NOW, sleep, TIMING, waitFor } from './mesh.ts'
@@ -56,6 +58,54 @@ describe('network: doorstep, who goes', () => {
       const arrivals = Array.from({ length: count }, (_, at) => arrival(`${at}`, at % 3, { arrivedMs: at }))
       expect(goes(arrivals)).not.to.equal(count === 1 ? '0' : `${count - 1}`)
     }
+  })
+})
+
+describe('network: doorstep, of a process that was busy', () => {
+  it('counts nobody as silent whose words are still to be read', async () => {
+    const due: Array<() => void> = []
+    const server = new EventEmitter()
+    const transport = { createListener: () => ({ server }), dial: () => {} } as unknown as Transport
+    const doorstep = createDoorstep({
+      limits,
+      timer: (run) => {
+        due.push(run)
+        return () => {}
+      }
+    })
+    doorstep.guard(transport).createListener({ upgrader: {} } as CreateListenerOptions)
+    const come = (network: number) => {
+      const socket = Object.assign(new EventEmitter(), {
+        bytesRead: 0,
+        remoteAddress: `10.0.${network}.1`,
+        remotePort: network,
+        destroyed: false
+      })
+      const guest = Object.assign(socket, { resetAndDestroy: () => void (socket.destroyed = true) })
+      server.emit('connection', guest)
+      return guest
+    }
+    const speaks = come(1)
+    const isSilent = come(2)
+    // all that is due after a long moment, then what has come meanwhile is read
+    for (const run of due.splice(0)) {
+      run()
+    }
+    setImmediate(() => {})
+    speaks.bytesRead = 20
+    await new Promise(setImmediate)
+    expect([speaks.destroyed, isSilent.destroyed]).to.deep.equal([false, true])
+    expect(doorstep.dropped()).to.deep.equal({ silent: 1 })
+
+    // nor does such a one give way to the next
+    const guests = Array.from({ length: limits.pendingInbound - 1 }, (_, at) => come(at + 3))
+    for (const run of due.splice(0, 2)) {
+      run()
+    }
+    guests[0]!.bytesRead = 20
+    await new Promise(setImmediate)
+    come(99)
+    expect(guests.map(({ destroyed }) => destroyed)).to.not.include(true)
   })
 })
 

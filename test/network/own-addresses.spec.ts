@@ -80,7 +80,10 @@ describe('network: own addresses', () => {
     expect(alone.libp2p.getMultiaddrs()).to.deep.equal([])
     expect(listens().map(String).join()).to.match(/^\/ip4\/127\.0\.0\.1\/tcp\/[1-9]\d*\/p2p\/12D3/)
     const port = /tcp\/(\d+)/.exec(String(listens()[0]))![1]
-    expect(unreachableNotice({ told, listens })).to.include(`--announce /ip4/YOUR-PUBLIC-IP/tcp/${port}`).and.to.include('--allow-private')
+    expect(unreachableNotice({ told, listens }, [])).to.include('in no network').and.to.not.include('--announce')
+    expect(unreachableNotice({ told, listens }, ['10.0.0.2']))
+      .to.include(`--announce /ip4/YOUR-PUBLIC-IP/tcp/${port}`)
+      .and.to.include('--allow-private')
     const local = await start({ local: true })
     expect(local.libp2p.services.addresses.told().map(String).join()).to.match(/^\/ip4\/127\.0\.0\.1\//)
     expect(unreachableNotice(local.libp2p.services.addresses)).to.equal(undefined)

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { CID } from 'multiformats/cid'
 import { type FinalVote, K2UnreachableError } from '../../src/k2/index.ts'
-import { DistributionUnavailableError } from '../../src/node/distribution.ts'
+import { DistributionUnavailableError, NO_BUNDLE } from '../../src/node/distribution.ts'
 import { createEffects, type EffectsInit } from '../../src/node/effects.ts'
 import { recordCid } from '../../src/node/records.ts'
 import type { TaskHost, Worked } from '../../src/node/task-host.ts'
@@ -393,6 +393,16 @@ describe('node: effects', () => {
       const { run, emitted } = stage({ task: () => (left-- > 0 ? undefined : done) })
       expect(await run(work, 'worked')).to.deep.equal({ type: 'worked', cycle: 5, outcome })
       expect(emitted).to.deep.equal([{ event: 'work-started', cycle: 5 }])
+    })
+
+    it('that lacks the bundle says so before the window closes, and may be tried again', async () => {
+      let slot = 157
+      const slots = { now: () => slot++, slotMs: () => 1, on: () => () => {} } as unknown as EffectsInit['slots']
+      const { run, emitted } = stage({ task: () => undefined, slots })
+      const { outcome } = (await run(work, 'worked')) as Extract<RoundsEvent, { type: 'worked' }>
+      expect(outcome).to.deep.equal({ ok: false, reason: NO_BUNDLE, notYet: true })
+      expect(slot).to.be.below(160)
+      expect(emitted).to.deep.equal([])
     })
 
     it('whose time ran out while K2 stood still, or that waits for K2, is not done yet; what took too long of itself has failed', async () => {

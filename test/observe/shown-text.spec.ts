@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
+import { callIt } from '../../src/command/index.ts'
 import { asciiJson, asciiText, cutAtWord, shownJson, shownLines, shownText, widthOf, wrapped } from '../../src/observe/shown-text.ts'
 
 /** What a terminal may act on, or a reader cannot see. */
@@ -56,6 +57,24 @@ describe('observe: text of others', () => {
       })
     )
   })
+  it('wraps no command that is to be copied: a shell would run its first line alone', () => {
+    callIt('npm run koii-mesh --')
+    const command = 'npm run koii-mesh -- hint /ip4/52.20.0.77/tcp/41441 --k2 http://52.20.0.10:8899 --key /tmp/staking-key.json'
+    const lines = wrapped(
+      `NOTICE  nobody finds it there. Set it with ${command} and the rest is prose that is broken between its words`,
+      60
+    ).split('\n')
+    expect(lines.map((one) => one.trim())).to.include(command)
+    expect(lines.filter((one) => one.length > 60)).to.have.length(1)
+    expect(
+      wrapped(`record    bafy  ${command} --history`, 50)
+        .split('\n')
+        .map((one) => one.trim())
+    ).to.include(`${command} --history`)
+    // a name in a sentence is no command to paste
+    expect(wrapped('see whether npm run koii-mesh -- status prints it', 30).split('\n')).to.have.length(2)
+  })
+
   it('a line is broken between words, and none of its parts begins where a line does', () => {
     expect(wrapped('03:39:31  slot 1  missed: aaaa bbbb cccc dddd', 30)).to.equal(
       '03:39:31  slot 1  missed: aaaa\n          bbbb cccc dddd'

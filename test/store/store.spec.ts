@@ -341,6 +341,11 @@ describe('store: what goes wrong', () => {
     expect(originNow()).to.equal('lost')
   })
 
+  it('takes a database that could not be made, on a full disk perhaps, for no log', async () => {
+    await writeFile(join(dir, 'node.sqlite'), '')
+    expect(originNow()).to.equal('new')
+  })
+
   it('takes a key that was put there before the first start for no log', async () => {
     await writeFile(join(dir, 'staking-key.json'), 'x')
     expect(originNow()).to.equal('new')

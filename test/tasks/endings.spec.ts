@@ -44,6 +44,8 @@ const bundle = (manifest = MANIFEST) =>
     'does without K2': async (ctx) => { await ctx.k2.getBlock(5).catch(() => {}); await ctx.k2.slot(); throw new Error('my own') },
     'a bad proof': (ctx) => ctx.proofs.get('bafyreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy'),
     'a bad proof of its own': () => { throw Object.assign(new Error('mine'), { name: 'BadProofError' }) },
+    'a bad proof that cannot be described': (ctx) =>
+      ends['a bad proof'](ctx).catch((error) => { error.message = Object.create(null); throw error }),
     throws: () => { throw new Error('I cannot know') },
     wait: async (ctx) => { await ctx.kv.put('waits', 'x'); return never() },
     'wait once': async (ctx) => {
@@ -146,6 +148,78 @@ describe('tasks: endings', () => {
         expect(endingOf('k2-away').work).to.equal('later')
       })
     }
+
+    it('what is thrown and cannot be described ends its call alone, and a bad proof stays one', async () => {
+      const kinds = [
+        'Object.create(null)',
+        '(() => { const { proxy, revoke } = Proxy.revocable({}, {}); revoke(); return proxy })()',
+        '(() => { const { proxy, revoke } = Proxy.revocable(new Error(), {}); revoke(); return proxy })()',
+        '({ get message () { throw 1 } })',
+        '({ get name () { throw 1 }, message: "m" })',
+        'Object.defineProperty(new Error(), "message", { get () { throw Object.create(null) } })',
+        'Object.assign(new Error(), { message: Object.create(null) })',
+        'Object.assign(new Error(), { name: { toString: () => { throw 1 } } })',
+        // as a proof's JSON may have it
+        'JSON.parse(\'{"message":"m","name":{"toString":1,"valueOf":1}}\')',
+        'JSON.parse(\'{"message":{"toString":1,"valueOf":1},"toString":1,"valueOf":1}\')',
+        'Symbol("s")',
+        'undefined',
+        'null'
+      ]
+      const odd = source(`
+        export const manifest = ${MANIFEST}
+        const kinds = [${kinds.map((kind) => `() => ${kind}`).join(', ')}]
+        const never = () => new Promise(() => setTimeout(() => {}, 1e6))
+        export function task () { return never() }
+        export function submission (ctx, cycle) { throw kinds[cycle]() }
+        export function audit (ctx, { value }) { throw kinds[value]() }`)
+      const { runner, audit, pidOf } = await make({ bundle: odd })
+      const under = new AbortController()
+      const task = runner.task(timing, { timeoutMs: 600_000, signal: under.signal })
+      const details: string[] = []
+      for (const at of kinds.keys()) {
+        const outcome = await runner.submission({ ...timing, cycle: at }, { timeoutMs: 60_000 })
+        expect(failedBy(outcome), kinds[at]).to.deep.equal(row('threw'))
+        expect(failedBy(await audit(String(at), 60_000)), kinds[at]).to.deep.equal(row('threw'))
+        details.push((outcome as { detail: string }).detail)
+      }
+      expect(details.slice(0, 2)).to.deep.equal(['Error: threw what cannot be described', 'Error: threw what cannot be described'])
+      expect(details[6]).to.equal('Error: its message cannot be described')
+      expect(details[8]).to.equal('Error: m')
+      // the process of all of them is the one that began the task
+      expect(pidOf('work')).not.to.equal(null)
+      under.abort()
+      expect(failedBy(await task)).to.deep.equal(row('aborted'))
+
+      expect(failedBy(await (await make()).audit('a bad proof that cannot be described'))).to.deep.equal(row('bad-proof', true))
+    })
+    it('what is logged and is no JSON costs its line, not the call', async () => {
+      const { runner, logged } = await make({
+        bundle: source(`
+          export const manifest = ${MANIFEST}
+          export function task (ctx) {
+            const ring = {}
+            ring.ring = ring
+            for (const part of [1n, { n: 2n }, ring, Object.create(null), undefined, Symbol('s'), Object.assign(new Error(), { name: {} , message: Object.create(null) })]) ctx.log('says', part)
+            const { proxy, revoke } = Proxy.revocable({}, {})
+            revoke()
+            ctx.log(proxy)
+          }
+          export function submission () { return null }
+          export function audit () { return true }`)
+      })
+      expect(await runner.task(timing, { timeoutMs: 60_000 })).to.include({ ok: true })
+      expect(logged.filter(({ source }) => source === 'task').map(({ text }) => text.replace(/; at .*/, ''))).to.deep.equal([
+        'says "1n"',
+        'says {"n":"2n"}',
+        'says [object Object]',
+        'says {}',
+        'says undefined',
+        'says Symbol(s)',
+        'says an error that cannot be described',
+        'what cannot be described'
+      ])
+    })
 
     it('an answer outside the contract, twice', async () => {
       expect(failedBy(await (await make()).audit('no answer'))).to.deep.equal(row('answer', true))

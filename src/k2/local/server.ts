@@ -33,6 +33,7 @@ export class RpcServer {
   #http: FastifyInstance | undefined
   #webSocketPort: Server | undefined
   #webSockets: WebSocketServer | undefined
+  #isClosing = false
   /** The HTTP port, once listening. */
   port = 0
 
@@ -50,7 +51,7 @@ export class RpcServer {
     this.#webSockets = webSockets
     webSockets.on('connection', (socket) => this.#serve(socket))
     const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      if (webSockets.clients.size >= MAX_CONNECTIONS) {
+      if (this.#isClosing || webSockets.clients.size >= MAX_CONNECTIONS) {
         socket.end('HTTP/1.1 503 Service Unavailable\r\n\r\n')
         return
       }
@@ -80,9 +81,12 @@ export class RpcServer {
   }
 
   async close(): Promise<void> {
+    // the doors first: who is told to go dials again at once, and whoever came in meanwhile would keep them open
+    this.#isClosing = true
+    const doors = [this.#http?.close(), this.#webSocketPort == null ? undefined : closed(this.#webSocketPort)]
     // a close that is said (1000) keeps clients without subscriptions from dialling for ever; who does not answer is cut off
     const clients = [...(this.#webSockets?.clients ?? [])]
-    const closed = clients.map((client) => new Promise((resolve) => client.once('close', resolve)))
+    const gone = clients.map((client) => new Promise((resolve) => client.once('close', resolve)))
     for (const client of clients) {
       client.close(1000)
     }
@@ -91,12 +95,11 @@ export class RpcServer {
         client.terminate()
       }
     }, GOODBYE_MS)
-    await Promise.all(closed)
+    await Promise.all(gone)
     clearTimeout(cutOff)
     this.#webSockets?.close()
     this.#webSocketPort?.closeAllConnections()
-    await new Promise<void>((resolve) => (this.#webSocketPort === undefined ? resolve() : this.#webSocketPort.close(() => resolve())))
-    await this.#http?.close()
+    await Promise.all(doors)
   }
 
   #makeHttp(): FastifyInstance {
@@ -142,6 +145,8 @@ async function bind(http: FastifyInstance, port: number, host: string): Promise<
     throw toListenError(err as NodeJS.ErrnoException, port, host, 'HTTP')
   }
 }
+
+const closed = (server: Server) => new Promise<void>((resolve) => server.close(() => resolve()))
 
 async function bindPlain(server: Server, port: number, host: string): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()

@@ -55,7 +55,10 @@ type FromNode = Init | Call | Response | { kind: 'abort'; id: number }
 const exit = process.exit.bind(process)
 const input = process.stdin
 const AbortControllerHere = AbortController
+const StringHere = String
+const ErrorHere = Error
 const { apply } = Reflect
+const { stringify } = JSON
 const { slice } = String.prototype
 const cut = (text: string, characters: number): string => apply(slice, text, [0, characters])
 
@@ -85,18 +88,71 @@ function stackOf(error: unknown): string | undefined {
   }
 }
 
+/** What the bundle made of a property, by a getter or a Proxy; undefined when that throws. */
+function propertyOf(value: unknown, name: 'name' | 'message'): unknown {
+  try {
+    return (value as Record<string, unknown> | null | undefined)?.[name]
+  } catch {
+    return undefined
+  }
+}
+
+/** The beginning of a value's text; undefined when it has none, as of an object without a prototype, or of a proof's `{ "toString": 1 }`. */
+function textOf(value: unknown, characters: number): string | undefined {
+  try {
+    return cut(StringHere(value), characters)
+  } catch {
+    return undefined
+  }
+}
+
+function isError(value: unknown): value is Error {
+  try {
+    return value instanceof ErrorHere
+  } catch {
+    return false
+  }
+}
+
+/** Of whatever a bundle throws. Never throws, as what is thrown while a failure is told ends the process. */
 function describe(error: unknown): { name: string; message: string; stack?: string } {
-  const { name, message } = (error ?? {}) as { name?: unknown; message?: unknown }
-  const stack = stackOf(error)
-  return error instanceof Error || typeof message === 'string'
-    ? { name: cut(String(name ?? 'Error'), 64), message: cut(String(message), 500), ...(stack == null ? {} : { stack }) }
-    : { name: 'Error', message: cut(`threw ${String(error)}`, 500) }
+  const message = propertyOf(error, 'message')
+  if (isError(error) || typeof message === 'string') {
+    const stack = stackOf(error)
+    return {
+      name: textOf(propertyOf(error, 'name') ?? 'Error', 64) ?? 'Error',
+      message: textOf(message, 500) ?? 'its message cannot be described',
+      ...(stack == null ? {} : { stack })
+    }
+  }
+  const text = textOf(error, 500)
+  return { name: 'Error', message: text == null ? 'threw what cannot be described' : cut(`threw ${text}`, 500) }
 }
 
 /** An error in the log: what it says, and where in the bundle. */
 function shownError(error: Error): string {
   const places = (stackOf(error) ?? '').split('\n').filter((line) => line.includes(`${BUNDLE_URL}:`))
-  return [String(error), ...places.slice(0, 8).map((line) => line.trim().slice(0, 200).replace(BUNDLE_URL, 'main.mjs'))].join('; ')
+  const what = textOf(error, LOG_CHARACTERS) ?? 'an error that cannot be described'
+  return [what, ...places.slice(0, 8).map((line) => line.trim().slice(0, 200).replace(BUNDLE_URL, 'main.mjs'))].join('; ')
+}
+
+/** Anything in the log: a value that is no JSON, such as a proof's large number, costs its line and not the call. */
+function shown(part: unknown): string {
+  if (typeof part === 'string') {
+    return part
+  }
+  if (isError(part)) {
+    return shownError(part)
+  }
+  try {
+    const text = stringify(part, (_key, inner) => (typeof inner === 'bigint' ? `${inner}n` : inner))
+    if (typeof text === 'string') {
+      return text
+    }
+  } catch {
+    // its text is shown
+  }
+  return textOf(part, LOG_CHARACTERS) ?? 'what cannot be described'
 }
 
 const waiting = new Map<number, { resolve(response: { value: unknown; body: Uint8Array }): void; reject(error: Error): void }>()
@@ -131,9 +187,7 @@ function createContext(init: Init, call: Call, signal: AbortSignal) {
     timing: call.timing,
     signal,
     log(...parts: unknown[]) {
-      const text = parts
-        .map((part) => (typeof part === 'string' ? part : part instanceof Error ? shownError(part) : JSON.stringify(part)))
-        .join(' ')
+      const text = parts.map(shown).join(' ')
       send({ kind: 'log', text: text.slice(0, LOG_CHARACTERS) })
     },
     kv: {

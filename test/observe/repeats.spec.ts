@@ -1,0 +1,62 @@
+import { expect } from 'chai'
+import { pino } from 'pino'
+import { quietRepeats } from '../../src/observe/repeats.ts'
+
+describe('observe: what is said again and again', () => {
+  let nowMs = 0
+  const make = () => {
+    const lines: Array<Record<string, unknown>> = []
+    const log = pino(
+      { level: 'debug', base: {}, hooks: { logMethod: quietRepeats({ now: () => nowMs, everyMs: 600_000 }) } },
+      { write: (line) => void lines.push(JSON.parse(line)) }
+    )
+    return { log, lines }
+  }
+
+  it('is a warning once in ten minutes, with how often it came meanwhile', () => {
+    nowMs = 0
+    const { log, lines } = make()
+    for (; nowMs < 601_000; nowMs += 1_000) {
+      log.warn({ cycle: nowMs, reason: `the disk is full for ${nowMs / 1000} s` }, 'could not write')
+    }
+    expect(lines.map(({ reason, again }) => [reason, again])).to.deep.equal([
+      ['the disk is full for 0 s', undefined],
+      ['the disk is full for 600 s', 599]
+    ])
+  })
+
+  it('is each another one with another reason, another error, or of another level', () => {
+    const { log, lines } = make()
+    for (let time = 0; time < 3; time++) {
+      log.warn({ reason: 'one' }, 'could not write')
+      log.warn({ reason: 'two' }, 'could not write')
+      log.error({ err: new Error('three') }, 'could not write')
+      log.error({ err: new Error('four') }, 'could not write')
+      log.error('could not write %d', 5)
+      log.warn({ reason: 'one', peer: 'alice' }, 'could not write')
+      log.info('written')
+    }
+    expect(lines).to.have.length(6 + 3)
+  })
+
+  it('is all of it written where a task says it, or where it cannot be compared', () => {
+    const { log, lines } = make()
+    const round: Record<string, unknown> = {}
+    round.round = round
+    for (let time = 0; time < 3; time++) {
+      log.warn({ source: 'error', text: 'no' }, 'the task failed')
+      log.warn(round, 'round')
+    }
+    expect(lines).to.have.length(6)
+  })
+
+  it('takes no more memory for many texts', () => {
+    const { log, lines } = make()
+    for (let at = 0; at < 300; at++) {
+      log.warn({ name: `peer ${at}` }, 'text')
+    }
+    log.warn({ name: 'peer 299' }, 'text')
+    log.warn({ name: 'peer 0' }, 'text')
+    expect(lines).to.have.length(301)
+  })
+})
