@@ -133,7 +133,9 @@ export function exactAmount(value: unknown, what: string): bigint {
   if (amount >= 0n && amount <= 2n ** 64n - 1n) {
     return amount
   }
-  throw new TypeError(`${what} is ${String(value).slice(0, TOLD_CHARACTERS)}, which is no amount of 64 bits`)
+  throw new TypeError(
+    `${what} is ${typeof value === 'object' ? 'an object' : String(value).slice(0, TOLD_CHARACTERS)}, which is no amount of 64 bits`
+  )
 }
 
 /** Seen by the connection itself, which has told `onFault`. */

@@ -74,6 +74,11 @@ export function messageOf(err: unknown): string {
   return `${bounded(err.message)}${cause}`
 }
 
+/** What an endpoint says where its own words should be: JSON may have anything there, and of `{ "toString": 1 }` there is no text. */
+export function toldBy(message: unknown, otherwise: string): string {
+  return typeof message === 'string' ? bounded(message) : otherwise
+}
+
 function bounded(text: string): string {
   return text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE)}…` : text
 }

@@ -1,5 +1,5 @@
 import { type Pauses, pauseMs } from './choose.ts'
-import { messageOf } from './errors.ts'
+import { messageOf, toldBy } from './errors.ts'
 import { createSocket, SILENCE_MS, type SocketInit } from './socket.ts'
 
 /**
@@ -169,7 +169,7 @@ export function createFeed({ url, name, log, nowMs, random, pauses }: FeedInit):
       one.renewableMs = Math.max(one.renewableMs, nowMs() + RENEWALS.firstPauseMs)
       return
     }
-    const reason = String(error?.message ?? 'no subscription in the answer').slice(0, MAX_TOLD_CHARACTERS)
+    const reason = toldBy(error?.message, 'no subscription in the answer').slice(0, MAX_TOLD_CHARACTERS)
     if (error?.code === -32601 || /unsupported|not (supported|available|found)|disabled/i.test(reason)) {
       one.unsupportedUntilMs = nowMs() + UNSUPPORTED_MS
       log.info({ endpoint: name, method: one.method, reason }, 'a K2 endpoint does not serve this subscription: it is asked instead')

@@ -2,7 +2,7 @@ import { WebSocket } from 'ws'
 import type { Logger } from '../observe/index.ts'
 import { PAUSES, type Pauses, pauseMs } from './choose.ts'
 import { webSocketUrl } from './connection.ts'
-import { messageOf } from './errors.ts'
+import { messageOf, toldBy } from './errors.ts'
 
 /** Asks whether a slot has been taken in and nothing that is due is under way; `turn` counts how often in this slot. */
 export interface PaceQuestion {
@@ -82,7 +82,7 @@ export function createPaceLink({ url, name, onQuestion, log, random = Math.rando
         failures = 0
       } else if (told?.id === 1) {
         log[failures === 0 ? 'warn' : 'debug'](
-          { reason: told.error?.message },
+          { reason: toldBy(told.error?.message, 'no number in the answer') },
           'the slots of K2 do not wait for this node yet; asking again'
         )
         dialled.terminate()
@@ -132,8 +132,8 @@ interface Told {
   id?: unknown
   method?: unknown
   result?: unknown
-  error?: { message?: string }
-  params?: { result?: { slot?: unknown; turn?: unknown } }
+  error?: { message?: unknown } | null
+  params?: { result?: { slot?: unknown; turn?: unknown } | null } | null
 }
 
 function read(text: string): Told | undefined {

@@ -240,7 +240,9 @@ function asFields(value: unknown, where: string): Record<string, unknown> {
 
 function asVersion(value: unknown, where: string): void {
   if (value !== RECORD_VERSION) {
-    throw new RecordMalformedError(where, `version ${String(value)}, this node reads ${RECORD_VERSION}: a newer koii-mesh may read it`)
+    // of a map such as { toString: 1 } there is no text
+    const told = typeof value === 'object' && value !== null ? 'is no number' : String(value).slice(0, 40)
+    throw new RecordMalformedError(where, `version ${told}, this node reads ${RECORD_VERSION}: a newer koii-mesh may read it`)
   }
 }
 

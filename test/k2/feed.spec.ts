@@ -63,6 +63,18 @@ describe('k2: feed', () => {
     expect([server.connections(), asked('accountSubscribe').length]).to.deep.equal([1, 2])
   })
 
+  it('takes an answer whose words are none for a refusal without words', async () => {
+    const none = [{ toString: 1, valueOf: 1 }, ['x'], 7, null, '']
+    let refusals = 0
+    await open({
+      answer: (one) => (refusals < none.length ? ({ error: { code: -32005, message: none[refusals++] } } as never) : numbered(one))
+    })
+    const account = feed.on('accountSubscribe', ['x'], () => {})
+    await eventually('the account', () => account.live() || undefined)
+    expect([server.connections(), asked('accountSubscribe').length]).to.deep.equal([1, none.length + 1])
+    expect(errors()).to.deep.equal([])
+  })
+
   it('makes a silent subscription again on the connection that others use, each time later', async () => {
     await open()
     const slots = feed.on('slotSubscribe', [], () => {})

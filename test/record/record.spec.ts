@@ -290,6 +290,8 @@ describe('record: reading what a liar wrote', () => {
   const fields: Array<[string, unknown, RegExp, RegExp]> = [
     ['a version of the future', { version: 3 }, /record.version/, /version 3/],
     ['no version', { version: null }, /record.version/, /version null/],
+    ['a version that has no text', { version: { toString: 1, valueOf: 1 } }, /record.version/, /version is no number/],
+    ['a version that is long', { version: 'x'.repeat(1000) }, /record.version/, /version x{40},/],
     ['a network of 31 bytes', { network: new Uint8Array(31) }, /record.network/, /32 bytes/],
     ['a task as text', { task: TASK }, /record.task/, /32 bytes/],
     ['a cycle below 0', { cycle: -1 }, /record.cycle/, /whole number/],
