@@ -16,6 +16,8 @@ export interface EndpointLimits extends Partial<Pauses> {
   requestsPerSecond?: number
   /** How long a question to several endpoints waits for one that is being left alone, default a second. */
   patienceMs?: number
+  /** At least so long from one question whether it is still of the same network to the next, default five seconds. */
+  doubtPauseMs?: number
 }
 
 /** Solana's public endpoints take 40 connections and 10 requests a second of each method; a few seconds of a node's work are less. */
@@ -81,9 +83,11 @@ export interface EndpointInit {
   log: Logger
   nowMs: () => number
   random: () => number
+  /** Its WebSocket has been dialled, and may have led to another chain than before. */
+  onConnected: () => void
 }
 
-export function createEndpoint({ url, limits = {}, log, nowMs, random, ...init }: EndpointInit): Endpoint {
+export function createEndpoint({ url, limits = {}, log, nowMs, random, onConnected, ...init }: EndpointInit): Endpoint {
   const timeoutMs = limits.timeoutMs ?? REQUEST_TIMEOUT_MS
   const queue = new PQueue({
     concurrency: limits.concurrency ?? CONCURRENCY,
@@ -138,7 +142,7 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, ...init }
     }
   })
   const name = init.name ?? nameOf(url)
-  const feed = createFeed({ url: webSocketUrl(url), name, log, nowMs, random, pauses: { ...PAUSES, ...limits } })
+  const feed = createFeed({ url: webSocketUrl(url), name, log, nowMs, random, pauses: { ...PAUSES, ...limits }, onConnected })
 
   const told = () => (noticed == null || nowMs() - noticed.ms > FRESH_MS ? undefined : noticed.slot)
 

@@ -53,7 +53,7 @@ export interface Broadcast {
 }
 
 /** Several endpoints of one chain, none of which has to be alive, quick, up to date or honest. */
-export interface Pool extends Pick<OneNetwork, 'genesisHash' | 'otherNetwork' | 'admit'> {
+export interface Pool extends Pick<OneNetwork, 'genesisHash' | 'otherNetwork' | 'watchNetwork' | 'doubtNetwork' | 'admit'> {
   endpoints: readonly Endpoint[]
   /**
    * Asks the healthiest endpoint, and the next ones where it fails.
@@ -95,7 +95,8 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
       ...(limits == null ? {} : { limits }),
       log,
       nowMs,
-      random
+      random,
+      onConnected: () => network.doubtNetwork()
     })
   )
   const several = endpoints.length > 1
@@ -105,7 +106,8 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
   const usable = () => endpoints.filter((endpoint) => !endpoint.facts().dropped)
   const floors = new Map<Commitment, number>()
 
-  const { genesisHash, otherNetwork, admit, untilMajority } = createOneNetwork({ endpoints, patienceMs })
+  const network = createOneNetwork({ endpoints, patienceMs, doubtPauseMs: limits?.doubtPauseMs })
+  const { genesisHash, otherNetwork, watchNetwork, doubtNetwork, admit, untilMajority } = network
   const askOne = async <T>(endpoint: Endpoint, request: (connection: K2Connection) => Promise<T>, waitMs?: number) => {
     await admit(endpoint)
     return endpoint.ask(request, waitMs)
@@ -191,6 +193,8 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
     endpoints,
     genesisHash,
     otherNetwork,
+    watchNetwork,
+    doubtNetwork,
     admit,
     read: (request, turn = 0) =>
       patiently(async () => {
