@@ -40,7 +40,7 @@ export interface K2Connection extends Connection {
   /**
    * One JSON-RPC request; in parameters and result alike, an integer past 2^53 is a bigint.
    *
-   * @throws SolanaJSONRPCError, with the endpoint's `code`
+   * @throws SolanaJSONRPCError, with the endpoint's `code`; what `ask` tells as the endpoint's fault where there is a longer one than of 64 bits
    */
   requestExact(method: string, params: unknown[]): Promise<unknown>
   /** Whatever is under way is asked again over a new connection: the machine has left the network of the old ones. */
@@ -113,7 +113,14 @@ export function connect(init: ConnectionInit): K2Connection {
   const requestExact = async (method: string, params: unknown[]): Promise<unknown> => {
     const body = stringifyJson({ jsonrpc: '2.0', id: method, method, params })
     const response = await post({ method: 'POST', headers: { 'content-type': 'application/json' }, body })
-    const { result, error } = parseJson(await response.text()) as { result?: unknown; error?: { code: unknown; message: string } | null }
+    const text = await response.text()
+    let answer: { result?: unknown; error?: { code: unknown; message: string } | null }
+    try {
+      answer = parseJson(text) as typeof answer
+    } catch (err) {
+      return refuse(messageOf(err), { answered: true })
+    }
+    const { result, error } = answer
     if (error != null) {
       throw new SolanaJSONRPCError(error as never, `${method} failed`)
     }
