@@ -2,8 +2,9 @@ import PQueue from 'p-queue'
 import type { Logger } from '../observe/index.ts'
 import { counted } from '../observe/words.ts'
 import { type EndpointFacts, PAUSES, type Pauses, pauseMs } from './choose.ts'
-import { ask, connect, type Fault, isOverworked, type K2Connection, nameOf, REQUEST_TIMEOUT_MS, webSocketUrl } from './connection.ts'
+import { ask, connect, type Fault, type K2Connection, nameOf, REQUEST_TIMEOUT_MS, webSocketUrl } from './connection.ts'
 import { K2UnreachableError, messageOf } from './errors.ts'
+import { isOverworked } from './faults.ts'
 import { createFeed, type Feed } from './feed.ts'
 
 /** Bounds on what this node asks of one endpoint. */

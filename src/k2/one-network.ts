@@ -2,6 +2,7 @@ import pRetry from 'p-retry'
 import { type Answer, majority } from './choose.ts'
 import type { Endpoint } from './endpoint.ts'
 import { K2ContradictionError } from './errors.ts'
+import { asksForPatience } from './faults.ts'
 import { oneAtATime } from './looks.ts'
 
 /** That all endpoints are of one network, and stay so. */
@@ -170,5 +171,5 @@ export function createOneNetwork({ endpoints, patienceMs, doubtPauseMs = DOUBT_P
 
 /** Where every endpoint asked for patience, once or twice more: the delay is their own pause. */
 export function patiently<T>(run: () => Promise<T>): Promise<T> {
-  return pRetry(run, { retries: 2, minTimeout: 0, shouldRetry: ({ error }) => /HTTP (429|503)|too many requests/i.test(error.message) })
+  return pRetry(run, { retries: 2, minTimeout: 0, shouldRetry: ({ error }) => asksForPatience(error) })
 }
