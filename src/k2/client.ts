@@ -63,6 +63,8 @@ export interface K2ClientInit {
   onDoubt?: (doubt: Doubt) => void
   /** The most, in ROE, that a transaction which does not land may bid on top of its signatures; default: nothing. */
   maxFeeRoe?: bigint
+  /** Told once of each question that takes some seconds, and why. */
+  onWait?: (reason: string) => void
   nowMs?: () => number
   random?: () => number
 }
@@ -79,6 +81,7 @@ export function createK2Client({
   log = pino({ level: 'silent' }),
   onLeftOut = (address, reason) => log.warn({ account: address, reason }, 'left out an account of K2 that cannot be read'),
   onDoubt = () => {},
+  onWait,
   maxFeeRoe = 0n,
   nowMs = () => performance.now(),
   random = Math.random
@@ -89,7 +92,7 @@ export function createK2Client({
       .map((part) => part.trim())
       .filter((part) => part !== '')
   )
-  const pool = createPool({ urls, limits: { ...limits, ...(timeoutMs == null ? {} : { timeoutMs }) }, log, nowMs, random })
+  const pool = createPool({ urls, limits: { ...limits, ...(timeoutMs == null ? {} : { timeoutMs }) }, log, nowMs, random, onWait })
   const url = urls.join(',')
   const accounts = createAccountReads({ pool, programId, url, log, onLeftOut, onDoubt })
 

@@ -19,6 +19,8 @@ export interface EndpointLimits extends Partial<Pauses> {
   patienceMs?: number
   /** At least so long from one question whether it is still of the same network to the next, default five seconds. */
   doubtPauseMs?: number
+  /** A question that takes longer is told of, default five seconds. */
+  waitToldMs?: number
 }
 
 /** Solana's public endpoints take 40 connections and 10 requests a second of each method; a few seconds of a node's work are less. */
@@ -86,9 +88,11 @@ export interface EndpointInit {
   random: () => number
   /** Its WebSocket has been dialled, and may have led to another chain than before. */
   onConnected: () => void
+  /** Why it is left alone for a while. */
+  onTrouble: (reason: string) => void
 }
 
-export function createEndpoint({ url, limits = {}, log, nowMs, random, onConnected, ...init }: EndpointInit): Endpoint {
+export function createEndpoint({ url, limits = {}, log, nowMs, random, onConnected, onTrouble, ...init }: EndpointInit): Endpoint {
   const timeoutMs = limits.timeoutMs ?? REQUEST_TIMEOUT_MS
   const queue = new PQueue({
     concurrency: limits.concurrency ?? CONCURRENCY,
@@ -112,6 +116,7 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, onConnect
 
   const onFault = ({ reason, retryAfterMs }: Fault) => {
     counters.failures++
+    onTrouble(reason)
     const now = nowMs()
     // requests that were under way together fail together: that is one failure
     if (pausedUntilMs > now && retryAfterMs == null) {

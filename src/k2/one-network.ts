@@ -45,7 +45,6 @@ export function createOneNetwork({ endpoints, patienceMs, doubtPauseMs = DOUBT_P
   const hashes = new Map<Endpoint, string>()
   let network: string | undefined
   let finding: Promise<string> | undefined
-  const watchers = new Set<() => void>()
 
   const hashOf = async (endpoint: Endpoint) => {
     const hash = await endpoint.ask((connection) => connection.getGenesisHash(), several ? patienceMs : undefined)
@@ -125,31 +124,6 @@ export function createOneNetwork({ endpoints, patienceMs, doubtPauseMs = DOUBT_P
       ? `K2 at ${others.map(({ endpoint }) => endpoint.name).join(', ')} is another network now: its genesis hash is ${others[0]!.hash}, and this process began with ${began}. Check --k2, and start again`
       : undefined
   }
-  const watchNetwork = (listener: (reason: string) => void) => {
-    const looks = oneAtATime(async () => {
-      try {
-        const reason = await otherNetwork()
-        if (reason != null && !looks.ended()) {
-          end()
-          listener(reason)
-        }
-      } catch {
-        // nobody answered: the doubt stays
-        looks.ask()
-      }
-    }, doubtPauseMs)
-    const end = () => {
-      looks.end()
-      watchers.delete(looks.ask)
-    }
-    watchers.add(looks.ask)
-    return end
-  }
-  const doubtNetwork = () => {
-    for (const ask of watchers) {
-      ask()
-    }
-  }
   /** Resolves when a majority of all endpoints says the same, or when nobody is left who could say something. */
   async function untilMajority(asked: Array<Promise<unknown>>, answers: Answer[]): Promise<void> {
     const enough = Promise.withResolvers<void>()
@@ -166,10 +140,41 @@ export function createOneNetwork({ endpoints, patienceMs, doubtPauseMs = DOUBT_P
     await Promise.race([enough.promise, Promise.allSettled(asked)])
   }
 
-  return { genesisHash, otherNetwork, watchNetwork, doubtNetwork, admit, untilMajority }
+  return { genesisHash, otherNetwork, ...createWatch(otherNetwork, doubtPauseMs), admit, untilMajority }
 }
 
 /** Where every endpoint asked for patience, once or twice more: the delay is their own pause. */
 export function patiently<T>(run: () => Promise<T>): Promise<T> {
   return pRetry(run, { retries: 2, minTimeout: 0, shouldRetry: ({ error }) => asksForPatience(error) })
+}
+
+function createWatch(look: OneNetwork['otherNetwork'], pauseMs: number): Pick<OneNetwork, 'watchNetwork' | 'doubtNetwork'> {
+  const watchers = new Set<() => void>()
+  return {
+    watchNetwork(listener) {
+      const looks = oneAtATime(async () => {
+        try {
+          const reason = await look()
+          if (reason != null && !looks.ended()) {
+            end()
+            listener(reason)
+          }
+        } catch {
+          // nobody answered: the doubt stays
+          looks.ask()
+        }
+      }, pauseMs)
+      const end = () => {
+        looks.end()
+        watchers.delete(looks.ask)
+      }
+      watchers.add(looks.ask)
+      return end
+    },
+    doubtNetwork() {
+      for (const ask of watchers) {
+        ask()
+      }
+    }
+  }
 }

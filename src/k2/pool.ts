@@ -7,6 +7,7 @@ import { createEndpoint, type Endpoint, type EndpointLimits, type EndpointStatus
 import { K2ArgumentError, K2BehindError, K2ContradictionError, K2DoubtError, K2UnreachableError, messageOf } from './errors.ts'
 import { isBehind, isEndpointFault } from './faults.ts'
 import { createOneNetwork, type OneNetwork, patiently } from './one-network.ts'
+import { createWaits } from './waits.ts'
 import type { Contradiction } from './witness.ts'
 
 /** K2's slot time, for telling how far behind an answer of a while ago is. */
@@ -81,14 +82,17 @@ export interface PoolInit {
   log: Logger
   nowMs: () => number
   random: () => number
+  /** Told once of each question that takes long, and why, as far as that is known. */
+  onWait?: ((reason: string) => void) | undefined
 }
 
 /** @throws K2ArgumentError */
-export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool {
+export function createPool({ urls, limits, log, nowMs, random, onWait }: PoolInit): Pool {
   if (urls.length === 0) {
     throw new K2ArgumentError('no URL of a K2 is given: give one such as http://127.0.0.1:8899 with --k2')
   }
   const names = urls.map((url) => (URL.canParse(url) ? nameOf(url) : url))
+  const waits = createWaits({ onWait, toldMs: limits?.waitToldMs })
   const endpoints = urls.map((url, i) =>
     createEndpoint({
       url,
@@ -97,7 +101,10 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
       log,
       nowMs,
       random,
-      onConnected: () => network.doubtNetwork()
+      onConnected: () => network.doubtNetwork(),
+      onTrouble: (reason) => {
+        waits.trouble(`${names[i]}: ${short(reason)}`)
+      }
     })
   )
   const several = endpoints.length > 1
@@ -130,7 +137,13 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
       },
       {
         ...(several ? { ...REACHING_OF_SEVERAL, minTimeout: patienceMs / 20, maxTimeout: patienceMs / 2 } : REACHING),
-        shouldRetry: ({ error }) => isBehind(error)
+        shouldRetry({ error }) {
+          const behind = isBehind(error)
+          if (behind) {
+            waits.trouble(`${endpoint.name}: it has not reached slot ${minSlot} yet`)
+          }
+          return behind
+        }
       }
     )
   }
@@ -198,22 +211,24 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
     doubtNetwork,
     admit,
     read: (request, turn = 0) =>
-      patiently(async () => {
-        const order = askingOrder(allFacts(), nowMs(), SLOT_MS)
-        let failure: unknown = noneLeft()
-        for (let i = 0; i < order.length; i++) {
-          const endpoint = byName.get(order[(i + turn) % order.length]!)!
-          try {
-            return await askOne(endpoint, request)
-          } catch (err) {
-            if (!isEndpointFault(err)) {
-              throw err
+      waits.run(() =>
+        patiently(async () => {
+          const order = askingOrder(allFacts(), nowMs(), SLOT_MS)
+          let failure: unknown = noneLeft()
+          for (let i = 0; i < order.length; i++) {
+            const endpoint = byName.get(order[(i + turn) % order.length]!)!
+            try {
+              return await askOne(endpoint, request)
+            } catch (err) {
+              if (!isEndpointFault(err)) {
+                throw err
+              }
+              failure = err
             }
-            failure = err
           }
-        }
-        throw failure
-      }),
+          throw failure
+        })
+      ),
     async agree<T>(question: Question<T>): Promise<Agreed<T>> {
       let said = ''
       if (several) {
@@ -228,7 +243,7 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
         if (round > 0) {
           await pause(patienceMs / 4)
         }
-        const { answers, chosen } = await patiently(() => poll(question))
+        const { answers, chosen } = await waits.run(() => patiently(() => poll(question)))
         if (chosen.length > 0) {
           const slot = Math.min(...chosen.map((one) => one.slot))
           const newest = chosen.reduce((a, b) => (b.slot > a.slot ? b : a))
@@ -265,7 +280,7 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
         // the others get a while to take it too; that is no reason to keep the process alive
         setTimeout(taken.resolve, several ? 2 * patienceMs : 0).unref()
       })
-      await Promise.race([taken.promise, Promise.allSettled(asked)])
+      await waits.run(() => Promise.race([taken.promise, Promise.allSettled(asked)]))
       if (result.accepted.length + result.refused.length === 0) {
         throw failure ?? noneLeft()
       }

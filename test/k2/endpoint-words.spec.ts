@@ -3,8 +3,8 @@ import type { AddressInfo } from 'node:net'
 import { SolanaJSONRPCError } from '@solana/web3.js'
 import { expect } from 'chai'
 import { generateKeyPair } from '../../src/identity/index.ts'
-import { createK2Client, K2UnreachableError } from '../../src/k2/index.ts'
 import { asksForPatience, isBehind, isEndpointFault, isOverworked } from '../../src/k2/faults.ts'
+import { createK2Client, K2UnreachableError } from '../../src/k2/index.ts'
 import { failureOf } from './chain.ts'
 
 /** All that was ever looked for in messages. */
@@ -34,9 +34,9 @@ describe('k2: what an endpoint says in words', () => {
     server.closeAllConnections()
     server.close()
   })
-  const open = () => {
+  const open = (onWait?: (reason: string) => void) => {
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-    return createK2Client({ url, limits: { firstPauseMs: 1, longestPauseMs: 1 } })
+    return createK2Client({ url, limits: { firstPauseMs: 1, longestPauseMs: 1, waitToldMs: 50 }, ...(onWait == null ? {} : { onWait }) })
   }
   const address = generateKeyPair().address
   const failure = async (ask: (client: ReturnType<typeof open>) => Promise<unknown>) => {
@@ -85,6 +85,17 @@ describe('k2: what an endpoint says in words', () => {
     })
   }
 
+  it('may cost a long wait, which tells why', async () => {
+    const waits = Promise.withResolvers<string>()
+    const client = open(waits.resolve)
+    answer = ({ id }) => ({ text: JSON.stringify({ jsonrpc: '2.0', id, error: { code: -32016, message: 'xyz' } }) })
+    const end = client.task(address, 7).catch(() => {})
+    expect(await waits.promise).to.match(/K2 is waited for \(http:\/\/127\.0\.0\.1:\d+: it has not reached slot 7 yet\)/)
+    answer = () => ({ status: 404, text: '' })
+    await end
+    client.close()
+  })
+
   it('makes no fault of one kind one of another', () => {
     for (const judge of [isBehind, isEndpointFault, isOverworked, asksForPatience]) {
       expect(judge(new Error(WORDS))).to.equal(false)
@@ -102,7 +113,9 @@ describe('k2: what an endpoint says in words', () => {
       client.close()
       return outcome
     }
-    expect(await refusal(-32002)).to.have.property('refused').with.length(1)
+    expect(await refusal(-32002))
+      .to.have.property('refused')
+      .with.length(1)
     expect(await refusal(-32005)).to.have.property('code', -32005)
   })
 })
