@@ -72,7 +72,8 @@ export function k2Of({ k2, program }: K2Options): K2Client {
   return createK2Client({
     url: k2.split(','),
     programId: program,
-    onLeftOut: (address, reason) => sayOnce(`left out the account ${address} of K2, which cannot be read (${reason})`)
+    onLeftOut: (address, reason) => sayOnce(`left out the account ${address} of K2, which cannot be read (${reason})`),
+    onWait: sayOnce
   })
 }
 

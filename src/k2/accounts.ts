@@ -46,6 +46,9 @@ export interface AccountReadsInit {
 
 /** How many unreadable accounts are told of: a list may hold thousands of another version. */
 const MAX_LEFT_OUT = 16
+/** Of so many accounts it is known that they were there, so that it is noticed when they are gone. */
+const MAX_SEEN = 1000
+
 export function createAccountReads({ pool, programId, url, log, onLeftOut, onDoubt }: AccountReadsInit): AccountReads {
   const program = publicKey(programId, 'the settlement program', '--program')
 
@@ -69,6 +72,9 @@ export function createAccountReads({ pool, programId, url, log, onLeftOut, onDou
       }
     })
 
+  /** Accounts that were there. */
+  const seen = new Set<string>()
+
   /** What an account holds, as most endpoints say; never from before what was read before. */
   const account = async <T>(
     key: PublicKey,
@@ -83,6 +89,11 @@ export function createAccountReads({ pool, programId, url, log, onLeftOut, onDou
     const agreed = await pool.agree({
       request: async (connection) => {
         const { context, value } = await connection.getAccountInfoAndContext(key, { commitment, minContextSlot: from })
+        if (value == null && seen.has(key.toBase58())) {
+          pool.doubtNetwork()
+        } else if (value != null && seen.size < MAX_SEEN) {
+          seen.add(key.toBase58())
+        }
         return { slot: context.slot, value: read(value) }
       },
       digest,

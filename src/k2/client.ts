@@ -4,9 +4,10 @@ import type { Logger } from '../observe/index.ts'
 import { type AccountReads, createAccountReads } from './accounts.ts'
 import { type BlockReads, createBlockReads } from './blocks.ts'
 import { exactAmount, type K2Connection } from './connection.ts'
-import type { EndpointLimits, EndpointStatus } from './endpoint.ts'
-import { createPool } from './pool.ts'
+import type { Endpoint, EndpointLimits, EndpointStatus } from './endpoint.ts'
+import { createPool, type Pool } from './pool.ts'
 import { PROGRAM_ID } from './settlement/index.ts'
+import { followStory, type Story } from './slot-clock.ts'
 import type { Doubt } from './task-reads.ts'
 import { createTransactions, type Transactions } from './transactions.ts'
 import { createWatches, type Watches } from './watches.ts'
@@ -20,6 +21,10 @@ export interface K2Client extends AccountReads, BlockReads, Transactions, Watche
   genesisHash(): Promise<string>
   /** What is wrong when all endpoints that answer are of another network than the one this process began with. */
   otherNetwork(): Promise<string | undefined>
+  /** Calls `listener` once when `otherNetwork` has something to tell, which is asked at each doubt, until the returned function is called. */
+  watchNetwork(listener: (reason: string) => void): () => void
+  /** Something may have put another chain in the place of the one that this process began with: those who watch for it look. */
+  doubtNetwork(): void
   balance(address: string): Promise<bigint>
   rentExemption(bytes: number): Promise<number>
   /** Each endpoint's own slot clock. */
@@ -58,9 +63,14 @@ export interface K2ClientInit {
   onDoubt?: (doubt: Doubt) => void
   /** The most, in ROE, that a transaction which does not land may bid on top of its signatures; default: nothing. */
   maxFeeRoe?: bigint
+  /** Told once of each question that takes some seconds, and why. */
+  onWait?: (reason: string) => void
   nowMs?: () => number
   random?: () => number
 }
+
+/** Of the slots that are asked for since none is told, one in so many is a doubt whether the chain is still the same. */
+const DOUBTED_OF_ASKED = 5
 
 /** @throws K2ArgumentError */
 export function createK2Client({
@@ -71,6 +81,7 @@ export function createK2Client({
   log = pino({ level: 'silent' }),
   onLeftOut = (address, reason) => log.warn({ account: address, reason }, 'left out an account of K2 that cannot be read'),
   onDoubt = () => {},
+  onWait,
   maxFeeRoe = 0n,
   nowMs = () => performance.now(),
   random = Math.random
@@ -81,7 +92,7 @@ export function createK2Client({
       .map((part) => part.trim())
       .filter((part) => part !== '')
   )
-  const pool = createPool({ urls, limits: { ...limits, ...(timeoutMs == null ? {} : { timeoutMs }) }, log, nowMs, random })
+  const pool = createPool({ urls, limits: { ...limits, ...(timeoutMs == null ? {} : { timeoutMs }) }, log, nowMs, random, onWait })
   const url = urls.join(',')
   const accounts = createAccountReads({ pool, programId, url, log, onLeftOut, onDoubt })
 
@@ -91,6 +102,8 @@ export function createK2Client({
     connection: routed(pool.endpoints[0]!.connection, pool.read),
     genesisHash: pool.genesisHash,
     otherNetwork: pool.otherNetwork,
+    watchNetwork: pool.watchNetwork,
+    doubtNetwork: pool.doubtNetwork,
     ...accounts,
     ...createBlockReads({ pool }),
     ...createTransactions({ pool, programId, url, maxFeeRoe }),
@@ -101,23 +114,7 @@ export function createK2Client({
       }),
     rentExemption: (bytes) => pool.read((connection) => connection.getMinimumBalanceForRentExemption(bytes)),
     ...createWatches({ pool, programId, log, task: accounts.task }),
-    slotSources: pool.endpoints.map((endpoint) => ({
-      name: endpoint.name,
-      async slot() {
-        await pool.admit(endpoint)
-        const slot = await endpoint.ask((connection) => connection.getSlot('processed'))
-        endpoint.heard(slot)
-        return slot
-      },
-      onSlot: (listener) =>
-        endpoint.feed.on('slotSubscribe', [], listener, (result) => {
-          const { slot } = result as { slot: number }
-          endpoint.heard(slot, true)
-          return slot
-        }),
-      renew: (reason) => endpoint.feed.renew(reason, 'slotSubscribe'),
-      dropped: () => endpoint.facts().dropped
-    })),
+    slotSources: pool.endpoints.map((endpoint) => slotSourceOf(endpoint, pool, nowMs)),
     endpoints: pool.status,
     oldestRequestMs: () => Math.min(...pool.endpoints.map((endpoint) => endpoint.oldestRequestMs())),
     renew: (reason) => {
@@ -126,6 +123,34 @@ export function createK2Client({
       }
     },
     close: pool.close
+  }
+}
+
+function slotSourceOf(endpoint: Endpoint, pool: Pick<Pool, 'admit' | 'doubtNetwork'>, nowMs: () => number): SlotSource {
+  let story: Story | undefined
+  let asked = 0
+  const hear = (slot: number, bySubscription: boolean) => {
+    endpoint.heard(slot, bySubscription)
+    const former = story
+    story = followStory(former, slot, nowMs())
+    if (former != null && story.rises === 0 && story !== former) {
+      pool.doubtNetwork()
+    }
+    return slot
+  }
+  return {
+    name: endpoint.name,
+    async slot() {
+      await pool.admit(endpoint)
+      // what has no subscription has no connection that would break when another chain comes to the same slot
+      if (++asked % DOUBTED_OF_ASKED === 0) {
+        pool.doubtNetwork()
+      }
+      return hear(await endpoint.ask((connection) => connection.getSlot('processed')), false)
+    },
+    onSlot: (listener) => endpoint.feed.on('slotSubscribe', [], listener, (result) => hear((result as { slot: number }).slot, true)),
+    renew: (reason) => endpoint.feed.renew(reason, 'slotSubscribe'),
+    dropped: () => endpoint.facts().dropped
   }
 }
 

@@ -1,15 +1,14 @@
 import { Connection, SolanaJSONRPCError } from '@solana/web3.js'
 import { commandLine } from '../command/index.ts'
 import { retryAfterMs } from './choose.ts'
-import { K2ArgumentError, K2BehindError, K2LacksBlockError, K2UnreachableError, messageOf } from './errors.ts'
+import { K2ArgumentError, K2UnreachableError, messageOf } from './errors.ts'
+import { codeOf, type Seen, seenBy, TransportError } from './faults.ts'
 import { parseJson, stringifyJson } from './json.ts'
 
 /** web3.js asks without a deadline: an endpoint that hangs would hang the node. */
 export const REQUEST_TIMEOUT_MS = 10_000
 /** The stakes of 30,000 stakers, as JSON. More than that is no answer to any question of ours. */
 export const MAX_RESPONSE_BYTES = 32 * 1024 * 1024
-/** web3.js puts texts of its own around an error's: by this ours is found in them. */
-const FAULT = 'endpoint fault: '
 /** Of what an endpoint says in words, this much is told on. */
 const TOLD_CHARACTERS = 200
 
@@ -40,7 +39,7 @@ export interface K2Connection extends Connection {
   /**
    * One JSON-RPC request; in parameters and result alike, an integer past 2^53 is a bigint.
    *
-   * @throws SolanaJSONRPCError, with the endpoint's `code`
+   * @throws SolanaJSONRPCError, with the endpoint's `code`; what `ask` tells as the endpoint's fault where there is a longer one than of 64 bits
    */
   requestExact(method: string, params: unknown[]): Promise<unknown>
   /** Whatever is under way is asked again over a new connection: the machine has left the network of the old ones. */
@@ -58,9 +57,13 @@ export function connect(init: ConnectionInit): K2Connection {
   if (!/^https?:\/\/[^\s/]/.test(url) || !URL.canParse(url)) {
     throw new K2ArgumentError(`"${url}" is not the URL of a K2: give one such as http://127.0.0.1:8899 with --k2`)
   }
-  const refuse = (reason: string, options: { answered: boolean; retryAfterMs?: number | undefined }): never => {
-    onFault?.({ reason, retryAfterMs: options.retryAfterMs })
-    throw new Error(`${FAULT}${options.answered ? 'answered' : 'silent'}: ${reason}`)
+  const refuse = (
+    reason: string,
+    { answered, httpStatus, ...after }: { answered: boolean; httpStatus?: number; retryAfterMs?: number | undefined }
+  ): never => {
+    onFault?.({ reason, retryAfterMs: after.retryAfterMs })
+    see({ fault: { reason, answered, httpStatus } })
+    throw new Error(reason)
   }
   let renewal = new AbortController()
   let renewedMs = Number.NEGATIVE_INFINITY
@@ -80,6 +83,7 @@ export function connect(init: ConnectionInit): K2Connection {
     }
   }
   const post = async (request?: RequestInit) => {
+    see({})
     const startedMs = performance.now()
     let answer: Awaited<ReturnType<typeof tryOnce>>
     try {
@@ -96,12 +100,15 @@ export function connect(init: ConnectionInit): K2Connection {
     if (!response.ok) {
       return refuse(`HTTP ${response.status} ${response.statusText}: ${text.slice(0, TOLD_CHARACTERS)}`, {
         answered: true,
+        httpStatus: response.status,
         retryAfterMs: retryAfterMs(response.headers.get('retry-after'), Date.now())
       })
     }
-    if (!isAnswer(text)) {
+    const envelope = envelopeOf(text)
+    if (envelope == null) {
       return refuse(`not JSON-RPC: ${text.slice(0, TOLD_CHARACTERS)}`, { answered: true })
     }
+    see({ code: codeOf(envelope.error) })
     onAnswer?.(performance.now() - startedMs)
     return { ok: true, status: 200, statusText: 'OK', text: async () => text }
   }
@@ -113,7 +120,14 @@ export function connect(init: ConnectionInit): K2Connection {
   const requestExact = async (method: string, params: unknown[]): Promise<unknown> => {
     const body = stringifyJson({ jsonrpc: '2.0', id: method, method, params })
     const response = await post({ method: 'POST', headers: { 'content-type': 'application/json' }, body })
-    const { result, error } = parseJson(await response.text()) as { result?: unknown; error?: { code: unknown; message: string } | null }
+    const text = await response.text()
+    let answer: { result?: unknown; error?: { code: unknown; message: string } | null }
+    try {
+      answer = parseJson(text) as typeof answer
+    } catch (err) {
+      return refuse(messageOf(err), { answered: true })
+    }
+    const { result, error } = answer
     if (error != null) {
       throw new SolanaJSONRPCError(error as never, `${method} failed`)
     }
@@ -138,9 +152,6 @@ export function exactAmount(value: unknown, what: string): bigint {
   )
 }
 
-/** Seen by the connection itself, which has told `onFault`. */
-class TransportError extends K2UnreachableError {}
-
 class TooLongError extends Error {
   override name = 'TooLongError'
 }
@@ -164,12 +175,22 @@ async function boundedText(response: Response, maxBytes: number): Promise<string
   return Buffer.concat(chunks, size).toString('utf8')
 }
 
-function isAnswer(text: string): boolean {
+/** Undefined when it is none of JSON-RPC. */
+function envelopeOf(text: string): { error?: unknown } | undefined {
   try {
-    const value = JSON.parse(text) as { result?: unknown; error?: unknown } | null
-    return typeof value === 'object' && value != null && ('result' in value || 'error' in value)
+    const value = JSON.parse(text) as { error?: unknown } | null
+    return typeof value === 'object' && value != null && ('result' in value || 'error' in value) ? value : undefined
   } catch {
-    return false
+    return undefined
+  }
+}
+
+/** Remembered for who asks, and nothing of the request before. */
+function see(what: Seen): void {
+  const seen = seenBy.getStore()
+  if (seen != null) {
+    seen.fault = what.fault
+    seen.code = what.code
   }
 }
 
@@ -203,68 +224,49 @@ const DEFAULT_PORT = '8899'
  * @throws K2UnreachableError
  */
 export async function ask<T>(name: string, request: () => Promise<T>): Promise<T> {
+  const seen: Seen = {}
   try {
-    return await request()
+    return await seenBy.run(seen, request)
   } catch (err) {
     if (err instanceof K2UnreachableError) {
       throw err
     }
-    const message = messageOf(err)
-    const fault = /endpoint fault: (silent|answered): (.*)/s.exec(message)
-    if (fault?.[1] === 'silent') {
+    const { fault, code } = seen
+    if (fault?.answered === false) {
       throw new TransportError(
-        `K2 at ${name} does not answer (${fault[2]}): check the URL given with --k2, or start a local one with: ${startOf(name)}`
+        `K2 at ${name} does not answer (${fault.reason}): check the URL given with --k2, or start a local one with: ${startOf(name)}`
       )
     }
     if (fault != null) {
       throw new TransportError(
-        `${name} answered, but not as a K2 JSON-RPC endpoint (${fault[2]!.slice(0, 2 * TOLD_CHARACTERS)}): check the URL given with --k2`
+        `${name} answered, but not as a K2 JSON-RPC endpoint (${fault.reason.slice(0, 2 * TOLD_CHARACTERS)}): check the URL given with --k2`,
+        fault.httpStatus
       )
     }
-    // how web3.js says that an answer is JSON, and not of a Solana node; some of its methods put words of their own before it
-    if (err instanceof Error && (err.name === 'StructError' || /StructError: |Expected the value to satisfy/.test(message))) {
+    if (code != null) {
+      // some of web3.js's errors lack it
+      throw err instanceof Error && codeOf(err) == null ? Object.assign(err, { code }) : err
+    }
+    const nonsense = nonsenseIn(err)
+    if (nonsense === 'shape') {
       throw new K2UnreachableError(`${name} answered, but not as a K2 JSON-RPC endpoint: check the URL given with --k2`)
     }
-    // what web3.js stumbles over when the shape is right and what is in it is not
-    if (err instanceof TypeError || err instanceof RangeError || /\b(Type|Range)Error: /.test(message)) {
-      throw new K2UnreachableError(`${name} answered, but with values that make no sense (${message.slice(0, TOLD_CHARACTERS)})`)
+    if (nonsense === 'values') {
+      throw new K2UnreachableError(`${name} answered, but with values that make no sense (${messageOf(err).slice(0, TOLD_CHARACTERS)})`)
     }
     throw err
   }
 }
 
-/** JSON-RPC errors that say something about the endpoint and nothing about what was asked: behind, unhealthy, busy, not served here. */
-const ENDPOINT_CODES = new Set([-32005, -32016, -32603, -32601, -32010, -32014, 429, -32429])
-
-/** Whether another endpoint may do better. */
-export function isEndpointFault(err: unknown): boolean {
-  if (err instanceof K2UnreachableError || err instanceof K2LacksBlockError) {
-    return true
+/** Where an endpoint gave a result: whether web3.js says that it is none of a Solana node, or stumbles over what is in it. */
+function nonsenseIn(err: unknown): 'shape' | 'values' | undefined {
+  if (!(err instanceof Error)) {
+    return undefined
   }
-  const { code, message } = err as { code?: unknown; message?: unknown }
-  return (
-    (typeof code === 'number' && ENDPOINT_CODES.has(code)) ||
-    /node is (behind|unhealthy)|minimum context slot|internal error|method not found|too many requests/i.test(String(message))
-  )
-}
-
-/** Whether what an endpoint answered is a reason to leave it alone for a while; what its connection told already is not told again. */
-export function isOverworked(err: unknown): boolean {
-  const { code, message } = err as { code?: unknown; message?: unknown }
-  return (
-    (err instanceof K2UnreachableError && !(err instanceof K2BehindError) && !(err instanceof TransportError)) ||
-    code === 429 ||
-    code === -32429 ||
-    code === -32005 ||
-    /node is (behind|unhealthy)|too many requests/i.test(String(message))
-  )
-}
-
-/** Whether an endpoint said that it has not reached the slot that was asked for. */
-export function isBehind(err: unknown): boolean {
-  return (
-    err instanceof K2BehindError ||
-    (err as { code?: unknown }).code === -32016 ||
-    /minimum context slot|MinContextSlot/i.test(messageOf(err))
-  )
+  // some of its methods put words of their own before it, and an address; what comes after is the endpoint's own
+  const name = /^failed to [a-z ]+(?:[1-9A-HJ-NP-Za-km-z]{32,44})?: (\w+Error): /.exec(err.message)?.[1] ?? err.name
+  if (name === 'StructError' || err instanceof SolanaJSONRPCError) {
+    return 'shape'
+  }
+  return err instanceof TypeError || err instanceof RangeError || name === 'TypeError' || name === 'RangeError' ? 'values' : undefined
 }

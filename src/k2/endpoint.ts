@@ -2,8 +2,9 @@ import PQueue from 'p-queue'
 import type { Logger } from '../observe/index.ts'
 import { counted } from '../observe/words.ts'
 import { type EndpointFacts, PAUSES, type Pauses, pauseMs } from './choose.ts'
-import { ask, connect, type Fault, isOverworked, type K2Connection, nameOf, REQUEST_TIMEOUT_MS, webSocketUrl } from './connection.ts'
+import { ask, connect, type Fault, type K2Connection, nameOf, REQUEST_TIMEOUT_MS, webSocketUrl } from './connection.ts'
 import { K2UnreachableError, messageOf } from './errors.ts'
+import { isOverworked } from './faults.ts'
 import { createFeed, type Feed } from './feed.ts'
 
 /** Bounds on what this node asks of one endpoint. */
@@ -16,6 +17,10 @@ export interface EndpointLimits extends Partial<Pauses> {
   requestsPerSecond?: number
   /** How long a question to several endpoints waits for one that is being left alone, default a second. */
   patienceMs?: number
+  /** At least so long from one question whether it is still of the same network to the next, default five seconds. */
+  doubtPauseMs?: number
+  /** A question that takes longer is told of, default five seconds. */
+  waitToldMs?: number
 }
 
 /** Solana's public endpoints take 40 connections and 10 requests a second of each method; a few seconds of a node's work are less. */
@@ -81,9 +86,13 @@ export interface EndpointInit {
   log: Logger
   nowMs: () => number
   random: () => number
+  /** Its WebSocket has been dialled, and may have led to another chain than before. */
+  onConnected: () => void
+  /** Why it is left alone for a while. */
+  onTrouble: (reason: string) => void
 }
 
-export function createEndpoint({ url, limits = {}, log, nowMs, random, ...init }: EndpointInit): Endpoint {
+export function createEndpoint({ url, limits = {}, log, nowMs, random, onConnected, onTrouble, ...init }: EndpointInit): Endpoint {
   const timeoutMs = limits.timeoutMs ?? REQUEST_TIMEOUT_MS
   const queue = new PQueue({
     concurrency: limits.concurrency ?? CONCURRENCY,
@@ -107,6 +116,7 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, ...init }
 
   const onFault = ({ reason, retryAfterMs }: Fault) => {
     counters.failures++
+    onTrouble(reason)
     const now = nowMs()
     // requests that were under way together fail together: that is one failure
     if (pausedUntilMs > now && retryAfterMs == null) {
@@ -138,7 +148,7 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, ...init }
     }
   })
   const name = init.name ?? nameOf(url)
-  const feed = createFeed({ url: webSocketUrl(url), name, log, nowMs, random, pauses: { ...PAUSES, ...limits } })
+  const feed = createFeed({ url: webSocketUrl(url), name, log, nowMs, random, pauses: { ...PAUSES, ...limits }, onConnected })
 
   const told = () => (noticed == null || nowMs() - noticed.ms > FRESH_MS ? undefined : noticed.slot)
 

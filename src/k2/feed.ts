@@ -29,7 +29,10 @@ export interface Subscription {
   live(): boolean
 }
 
-export type FeedInit = Omit<SocketInit, 'onOpen' | 'onText' | 'onGone'>
+export interface FeedInit extends Omit<SocketInit, 'onOpen' | 'onText' | 'onGone'> {
+  /** Called each time when the WebSocket has been dialled. */
+  onConnected?: () => void
+}
 
 /** An endpoint that says nothing at all for so long after it was asked to subscribe is dead, pongs or not; the next time it gets twice that. */
 const ANSWER_MS = 8000
@@ -66,7 +69,7 @@ interface Message {
   params?: { subscription?: unknown; result?: unknown } | null
 }
 
-export function createFeed({ url, name, log, nowMs, random, pauses }: FeedInit): Feed {
+export function createFeed({ url, name, log, nowMs, random, pauses, onConnected }: FeedInit): Feed {
   const wanted = new Set<Wanted>()
   /** Ended while they waited for the endpoint's number: by request, what is to be unsubscribed then. */
   const leaving = new Map<unknown, string>()
@@ -83,6 +86,7 @@ export function createFeed({ url, name, log, nowMs, random, pauses }: FeedInit):
     pauses,
     onText: take,
     onOpen() {
+      onConnected?.()
       for (const one of wanted) {
         subscribe(one)
       }

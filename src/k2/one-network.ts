@@ -2,6 +2,8 @@ import pRetry from 'p-retry'
 import { type Answer, majority } from './choose.ts'
 import type { Endpoint } from './endpoint.ts'
 import { K2ContradictionError } from './errors.ts'
+import { asksForPatience } from './faults.ts'
+import { oneAtATime } from './looks.ts'
 
 /** That all endpoints are of one network, and stay so. */
 export interface OneNetwork {
@@ -11,8 +13,16 @@ export interface OneNetwork {
    * Asks all once more which network they are of: a chain may have been replaced by another at the same URL.
    *
    * @returns what to tell the operator when all that answer are of another one; those of several that are, are dropped
+   * @throws what the first threw, when none answers
    */
   otherNetwork(): Promise<string | undefined>
+  /**
+   * Calls `listener` once with what `otherNetwork` returns, which is asked at each doubt, until the returned function is called. While
+   * there is no doubt this costs no request, and however many there are, one in some seconds.
+   */
+  watchNetwork(listener: (reason: string) => void): () => void
+  /** What may mean that another chain has come: a slot or an account that does not go on from what was, a new connection. */
+  doubtNetwork(): void
   /** Sees to it that an endpoint is of the network before it is listened to. */
   admit(endpoint: Endpoint): Promise<void>
   /** Resolves when a majority of all endpoints says the same, or when nobody is left who could say something. */
@@ -23,9 +33,13 @@ export interface OneNetworkInit {
   endpoints: readonly Endpoint[]
   /** How long one of several is waited for. */
   patienceMs: number
+  /** Least time from one look at all of them, asked for by doubts, to the next; default five seconds. */
+  doubtPauseMs?: number | undefined
 }
 
-export function createOneNetwork({ endpoints, patienceMs }: OneNetworkInit): OneNetwork {
+const DOUBT_PAUSE_MS = 5000
+
+export function createOneNetwork({ endpoints, patienceMs, doubtPauseMs = DOUBT_PAUSE_MS }: OneNetworkInit): OneNetwork {
   const several = endpoints.length > 1
   const usable = () => endpoints.filter((endpoint) => !endpoint.facts().dropped)
   const hashes = new Map<Endpoint, string>()
@@ -95,6 +109,9 @@ export function createOneNetwork({ endpoints, patienceMs }: OneNetworkInit): One
     }
     const asked = await Promise.allSettled(usable().map(async (endpoint) => ({ endpoint, hash: await hashOf(endpoint) })))
     const answers = asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+    if (answers.length === 0 && asked[0]?.status === 'rejected') {
+      throw asked[0].reason
+    }
     const others = answers.filter(({ hash }) => hash !== began)
     if (others.length < answers.length) {
       for (const { endpoint } of others) {
@@ -123,10 +140,41 @@ export function createOneNetwork({ endpoints, patienceMs }: OneNetworkInit): One
     await Promise.race([enough.promise, Promise.allSettled(asked)])
   }
 
-  return { genesisHash, otherNetwork, admit, untilMajority }
+  return { genesisHash, otherNetwork, ...createWatch(otherNetwork, doubtPauseMs), admit, untilMajority }
 }
 
 /** Where every endpoint asked for patience, once or twice more: the delay is their own pause. */
 export function patiently<T>(run: () => Promise<T>): Promise<T> {
-  return pRetry(run, { retries: 2, minTimeout: 0, shouldRetry: ({ error }) => /HTTP (429|503)|too many requests/i.test(error.message) })
+  return pRetry(run, { retries: 2, minTimeout: 0, shouldRetry: ({ error }) => asksForPatience(error) })
+}
+
+function createWatch(look: OneNetwork['otherNetwork'], pauseMs: number): Pick<OneNetwork, 'watchNetwork' | 'doubtNetwork'> {
+  const watchers = new Set<() => void>()
+  return {
+    watchNetwork(listener) {
+      const looks = oneAtATime(async () => {
+        try {
+          const reason = await look()
+          if (reason != null && !looks.ended()) {
+            end()
+            listener(reason)
+          }
+        } catch {
+          // nobody answered: the doubt stays
+          looks.ask()
+        }
+      }, pauseMs)
+      const end = () => {
+        looks.end()
+        watchers.delete(looks.ask)
+      }
+      watchers.add(looks.ask)
+      return end
+    },
+    doubtNetwork() {
+      for (const ask of watchers) {
+        ask()
+      }
+    }
+  }
 }

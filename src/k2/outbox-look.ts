@@ -1,7 +1,7 @@
 /** How a final vote stands on K2, as most endpoints tell it. */
 import { type Timing, windowOf } from '../clock/index.ts'
 import type { K2Client } from './client.ts'
-import { isBehind } from './connection.ts'
+import { isBehind } from './faults.ts'
 import { type Entry, hex } from './outbox-entry.ts'
 
 export interface LookInit {

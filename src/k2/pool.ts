@@ -2,10 +2,12 @@ import type { Commitment } from '@solana/web3.js'
 import pRetry from 'p-retry'
 import type { Logger } from '../observe/index.ts'
 import { type Answer, askingOrder, LAG_SLOTS, lagOf, majority } from './choose.ts'
-import { isBehind, isEndpointFault, type K2Connection, nameOf } from './connection.ts'
+import { type K2Connection, nameOf } from './connection.ts'
 import { createEndpoint, type Endpoint, type EndpointLimits, type EndpointStatus } from './endpoint.ts'
 import { K2ArgumentError, K2BehindError, K2ContradictionError, K2DoubtError, K2UnreachableError, messageOf } from './errors.ts'
+import { isBehind, isEndpointFault } from './faults.ts'
 import { createOneNetwork, type OneNetwork, patiently } from './one-network.ts'
+import { createWaits } from './waits.ts'
 import type { Contradiction } from './witness.ts'
 
 /** K2's slot time, for telling how far behind an answer of a while ago is. */
@@ -53,7 +55,7 @@ export interface Broadcast {
 }
 
 /** Several endpoints of one chain, none of which has to be alive, quick, up to date or honest. */
-export interface Pool extends Pick<OneNetwork, 'genesisHash' | 'otherNetwork' | 'admit'> {
+export interface Pool extends Pick<OneNetwork, 'genesisHash' | 'otherNetwork' | 'watchNetwork' | 'doubtNetwork' | 'admit'> {
   endpoints: readonly Endpoint[]
   /**
    * Asks the healthiest endpoint, and the next ones where it fails.
@@ -80,14 +82,17 @@ export interface PoolInit {
   log: Logger
   nowMs: () => number
   random: () => number
+  /** Told once of each question that takes long, and why, as far as that is known. */
+  onWait?: ((reason: string) => void) | undefined
 }
 
 /** @throws K2ArgumentError */
-export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool {
+export function createPool({ urls, limits, log, nowMs, random, onWait }: PoolInit): Pool {
   if (urls.length === 0) {
     throw new K2ArgumentError('no URL of a K2 is given: give one such as http://127.0.0.1:8899 with --k2')
   }
   const names = urls.map((url) => (URL.canParse(url) ? nameOf(url) : url))
+  const waits = createWaits({ onWait, toldMs: limits?.waitToldMs })
   const endpoints = urls.map((url, i) =>
     createEndpoint({
       url,
@@ -95,7 +100,11 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
       ...(limits == null ? {} : { limits }),
       log,
       nowMs,
-      random
+      random,
+      onConnected: () => network.doubtNetwork(),
+      onTrouble: (reason) => {
+        waits.trouble(`${names[i]}: ${short(reason)}`)
+      }
     })
   )
   const several = endpoints.length > 1
@@ -105,7 +114,8 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
   const usable = () => endpoints.filter((endpoint) => !endpoint.facts().dropped)
   const floors = new Map<Commitment, number>()
 
-  const { genesisHash, otherNetwork, admit, untilMajority } = createOneNetwork({ endpoints, patienceMs })
+  const network = createOneNetwork({ endpoints, patienceMs, doubtPauseMs: limits?.doubtPauseMs })
+  const { genesisHash, otherNetwork, watchNetwork, doubtNetwork, admit, untilMajority } = network
   const askOne = async <T>(endpoint: Endpoint, request: (connection: K2Connection) => Promise<T>, waitMs?: number) => {
     await admit(endpoint)
     return endpoint.ask(request, waitMs)
@@ -127,7 +137,13 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
       },
       {
         ...(several ? { ...REACHING_OF_SEVERAL, minTimeout: patienceMs / 20, maxTimeout: patienceMs / 2 } : REACHING),
-        shouldRetry: ({ error }) => isBehind(error)
+        shouldRetry({ error }) {
+          const behind = isBehind(error)
+          if (behind) {
+            waits.trouble(`${endpoint.name}: it has not reached slot ${minSlot} yet`)
+          }
+          return behind
+        }
       }
     )
   }
@@ -191,24 +207,28 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
     endpoints,
     genesisHash,
     otherNetwork,
+    watchNetwork,
+    doubtNetwork,
     admit,
     read: (request, turn = 0) =>
-      patiently(async () => {
-        const order = askingOrder(allFacts(), nowMs(), SLOT_MS)
-        let failure: unknown = noneLeft()
-        for (let i = 0; i < order.length; i++) {
-          const endpoint = byName.get(order[(i + turn) % order.length]!)!
-          try {
-            return await askOne(endpoint, request)
-          } catch (err) {
-            if (!isEndpointFault(err)) {
-              throw err
+      waits.run(() =>
+        patiently(async () => {
+          const order = askingOrder(allFacts(), nowMs(), SLOT_MS)
+          let failure: unknown = noneLeft()
+          for (let i = 0; i < order.length; i++) {
+            const endpoint = byName.get(order[(i + turn) % order.length]!)!
+            try {
+              return await askOne(endpoint, request)
+            } catch (err) {
+              if (!isEndpointFault(err)) {
+                throw err
+              }
+              failure = err
             }
-            failure = err
           }
-        }
-        throw failure
-      }),
+          throw failure
+        })
+      ),
     async agree<T>(question: Question<T>): Promise<Agreed<T>> {
       let said = ''
       if (several) {
@@ -223,7 +243,7 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
         if (round > 0) {
           await pause(patienceMs / 4)
         }
-        const { answers, chosen } = await patiently(() => poll(question))
+        const { answers, chosen } = await waits.run(() => patiently(() => poll(question)))
         if (chosen.length > 0) {
           const slot = Math.min(...chosen.map((one) => one.slot))
           const newest = chosen.reduce((a, b) => (b.slot > a.slot ? b : a))
@@ -260,7 +280,7 @@ export function createPool({ urls, limits, log, nowMs, random }: PoolInit): Pool
         // the others get a while to take it too; that is no reason to keep the process alive
         setTimeout(taken.resolve, several ? 2 * patienceMs : 0).unref()
       })
-      await Promise.race([taken.promise, Promise.allSettled(asked)])
+      await waits.run(() => Promise.race([taken.promise, Promise.allSettled(asked)]))
       if (result.accepted.length + result.refused.length === 0) {
         throw failure ?? noneLeft()
       }

@@ -60,6 +60,9 @@ export function createTaskReads({
 
   const taskOf = (id: string, info: AccountInfo<Buffer> | null | undefined): TaskAccount => {
     if (info == null) {
+      if (latest.has(id)) {
+        pool.doubtNetwork()
+      }
       throw new K2AccountError(
         `there is no task ${id} on K2 at ${url}: check the id and the URL, or list the tasks with: ${commandLine(['task', 'list'], { k2: url })}`
       )
@@ -95,6 +98,9 @@ export function createTaskReads({
           const account = value[i + 1]
           return account?.owner.equals(program) === true ? [{ pubkey, account }] : []
         })
+        if (found.length < addresses.length) {
+          pool.doubtNetwork()
+        }
         return { slot: context.slot, value: { task: taskOf(id, value[0]), stakes: each(found, decodeStake) } }
       },
       digest: ({ task, stakes }) => `${lastingOf(task)} ${digestOf(stakes)}`,

@@ -7,6 +7,7 @@ import type { Logger } from '../observe/index.ts'
 import { type AccountReads, publicKey } from './accounts.ts'
 import { messageOf } from './errors.ts'
 import type { Subscription } from './feed.ts'
+import { oneAtATime } from './looks.ts'
 import type { Pool } from './pool.ts'
 import { decodeStake, decodeTask, type StakeAccount, stakeFilters, type TaskAccount } from './settlement/index.ts'
 import { lastingOf } from './task-reads.ts'
@@ -53,7 +54,7 @@ export function createWatches({ pool, programId, log, task: readTask }: WatchesI
         } catch (err) {
           log.debug({ reason: messageOf(err) }, 'K2 did not tell how the task stands')
         }
-      })
+      }, LOOK_PAUSE_MS)
       const read = (result: unknown) => {
         const { owner, data } = (result as { value: { owner: string; data: [string] } }).value
         return owner === programId ? decodeTask(task, Buffer.from(data[0], 'base64')) : undefined
@@ -124,35 +125,4 @@ function together(subscriptions: Subscription[], end?: () => void): Subscription
     }
   }
   return Object.assign(all, { live: () => subscriptions.some((one) => one.live()) })
-}
-
-/** Runs `look` when asked, never twice at a time, and after each run only some seconds later again. */
-function oneAtATime(look: () => Promise<void>) {
-  let running = false
-  let again = false
-  let ended = false
-  const run = async () => {
-    running = true
-    again = false
-    await look()
-    setTimeout(() => {
-      running = false
-      if (again && !ended) {
-        run()
-      }
-    }, LOOK_PAUSE_MS).unref()
-  }
-  return {
-    ask() {
-      if (running) {
-        again = true
-      } else if (!ended) {
-        run()
-      }
-    },
-    end: () => {
-      ended = true
-    },
-    ended: () => ended
-  }
 }

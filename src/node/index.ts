@@ -549,6 +549,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     let api: Awaited<ReturnType<typeof startApi>> | undefined
     const lost = Promise.withResolvers<Error>()
+    // of another chain in the place of ours, nothing that we know is true
+    k2.watchNetwork((reason) => lost.resolve(new K2NetworkError(reason)))
     let pastHint: string | null = null
     let finalizedCycle = account.finalized?.cycle ?? -1
     let { bundle } = account
@@ -634,14 +636,6 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       pastHint = past
     }
 
-    /** Another chain may have come in the place of ours: none of what we know is of it. */
-    function checkNetwork(): void {
-      k2.otherNetwork().then(
-        (reason) => (reason == null ? undefined : lost.resolve(new K2NetworkError(reason))),
-        () => {}
-      )
-    }
-
     function hintOfStaker(staker: string): ProviderHint | undefined {
       const binding = peers.bindingOf(staker)
       return binding == null ? undefined : { peerId: binding.peerId, multiaddrs: binding.multiaddrs }
@@ -654,7 +648,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     function onOutage(event: 'k2-away' | 'k2-back', detail: Record<string, unknown>): void {
       events.emit(event, detail)
       if (event === 'k2-back') {
-        checkNetwork()
+        k2.doubtNetwork()
       }
     }
 
@@ -671,9 +665,6 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     function onSlot(slot: number, back = false): void {
       guard.onSlot(slot, back)
-      if (back) {
-        checkNetwork()
-      }
       if (slot % DISK_CHECK_SLOTS === 0) {
         tellPastHint()
         watch.look()

@@ -89,6 +89,7 @@ describe('local K2: accounts of a new chain', () => {
     ['a wrong owner', accountText({ owner: '"0OIl"' }), /account\.owner is not an address/],
     ['an owner without end', accountText({ owner: `"${'1'.repeat(1_000_000)}"` }), /account\.owner is not an address/],
     ['too many lamports', accountText({ lamports: '18446744073709551616' }), /account\.lamports is 18446744073709551616/],
+    ['lamports without end', accountText({ lamports: '9'.repeat(1_000_000) }), /\(an integer of 1000000 characters/],
     ['negative lamports', accountText({ lamports: '-1' }), /account\.lamports is -1/],
     ['a fraction', accountText({ lamports: '1.5' }), /account\.lamports is 1\.5/],
     ['lamports as text', accountText({ lamports: '"5"' }), /account\.lamports should be a whole number/],

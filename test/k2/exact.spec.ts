@@ -52,6 +52,30 @@ describe('k2: amounts past 2^53 in JSON', () => {
     client.close()
   })
 
+  it('are read no further than 64 bits go, as BigInt takes a minute for what fits into one answer', async () => {
+    const client = clientOf()
+    for (const digits of ['9'.repeat(21), `-${'9'.repeat(20)}`, '9'.repeat(8 * 1024 * 1024)]) {
+      balance = digits
+      expect(() => parseJson(`[${digits}]`)).to.throw(SyntaxError, `an integer of ${digits.length} characters`)
+      const err = await client.balance(generateKeyPair().address).catch((error: unknown) => error)
+      expect(err).to.be.instanceOf(K2UnreachableError)
+      expect((err as Error).message).to.match(/answered, but not as a K2 JSON-RPC endpoint \(an integer of \d+ characters/)
+    }
+    // whatever is text, or no integer
+    expect(parseJson(`["${'9'.repeat(30)}", 0.${'3'.repeat(30)}, 12345678901234567]`)).to.deep.equal([
+      '9'.repeat(30),
+      1 / 3,
+      12345678901234567n
+    ])
+    client.close()
+  })
+
+  it('are read among a million values and no more: one by one they take their time', () => {
+    const many = (count: number) => `[${'1,'.repeat(count)}9007199254740993]`
+    expect((parseJson(many(1000)) as unknown[]).at(-1)).to.equal(9007199254740993n)
+    expect(() => parseJson(many(1_000_000))).to.throw(SyntaxError, 'more than 1000000 values')
+  })
+
   it('come back from the local K2, and airdrops arrive', async function () {
     this.timeout(30_000)
     const [rich, payee] = [generateKeyPair(), generateKeyPair()]

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { readSmallFile } from '../../disk/index.ts'
-import { parseJson } from '../json.ts'
+import { JsonLimitError, parseJson } from '../json.ts'
 import { accountJson, addressText, firstFault, MAX_ACCOUNT_BYTES } from './account-json.ts'
 import { GenesisError } from './errors.ts'
 import type { GenesisAccount } from './genesis.ts'
@@ -32,8 +32,8 @@ export function readAccountFile(path: string, address?: string): GenesisAccount 
   let value: unknown
   try {
     value = parseJson(text)
-  } catch {
-    throw wrong('not JSON')
+  } catch (err) {
+    throw wrong(err instanceof JsonLimitError ? err.message : 'not JSON')
   }
   const { success, data, error } = file.safeParse(value)
   if (!success) {
