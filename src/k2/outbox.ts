@@ -1,6 +1,6 @@
 import { type Timing, windowOf } from '../clock/index.ts'
 import type { Signer } from '../identity/index.ts'
-import { createRepeated, type Logger } from '../observe/index.ts'
+import type { Logger } from '../observe/index.ts'
 import type { KeyValue } from '../store/index.ts'
 import type { K2Client } from './client.ts'
 import { bidOf, largestPrice, nextPrice } from './compute-price.ts'
@@ -88,7 +88,6 @@ const LONGEST_WAIT_MS = 5000
 
 export function createOutbox(init: OutboxInit): Outbox {
   const { k2, signer, task, timing, store, log, random = Math.random, nowMs = () => performance.now() } = init
-  const repeated = createRepeated({ log, nowMs })
   const stakerNow = init.staker ?? (() => signer.address)
   const stopping = new AbortController()
   const stopped = new Promise<void>((resolve) => stopping.signal.addEventListener('abort', () => resolve()))
@@ -281,14 +280,14 @@ export function createOutbox(init: OutboxInit): Outbox {
             lastReason = messageOf(refusal.error)
             // a vote that is there is not confirmed yet, as after a restart
             const isThere = outcome.refused.some(({ error }) => (error as Error).name === 'AlreadyVotedError')
-            const told = isThere ? log.debug.bind(log) : repeated.warn
+            const told = isThere ? log.debug.bind(log) : log.warn.bind(log)
             told({ cycle, attempt: idle, reason: lastReason }, 'the final vote has not landed yet')
           }
           await handOver(entry, outcome)
         }
       } catch (err) {
         lastReason = messageOf(err)
-        repeated.warn({ cycle, attempt: idle, reason: lastReason }, 'the final vote has not landed yet')
+        log.warn({ cycle, attempt: idle, reason: lastReason }, 'the final vote has not landed yet')
       }
       await wait(entry, idle)
     }

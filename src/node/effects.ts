@@ -3,7 +3,7 @@ import { CID } from 'multiformats/cid'
 import { scheduleFor, type Timing, windowOf } from '../clock/index.ts'
 import { type FinalVote, messageOf, type Slots, type StakeView } from '../k2/index.ts'
 import { bountyFor, type TaskAccount } from '../k2/settlement/index.ts'
-import { createRepeated, type Events, type Logger } from '../observe/index.ts'
+import type { Events, Logger } from '../observe/index.ts'
 import { counted } from '../observe/words.ts'
 import type { ProviderHint } from '../proofs/index.ts'
 import type { Base, Rounds, RoundsEffect, RoundsEvent } from '../rounds/index.ts'
@@ -61,7 +61,6 @@ export interface Effects {
 export function createEffects(init: EffectsInit): Effects {
   const { rounds, timing, slots, stakes, records, publish, events, log, stopping, pace, graceMs = 0 } = init
   const running = new Set<Promise<void>>()
-  const repeated = createRepeated({ log })
 
   const handle = (event: RoundsEvent) => {
     for (const effect of rounds.handle(event)) {
@@ -266,7 +265,7 @@ export function createEffects(init: EffectsInit): Effects {
         if (stopping.aborted || (slots.now() ?? 0) >= to) {
           throw err
         }
-        repeated.warn({ cycle, reason: messageOf(err) }, 'K2 or a peer did not answer; asking again')
+        log.warn({ cycle, reason: messageOf(err) }, 'K2 or a peer did not answer; asking again')
         await pause(Math.min(slots.slotMs() * 2 ** Math.min(attempt, 4), 5000))
       }
     }

@@ -20,7 +20,6 @@ import { counted } from './words.ts'
 
 export type { Logger } from 'pino'
 export { complain, sayJson, sayLines } from './output.ts'
-export { createRepeated } from './repeated.ts'
 export { shownJson, shownText } from './shown-text.ts'
 export { counted, duration, timeOfDay } from './words.ts'
 
