@@ -29,10 +29,10 @@ const FLAGS = {
 
 export function withGenesis(command: Command): Command {
   return command
-    .option('--account <address file...>', 'new chain: an account from a file of `solana account --output json`; "-" for its own address')
+    .option('--account <address...>', 'new chain: an account, then its file of `solana account --output json`; "-" for its own address')
     .option('--account-dir <dir>', 'new chain: the accounts of every .json file in this folder; may be given several times', collect)
-    .option('--bpf-program <address file...>', 'new chain: a program from a .so file; the address may be a keypair file')
-    .option('--upgradeable-program <address file authority...>', 'new chain: the same, with who may change it, or "none"')
+    .option('--bpf-program <address...>', 'new chain: a program, then its .so file; the address may be a keypair file')
+    .option('--upgradeable-program <address...>', 'new chain: the same, with a third: who may change it, or "none"')
     .option('--clone <address>', 'new chain: an account from --url, a program with its code; may be given several times', collect)
     .option('--clone-upgradeable-program <address>', 'new chain: a program from --url with its code; may be given several times', collect)
     .option('--maybe-clone <address>', 'new chain: an account from --url if there is one; may be given several times', collect)

@@ -87,19 +87,23 @@ for (const name of Object.hasOwn(COMMANDS, wanted) ? [wanted] : Object.keys(COMM
 }
 // a command made on its own does not inherit these
 const inherit = (command: Command, path: string) => {
-  command.exitOverride().configureOutput({
-    // commander's error may have a suggestion in a second line; ours is one line that also says where help is
-    outputError: (text, write) =>
-      write(
-        `koii-mesh: ${shownText(
-          text
-            .replace(/^error: /, '')
-            .trim()
-            .replaceAll('\n', ' '),
-          MAX_LINE
-        )} (${path} --help shows every option and an example)\n`
-      )
-  })
+  // of 80 columns 28 are enough for what an option does
+  command
+    .exitOverride()
+    .configureHelp({ minWidthToWrap: 28 })
+    .configureOutput({
+      // commander's error may have a suggestion in a second line; ours is one line that also says where help is
+      outputError: (text, write) =>
+        write(
+          `koii-mesh: ${shownText(
+            text
+              .replace(/^error: /, '')
+              .trim()
+              .replaceAll('\n', ' '),
+            MAX_LINE
+          )} (${path} --help shows every option and an example)\n`
+        )
+    })
   shareSettings(command)
   for (const sub of command.commands) {
     inherit(sub, `${path} ${sub.name()}`)
