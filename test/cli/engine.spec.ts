@@ -1,0 +1,34 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { expect } from 'chai'
+
+/** Makes 1.2 GiB of buffers that nobody keeps, beside a heap as large as a small program's, and counts collections of the whole heap. */
+const SCRIPT = `
+  import { PerformanceObserver, constants } from 'node:perf_hooks'
+  const kept = Array.from({ length: 100_000 }, (_, i) => ({ i, list: [i, i, i] }))
+  let whole = 0
+  new PerformanceObserver((list) => {
+    for (const { detail } of list.getEntries()) if (detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR) whole++
+  }).observe({ entryTypes: ['gc'] })
+  for (let i = 0; i < 20_000; i++) {
+    Buffer.allocUnsafeSlow(65_536).fill(1)
+    if (i % 20 === 0) await new Promise(setImmediate)
+  }
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  console.log(whole, kept.length)
+`
+
+describe('CLI: the engine', () => {
+  it('is started so that buffers cost fewer collections, and knows how', async () => {
+    const engine = join(import.meta.dirname, '..', '..', 'src', 'cli', 'engine.ts')
+    const run = async (...imports: string[]) => {
+      const { stdout, stderr } = await promisify(execFile)(process.execPath, [...imports, '--input-type=module', '-e', SCRIPT])
+      expect(stderr).to.equal('')
+      return Number(stdout.split(' ')[0])
+    }
+    const [before, now] = [await run(), await run('--import', engine)]
+    expect(before).to.be.greaterThan(5)
+    expect(now).to.be.at.most(before * 0.75)
+  })
+})
