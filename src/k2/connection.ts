@@ -223,7 +223,7 @@ const DEFAULT_PORT = '8899'
  *
  * @throws K2UnreachableError
  */
-export async function ask<T>(name: string, request: () => Promise<T>): Promise<T> {
+export async function ask<T>(name: string, request: () => Promise<T>, flag = '--k2'): Promise<T> {
   const seen: Seen = {}
   try {
     return await seenBy.run(seen, request)
@@ -234,12 +234,12 @@ export async function ask<T>(name: string, request: () => Promise<T>): Promise<T
     const { fault, code } = seen
     if (fault?.answered === false) {
       throw new TransportError(
-        `K2 at ${name} does not answer (${fault.reason}): check the URL given with --k2, or start a local one with: ${startOf(name)}`
+        `K2 at ${name} does not answer (${fault.reason}): check the URL given with ${flag}, or start a local one with: ${startOf(name)}`
       )
     }
     if (fault != null) {
       throw new TransportError(
-        `${name} answered, but not as a K2 JSON-RPC endpoint (${fault.reason.slice(0, 2 * TOLD_CHARACTERS)}): check the URL given with --k2`,
+        `${name} answered, but not as a K2 JSON-RPC endpoint (${fault.reason.slice(0, 2 * TOLD_CHARACTERS)}): check the URL given with ${flag}`,
         fault.httpStatus
       )
     }
@@ -249,7 +249,7 @@ export async function ask<T>(name: string, request: () => Promise<T>): Promise<T
     }
     const nonsense = nonsenseIn(err)
     if (nonsense === 'shape') {
-      throw new K2UnreachableError(`${name} answered, but not as a K2 JSON-RPC endpoint: check the URL given with --k2`)
+      throw new K2UnreachableError(`${name} answered, but not as a K2 JSON-RPC endpoint: check the URL given with ${flag}`)
     }
     if (nonsense === 'values') {
       throw new K2UnreachableError(`${name} answered, but with values that make no sense (${messageOf(err).slice(0, TOLD_CHARACTERS)})`)

@@ -6,6 +6,8 @@ export interface DiskCareInit {
   watch: DiskWatch
   events: Events
   log: Logger
+  /** Whether what is signed has room of its own. */
+  hasReserve: () => boolean
   /** Makes room, where that is ours to make. */
   clearAway: () => void
 }
@@ -19,7 +21,7 @@ export interface DiskCare {
   patiently<T>(what: string, run: () => Promise<T>, signal: AbortSignal): Promise<T>
 }
 
-export function createDiskCare({ watch, events, log, clearAway }: DiskCareInit): DiskCare {
+export function createDiskCare({ watch, events, log, hasReserve, clearAway }: DiskCareInit): DiskCare {
   const waiting = new Set<() => void>()
   const toldOf = (trouble: DiskTrouble) => {
     log.error({ disk: trouble.kind, what: trouble.what }, trouble.advice)
@@ -50,7 +52,7 @@ export function createDiskCare({ watch, events, log, clearAway }: DiskCareInit):
       }
       return trouble == null
         ? null
-        : `${trouble.advice}. The node tries again by itself. Until then it signs what there is a reserve for, and may miss work and audits`
+        : `${trouble.advice}. The node tries again by itself. Until then it ${hasReserve() ? 'signs what there is a reserve for' : 'has no reserve left to sign with'}, and may miss work and audits`
     },
     async patiently(what, run, signal) {
       for (;;) {

@@ -360,7 +360,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       onWriteFailed: (err) => watch.failed('records', err)
     })
 
-    const disk = createDiskCare({ watch, events, log, clearAway })
+    const disk = createDiskCare({ watch, events, log, hasReserve: store.hasReserve, clearAway })
 
     // gossip and sync: one judge at the door, and the log of what it let in
     const pool = createPool()

@@ -77,6 +77,8 @@ export interface Store {
    * @param durable whether each write is to survive a power cut; a kill it survives anyway
    */
   keyValue(space: string, quotaBytes?: number, durable?: boolean): KeyValue
+  /** Whether what is signed has room that is kept for it on a full disk. */
+  hasReserve(): boolean
   close(): void
 }
 
@@ -169,6 +171,7 @@ export function openStore({ dir, watch }: StoreInit): Store {
     messages,
     cycles,
     keyValue: (space, quotaBytes, durable) => keyValueIn(tools, space, usage, quotaBytes, durable),
+    hasReserve: room.has,
     close: () => {
       // a stopped node needs no reserve, and what waits may fit into its place
       room.remove()

@@ -15,6 +15,8 @@ export interface Room {
   restore(): void
   /** A node that is stopped needs none. */
   remove(): void
+  /** Whether there is a reserve: a disk that is nearly full from the start has no room for one. */
+  has(): boolean
 }
 
 const RESERVE_BYTES = 1024 * 1024
@@ -65,6 +67,7 @@ export function createRoom({ path, db, onFault }: { path: string; db: DatabaseSy
         }
       }
     },
-    remove
+    remove,
+    has: () => existsSync(path)
   }
 }

@@ -90,8 +90,12 @@ describe('CLI: k2 --account, --account-dir, --bpf-program, --upgradeable-program
     await refused(['--clone', 'nobody', '--url', kept.url], /--clone is "nobody"/)
     await refused(['--clone', address(TWO), '--url', kept.url], /is not on http.*so it cannot be cloned/)
     await refused(['--clone', address(TWO), '--url', 'devnet'], /--url is "devnet"/)
-    await refused(['--clone', address(TWO), '--url', 'http://127.0.0.1:9'], /127\.0\.0\.1:9/)
+    await refused(['--clone', address(TWO), '--url', 'http://127.0.0.1:9'], /127\.0\.0\.1:9 does not answer.*given with --url/)
     await refused(['--upgradeable-program', address(ONE), file, 'somebody'], /authority of --upgradeable-program is "somebody"/)
     await refused(['--bpf-program', address(ONE), file], /one\.json is no program/)
+    await refused(
+      ['--clone', address(TWO), '--url', 'http://127.0.0.1:1'],
+      /127\.0\.0\.1:1 does not answer.*check the URL given with --url/
+    )
   })
 })

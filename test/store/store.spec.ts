@@ -341,6 +341,14 @@ describe('store: what goes wrong', () => {
     expect(originNow()).to.equal('lost')
   })
 
+  it('tells whether what is signed has room of its own', async () => {
+    const store = openStore({ dir })
+    expect(store.hasReserve()).to.equal(true)
+    await rm(join(dir, 'node.sqlite.reserve'))
+    expect(store.hasReserve()).to.equal(false)
+    store.close()
+  })
+
   it('takes a database that could not be made, on a full disk perhaps, for no log', async () => {
     await writeFile(join(dir, 'node.sqlite'), '')
     expect(originNow()).to.equal('new')

@@ -64,7 +64,7 @@ export async function cloneAccounts(init: CloneInit): Promise<GenesisAccount[]> 
 async function fetchAccounts(url: string, addresses: readonly string[]) {
   const connection = connect({ url, timeoutMs: TIMEOUT_MS, maxResponseBytes: MAX_ANSWER_BYTES })
   const config = { encoding: 'base64', commitment: 'confirmed' }
-  const result = await ask(url, () => connection.requestExact('getMultipleAccounts', [addresses, config]))
+  const result = await ask(url, () => connection.requestExact('getMultipleAccounts', [addresses, config]), '--url')
   const { success, data, error } = answer.safeParse(result)
   if (!success) {
     throw new GenesisError(`${url} answers getMultipleAccounts with what is no list of accounts: ${firstFault(error)}`)
