@@ -280,8 +280,7 @@ export function createOutbox(init: OutboxInit): Outbox {
             lastReason = messageOf(refusal.error)
             // a vote that is there is not confirmed yet, as after a restart
             const isThere = outcome.refused.some(({ error }) => (error as Error).name === 'AlreadyVotedError')
-            const told = isThere ? log.debug.bind(log) : log.warn.bind(log)
-            told({ cycle, attempt: idle, reason: lastReason }, 'the final vote has not landed yet')
+            log[isThere ? 'debug' : 'warn']({ cycle, attempt: idle, reason: lastReason }, 'the final vote has not landed yet')
           }
           await handOver(entry, outcome)
         }

@@ -21,6 +21,9 @@ const [LEAST_ANSWER_MS, MOST_ANSWER_MS] = [1_000, 10_000]
 
 const notYetOf = (err: unknown) => (isNotYet(err) ? { notYet: true } : {})
 
+/** So long before its window closes, a submission that lacks the bundle is told of. */
+const TOLD_BEFORE_SLOTS = 2
+
 export interface EffectsInit {
   rounds: Rounds
   timing: Timing
@@ -157,7 +160,7 @@ export function createEffects(init: EffectsInit): Effects {
         return handle({ type: 'base', cycle: effect.cycle, base: await untilClosed(effect.cycle, () => baseOf(effect.cycle)) })
       case 'work': {
         // told a little before the window closes, so that what is missed has its reason; should it come even then, it is tried again
-        const host = await taskBy(effect.cycle, effect.deadlineSlot - 2)
+        const host = await taskBy(effect.cycle, effect.deadlineSlot - TOLD_BEFORE_SLOTS)
         if (host == null) {
           return stopping.aborted
             ? undefined

@@ -204,19 +204,25 @@ describe('network: write path, noise', () => {
     } as unknown as NoiseComponents
   }
 
+  /** Both ends of a connection that noise has secured. */
+  async function secured(make: typeof leanNoise, [out, incoming] = multiaddrConnectionPair()): Promise<[MessageStream, MessageStream]> {
+    const [alice, bob] = [make()(await components()), make()(await components())]
+    const [a, b] = await Promise.all([alice.secureOutbound(out), bob.secureInbound(incoming)])
+    return [a.connection, b.connection]
+  }
+
   it('writes each frame in one piece, which the library writes in several', async () => {
     for (const [make, joined] of [
       [leanNoise, true],
       [noise, false]
     ] as const) {
-      const [out, incoming] = multiaddrConnectionPair()
-      const pieces = sent(out)
-      const [alice, bob] = [make()(await components()), make()(await components())]
-      const [a, b] = await Promise.all([alice.secureOutbound(out), bob.secureInbound(incoming)])
-      const counts = received(b.connection)
+      const pair = multiaddrConnectionPair()
+      const pieces = sent(pair[0])
+      const [a, b] = await secured(make, pair)
+      const counts = received(b)
       pieces.length = 0
-      a.connection.send(new Uint8Array(1_500))
-      a.connection.send(new Uint8Array(9_000))
+      a.send(new Uint8Array(1_500))
+      a.send(new Uint8Array(9_000))
       await waitFor(() => counts.bytes === 10_500)
       expect(pieces.every((piece) => piece instanceof Uint8Array)).to.equal(joined)
     }
@@ -227,16 +233,15 @@ describe('network: write path, noise', () => {
       [leanNoise, false],
       [noise, true]
     ] as const) {
-      const [out, incoming] = multiaddrConnectionPair()
-      const [alice, bob] = [make()(await components()), make()(await components())]
-      const [a, b] = await Promise.all([alice.secureOutbound(out), bob.secureInbound(incoming)])
+      const pair = multiaddrConnectionPair()
+      const [a, b] = await secured(make, pair)
       // kept from its way: bob is to open it once
       const frames = new Uint8ArrayList()
-      out.send = (data) => {
+      pair[0].send = (data) => {
         frames.append(data)
         return true
       }
-      a.connection.send(bytes(40_000))
+      a.send(bytes(40_000))
       const frame = frames.subarray(2)
       const list = new Uint8ArrayList(frame.slice(0, 25_000), frame.slice(25_000))
       let joined = 0
@@ -245,19 +250,17 @@ describe('network: write path, noise', () => {
         joined += to - from > 16 ? 1 : 0 // the tag alone is no copy
         return subarray(from, to)
       }
-      const { decrypt } = b.connection as unknown as { decrypt(data: Uint8ArrayList): Uint8ArrayList }
-      expect(Buffer.from(decrypt.call(b.connection, list).subarray()).equals(bytes(40_000))).to.equal(true)
+      const { decrypt } = b as unknown as { decrypt(data: Uint8ArrayList): Uint8ArrayList }
+      expect(Buffer.from(decrypt.call(b, list).subarray()).equals(bytes(40_000))).to.equal(true)
       expect(joined > 0).to.equal(joins)
       // what holds no more than a tag, or is longer than a frame may be, is the library's to judge
-      expect(() => decrypt.call(b.connection, new Uint8ArrayList(new Uint8Array(15)))).to.throw()
+      expect(() => decrypt.call(b, new Uint8ArrayList(new Uint8Array(15)))).to.throw()
     }
   })
 
   it('knows without an exception that a read is at its end', async () => {
-    const [out, incoming] = multiaddrConnectionPair()
-    const [alice, bob] = [leanNoise()(await components()), leanNoise()(await components())]
-    const [a] = await Promise.all([alice.secureOutbound(out), bob.secureInbound(incoming)])
-    const { decoder } = a.connection as unknown as { decoder: { lengthDecoder(data: Uint8Array): number } }
+    const [a] = await secured(leanNoise)
+    const { decoder } = a as unknown as { decoder: { lengthDecoder(data: Uint8Array): number } }
     expect(decoder.lengthDecoder(new Uint8Array(0))).to.equal(0xffff)
     expect(decoder.lengthDecoder(Uint8Array.of(1))).to.equal(0xffff)
     expect(decoder.lengthDecoder(Uint8Array.of(1, 2))).to.equal(0x102)

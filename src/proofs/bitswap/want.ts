@@ -1,6 +1,6 @@
 /**
  * The wanting half: asks a named peer for named blocks, a bounded number at a time, and hands on what hashes to something
- * that was asked for. Who is asked next, and when, is the walk's affair (../fetch.ts).
+ * that was asked for. Who is asked next, and when, is the walk's affair (../fetch-walk.ts).
  */
 import { createHash, hash } from 'node:crypto'
 import type { PeerId } from '@libp2p/interface'
