@@ -52,7 +52,8 @@ export class RpcServer {
     webSockets.on('connection', (socket) => this.#serve(socket))
     const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       if (this.#isClosing || webSockets.clients.size >= MAX_CONNECTIONS) {
-        socket.end('HTTP/1.1 503 Service Unavailable\r\n\r\n')
+        // who keeps its side open would keep the door open with it
+        socket.end('HTTP/1.1 503 Service Unavailable\r\n\r\n', () => socket.destroy())
         return
       }
       webSockets.handleUpgrade(request, socket, head, (client) => webSockets.emit('connection', client, request))
