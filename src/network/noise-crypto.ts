@@ -100,7 +100,13 @@ export const noiseCrypto: ICryptoInterface = {
   }
 }
 
-const partsOf = (bytes: Bytes): Uint8Array[] => (bytes instanceof Uint8Array ? [bytes] : [...bytes])
+/** A socket gives a frame in two reads as a rule; what a sender cuts into many costs less joined. */
+const MAX_PARTS = 16
+
+function partsOf(bytes: Bytes): Uint8Array[] {
+  const parts = bytes instanceof Uint8Array ? [bytes] : [...bytes]
+  return parts.length > MAX_PARTS ? [bytes.subarray()] : parts
+}
 
 /** Gives the memory back that nobody else has seen: the collector would let it pile up to many MiB, and the next frame then gets cold memory. */
 function free(bytes: Uint8Array): void {

@@ -17,7 +17,7 @@ describe('observe: what is said again and again', () => {
     nowMs = 0
     const { log, lines } = make()
     for (; nowMs < 601_000; nowMs += 1_000) {
-      log.warn({ cycle: nowMs, reason: `the disk is full for ${nowMs / 1000} s` }, 'could not write')
+      log.warn({ attempt: nowMs, reason: `the disk is full for ${nowMs / 1000} s` }, 'could not write')
     }
     expect(lines.map(({ reason, again }) => [reason, again])).to.deep.equal([
       ['the disk is full for 0 s', undefined],
@@ -30,13 +30,30 @@ describe('observe: what is said again and again', () => {
     for (let time = 0; time < 3; time++) {
       log.warn({ reason: 'one' }, 'could not write')
       log.warn({ reason: 'two' }, 'could not write')
-      log.error({ err: new Error('three') }, 'could not write')
-      log.error({ err: new Error('four') }, 'could not write')
-      log.error('could not write %d', 5)
+      log.warn({ err: new Error('three') }, 'could not write')
+      log.warn({ err: new Error('four') }, 'could not write')
+      log.warn('could not write %d', 5)
+      log.warn({ reason: 'one', cycle: 7 }, 'could not write')
+      log.warn({ reason: 'one', cycle: 8 }, 'could not write')
+      log.warn({ reason: 'no 10.0.0.1:4001' }, 'could not write')
+      log.warn({ reason: 'no 10.0.0.2:4001' }, 'could not write')
+      log.warn({ reason: 'x'.repeat(5_000) }, 'could not write')
+      log.warn({ reason: 'x'.repeat(5_000) }, 'could not read')
       log.warn({ reason: 'one', peer: 'alice' }, 'could not write')
       log.info('written')
     }
-    expect(lines).to.have.length(6 + 3)
+    expect(lines).to.have.length(12 + 3)
+  })
+
+  it('is news when it comes back, and an error is told each time', () => {
+    nowMs = 0
+    const { log, lines } = make()
+    for (; nowMs < 180_000; nowMs += 60_000) {
+      log.warn({ reason: 'it is away' }, 'K2')
+      log.error('the disk is full')
+      log.error('the disk is full')
+    }
+    expect(lines).to.have.length(9)
   })
 
   it('is all of it written where a task says it, or where it cannot be compared', () => {

@@ -5,6 +5,7 @@ import type { Uint8ArrayList } from 'uint8arraylist'
 import { type BitswapMessage, decodeMessage, encodeMessage, varintBytes } from '../../src/proofs/bitswap/message.ts'
 import { type Piece, PieceReader } from '../../src/proofs/bitswap/pieces.ts'
 import { LIMITS } from '../../src/proofs/limits.ts'
+import { cpuMs } from '../cpu.ts'
 import { bytesOf } from './fixtures.ts'
 
 const PREFIX = Uint8Array.of(1, 0x55, 0x12, 32)
@@ -82,6 +83,22 @@ describe('proofs: pieces of Bitswap messages', () => {
     expect(pieces.length).to.be.greaterThan(7)
     expect(Math.max(...pieces.map((piece) => ('fields' in piece ? piece.fields.length : 0)))).to.be.at.most(LIMITS.frameBytes)
     expect(together(pieces).blocks.map(({ data }) => sha256(data))).to.deep.equal(sent.blocks.map(({ data }) => sha256(data)))
+  })
+
+  it('cost what their bytes do, into however many parts a sender cuts them', async () => {
+    const cost = async (count: number) => {
+      const presences = Array.from({ length: count }, (_, at) => ({ cid: bytesOf(24, at), have: true }))
+      const bytes = encodeMessage({ wants: [], blocks: [], presences }).subarray()
+      let pieces: Piece[] = []
+      const ms = await cpuMs(() => {
+        pieces = read(bytes, [4]).pieces
+      })
+      expect(together(pieces).presences).to.have.length(count)
+      return ms
+    }
+    await cost(300)
+    // eight times the bytes: 64 times as much, where each look walks over all parts
+    expect((await cost(2_400)) / (await cost(300))).to.be.below(24)
   })
 
   it('tell a block that is larger than any may be by its hash, and go on with what follows', () => {

@@ -17,6 +17,11 @@ export type Piece =
   /** A block that is larger than a proof may have, known by its hash. */
   | { oversize: { key: string; bytes: number } }
 
+/**
+ * What a sender cuts into more parts than these is joined: every look into a list walks over its parts, and who sends four bytes at a time
+ * would have the event loop walk for many seconds. A block in frames of 16 KiB, the smallest that anybody sends, has half as many.
+ */
+const MAX_PARTS = 128
 /** Of a long message this much is collected before it is handed on. */
 const PIECE_BYTES = 256 * 1024
 /** A block from here on is handed on by itself. */
@@ -43,7 +48,9 @@ interface Passing {
 }
 
 export class PieceReader {
-  readonly #buffer = new Uint8ArrayList()
+  #buffer = new Uint8ArrayList()
+  /** Chunks since the buffer's parts were counted. */
+  #chunks = 0
   /** Of the message under way; undefined between two. */
   #left: number | undefined
   /** Of the buffer's start: whole fields. */
@@ -53,6 +60,13 @@ export class PieceReader {
 
   push(bytes: Uint8Array | Uint8ArrayList): void {
     this.#buffer.append(bytes)
+    this.#chunks += bytes instanceof Uint8Array ? 1 : [...bytes].length
+    if (this.#chunks >= MAX_PARTS) {
+      this.#chunks = 0
+      if ([...this.#buffer].length >= MAX_PARTS) {
+        this.#buffer = new Uint8ArrayList(this.#buffer.subarray())
+      }
+    }
   }
 
   /** Whether a message has begun and has not ended. */
