@@ -106,7 +106,7 @@ export function createK2Client({
     doubtNetwork: pool.doubtNetwork,
     ...accounts,
     ...createBlockReads({ pool }),
-    ...createTransactions({ pool, programId, url, maxFeeRoe }),
+    ...createTransactions({ pool, programId, url, maxFeeRoe, confirmMs: limits?.confirmMs }),
     balance: (address) =>
       pool.read(async (connection) => {
         const answer = await connection.requestExact('getBalance', [new PublicKey(address).toBase58(), { commitment: 'confirmed' }])

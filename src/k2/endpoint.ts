@@ -21,6 +21,8 @@ export interface EndpointLimits extends Partial<Pauses> {
   doubtPauseMs?: number
   /** A question that takes longer is told of, default five seconds. */
   waitToldMs?: number
+  /** A transaction is waited for so long, default half a minute. */
+  confirmMs?: number
 }
 
 /** Solana's public endpoints take 40 connections and 10 requests a second of each method; a few seconds of a node's work are less. */

@@ -78,9 +78,11 @@ export interface TransactionsInit {
   url: string
   /** The most, in ROE, that one transaction may pay on top of its signatures. */
   maxFeeRoe: bigint
+  /** How long a transaction is waited for by the clock; default half a minute. */
+  confirmMs?: number | undefined
 }
 
-export function createTransactions({ pool, programId, url, maxFeeRoe }: TransactionsInit): Transactions {
+export function createTransactions({ pool, programId, url, maxFeeRoe, confirmMs = CONFIRM_TIMEOUT_MS }: TransactionsInit): Transactions {
   const several = pool.endpoints.length > 1
   let disputes = 0
 
@@ -200,10 +202,13 @@ export function createTransactions({ pool, programId, url, maxFeeRoe }: Transact
   async function confirm(sent: Sent[], waiting: Wait, last: boolean): Promise<Sent | undefined> {
     const signatures = sent.map(({ signature }) => signature)
     let sinceSlot: number | undefined
-    for (let waitMs = 25; mayLand(waiting); waitMs = Math.min(waitMs * 1.5, 400)) {
+    let isLastLook = false
+    for (let waitMs = 25; !isLastLook; waitMs = Math.min(waitMs * 1.5, 400)) {
+      // a process that was held up may ask for what the endpoint no longer has at hand
+      isLastLook = !mayLand(waiting, confirmMs)
       const { value, slot } = await pool.agree({
         request: async (connection) => {
-          const answer = await connection.getSignatureStatuses(signatures)
+          const answer = await connection.getSignatureStatuses(signatures, { searchTransactionHistory: isLastLook })
           const statuses = answer.value.map((status) => ({
             done: status?.err != null || status?.confirmationStatus === 'confirmed' || status?.confirmationStatus === 'finalized',
             err: status?.err ?? null
@@ -226,7 +231,9 @@ export function createTransactions({ pool, programId, url, maxFeeRoe }: Transact
       if (!last && slot - sinceSlot >= BID_SLOTS) {
         return undefined
       }
-      await new Promise((resolve) => setTimeout(resolve, waitMs))
+      if (!isLastLook) {
+        await new Promise((resolve) => setTimeout(resolve, waitMs))
+      }
     }
     throw new K2TransactionError(
       `K2 at ${url} has not confirmed ${signatures.join(', ')} within ${Math.round(tookMs(waiting) / 1000)} s: it may still land; look at it before sending again`
@@ -243,8 +250,8 @@ interface Wait {
 
 const newWait = (): Wait => ({ startedMs: performance.now(), firstSlot: Number.POSITIVE_INFINITY, lastSlot: 0 })
 const tookMs = ({ startedMs }: Wait) => performance.now() - startedMs
-const mayLand = (wait: Wait) =>
-  tookMs(wait) < CONFIRM_TIMEOUT_MS || (wait.lastSlot - wait.firstSlot < CONFIRM_SLOTS && tookMs(wait) < LONGEST_CONFIRM_MS)
+const mayLand = (wait: Wait, confirmMs: number) =>
+  tookMs(wait) < confirmMs || (wait.lastSlot - wait.firstSlot < CONFIRM_SLOTS && tookMs(wait) < LONGEST_CONFIRM_MS)
 
 /**
  * What K2 said of a transaction, on one line. web3.js wraps it in words for programmers, and a simulation's last word may be missing:

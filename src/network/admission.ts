@@ -47,7 +47,7 @@ export function admitOnly(registrar: Registrar, peers: Peers, timer: Timer): Reg
   const topologies = new Map<string, { topology: Topology; known: Map<string, KnownPeer> }>()
   /** The stream that gossip writes to each peer, and the one that it reads last. */
   const outbound = new Map<string, Stream>()
-  const inbound = new Map<string, Stream>()
+  const inbound = new Map<string, { stream: Stream; connection: Connection }>()
   const mending = new Map<string, () => void>()
   const failed = new Map<string, number>()
   const views = new WeakMap<Connection, Connection>()
@@ -140,11 +140,11 @@ export function admitOnly(registrar: Registrar, peers: Peers, timer: Timer): Reg
   /** Hands a stream of an admitted peer to gossip. */
   const admit = (handler: StreamHandler, stream: Stream, connection: Connection) => {
     const text = connection.remotePeer.toString()
-    inbound.set(text, stream)
+    inbound.set(text, { stream, connection })
     onGivenUp(stream, () => {
       // a newer one in its place comes in the same turn; without one it is the peer that was given up
       queueMicrotask(() => {
-        if (inbound.get(text) === stream && stream.status === 'open') {
+        if (inbound.get(text)?.stream === stream && stream.status === 'open') {
           inbound.delete(text)
           stream.abort(new Error('begun anew'))
           mend(text)
@@ -262,8 +262,15 @@ export function admitOnly(registrar: Registrar, peers: Peers, timer: Timer): Reg
             }
           },
           async onDisconnect(peerId) {
-            known.delete(peerId.toString())
-            forget(peerId.toString())
+            const text = peerId.toString()
+            const peer = known.get(text)
+            // libp2p reads its store before it tells of an end, and a peer that dialed again meanwhile is there, and has said what it
+            // is subscribed to: whoever forgets it now neither hears that again nor sends it anything
+            if ((peer != null && openConnections(peer).length > 0) || inbound.get(text)?.connection.status === 'open') {
+              return
+            }
+            known.delete(text)
+            forget(text)
             await topology.onDisconnect?.(peerId)
           }
         },

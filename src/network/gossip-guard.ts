@@ -29,6 +29,9 @@ interface Inside {
   pipePeerReadStream?: (peerId: PeerId, frames: AsyncIterable<Uint8ArrayList>) => Promise<void>
   sendRpc?: (peerId: string, rpc: Rpc) => boolean
   handleReceivedMessage?: (peerId: PeerId, message: RoutedMessage) => Promise<void>
+  addPeer?: (peerId: PeerId, ...rest: unknown[]) => void
+  peers?: Map<string, unknown>
+  score?: { scoreCache?: Map<string, unknown> }
 }
 
 const CHARGED: Array<[keyof RpcCount, Charge]> = [
@@ -52,6 +55,10 @@ const CHARGED: Array<[keyof RpcCount, Charge]> = [
  * It also sends no RPC that others would refuse: gossipsub answers an IWANT with all that was asked for in one. And it takes no
  * message with `from`, which gossipsub under StrictNoSign lets pass where the other three fields of an author are absent, and
  * relays as it came: libp2p in Go and Rust would hold it against us.
+ *
+ * And a peer that comes back is judged by what it is now: gossipsub keeps a score for a heartbeat, so that of a peer that was let go
+ * as it had no stake, and is admitted again right afterwards, would have its first words dropped. They are its subscriptions, which it
+ * says once: it would be written to by nobody who missed them.
  *
  * All of them replace a method of the object that the library has made. Where a later version of it has none of that name, it is
  * left as it is, and test/network/gossip-guard.spec.ts says so.
@@ -80,6 +87,16 @@ export function guardGossip(gossip: GossipSub, meter: Meter, topic: string, traf
     // a number it refuses, and counts against who sent it
     inside.handleReceivedMessage = (peerId, message) =>
       handle(peerId, message.from == null ? message : { ...message, seqno: message.seqno ?? new Uint8Array(0) })
+  }
+  const add = inside.addPeer?.bind(gossip)
+  const scores = inside.score?.scoreCache
+  if (add != null && scores != null) {
+    inside.addPeer = (peerId, ...rest) => {
+      if (inside.peers?.has(peerId.toString()) !== true) {
+        scores.delete(peerId.toString())
+      }
+      add(peerId, ...rest)
+    }
   }
   return gossip
 

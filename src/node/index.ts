@@ -24,7 +24,6 @@ import { join, resolve } from 'node:path'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import bs58 from 'bs58'
-import type { CID } from 'multiformats/cid'
 import { type CycleSchedule, cycleAt, liveCycles, scheduleFor, type Timing, windowOf } from '../clock/index.ts'
 import { commandLine } from '../command/index.ts'
 import { bytesOf, type Config, keyPathOf } from '../config/index.ts'
@@ -89,7 +88,7 @@ import { createDiskCare } from './disk-care.ts'
 import { distributionOf } from './distribution.ts'
 import { createEffects } from './effects.ts'
 import { endingProofs } from './ending-proofs.ts'
-import { createHistory, openArchive, providesRecord } from './history.ts'
+import { createHistory, openArchive } from './history.ts'
 import { createKeyGuard } from './key-guard.ts'
 import { createLifeSigns } from './life-signs.ts'
 import { createPaced, type Paced } from './paced.ts'
@@ -98,6 +97,7 @@ import { createRecords, type Records, recordCid } from './records.ts'
 import { createReplacedKey } from './replaced.ts'
 import { checkRunnable } from './runnable.ts'
 import { type Kept, reopened, unsaid } from './say-again.ts'
+import { createSettled } from './settled.ts'
 import { createSlasher } from './slasher.ts'
 import { createTaskHost, type TaskHost } from './task-host.ts'
 import { createTaskVersions, type TaskVersion } from './task-versions.ts'
@@ -484,6 +484,21 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       log,
       onApplied: (cycle, staker, { amount, signature }) => events.emit('slash-applied', { cycle, staker, amount, signature })
     })
+    const settled = createSettled({
+      task: config.task,
+      self,
+      staker: () => (ownStake() ?? { staker: self }).staker,
+      records,
+      stakesAt: (cycle) => stakes.at(cycle),
+      proofs,
+      cycles: store.cycles,
+      slasher: () => (config.applySlashes && stakes.isStaked(self) === true ? slasher : undefined),
+      slot: () => slots.now() ?? 0,
+      most: STATUS_CYCLES,
+      signal: stopping.signal,
+      log,
+      onSettled: (cycle) => events.emit('settled', { ...cycle })
+    })
     const rounds = createRounds({
       self,
       network,
@@ -778,7 +793,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         root: hex(finalized.root),
         totalRewards: task.totalRewards
       })
-      settleOrTell(finalized.cycle, cid).finally(() => history.follow(finalized.cycle, cid))
+      settled.follow(finalized.cycle, cid).finally(() => history.follow(finalized.cycle, cid))
     }
 
     /** What the manager of the task has changed. */
@@ -812,55 +827,6 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     function whatNow(cycle: number): string {
       return `the task is closed: no work and no votes from cycle ${cycle} on. The node stays up and serves its proofs. From slot ${settledFrom(cycle)} on, claim what is owed and take the stake out: ${commandLine(['claim'], own)}, ${commandLine(['unstake'], { ...own, amount: 'all' })}, then ${commandLine(['withdraw'], own)}`
-    }
-
-    const settleOrTell = (cycle: number, cid: CID) =>
-      settle(cycle, cid).catch((err) => log.warn({ cycle, reason: messageOf(err) }, 'the finalized record could not be read'))
-
-    /** Has the finalized record here, and tells what it meant for us. */
-    async function settle(cycle: number, cid: CID): Promise<void> {
-      const set = await stakes.at(cycle)
-      const { content, ledger, tally: outcome } = await records.outcome(cid, set)
-      if (providesRecord(set.weights, self, cycle)) {
-        await proofs.pin(cid, { task: config.task, cycle, shallow: true, provide: true })
-      }
-      // a newer ledger says all that an older one does
-      if (config.applySlashes && cycle === finalizedCycle && stakes.isStaked(self) === true) {
-        slasher
-          .finalized(cycle, ledger, slots.now() ?? 0)
-          .catch((err) => log.debug({ cycle, reason: messageOf(err) }, 'K2 did not tell which slashes it lacks'))
-      }
-      const accepted = outcome.accepted.some(({ signer: submitter }) => submitter === self)
-      const rejected = outcome.rejected.find((one) => one.staker === self)
-      const { staker } = ownStake() ?? { staker: self }
-      const paid = content.distribution.find((entry) => entry.staker === staker)?.amount ?? 0n
-      const entry = {
-        record: cid.toString(),
-        outcome: accepted ? 'accepted' : rejected == null ? 'no submission' : rejected.reason,
-        ...(rejected == null ? {} : { reason: rejected.detail }),
-        paid: paid.toString(),
-        total: (ledger.get(staker)?.reward ?? 0n).toString()
-      }
-      store.cycles.merge(config.task, cycle, entry)
-      events.emit('settled', { cycle, ...entry })
-    }
-
-    /** What was finalized while this node was away, in its order: of cycles since it first ran, the last of them. */
-    async function catchUp(newest: CID): Promise<void> {
-      const known = store.cycles.list(config.task, STATUS_CYCLES)
-      const first = Math.min(...known.map(({ cycle }) => cycle))
-      const missed: Array<{ cycle: number; cid: CID }> = []
-      for (let cid: CID | null = newest; cid != null && missed.length < STATUS_CYCLES; ) {
-        const { content }: Awaited<ReturnType<typeof records.ensure>> = await records.ensure(cid)
-        if (content.cycle < first || store.cycles.get(config.task, content.cycle)?.outcome != null) {
-          break
-        }
-        missed.unshift({ cycle: content.cycle, cid })
-        cid = content.previous
-      }
-      for (const { cycle, cid } of missed) {
-        await settleOrTell(cycle, cid)
-      }
     }
 
     // -- starting and stopping
@@ -1169,10 +1135,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         if (finalizedCycle >= 0 && account.finalized != null) {
           // the ledger so far, for the records to come
           const last = recordCid(account.finalized.recordDigest)
-          const follow = () => history.follow(finalizedCycle, last)
-          catchUp(last)
-            .catch((err) => log.debug({ reason: messageOf(err) }, 'what was finalized meanwhile could not be read'))
-            .then(follow, follow)
+          settled.catchUp(finalizedCycle, last).finally(() => history.follow(finalizedCycle, last))
         }
       },
       async stop() {

@@ -261,6 +261,17 @@ describe('local K2: an unmodified web3.js v1 Connection', () => {
     expect((await f.connection.getSignatureStatus(lost, { searchTransactionHistory: true })).value).to.equal(null)
   })
 
+  it('has the status of a transaction at hand for 300 blocks, over however many slots the chain leaps', async () => {
+    const signature = await f.connection.requestAirdrop(Keypair.generate().publicKey, 1_000_000)
+    f.slots()
+    f.k2.warpTo(f.k2.slot() + 5000)
+    f.slots(298)
+    expect((await f.connection.getSignatureStatus(signature)).value).to.include({ confirmationStatus: 'finalized' })
+    f.slots()
+    expect((await f.connection.getSignatureStatus(signature)).value).to.equal(null)
+    expect((await f.connection.getSignatureStatus(signature, { searchTransactionHistory: true })).value!.err).to.equal(null)
+  })
+
   it('pays two like airdrops within a slot', async () => {
     const alice = Keypair.generate().publicKey
     const signatures = await Promise.all([f.connection.requestAirdrop(alice, 1_000_000), f.connection.requestAirdrop(alice, 1_000_000)])

@@ -80,15 +80,37 @@ describe('network: admission', () => {
       onDisconnect: (peer) => void log.push(`-${peer.toString()}`)
     })
     await topology().onConnect?.(peerOf('mallory'), connectionOf('mallory').connection)
-    await topology().onConnect?.(peerOf('bob'), connectionOf('bob').connection)
+    const bob = connectionOf('bob')
+    await topology().onConnect?.(peerOf('bob'), bob.connection)
     expect(log).to.deep.equal([])
     change('bob', true)
     expect(log).to.deep.equal(['+bob'])
     change('bob', false)
     expect(log).to.deep.equal(['+bob', '-bob'])
+    bob.close()
     await topology().onDisconnect?.(peerOf('bob'))
     change('bob', true)
     expect(log).to.deep.equal(['+bob', '-bob', '-bob'])
+  })
+
+  it('takes no peer away that has dialed again before its end was told, by a stream of it or by a connection', async () => {
+    for (const sign of ['a stream', 'a connection', 'neither'] as const) {
+      const { gated, change, topology, handler } = setUp()
+      const log: string[] = []
+      await gated.handle('/x', () => void log.push('stream'))
+      await gated.register('/x', { onConnect: () => void log.push('+'), onDisconnect: () => void log.push('-') })
+      change('bob', true)
+      const [first, second] = [connectionOf('bob', 'first'), connectionOf('bob', 'second')]
+      await topology().onConnect?.(peerOf('bob'), first.connection)
+      first.close()
+      sign === 'a stream' && (await handler()(stream(), second.connection))
+      sign === 'a connection' && (await topology().onConnect?.(peerOf('bob'), second.connection))
+      await topology().onDisconnect?.(peerOf('bob'))
+      expect(log, sign).to.deep.equal({ 'a stream': ['+', 'stream'], 'a connection': ['+', '+'], neither: ['+', '-'] }[sign])
+      second.close()
+      await topology().onDisconnect?.(peerOf('bob'))
+      expect(log.at(-1), 'its own end is told').to.equal('-')
+    }
   })
 
   it('goes over to the other connection of a peer when the first is closed', async () => {

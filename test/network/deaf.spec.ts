@@ -11,9 +11,11 @@ const isGossip = (stream: Stream) => stream.protocol.startsWith('/meshsub/')
 describe('mesh: no direction stays deaf', () => {
   let alice: MeshNode
   let bob: MeshNode
+  let weights: Map<string, bigint>
   beforeEach(async () => {
-    const weights = new Map(['alice', 'bob'].map((name) => [keyOf(name).address, 1_000n]))
-    const options = { nodes: 2 }
+    weights = new Map(['alice', 'bob'].map((name) => [keyOf(name).address, 1_000n]))
+    // what a heartbeat alone would mend comes too late here
+    const options = { nodes: 2, host: { heartbeatMs: 30_000 } }
     alice = await spawnNode('alice', true, weights, options, () => [])
     bob = await spawnNode('bob', true, weights, options, () => [])
     await Promise.all([
@@ -81,6 +83,40 @@ describe('mesh: no direction stays deaf', () => {
     await waitFor(() => alice.libp2p.getConnections().length === 1 && bob.libp2p.getConnections().length === 1)
     await speakBothWays('after the cut')
     expect(refused).to.be.greaterThan(5)
+  })
+
+  it('when one takes the other for a stranger, and for a staker again before its score is reckoned anew', async () => {
+    // a score is kept for a heartbeat, and this is when the last one is over
+    const { score } = bob.libp2p.services.pubsub as unknown as { score: { scoreCache: Map<string, unknown> } }
+    score.scoreCache.clear()
+    for (const stake of [0n, 1_000n]) {
+      weights.set(keyOf('alice').address, stake)
+      bob.peers.refresh()
+      expect(bob.peers.isStaked(alice.peerId)).to.equal(stake > 0n)
+    }
+    await speakBothWays('after the change of mind')
+  })
+
+  it('when one dials again while the other is still being told that it was gone', async () => {
+    const store = bob.libp2p.peerStore
+    const get = store.get.bind(store)
+    const late: Array<() => void> = []
+    let isLate = true
+    store.get = async (...args) => {
+      const stack = new Error().stack ?? ''
+      if (isLate && stack.includes('_onDisconnect')) {
+        await new Promise<void>((resolve) => late.push(resolve))
+      }
+      return get(...args)
+    }
+    await Promise.all(alice.libp2p.getConnections().map((connection) => connection.abort(new Error('cut'))))
+    await waitFor(() => late.length > 0 && alice.libp2p.getConnections().length === 0)
+    await alice.libp2p.dial(bob.libp2p.getMultiaddrs())
+    await waitFor(() => bob.gossip.topicPeers().includes(alice.peerId) && streams(bob, 'inbound').length > 0)
+    isLate = false
+    for (const tell of late) tell()
+    await sleep(100)
+    await speakBothWays('after the late news')
   })
 
   it('when the stream alone is reset by the other end', async () => {

@@ -16,8 +16,12 @@ interface Sent {
 describe('network: gossip, guarded', () => {
   it('finds in the library what it replaces', async () => {
     const alice = await node('alice', stakesOf('alice'))
-    const prototype = Object.getPrototypeOf(alice.libp2p.services.pubsub) as Record<string, unknown>
+    const { pubsub } = alice.libp2p.services
+    const prototype = Object.getPrototypeOf(pubsub) as Record<string, unknown>
+    const { peers, score } = pubsub as unknown as { peers: unknown; score: { scoreCache: unknown } }
     await alice.stop()
+    expect([peers, score.scoreCache].every((one) => one instanceof Map)).to.equal(true)
+    expect(prototype.addPeer).to.be.a('function').with.lengthOf(3)
     expect(prototype.pipePeerReadStream).to.be.a('function').with.lengthOf(2)
     expect(prototype.sendRpc).to.be.a('function').with.lengthOf(2)
     expect(prototype.handleReceivedMessage).to.be.a('function').with.lengthOf(2)

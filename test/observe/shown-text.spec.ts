@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { callIt } from '../../src/command/index.ts'
+import { calledAs, callIt } from '../../src/command/index.ts'
 import { asciiJson, asciiText, cutAtWord, shownJson, shownLines, shownText, widthOf, wrapped } from '../../src/observe/shown-text.ts'
 
 /** What a terminal may act on, or a reader cannot see. */
@@ -11,6 +11,10 @@ const anyText = fc.oneof(
 )
 
 describe('observe: text of others', () => {
+  // other specs share this process
+  const name = calledAs()
+  afterEach(() => callIt(name))
+
   it('what controls a terminal, turns the direction or is invisible is written out', () => {
     expect(shownText('\x1b[2J\x1b]0;pwn\x07 ok\nfake\u202eevil\u200b\x9b\u2066')).to.equal(
       '\\x1b[2J\\x1b]0;pwn\\x07 ok\\nfake\\u202eevil\\u200b\\x9b\\u2066'

@@ -96,9 +96,13 @@ describe('proofs: pieces of Bitswap messages', () => {
       expect(together(pieces).presences).to.have.length(count)
       return ms
     }
-    await cost(300)
-    // eight times the bytes: 64 times as much, where each look walks over all parts
-    expect((await cost(2_400)) / (await cost(300))).to.be.below(24)
+    // eight times the bytes: 64 times as much, where each look walks over all parts. Of some, as other work and the collector add to one
+    let least = Number.POSITIVE_INFINITY
+    for (let attempt = 0; attempt < 10 && least >= 24; attempt++) {
+      const few = await cost(300)
+      least = Math.min(least, (await cost(2_400)) / few)
+    }
+    expect(least).to.be.below(24)
   })
 
   it('tell a block that is larger than any may be by its hash, and go on with what follows', () => {

@@ -327,6 +327,11 @@ export class Ledger {
     }
   }
 
+  /** The first of the last `blocks` blocks, by its slot; 0 where there are fewer. A chain that leapt over slots forgets nothing by that. */
+  firstOfLast(blocks: number): number {
+    return this.#slotHashes[blocks - 1]?.slot ?? 0
+  }
+
   status(signature: Uint8Array, name = encodeBase58(signature)): Status | undefined {
     const record = this.#current.bySignature.get(name)
     if (record !== undefined) {

@@ -20,8 +20,8 @@ import { wireBytes } from './wire-text.ts'
 const MAX_STATUSES = 256
 /** The most signatures that one getSignaturesForAddress gives, by Solana's rules. */
 const MAX_SIGNATURES = 1000
-/** How far back statuses are told without a search of the history, in slots: as far as Solana's nodes keep them at hand. */
-const RECENT_STATUS_SLOTS = 300
+/** How far back statuses are told without a search of the history: as many blocks as Solana's nodes keep them of. */
+const RECENT_STATUS_BLOCKS = 300
 
 const MEMO_KEYS = MEMO_PROGRAMS.map(decodeBase58)
 
@@ -124,7 +124,7 @@ export const transactionMethods = {
       z.object({ searchTransactionHistory: z.boolean().nullish() }).nullish().optional()
     ]),
     ({ ledger }, [signatures, config]) => {
-      const oldest = config?.searchTransactionHistory === true ? 0 : ledger.slot('processed') - RECENT_STATUS_SLOTS
+      const oldest = config?.searchTransactionHistory === true ? 0 : ledger.firstOfLast(RECENT_STATUS_BLOCKS)
       const statuses = signatures.map(({ text, bytes }) => {
         const status = ledger.status(bytes, text)
         if (status === undefined || status.slot < oldest) {

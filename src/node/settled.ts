@@ -1,0 +1,132 @@
+import type { CID } from 'multiformats/cid'
+import { messageOf } from '../k2/index.ts'
+import type { Logger } from '../observe/index.ts'
+import type { Proofs } from '../proofs/index.ts'
+import type { StakeSet } from '../rounds/index.ts'
+import type { CycleLog } from '../store/index.ts'
+import { providesRecord } from './history.ts'
+import type { Records } from './records.ts'
+import type { Slasher } from './slasher.ts'
+
+/** What a finalized cycle came to for this node, as it is kept and told. Amounts in ROE. */
+export interface SettledCycle {
+  cycle: number
+  /** CID */
+  record: string
+  /** `accepted`, `no submission`, or why it was rejected. */
+  outcome: string
+  /** What was found, in the words of who found it. */
+  reason?: string
+  paid: string
+  /** All that was ever paid to this staker. */
+  total: string
+}
+
+export interface SettledInit {
+  task: string
+  /** Our staking key. */
+  self: string
+  /** Whose account the money goes to. */
+  staker: () => string
+  records: Records
+  stakesAt: (cycle: number) => Promise<StakeSet>
+  proofs: Pick<Proofs, 'pin'>
+  cycles: CycleLog
+  /** Undefined while this node pays for no slashes. */
+  slasher: () => Slasher | undefined
+  slot: () => number
+  /** The most cycles that are told again after an absence. */
+  most: number
+  signal: AbortSignal
+  log: Logger
+  onSettled: (settled: SettledCycle) => void
+}
+
+/** Finalized records: each is read, kept where that falls to us, and told once, in the order of the cycles. */
+export interface Settled {
+  /** K2 has finalized `cycle`; what was finalized before it and never told comes first. Never throws. */
+  follow(cycle: number, cid: CID): Promise<void>
+  /** The same at a start: nothing is told of cycles from before this node first ran. */
+  catchUp(cycle: number, cid: CID): Promise<void>
+}
+
+export function createSettled(init: SettledInit): Settled {
+  const { task, self, records, proofs, cycles, most, signal, log } = init
+  let newest = -1
+  let turn: Promise<void> = Promise.resolve()
+
+  /** Has the finalized record here, and tells what it meant for us. */
+  const settle = async (cycle: number, cid: CID): Promise<void> => {
+    const set = await init.stakesAt(cycle)
+    const { content, ledger, tally: outcome } = await records.outcome(cid, set)
+    if (providesRecord(set.weights, self, cycle)) {
+      await proofs.pin(cid, { task, cycle, shallow: true, provide: true })
+    }
+    // a newer ledger says all that an older one does
+    if (cycle === newest) {
+      init
+        .slasher()
+        ?.finalized(cycle, ledger, init.slot())
+        .catch((err) => log.debug({ cycle, reason: messageOf(err) }, 'K2 did not tell which slashes it lacks'))
+    }
+    const accepted = outcome.accepted.some(({ signer }) => signer === self)
+    const rejected = outcome.rejected.find((one) => one.staker === self)
+    const staker = init.staker()
+    const entry = {
+      record: cid.toString(),
+      outcome: accepted ? 'accepted' : rejected == null ? 'no submission' : rejected.reason,
+      ...(rejected == null ? {} : { reason: rejected.detail }),
+      paid: (content.distribution.find((one) => one.staker === staker)?.amount ?? 0n).toString(),
+      total: (ledger.get(staker)?.reward ?? 0n).toString()
+    }
+    cycles.merge(task, cycle, entry)
+    init.onSettled({ cycle, ...entry })
+  }
+
+  const unread = (cycle: number, before: boolean, err: unknown): undefined => {
+    if (!signal.aborted) {
+      log.warn({ cycle, reason: messageOf(err) }, `the finalized record${before ? ' before that of this cycle' : ''} could not be read`)
+    }
+  }
+
+  /** Records from `first` on that were never told, in their order. */
+  const untold = async (newestCid: CID, newestCycle: number, first: number): Promise<Array<{ cycle: number; cid: CID }>> => {
+    const found: Array<{ cycle: number; cid: CID }> = []
+    for (let cid: CID | null = newestCid; cid != null && found.length < most; ) {
+      const read: Awaited<ReturnType<Records['ensure']>> | undefined = await records
+        .ensure(cid)
+        .catch((err) => unread(found[0]?.cycle ?? newestCycle, found.length > 0, err))
+      if (read == null) {
+        break
+      }
+      const { content }: Pick<typeof read, 'content'> = read
+      if (content.cycle < first || cycles.get(task, content.cycle)?.outcome != null) {
+        break
+      }
+      found.unshift({ cycle: content.cycle, cid })
+      cid = content.previous
+    }
+    return found
+  }
+
+  /** One after another: what comes while an older one is fetched waits for it. */
+  const inTurn = (cycle: number, cid: CID, firstOf: (known: number) => number): Promise<void> => {
+    newest = Math.max(newest, cycle)
+    const run = async () => {
+      const known = Math.min(...cycles.list(task, most).map((one) => one.cycle))
+      for (const one of await untold(cid, cycle, firstOf(known))) {
+        if (signal.aborted) {
+          return
+        }
+        await settle(one.cycle, one.cid).catch((err) => unread(one.cycle, false, err))
+      }
+    }
+    turn = turn.then(run).catch((err) => unread(cycle, false, err))
+    return turn
+  }
+
+  return {
+    follow: (cycle, cid) => inTurn(cycle, cid, (known) => Math.min(known, cycle)),
+    catchUp: (cycle, cid) => inTurn(cycle, cid, (known) => known)
+  }
+}

@@ -1,0 +1,124 @@
+/** What K2 finalized is told once and in order, whenever it is heard of and whatever of it cannot be had. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import type { CID } from 'multiformats/cid'
+import { recordCid } from '../../src/node/index.ts'
+import { createSettled, type SettledCycle } from '../../src/node/settled.ts'
+import { openStore, type Store } from '../../src/store/index.ts'
+import { silent } from '../k2/chain.ts'
+
+const cidOf = (cycle: number) => recordCid(new Uint8Array(32).fill(cycle + 1))
+
+describe('node: what was settled', () => {
+  const open: Array<{ store: Store; dir: string }> = []
+  afterEach(() => {
+    for (const { store, dir } of open.splice(0)) {
+      store.close()
+      rmSync(dir, { recursive: true })
+    }
+  })
+  const newCycles = () => {
+    const dir = mkdtempSync(join(tmpdir(), 'koii-mesh-settled-'))
+    const store = openStore({ dir })
+    open.push({ store, dir })
+    return store.cycles
+  }
+
+  /** A chain of records, of which those in `held` come when they are let go, and those in `absent` never. */
+  function chain({ first = 0, worked = [] as number[], held = new Map<number, Promise<void>>(), absent = new Set<number>() } = {}) {
+    const told: SettledCycle[] = []
+    const slashed: number[] = []
+    const cycles = newCycles()
+    for (const cycle of worked) {
+      cycles.merge('TASK', cycle, { submitted: true })
+    }
+    const stopping = new AbortController()
+    const read = async (cid: CID) => {
+      const cycle = cid.multihash.digest[0]! - 1
+      await held.get(cycle)
+      if (absent.has(cycle)) {
+        throw new Error('nobody has it')
+      }
+      const content = {
+        cycle,
+        previous: cycle === first ? null : cidOf(cycle - 1),
+        distribution: [{ staker: 'us', amount: BigInt(cycle) }]
+      }
+      return { content, ledger: new Map([['us', { reward: 100n }]]), tally: { accepted: [{ signer: 'us' }], rejected: [] } }
+    }
+    const settled = createSettled({
+      task: 'TASK',
+      self: 'us',
+      staker: () => 'us',
+      records: { ensure: read, outcome: read } as never,
+      stakesAt: async () => ({ weights: new Map(), total: 0n }),
+      proofs: { pin: async () => undefined } as never,
+      cycles,
+      slasher: () => ({ finalized: async (cycle: number) => void slashed.push(cycle) }) as never,
+      slot: () => 0,
+      most: 10,
+      signal: stopping.signal,
+      log: silent,
+      onSettled: (one) => told.push(one)
+    })
+    return { settled, told: () => told.map(({ cycle }) => cycle), all: told, slashed, stopping, cycles }
+  }
+
+  it('is told in the order of the cycles, where the older one takes longer to come', async () => {
+    const gate = Promise.withResolvers<void>()
+    const { settled, told, all, slashed } = chain({ worked: [3], held: new Map([[3, gate.promise]]) })
+    const all3 = [settled.follow(3, cidOf(3)), settled.follow(4, cidOf(4)), settled.follow(5, cidOf(5))]
+    gate.resolve()
+    await Promise.all(all3)
+    expect(told()).to.deep.equal([3, 4, 5])
+    expect(all[1]).to.deep.equal({ cycle: 4, record: cidOf(4).toString(), outcome: 'accepted', paid: '4', total: '100' })
+    expect(slashed, 'a newer ledger says what an older one does').to.deep.equal([5])
+  })
+  it('of an absence comes before the news, whichever is heard of first', async () => {
+    for (const newsFirst of [true, false]) {
+      const { settled, told } = chain({ worked: [2, 3] })
+      const news = () => settled.follow(5, cidOf(5))
+      const missed = () => settled.catchUp(4, cidOf(4))
+      await Promise.all(newsFirst ? [news(), missed()] : [missed(), news()])
+      expect(told()).to.deep.equal([2, 3, 4, 5])
+    }
+  })
+  it('before this node first ran is not told, nor what was told already, nor more than fits a status', async () => {
+    const fresh = chain()
+    await fresh.settled.catchUp(6, cidOf(6))
+    await fresh.settled.follow(7, cidOf(7))
+    expect(fresh.told()).to.deep.equal([7])
+    await fresh.settled.follow(9, cidOf(9))
+    expect(fresh.told(), 'one that K2 never told of is not lost').to.deep.equal([7, 8, 9])
+    const away = chain({ worked: [0] })
+    await away.settled.catchUp(30, cidOf(30))
+    expect(away.told()).to.deep.equal([21, 22, 23, 24, 25, 26, 27, 28, 29, 30])
+  })
+  it('and cannot be had costs only itself, and is told with the next one that is', async () => {
+    const absent = new Set([4])
+    const { settled, told } = chain({ worked: [3], absent })
+    await settled.follow(3, cidOf(3))
+    await settled.follow(4, cidOf(4))
+    expect(told()).to.deep.equal([3])
+    absent.clear()
+    await settled.follow(5, cidOf(5))
+    expect(told()).to.deep.equal([3, 4, 5])
+  })
+  it('where an older one is nowhere any more, the news is told all the same', async () => {
+    const { settled, told } = chain({ worked: [3], absent: new Set([3, 4]) })
+    await settled.catchUp(4, cidOf(4))
+    await settled.follow(5, cidOf(5))
+    expect(told()).to.deep.equal([5])
+  })
+  it('ends with the node', async () => {
+    const gate = Promise.withResolvers<void>()
+    const { settled, told, stopping } = chain({ worked: [3], held: new Map([[3, gate.promise]]) })
+    const following = settled.follow(3, cidOf(3))
+    stopping.abort()
+    gate.resolve()
+    await following
+    expect(told()).to.deep.equal([])
+  })
+})
