@@ -6,7 +6,7 @@ import { constants } from 'node:os'
 
 export function launch(node, args, help) {
   const child = spawn(node, args, {
-    // the last one closes when this process is gone, however that ends: what it started ends with it (src/cli/process.ts)
+    // the last one closes when this process is gone, however that ends: what it started ends with it (src/observe/process.ts)
     stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
     env: { ...process.env, KOII_MESH_PARENT: `3:${process.pid}` }
   })

@@ -6,10 +6,10 @@ import { loopbackHost } from '../config/loopback.ts'
 import { createLocalK2, createTraffic, type LocalK2Log, type Pace, resetDataDir } from '../k2/local/index.ts'
 import { PROGRAM_ID } from '../k2/settlement/program-id.ts'
 import { complain } from '../observe/output.ts'
+import { onOutputLost, untilStopped } from '../observe/process.ts'
 import { addressOf, answer, collect, example, paceOption, SETTLEMENT_SO, UsageError, whole, withJson } from './common.ts'
 import { type GenesisOptions, genesisAccounts, withGenesis } from './k2-genesis.ts'
 import { deployCommand, verifyCommand } from './k2-program.ts'
-import { onOutputLost, untilStopped } from './process.ts'
 
 /** Half a century of slots. */
 const MAX_SLOT = 2 ** 32

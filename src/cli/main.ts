@@ -14,8 +14,8 @@ import envPaths from 'env-paths'
 import { calledAs, callIt, commandName } from '../command/index.ts'
 import { diskAdvice, diskFault } from '../disk/faults.ts'
 import { complain, complainStack, MAX_LINE } from '../observe/output.ts'
+import { guardOutput, watchParent } from '../observe/process.ts'
 import { shownText } from '../observe/shown-text.ts'
-import { guardOutput, watchParent } from './process.ts'
 import { readSharedSettings, shareSettings } from './settings.ts'
 
 // what Node compiled and stripped of types once is read the next time: half of the time of a start. In the user's own cache folder,

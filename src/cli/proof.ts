@@ -13,12 +13,12 @@ import {
   verifyCar
 } from '../node/index.ts'
 import { complain } from '../observe/output.ts'
+import { untilStopped } from '../observe/process.ts'
 import { counted } from '../observe/words.ts'
 import { ProofUnavailableError, type ProviderHint, profileFault, type SaveAs, toCid } from '../proofs/index.ts'
 import { dialsOf, k2Of, type PeerOptions, withPeers } from './chain.ts'
 import { answer, example, UsageError, whole, withJson } from './common.ts'
 import { onBadHints } from './hints.ts'
-import { untilStopped } from './process.ts'
 
 interface GetOptions extends PeerOptions {
   k2?: string

@@ -5,11 +5,11 @@ import { stake as stakeInstruction } from '../k2/settlement/index.ts'
 import { hintAmong } from '../network/past-hint.ts'
 import { createNode, type MeshNode, type NodeParts } from '../node/index.ts'
 import { counted, createLog, type NodeEvent, sayJson, sayLines, timeOfDay, toLine } from '../observe/index.ts'
+import { onOutputLost, untilStopped } from '../observe/process.ts'
 import { distinct, ensureMoney, signerFrom, VOTE_FEES_ROE } from './chain.ts'
 import { collect, example, sayOnce, withJson } from './common.ts'
 import { payFor, stakeCosts } from './money.ts'
 import { type NextSteps, nextSteps } from './next.ts'
-import { onOutputLost, untilStopped } from './process.ts'
 import { ACCEPT_SHORT_NOTICE, checkNotice, termsLines } from './terms.ts'
 
 interface StartOptions extends ConfigSource {

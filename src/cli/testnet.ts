@@ -2,12 +2,12 @@ import { Command, InvalidArgumentError } from 'commander'
 import { amountOf, loadParams } from '../config/index.ts'
 import type { Pace } from '../k2/local/index.ts'
 import { counted, sayJson, sayLines, toLine } from '../observe/index.ts'
+import { onOutputLost, untilStopped } from '../observe/process.ts'
 // the light pages of the room alone: what it says at once must not wait for libp2p and the VM to be loaded
 import { FAULTS, parseFaults } from '../testnet/faults.ts'
 import { createView, slotTimes } from '../testnet/view.ts'
 import { MIN_ROUND_SLOTS, windowsOf } from '../testnet/windows.ts'
 import { collect, example, PARAMS_OPTION, paceOption, whole, withJson } from './common.ts'
-import { onOutputLost, untilStopped } from './process.ts'
 
 interface TestnetOptions {
   params?: string

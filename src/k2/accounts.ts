@@ -1,27 +1,16 @@
 import { type AccountInfo, type Commitment, PublicKey } from '@solana/web3.js'
 import { commandLine } from '../command/index.ts'
 import type { Logger } from '../observe/index.ts'
-import { K2ArgumentError, messageOf } from './errors.ts'
+import { messageOf } from './errors.ts'
 import type { Agreed, Pool } from './pool.ts'
+import { publicKey, toText } from './reading.ts'
 import { decodeStake, decodeTask, type StakeAccount, stakeAddress, type TaskAccount, taskFilters } from './settlement/index.ts'
-import { createTaskReads, type Doubt } from './task-reads.ts'
+import { createTaskReads, type Doubt, type TaskReads } from './task-reads.ts'
 
 /** What is read of the settlement program's accounts. */
-export interface AccountReads {
-  /**
-   * @param minSlot - what was read at or after this slot is not asked for again; without it, it is
-   * @throws K2AccountError when there is no such task; K2ArgumentError, K2ContradictionError, K2UnreachableError
-   */
-  task(id: string, minSlot?: number): Promise<TaskAccount>
+export interface AccountReads extends TaskReads {
   /** All tasks of the program. What does not decode is left out, as in `stakes`. */
   tasks(): Promise<TaskAccount[]>
-  /**
-   * The stakes in a task, all of them by what the task's own account says. What does not decode is left out: one odd account must
-   * not hide the others.
-   *
-   * @throws K2DoubtError when the list is not whole, asked for again and again
-   */
-  stakes(task: string, minSlot?: number): Promise<StakeAccount[]>
   stake(task: string, staker: string): Promise<StakeAccount | undefined>
   /** What a staker has voted for last, as most endpoints tell it. */
   lastVote(wanted: LastVoteInit): Promise<Agreed<StakeAccount['lastVote']>>
@@ -131,23 +120,5 @@ export function createAccountReads({ pool, programId, url, log, onLeftOut, onDou
     publicKey(staker, 'a staker', commandLine(['task', 'show', task], { k2: url }))
     const address = stakeAddress({ task, staker, programId })
     return { address, key: new PublicKey(address) }
-  }
-}
-
-/** As text that is equal where the values are. */
-export function toText(value: unknown): string {
-  return (
-    JSON.stringify(value, (_key, inner: unknown) =>
-      typeof inner === 'bigint' ? `${inner}` : inner instanceof Uint8Array ? Buffer.from(inner).toString('hex') : inner
-    ) ?? 'none'
-  )
-}
-
-/** @throws K2ArgumentError */
-export function publicKey(text: string, what: string, hint: string): PublicKey {
-  try {
-    return new PublicKey(text)
-  } catch {
-    throw new K2ArgumentError(`"${text}" is not the address of ${what}, which is 32 bytes in base58: see ${hint}`)
   }
 }

@@ -7,11 +7,27 @@ import { createHash } from 'node:crypto'
 import { type AccountInfo, PublicKey } from '@solana/web3.js'
 import { commandLine } from '../command/index.ts'
 import type { Logger } from '../observe/index.ts'
-import { type AccountReads, publicKey, toText } from './accounts.ts'
 import { K2AccountError, K2DoubtError } from './errors.ts'
 import type { Pool } from './pool.ts'
+import { publicKey, toText } from './reading.ts'
 import { decodeStake, decodeTask, type StakeAccount, stakeFilters, type TaskAccount } from './settlement/index.ts'
 import { contradictionIn } from './witness.ts'
+
+/** A task and its stakes, each held to the other. */
+export interface TaskReads {
+  /**
+   * @param minSlot - what was read at or after this slot is not asked for again; without it, it is
+   * @throws K2AccountError when there is no such task; K2ArgumentError, K2ContradictionError, K2UnreachableError
+   */
+  task(id: string, minSlot?: number): Promise<TaskAccount>
+  /**
+   * The stakes in a task, all of them by what the task's own account says. What does not decode is left out: one odd account must
+   * not hide the others.
+   *
+   * @throws K2DoubtError when the list is not whole, asked for again and again
+   */
+  stakes(task: string, minSlot?: number): Promise<StakeAccount[]>
+}
 
 /** A list of K2's contradicts what witnesses it. */
 export interface Doubt {
@@ -44,15 +60,7 @@ interface Reading {
   stakes?: StakeAccount[]
 }
 
-export function createTaskReads({
-  pool,
-  program,
-  programId,
-  url,
-  each,
-  log,
-  onDoubt
-}: TaskReadsInit): Pick<AccountReads, 'task' | 'stakes'> {
+export function createTaskReads({ pool, program, programId, url, each, log, onDoubt }: TaskReadsInit): TaskReads {
   const latest = new Map<string, Reading>()
   const underWay = new Map<string, { from: number; answer: Promise<Reading> }>()
   /** Addresses of the stakes in a task, as they were listed last. */

@@ -1,10 +1,10 @@
 import { PublicKey, Transaction, type TransactionInstruction } from '@solana/web3.js'
 import bs58 from 'bs58'
 import { type KeyPair, signEd25519 } from '../identity/index.ts'
-import { toText } from './accounts.ts'
 import { bidInstructions, largestPrice, nextPrice, recentPrice } from './compute-price.ts'
 import { K2ContradictionError, K2TransactionError, messageOf } from './errors.ts'
 import type { Broadcast, Pool } from './pool.ts'
+import { toText } from './reading.ts'
 import { settlementError } from './settlement/index.ts'
 
 /** Someone who signs K2 transactions: a key pair, or the Signer that holds the staking key elsewhere. */

@@ -4,11 +4,12 @@
  */
 import { commandLine } from '../command/index.ts'
 import type { Logger } from '../observe/index.ts'
-import { type AccountReads, publicKey } from './accounts.ts'
+import type { AccountReads } from './accounts.ts'
 import { messageOf } from './errors.ts'
 import type { Subscription } from './feed.ts'
 import { oneAtATime } from './looks.ts'
 import type { Pool } from './pool.ts'
+import { publicKey } from './reading.ts'
 import { decodeStake, decodeTask, type StakeAccount, stakeFilters, type TaskAccount } from './settlement/index.ts'
 import { lastingOf } from './task-reads.ts'
 

@@ -2,11 +2,18 @@
 import { CID } from 'multiformats/cid'
 import { toCid } from './cid-profile.ts'
 import { ProofMalformedError } from './errors.ts'
-import type { Proofs } from './index.ts'
 import { LIMITS } from './limits.ts'
 import type { MadeBook } from './made.ts'
-import type { Packed } from './pack.ts'
+import type { Packed, PackedFile } from './pack.ts'
 import type { ProofReader } from './reader.ts'
+
+/** What of the proofs a task's calls need. */
+interface ProofsOfTasks {
+  reader(root: CID | string): ProofReader
+  pin(cid: CID, options: { task: string; cycle: number; shallow: boolean; provide: boolean; made: boolean }): Promise<unknown>
+  packNode(value: unknown): Promise<Packed>
+  packFiles(files: AsyncIterable<PackedFile> | Iterable<PackedFile>): Promise<Packed>
+}
 
 export interface TaskProofsInit {
   /** What is made is pinned for this cycle, without being provided: it may not be submitted in the end. */
@@ -30,7 +37,7 @@ interface Options {
  * const runner = createTaskRunner({ proofs: createTaskProofs(proofs, { keep: () => ({ task, cycle }) }), ... })
  * ```
  */
-export function createTaskProofs(proofs: Proofs, { keep, book, roots }: TaskProofsInit = {}) {
+export function createTaskProofs(proofs: ProofsOfTasks, { keep, book, roots }: TaskProofsInit = {}) {
   const made = new Set<string>()
   const readers = new Map<string, ProofReader>()
   const readerOf = (root: CID | string): ProofReader => {

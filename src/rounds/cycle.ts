@@ -1,9 +1,17 @@
 import { type CycleSchedule, scheduleFor } from '../clock/index.ts'
 import { type Finding, KINDS, type Message, offenceOf, onceKey } from '../wire/index.ts'
-import type { Retry } from './not-yet.ts'
 import type { Quorums } from './quorums.ts'
 import { createQuorums } from './quorums.ts'
 import type { AuditPurpose, Base, RecordFacts, RoundsInit, StakeSet, SubmissionDraft } from './types.ts'
+
+/** What is needed is not here yet: when it is asked for again. */
+export interface Retry {
+  /** How often it was tried so far. */
+  tries: number
+  /** Not before this slot; infinity while it is being tried. */
+  slot: number
+  reason: string
+}
 
 export interface AuditState {
   running: boolean

@@ -2,15 +2,7 @@
  * The third answer beside done and failed: what is needed is not here yet (the bundle, a record, its ledger, K2). It is asked for again,
  * when something has arrived or after some slots, while the window lasts.
  */
-import type { CycleState } from './cycle.ts'
-
-export interface Retry {
-  /** How often it was tried so far. */
-  tries: number
-  /** Not before this slot; infinity while it is being tried. */
-  slot: number
-  reason: string
-}
+import type { CycleState, Retry } from './cycle.ts'
 
 /** Slots between two tries, at most. */
 const LONGEST_WAIT_SLOTS = 8

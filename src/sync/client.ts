@@ -1,8 +1,8 @@
 import type { Stream } from '@libp2p/interface'
 import { converse, next } from '../network/index.ts'
 import { Have, Want } from './generated/sync.js'
+import type { SyncParts } from './parts.ts'
 import { decodeIds, envelopeFrames, haveOf, joinIds, SYNC_LIMITS, takeEnvelopes } from './protocol.ts'
-import type { SyncParts } from './sync.ts'
 
 export interface SyncResult {
   /** Messages that we lacked and now have. */

@@ -1,8 +1,8 @@
 import type { Connection, Stream } from '@libp2p/interface'
 import { converse, type Log, next, type Peers } from '../network/index.ts'
 import { Ids } from './generated/sync.js'
+import type { SyncParts } from './parts.ts'
 import { decodeHave, decodeWant, envelopeFrames, joinIds, SYNC_LIMITS, takeEnvelopes } from './protocol.ts'
-import type { SyncParts } from './sync.ts'
 
 /** Exchanges that a peer may ask for at once, and how soon it gets the next: a joining node takes several passes. */
 const BURST = 16

@@ -3,17 +3,9 @@ import type { Timing } from '../clock/index.ts'
 import type { Pool, Verdict } from '../gossip/index.ts'
 import { type Log, type Peers, silentLog, type Timer, wallTimer } from '../network/index.ts'
 import { ask, type SyncResult } from './client.ts'
+import type { SyncParts } from './parts.ts'
 import { cyclesAt, SYNC_PROTOCOL } from './protocol.ts'
 import { createServer } from './server.ts'
-
-/** What both sides of the protocol touch. */
-export interface SyncParts {
-  pool: Pool
-  /** The live cycles now; none while the slot is not known. */
-  cycles: () => number[]
-  /** The judge's door: the same as for gossip. */
-  receive: (bytes: Uint8Array, from: string) => Verdict
-}
 
 export interface SyncInit {
   libp2p: Libp2p

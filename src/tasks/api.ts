@@ -6,8 +6,9 @@
  * `TaskProofs`, `ProofReader` and `TaskK2Reader`. Between them sits a process boundary that only plain data crosses.
  */
 
-import type { EndingName } from './endings.ts'
-import type { StackFrame } from './stack.ts'
+import type { EndingName, FailureReason } from './endings.ts'
+
+export type { FailureReason } from './endings.ts'
 
 // ---- limits (protocols/task/README.md, "Limits") ----
 
@@ -255,18 +256,14 @@ export interface TaskBundle {
  * - stopped: the runner is stopped
  * - unavailable: this node's own fault; the process could not be started
  */
-export type FailureReason =
-  | 'crashed'
-  | 'killed'
-  | 'timeout'
-  | 'out-of-memory'
-  | 'nonsense'
-  | 'threw'
-  | 'not-loaded'
-  | 'aborted'
-  | 'interrupted'
-  | 'stopped'
-  | 'unavailable'
+/** One place of a stack, such as { name: 'audit', place: 'main.mjs:12:5' }. */
+export interface StackFrame {
+  /** Of the function; empty at the top level of the module. */
+  name: string
+  line: number
+  /** 0 where it is not told. */
+  column: number
+}
 
 /**
  * `ending` is the row of the table of endings (endings.ts), where the runner knows it. `accuses`, of an audit alone: the

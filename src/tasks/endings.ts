@@ -6,7 +6,19 @@
  * the same. What may come from this machine (its memory, its speed, its disk, whoever kills processes on it) is our own
  * fault, and so is an error that the bundle let go: it may be K2's or the network's.
  */
-import type { FailureReason } from './api.ts'
+/** Why a call gave nothing. */
+export type FailureReason =
+  | 'crashed'
+  | 'killed'
+  | 'timeout'
+  | 'out-of-memory'
+  | 'nonsense'
+  | 'threw'
+  | 'not-loaded'
+  | 'aborted'
+  | 'interrupted'
+  | 'stopped'
+  | 'unavailable'
 
 /** Whose doing an ending is. */
 export type Whose = 'bundle' | 'ours' | 'stopped'

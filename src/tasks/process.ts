@@ -2,7 +2,7 @@
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { setPriority } from 'node:os'
 import type { Readable } from 'node:stream'
-import type { CycleTiming, Outcome, ProofReader, TaskFunction } from './api.ts'
+import type { CycleTiming, Outcome, ProofReader, StackFrame, TaskFunction } from './api.ts'
 import { createFrameReader, encodeFrame, type Frame, FrameError } from './child/frames.ts'
 import type { ChildFiles } from './child-files.ts'
 import { ENDINGS, type EndingName, endingOfExit } from './endings.ts'
@@ -10,7 +10,7 @@ import { FROM_TASK_LIMITS, type FromTask, fromTaskShape, MAX_OUTSTANDING_REQUEST
 import { type LogGate, oneLine, paceReading, readOutput, tapOf } from './output.ts'
 import { type Answer, answer, type Services } from './services.ts'
 import { rssBytes, spawnChild } from './spawn.ts'
-import { framesOf, type StackFrame } from './stack.ts'
+import { framesOf } from './stack.ts'
 import { createTurns } from './turns.ts'
 import { problemIn } from './words.ts'
 

@@ -3,7 +3,7 @@
  * is read of it is bounded, and nothing is kept but places in the bundle and the names of its functions. Frames of ours and of Node, with
  * the paths of this machine in them, are cut away.
  */
-import type { Outcome } from './api.ts'
+import type { Outcome, StackFrame } from './api.ts'
 import { oneLine } from './output.ts'
 
 /** What a child sends of a stack at most, in characters. */
@@ -16,15 +16,6 @@ const LINE_BYTES = 160
 const FRAME = /^ *at (?:(async )?(.{1,400}?) \()?koii-task:main\.mjs:(\d{1,7}):(\d{1,7})\)?$/
 /** As Node begins a report: for a module that it cannot parse there is nothing else. */
 const UNPARSED = /^koii-task:main\.mjs:(\d{1,7})$/
-
-/** One place of a stack, such as { name: 'audit', place: 'main.mjs:12:5' }. */
-export interface StackFrame {
-  /** Of the function; empty at the top level of the module. */
-  name: string
-  line: number
-  /** 0 where it is not told. */
-  column: number
-}
 
 /** The places in the bundle that a stack of V8 or of the interpreter names, innermost first; none for what is no stack. */
 export function framesOf(stack: string | undefined): StackFrame[] {

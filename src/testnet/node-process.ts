@@ -2,10 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
 import { extname, join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { PARENT_VARIABLE } from '../cli/process.ts'
 import { envName } from '../config/index.ts'
 import { makeFolder } from '../disk/index.ts'
 import type { NodeEvent } from '../observe/index.ts'
+import { PARENT_VARIABLE } from '../observe/process.ts'
 import type { Fault } from './faults.ts'
 
 export interface NodeProcessInit {
@@ -63,10 +63,8 @@ export function createNodeProcess({ name, dir, args, fault, onEvent, onExit }: N
   let expected = false
   // the same file names in src and in dist
   const ending = extname(import.meta.filename)
-  const entry =
-    fault == null
-      ? [join(import.meta.dirname, '..', 'cli', `main${ending}`), 'start']
-      : [join(import.meta.dirname, `faulty-node${ending}`), fault]
+  const command = (file: string) => join(import.meta.dirname, '..', 'cli', `${file}${ending}`)
+  const entry = fault == null ? [command('main'), 'start'] : [command('faulty-node'), fault]
 
   const end = async (signal: NodeJS.Signals) => {
     expected = true

@@ -5,7 +5,7 @@ import { readSmallFile } from '../../disk/index.ts'
 import { JsonLimitError, parseJson } from '../json.ts'
 import { accountJson, addressText, firstFault, MAX_ACCOUNT_BYTES } from './account-json.ts'
 import { GenesisError } from './errors.ts'
-import type { GenesisAccount } from './genesis.ts'
+import type { GenesisAccount } from './genesis-account.ts'
 
 /** An account's data in base64, and what else there is about it. */
 const MAX_FILE_BYTES = Math.ceil((MAX_ACCOUNT_BYTES * 4) / 3) + 4096

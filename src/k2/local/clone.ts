@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { ask, connect } from '../connection.ts'
 import { accountJson, firstFault } from './account-json.ts'
 import { GenesisError } from './errors.ts'
-import type { GenesisAccount } from './genesis.ts'
+import type { GenesisAccount } from './genesis-account.ts'
 import { programDataOf } from './genesis-program.ts'
 
 /** Accounts of a request: four of the largest fit an answer. */

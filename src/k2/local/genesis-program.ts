@@ -3,7 +3,7 @@ import { PROGRAM_BYTES, PROGRAM_DATA_HEADER_BYTES, programDataAddress } from '..
 import { MAX_ACCOUNT_BYTES } from './account-json.ts'
 import { decodeBase58, encodeBase58 } from './base58.ts'
 import { GenesisError } from './errors.ts'
-import type { GenesisAccount } from './genesis.ts'
+import type { GenesisAccount } from './genesis-account.ts'
 import { type AccountState, RENT_EXEMPT_EPOCH, UPGRADEABLE_LOADER } from './vm.ts'
 
 const LOADER = decodeBase58(UPGRADEABLE_LOADER)

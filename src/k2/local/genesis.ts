@@ -4,6 +4,7 @@ import { type KeyPair, keyPairFromSeed } from '../../identity/index.ts'
 import { STAKE_CONFIG } from './base-accounts.ts'
 import { decodeBase58, encodeBase58 } from './base58.ts'
 import { DataDirCorruptError, GenesisError } from './errors.ts'
+import type { GenesisAccount } from './genesis-account.ts'
 import { asDeployedAtFirst } from './genesis-program.ts'
 import { type AccountChange, type Block, type History, toOpenError } from './history.ts'
 import { type AccountState, RENT_EXEMPT_EPOCH, SYSTEM_PROGRAM, UPGRADEABLE_LOADER, type Vm } from './vm.ts'
@@ -29,15 +30,6 @@ export interface Genesis {
   funded?: Array<{ address: string; lamports: bigint }>
   /** Whole accounts, for a new chain alone. */
   accounts?: readonly GenesisAccount[]
-}
-
-/** An account that is there from the start. */
-export interface GenesisAccount {
-  /** base58 */
-  address: string
-  state: AccountState
-  /** Where it is from, for errors. */
-  from: string
 }
 
 /** What never changes about a chain. */

@@ -38,7 +38,8 @@ export {
   PortInUseError,
   StoppedError
 } from './errors.ts'
-export type { Genesis, GenesisAccount, GenesisProgram } from './genesis.ts'
+export type { Genesis, GenesisProgram } from './genesis.ts'
+export type { GenesisAccount } from './genesis-account.ts'
 export { readProgramFile } from './genesis-program.ts'
 export type { LocalK2, LocalK2Events, LocalK2Init, LocalTransaction } from './local-k2.ts'
 export type { LocalK2Log } from './log.ts'

@@ -4,7 +4,8 @@ import { decodeBase58, encodeBase58 } from '../base58.ts'
 import type { AccountState } from '../vm.ts'
 import { INVALID_REQUEST, invalidParams, RpcError } from './errors.ts'
 import type { accountEncoding, accountFilters, dataSlice, Integer } from './params.ts'
-import { type Lookup, parseAccount } from './parsed/accounts.ts'
+import { parseAccount } from './parsed/accounts.ts'
+import type { Lookup } from './parsed/parsed-account.ts'
 
 /** Account data of more bytes is not given in base58, which takes quadratic time; Solana's bound. */
 const MAX_BASE58_BYTES = 128

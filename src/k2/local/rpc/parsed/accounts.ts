@@ -2,19 +2,11 @@ import { encodeBase58 } from '../../base58.ts'
 import { ByteReader } from '../../byte-reader.ts'
 import { decodeMint, decodeMultisig, decodeTokenAccount, extensionsOf, tokenProgramOf, unitOf, viewAmount } from '../../token-state.ts'
 import { type AccountState, SYSTEM_PROGRAM, UPGRADEABLE_LOADER } from '../../vm.ts'
+import type { Lookup, ParsedAccount } from './parsed-account.ts'
 import { viewExtension } from './token-extensions.ts'
 import { parseConfig, parseVote } from './vote-accounts.ts'
 
 /** What an address holds, for parsers that need another account: an amount's decimals are in its mint. */
-export type Lookup = (key: Uint8Array) => AccountState | undefined
-
-/** An account's data as `jsonParsed` gives it. */
-export interface ParsedAccount {
-  program: string
-  parsed: { type: string; info?: unknown }
-  space: number
-}
-
 type Parser = (account: AccountState, key: string | undefined, lookup: Lookup) => ParsedAccount['parsed'] | undefined
 
 const LOOKUP_TABLES = 'AddressLookupTab1e1111111111111111111111111'

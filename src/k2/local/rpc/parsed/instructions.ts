@@ -1,6 +1,7 @@
 import { ByteReader } from '../../byte-reader.ts'
 import { TOKEN_2022_PROGRAM, TOKEN_PROGRAM } from '../../token-state.ts'
 import { SYSTEM_PROGRAM, UPGRADEABLE_LOADER } from '../../vm.ts'
+import { Accounts, type InstructionParser, type ParsedInstruction } from './instruction-accounts.ts'
 import { parseSystem } from './system-instructions.ts'
 import { parseAssociated, parseToken } from './token-instructions.ts'
 
@@ -9,44 +10,6 @@ export interface PlainInstruction {
   programId: string
   accounts: string[]
   data: Uint8Array
-}
-
-/** What a parser makes of an instruction: a kind with its facts, or for a memo its text. */
-export type ParsedInstruction = { type: string; info: object } | string
-
-/** Reads the instructions of one program. Gives undefined, or throws a RangeError, for those that it does not know. */
-export type InstructionParser = (accounts: Accounts, data: ByteReader) => ParsedInstruction | undefined
-
-/** The accounts of an instruction. */
-export class Accounts {
-  readonly all: readonly string[]
-
-  constructor(all: readonly string[]) {
-    this.all = all
-  }
-
-  get count(): number {
-    return this.all.length
-  }
-
-  /** @throws RangeError when there are fewer */
-  at(position: number): string {
-    const account = this.all[position]
-    if (account === undefined) {
-      throw new RangeError(`the instruction has no account ${position}`)
-    }
-    return account
-  }
-
-  /** The first accounts under these names, in order. @throws RangeError when there are fewer */
-  named(...names: string[]): Record<string, string> {
-    return Object.fromEntries(names.map((name, position) => [name, this.at(position)]))
-  }
-
-  /** The account at `position` under `name`, where the instruction has so many. */
-  optional(name: string, position: number): Record<string, string> {
-    return position < this.count ? { [name]: this.at(position) } : {}
-  }
 }
 
 /** The programs whose instructions Solana's nodes read, with the names that they give them. */

@@ -1,5 +1,5 @@
 import type { ByteReader } from '../../byte-reader.ts'
-import type { Accounts, ParsedInstruction } from './instructions.ts'
+import type { Accounts, ParsedInstruction } from './instruction-accounts.ts'
 
 /** An instruction of the system program. Source of the layouts: `@solana/web3.js` (src/programs/system.ts). */
 export function parseSystem(accounts: Accounts, data: ByteReader): ParsedInstruction | undefined {

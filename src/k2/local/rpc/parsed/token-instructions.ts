@@ -1,6 +1,6 @@
 import type { ByteReader } from '../../byte-reader.ts'
 import { STATES, viewAmount } from '../../token-state.ts'
-import type { Accounts, ParsedInstruction } from './instructions.ts'
+import type { Accounts, ParsedInstruction } from './instruction-accounts.ts'
 import { extensionName } from './token-extensions.ts'
 
 /** What setAuthority may be about, by its number; the first two are a mint's. */

@@ -2,7 +2,7 @@ import { parseJson } from '../../../json.ts'
 import { encodeBase58 } from '../../base58.ts'
 import { ByteReader } from '../../byte-reader.ts'
 import type { AccountState } from '../../vm.ts'
-import type { ParsedAccount } from './accounts.ts'
+import type { ParsedAccount } from './parsed-account.ts'
 
 // VoteStateVersions, as bincode writes it: a number of four bytes, then the fields. Source: solana-vote-interface (src/state)
 const V1_14_11 = 1

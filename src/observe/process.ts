@@ -1,6 +1,6 @@
 /** What a process of ours owes to its surroundings: its output may close, its parent may be killed, and it is told to stop. */
 import { Socket } from 'node:net'
-import { complain, complainStack, guardStream } from '../observe/output.ts'
+import { complain, complainStack, guardStream } from './output.ts'
 
 type OutputListener = (err: NodeJS.ErrnoException) => void
 

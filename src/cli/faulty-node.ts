@@ -3,12 +3,12 @@
  * runs it; nothing of it is in a real node.
  */
 import { Command } from 'commander'
-import { guardOutput, watchParent } from '../cli/process.ts'
-import { runStart, startOptions } from '../cli/start.ts'
 import type { NodeParts } from '../node/index.ts'
-import { ATTACKS, say } from './attacks.ts'
-import { type Fault, parseFaults } from './faults.ts'
-import { wrongValue } from './wrong-value.ts'
+import { guardOutput, watchParent } from '../observe/process.ts'
+import { ATTACKS, say } from '../testnet/attacks.ts'
+import { type Fault, parseFaults } from '../testnet/faults.ts'
+import { wrongValue } from '../testnet/wrong-value.ts'
+import { runStart, startOptions } from './start.ts'
 
 /** What each fault puts in the place of an honest part. */
 const PARTS: Record<Fault, NodeParts> = {
