@@ -15,7 +15,7 @@
  * ```
  */
 export { type Config, ConfigError, koiiToRoe, loadConfig, roeToKoii } from './config/index.ts'
-export { createSigner, generateKeyPair, readKeyFile, type Signer, writeKeyFile } from './identity/index.ts'
+export { generateKeyPair, readKeyFile, writeKeyFile } from './identity/index.ts'
 export { createK2Client, type K2Client } from './k2/index.ts'
 export { createLocalK2, createTraffic, type LocalK2 } from './k2/local/index.ts'
 export * as settlement from './k2/settlement/index.ts'
@@ -23,6 +23,7 @@ export { createAuditor, createNode, type MeshNode, type NodeInit } from './node/
 export { createLog, type NodeEvent } from './observe/index.ts'
 export * as record from './record/index.ts'
 export { createRounds, type Rounds, type RoundsEffect, type RoundsEvent } from './rounds/index.ts'
+export { createSigner, type Signer } from './signer/index.ts'
 export { createTaskRunner, type TaskBundle, type TaskContext, type TaskRunner } from './tasks/index.ts'
 export { runTestnet, type TestnetSummary } from './testnet/index.ts'
 export * as wire from './wire/index.ts'

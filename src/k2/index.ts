@@ -42,7 +42,16 @@ export {
   messageOf
 } from './errors.ts'
 export { createOutage, type EndpointHearing, type Outage } from './outage.ts'
-export { createOutbox, decodeVote, type FinalVote, type Outbox, type OutboxCounters, type OutboxInit } from './outbox.ts'
+export {
+  createOutbox,
+  decodeVote,
+  encodeVote,
+  type FinalVote,
+  type Outbox,
+  type OutboxCounters,
+  type OutboxInit,
+  type VoteSigner
+} from './outbox.ts'
 export { askPace, createPaceLink, type PaceLink, type PaceQuestion } from './pace-link.ts'
 export { createSlots, type Hearing, type Slots } from './slots.ts'
 export { createStakeFollow, readFirst, type StakeFollow } from './stake-follow.ts'

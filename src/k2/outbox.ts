@@ -1,22 +1,30 @@
 import { type Timing, windowOf } from '../clock/index.ts'
-import type { Signer } from '../identity/index.ts'
 import type { Logger } from '../observe/index.ts'
 import type { KeyValue } from '../store/index.ts'
 import type { K2Client } from './client.ts'
 import { bidOf, largestPrice, nextPrice } from './compute-price.ts'
 import { K2ContradictionError, K2TransactionError, messageOf } from './errors.ts'
-import { type Attempt, decodeEntry, decodeVote, type Entry, encodeEntry, encodeVote, type FinalVote } from './outbox-entry.ts'
+import { type Attempt, decodeEntry, decodeVote, type Entry, encodeEntry, type FinalVote } from './outbox-entry.ts'
 import { createLook, type View } from './outbox-look.ts'
 import type { Broadcast } from './pool.ts'
 import { stakeAddress, vote as voteInstruction } from './settlement/index.ts'
 import type { Sent } from './transactions.ts'
 
-export { decodeVote, type FinalVote } from './outbox-entry.ts'
+export { decodeVote, encodeVote, type FinalVote } from './outbox-entry.ts'
+
+/** What the outbox asks of who holds the staking key (src/signer). */
+export interface VoteSigner {
+  /** base58 */
+  address: string
+  /** Writes down that no other vote of this cycle is ever signed. @throws where another one is */
+  reserveVote(task: string, vote: FinalVote): Promise<void>
+  signTransaction(message: Uint8Array): Promise<Uint8Array>
+}
 
 export interface OutboxInit {
   k2: Pick<K2Client, 'programId' | 'prepare' | 'broadcast' | 'blockhashValid' | 'lastVote' | 'statuses'> &
     Partial<Pick<K2Client, 'watchSignature' | 'marketPrice'>>
-  signer: Signer
+  signer: VoteSigner
   /** Whose stake it is, where its staking key was replaced; default: the signer. */
   staker?: () => string
   task: string
@@ -139,7 +147,7 @@ export function createOutbox(init: OutboxInit): Outbox {
   const sign = async (entry: Entry, price: bigint, slot: number): Promise<Attempt> => {
     const staker = stakerNow()
     const instruction = voteInstruction({ task, stakingKey: signer.address, staker, programId: k2.programId, ...entry.vote })
-    const payer = { address: signer.address, sign: (message: Uint8Array) => signer.signTransaction(message) }
+    const payer = { address: signer.address, sign: signer.signTransaction }
     const { signature, blockhash, wire } = await k2.prepare([instruction], [payer], price)
     const priced = price === 0n ? {} : { price: `${price}` }
     const attempt = { signature, blockhash, wire: Buffer.from(wire).toString('base64'), slot, ...priced }
@@ -348,7 +356,7 @@ export function createOutbox(init: OutboxInit): Outbox {
 
   return {
     async cast(vote) {
-      await signer.promise(encodeVote(vote), { task, cycle: vote.cycle, key: 'vote' })
+      await signer.reserveVote(task, vote)
       const before = await store.get(keyOf(vote.cycle))
       const entry = before == null ? { vote, attempts: [], handedOver: false } : decodeEntry(before)
       if (before == null) {

@@ -1,7 +1,7 @@
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { cycleAt, type Timing } from '../clock/index.ts'
-import { LIMITS, type Message, type Network, seal } from '../wire/index.ts'
+import { LIMITS, type Message, type Network, type Sign, seal } from '../wire/index.ts'
 import { withoutPeer } from './addresses.ts'
 
 export interface AnnouncerInit {
@@ -11,8 +11,8 @@ export interface AnnouncerInit {
   /** The node's own identity and addresses. */
   peerId: PeerId
   multiaddrs: () => Multiaddr[]
-  /** Signs with the staking key, for the cycle that the announcement is said in; it may be said again, so nothing is promised. */
-  signer: { publicKey: Uint8Array; sign(bytes: Uint8Array, cycle: number): Promise<Uint8Array> }
+  /** Signs with the staking key. */
+  signer: { publicKey: Uint8Array; sign: Sign }
   /** Wall clock in ms: sequence numbers, which must grow over restarts too. */
   now?: () => number
   /** How long an announcement holds, in slots. */
@@ -68,7 +68,7 @@ export function createAnnouncer(init: AnnouncerInit): Announcer {
           }
         },
         network,
-        { publicKey: signer.publicKey, sign: (bytes) => signer.sign(bytes, cycle) }
+        signer
       )
       latest = message
       said = text

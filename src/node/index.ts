@@ -29,16 +29,7 @@ import { commandLine } from '../command/index.ts'
 import { bytesOf, type Config, keyPathOf } from '../config/index.ts'
 import { createDiskWatch } from '../disk/index.ts'
 import { createGossip, createPool } from '../gossip/index.ts'
-import {
-  createSigner,
-  generateKeyPair,
-  type KeyPair,
-  lockKeyFile,
-  readKeyFile,
-  type Signer,
-  verifyEd25519,
-  writeKeyFile
-} from '../identity/index.ts'
+import { generateKeyPair, type KeyPair, lockKeyFile, readKeyFile, verifyEd25519, writeKeyFile } from '../identity/index.ts'
 import {
   createK2Client,
   createOutage,
@@ -53,7 +44,7 @@ import {
   readFirst,
   type StakeFollow
 } from '../k2/index.ts'
-import { bundleOf, type StakeAccount, type TaskAccount, voteMessage } from '../k2/settlement/index.ts'
+import { bundleOf, PROGRAM_ID, type StakeAccount, type TaskAccount } from '../k2/settlement/index.ts'
 import {
   createAnnouncer,
   createDiscovery,
@@ -76,10 +67,11 @@ import { createEvents, type Events, type Logger, logTrouble } from '../observe/i
 import { createMadeBook, createProofs, createTaskProofs, MADE_BLOCKS, MADE_ROOTS, type ProviderHint } from '../proofs/index.ts'
 import { proposerFor } from '../record/index.ts'
 import { createRounds, type StakeSet } from '../rounds/index.ts'
+import { createSigner } from '../signer/index.ts'
 import { openStore } from '../store/index.ts'
 import { createSync } from '../sync/index.ts'
 import { createK2Reader, createTaskRunner, ENDINGS, type TaskK2Reader, whyFailed } from '../tasks/index.ts'
-import { AUDITS_PER_CYCLE, type Body, type Message, networkOf, onceKey, open, seal, signedBytes } from '../wire/index.ts'
+import { AUDITS_PER_CYCLE, type Body, type Message, networkOf, open, seal, signedBytes } from '../wire/index.ts'
 import { startApi } from './api.ts'
 import { createBootstrapNotice } from './bootstrap-notice.ts'
 import { obtainBundle } from './bundle.ts'
@@ -202,7 +194,10 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     if (lock.unlocked != null) {
       log.warn({ reason: lock.unlocked }, 'the staking key could not be locked: see that no other node of this machine uses it')
     }
-    const signer: Signer = createSigner(keyPair, store.signerLog)
+    const signer = createSigner({ keyPair, log: store.signerLog, programId: config.program ?? PROGRAM_ID, maxFeeRoe: config.maxFee })
+    // how the key speaks in the mesh, and how it pays on K2
+    const voice = { publicKey: signer.publicKey, sign: signer.signMessage }
+    const payer = { address: signer.address, sign: signer.signTransaction }
     const privateKey = await readOrMakeNodeKey(join(config.dataDir, 'node-key'))
     const self = signer.address
 
@@ -299,7 +294,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       slot: slots.now,
       peerId: libp2p.peerId,
       multiaddrs: addresses.told,
-      signer: { publicKey: signer.publicKey, sign: (bytes, cycle) => signer.sign(bytes, { task: config.task, cycle, key: null }) }
+      signer: voice
     })
     const hello = createHello({
       libp2p,
@@ -466,14 +461,13 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       task: config.task,
       timing,
       self,
-      payer: { address: signer.address, sign: (message) => signer.signTransaction(message) },
+      payer,
       stakers: () => stakes.accounts().map(({ stakingKey }) => stakingKey),
       verify: verifyEd25519,
       log,
       onSent: (cycle, stakers, { signature, bytes }) => events.emit('batched', { cycle, stakers, signature, bytes })
     })
     // what others have lost, and nobody is paid for having taken
-    const payer = { address: signer.address, sign: (message: Uint8Array) => signer.signTransaction(message) }
     const slasher = createSlasher({
       k2,
       task: config.task,
@@ -606,14 +600,12 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     }
 
     async function honestPublish(body: Body): Promise<void> {
-      const promised = { task: config.task, cycle: body.cycle, key: onceKey(body) }
-      await sendMessage(await seal(body, network, { publicKey: signer.publicKey, sign: (bytes) => signer.sign(bytes, promised) }))
+      await sendMessage(await seal(body, network, voice))
     }
 
-    /** Our own vote, for others to bring to K2. Its signature says no more than the vote that the Signer has promised. */
+    /** Our own vote, for others to bring to K2. */
     async function tellVote(vote: FinalVote): Promise<void> {
-      const promised = { task: config.task, cycle: vote.cycle, key: 'vote-message' }
-      const signature = await signer.sign(voteMessage({ task: config.task, ...vote }), promised)
+      const signature = await signer.signVote(config.task, vote)
       const { cycle, root, recordDigest, totalRewards } = vote
       const bytes = (of: Uint8Array) => new Uint8Array(of)
       await publish({

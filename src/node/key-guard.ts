@@ -8,9 +8,10 @@
 
 import { cycleAt, windowOf } from '../clock/index.ts'
 import { commandLine } from '../command/index.ts'
-import { KeyInUseError, type Signer } from '../identity/index.ts'
+import { KeyInUseError } from '../identity/index.ts'
 import { messageOf } from '../k2/index.ts'
 import type { Events, Logger } from '../observe/index.ts'
+import type { Signer } from '../signer/index.ts'
 import type { KeyValue, Store } from '../store/index.ts'
 import { type Message, onceKey } from '../wire/index.ts'
 import { formerVotes, isSaidBeside, type KeyState, LISTEN_ROUNDS, NEW_STATE, quietUntil, whenToSign } from './key-standing.ts'

@@ -1,10 +1,9 @@
-import type { Promised, Signer } from '../identity/index.ts'
-import { type Message, type Network, onceKey, signedBytes, type Verify, verifySignature } from '../wire/index.ts'
+import type { Signer } from '../signer/index.ts'
+import { type Message, type Network, signedBytes, type Verify, verifySignature } from '../wire/index.ts'
 
 export interface OwnMessagesInit {
   self: string
   network: Network
-  task: string
   signer: Pick<Signer, 'has' | 'adopt'>
   verify: Verify
 }
@@ -24,11 +23,10 @@ export interface OwnMessages {
   prune(cycle: number): void
 }
 
-export function createOwnMessages({ self, network, task, signer, verify }: OwnMessagesInit): OwnMessages {
+export function createOwnMessages({ self, network, signer, verify }: OwnMessagesInit): OwnMessages {
   /** What came by another way than the Signer, as with a testnet's faulty nodes: id to cycle. */
   const sent = new Map<string, number>()
   const bytesOf = (message: Message) => signedBytes(network, message.envelope.body)
-  const promisedOf = ({ body }: Message): Promised => ({ task, cycle: body.cycle, key: onceKey(body) })
 
   return {
     said(message) {
@@ -38,11 +36,9 @@ export function createOwnMessages({ self, network, task, signer, verify }: OwnMe
     },
     foreign(message, checked) {
       const parts = [message, ...(message.evidence?.halves ?? [])].filter(({ signer: by }) => by === self)
-      return parts.filter(
-        (part) => !sent.has(part.id) && !signer.has(bytesOf(part), promisedOf(part)) && (checked || verifySignature(part, network, verify))
-      )
+      return parts.filter((part) => !sent.has(part.id) && !signer.has(bytesOf(part)) && (checked || verifySignature(part, network, verify)))
     },
-    adopt: (message) => signer.adopt(bytesOf(message), promisedOf(message)),
+    adopt: (message) => signer.adopt(bytesOf(message)),
     prune(cycle) {
       for (const [id, of] of sent) {
         if (of < cycle) {

@@ -1,4 +1,5 @@
-import type { Signer, SignerLog } from '../identity/index.ts'
+import type { SignerLog } from '../identity/index.ts'
+import type { Signer } from '../signer/index.ts'
 import { Envelope, MalformedMessageError, type Message, type Network, open } from '../wire/index.ts'
 
 /** What was kept, as far as it can be read, how many were passed over, and why one of them was. */
@@ -49,16 +50,16 @@ export async function unsaid({
   const envelopes: Array<{ bytes: Uint8Array }> = []
   let changed = 0
   const { signaturePrefix } = network
-  for (const { cycle, key, bytes } of log.list(task, fromCycle)) {
+  for (const { key, bytes } of log.list(task, fromCycle)) {
     // votes are the outbox's, and what may be said again is said anew
     if (key.startsWith('again/') || !Buffer.from(bytes.subarray(0, signaturePrefix.length)).equals(signaturePrefix)) {
       continue
     }
-    if (!signer.has(bytes, { task, cycle, key })) {
+    if (!signer.has(bytes)) {
       changed++
       continue
     }
-    const signature = await signer.sign(bytes, { task, cycle, key })
+    const signature = await signer.signMessage(bytes)
     const body = new Uint8Array(bytes.subarray(signaturePrefix.length + 4))
     const envelope = Envelope.encode({ body, signer: new Uint8Array(signer.publicKey), signature: new Uint8Array(signature) })
     envelopes.push({ bytes: envelope })

@@ -67,6 +67,7 @@ export type Verify = (signature: Uint8Array, bytes: Uint8Array, publicKey: Uint8
 
 const SIGNATURE_TAG = 'koii-mesh/envelope/1'
 const ID_TAG = 'koii-mesh/message-id/1'
+const KEY_BYTES = 32
 
 /** Every variable part is preceded by its length, so that no two lists of parts give the same bytes. */
 export function lengthPrefixed(...parts: Uint8Array[]): Uint8Array {
@@ -97,6 +98,27 @@ export function networkOf(genesisHash: string, taskId: string): Network {
 /** What the signature of an envelope covers: tag, genesis hash, task id and body, each after its length. */
 export function signedBytes(network: Network, body: Uint8Array): Uint8Array {
   return Buffer.concat([network.signaturePrefix, lengthPrefixed(body)])
+}
+
+/**
+ * What `signedBytes` made, read again: the task, in base58, and the body.
+ *
+ * @throws MalformedMessageError when it is anything else, or not in its one canonical form
+ */
+export function readSignedBytes(bytes: Uint8Array): { task: string; body: Body } {
+  // tag, genesis hash, task id and body, each after its length
+  const genesisAt = 4 + SIGNATURE_TAG.length + 4
+  const taskAt = genesisAt + KEY_BYTES + 4
+  const bodyAt = taskAt + KEY_BYTES + 4
+  if (bytes.length < bodyAt || bytes.length > bodyAt + LIMITS.envelopeBytes) {
+    throw new MalformedMessageError(`${bytes.length} bytes are no message of the mesh`)
+  }
+  const [genesis, task] = [genesisAt, taskAt].map((at) => bs58.encode(bytes.subarray(at, at + KEY_BYTES))) as [string, string]
+  const body = bytes.subarray(bodyAt)
+  if (Buffer.compare(signedBytes(networkOf(genesis, task), body), bytes) !== 0) {
+    throw new MalformedMessageError('it does not begin as a message of the mesh does')
+  }
+  return { task, body: readBody(body) }
 }
 
 export function messageId(network: Network, signer: Uint8Array, body: Uint8Array): string {
@@ -131,25 +153,10 @@ function openEnvelope(envelope: Envelope, bytes: Uint8Array, network: Network, h
   if (envelope.signature.length !== 64) {
     throw new MalformedMessageError(`signature of ${envelope.signature.length} bytes instead of 64`)
   }
-  const body = decode(
-    () =>
-      Body.decode(envelope.body, {
-        limits: {
-          announcement: { multiaddrs: LIMITS.multiaddrs },
-          submission: { proofs: LIMITS.proofs },
-          verdicts: { findings: LIMITS.findings }
-        }
-      }),
-    'body'
-  )
-  const kind = kindOf(body)
-  if (kind == null) {
-    throw new MalformedMessageError('a body holds exactly one kind of message')
-  }
-  checkFields(body)
+  const body = readBody(envelope.body)
   const message: Message = {
     id: messageId(network, envelope.signer, envelope.body),
-    kind,
+    kind: kindOf(body)!,
     signer: bs58.encode(envelope.signer),
     body,
     envelope,
@@ -164,6 +171,26 @@ function openEnvelope(envelope: Envelope, bytes: Uint8Array, network: Network, h
   }
   const halves = [first, second].map((one) => openEnvelope(one, Envelope.encode(one), network, true)) as [Message, Message]
   return { ...message, evidence: evidenceOf(halves, body.cycle) }
+}
+
+/** Of exactly one kind, in its one canonical form. @throws MalformedMessageError */
+function readBody(bytes: Uint8Array): Body {
+  const body = decode(
+    () =>
+      Body.decode(bytes, {
+        limits: {
+          announcement: { multiaddrs: LIMITS.multiaddrs },
+          submission: { proofs: LIMITS.proofs },
+          verdicts: { findings: LIMITS.findings }
+        }
+      }),
+    'body'
+  )
+  if (kindOf(body) == null) {
+    throw new MalformedMessageError('a body holds exactly one kind of message')
+  }
+  checkFields(body)
+  return body
 }
 
 /** The one signature check. `verify` is native Ed25519 (src/identity). */

@@ -2,11 +2,12 @@
 import { readFile } from 'node:fs/promises'
 import { expect } from 'chai'
 import { windowOf } from '../../src/clock/index.ts'
-import { createSigner, lockKeyFile } from '../../src/identity/index.ts'
+import { lockKeyFile } from '../../src/identity/index.ts'
 import { vote as voteInstruction } from '../../src/k2/settlement/index.ts'
 import { openStore } from '../../src/store/index.ts'
-import { type Body, networkOf, onceKey, open, seal } from '../../src/wire/index.ts'
+import { type Body, networkOf, open, seal } from '../../src/wire/index.ts'
 import { signerOf } from '../k2/chain.ts'
+import { signerWith } from '../signer/signers.ts'
 import { type LoneNode, loneNode, named } from './lone-node.ts'
 
 describe('a node and its own key', function () {
@@ -35,9 +36,8 @@ describe('a node and its own key', function () {
       }
     }
     const store = openStore({ dir: lone.data })
-    const signer = createSigner(chain.stakers[0]!, store.signerLog)
-    const promised = { task: chain.task, cycle: body.cycle, key: onceKey(body) }
-    const lost = await seal(body, network, { publicKey: signer.publicKey, sign: (bytes) => signer.sign(bytes, promised) })
+    const signer = signerWith(chain.stakers[0]!, store.signerLog)
+    const lost = await seal(body, network, { publicKey: signer.publicKey, sign: signer.signMessage })
     store.close()
 
     const { node, events } = await lone.up()

@@ -2,10 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { createSigner, signEd25519 } from '../../src/identity/index.ts'
+import { signEd25519 } from '../../src/identity/index.ts'
 import { createK2Client, createOutbox, type K2Client, type Outbox, VOTES_IN_TRANSACTION } from '../../src/k2/index.ts'
 import { vote, voteBatch, voteMessage } from '../../src/k2/settlement/index.ts'
 import { openStore, type Store } from '../../src/store/index.ts'
+import { signerWith } from '../signer/signers.ts'
 import { randomFrom } from '../sim/random.ts'
 import { type Chain, eventually, failureOf, signerOf, silent, startChain } from './chain.ts'
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts'
@@ -48,7 +49,7 @@ describe('k2: bids of what does not land', () => {
   const cast = (maxFeeRoe: bigint) => {
     outbox = createOutbox({
       k2: client,
-      signer: createSigner(chain.stakers[0]!, store.signerLog),
+      signer: signerWith(chain.stakers[0]!, store.signerLog),
       task: chain.task,
       timing: chain.timing,
       store: store.keyValue('outbox'),

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Transaction } from '@solana/web3.js'
 import { windowOf } from '../../src/clock/index.ts'
-import { createSigner, type KeyPair } from '../../src/identity/index.ts'
+import type { KeyPair } from '../../src/identity/index.ts'
 import {
   createK2Client,
   createOutbox,
@@ -18,6 +18,7 @@ import {
 } from '../../src/k2/index.ts'
 import { PROGRAM_ID, stakeAddress } from '../../src/k2/settlement/index.ts'
 import { openStore, type Store } from '../../src/store/index.ts'
+import { signerWith } from '../signer/signers.ts'
 import { randomFrom } from '../sim/random.ts'
 import { type Chain, silent } from './chain.ts'
 import { createFork, type FaultProxy, type Faults, LIES } from './fault-proxy.ts'
@@ -157,7 +158,7 @@ export async function startClient({
           return part.broadcast(wire)
         }
       },
-      signer: createSigner(pair, store.signerLog),
+      signer: signerWith(pair, store.signerLog),
       task: chain.task,
       timing: chain.timing,
       store: parts.store?.(store) ?? store.keyValue('outbox', undefined, true),

@@ -2,10 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { createSigner, generateKeyPair, type KeyPair } from '../../src/identity/index.ts'
+import { generateKeyPair, type KeyPair } from '../../src/identity/index.ts'
 import { createK2Client, createOutbox, type FinalVote, type K2Client, type Outbox, type OutboxInit } from '../../src/k2/index.ts'
 import { vote as voteInstruction } from '../../src/k2/settlement/index.ts'
 import { openStore, type Store } from '../../src/store/index.ts'
+import { signerWith } from '../signer/signers.ts'
 import { randomFrom } from '../sim/random.ts'
 import { type Chain, eventually, KOII, signerOf, silent, startChain } from './chain.ts'
 import { createFork, type FaultProxy, startFaultProxy } from './fault-proxy.ts'
@@ -51,7 +52,7 @@ describe('k2: outbox under faults', () => {
   const make = ({ pair = chain.stakers[0]!, ...init }: Partial<OutboxInit> & { pair?: KeyPair } = {}) => {
     outbox = createOutbox({
       k2: client,
-      signer: createSigner(pair, store.signerLog),
+      signer: signerWith(pair, store.signerLog),
       task: chain.task,
       timing: chain.timing,
       store: store.keyValue('outbox'),

@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { createSigner } from '../../src/identity/index.ts'
 import { createK2Client, createOutbox, type FinalVote, type K2Client, type Outbox } from '../../src/k2/index.ts'
 import { openStore, type Store } from '../../src/store/index.ts'
+import { signerWith } from '../signer/signers.ts'
 import { randomFrom } from '../sim/random.ts'
 import { type Chain, eventually, failureOf, silent, startChain } from './chain.ts'
 import { startFaultProxy } from './fault-proxy.ts'
@@ -42,7 +42,7 @@ describe('k2: outbox', () => {
   const open = (k2: K2Client = chain.client, slot: () => number | undefined = () => chain.k2.slot(), slotMs = 20) => {
     outbox = createOutbox({
       k2,
-      signer: createSigner(staker(), store.signerLog),
+      signer: signerWith(staker(), store.signerLog),
       task: chain.task,
       timing: chain.timing,
       store: store.keyValue('outbox'),

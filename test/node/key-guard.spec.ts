@@ -1,26 +1,20 @@
+import { createHash } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { pino } from 'pino'
 import type { Timing } from '../../src/clock/index.ts'
-import {
-  createSigner,
-  type KeyInUseError,
-  type KeyPair,
-  keyPairFromSeed,
-  type Signer,
-  SigningHeldError,
-  signEd25519,
-  verifyEd25519
-} from '../../src/identity/index.ts'
+import { type KeyInUseError, type KeyPair, keyPairFromSeed, signEd25519, verifyEd25519 } from '../../src/identity/index.ts'
 import type { StakeAccount } from '../../src/k2/settlement/index.ts'
 import { createKeyGuard, type KeyGuard } from '../../src/node/key-guard.ts'
 import { GRACE_SLOTS } from '../../src/node/key-standing.ts'
 import { reopened, unsaid } from '../../src/node/say-again.ts'
 import { createEvents, type NodeEvent } from '../../src/observe/index.ts'
+import { type Signer, SigningHeldError } from '../../src/signer/index.ts'
 import { openStore, type Store } from '../../src/store/index.ts'
-import { type Body, type Message, networkOf, onceKey, seal } from '../../src/wire/index.ts'
+import { type Body, type Message, networkOf, seal } from '../../src/wire/index.ts'
+import { signerWith } from '../signer/signers.ts'
 
 const TASK = '9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin'
 const network = networkOf('4uhcVJyU9pJkvQyS88uRDiswHXSCkY3zQawwpjk2NsNY', TASK)
@@ -85,7 +79,7 @@ describe('node: whose the staking key is', () => {
     happened = []
     silentUntil = undefined
     store = openStore({ dir })
-    signer = createSigner(pair, store.signerLog)
+    signer = signerWith(pair, store.signerLog)
     const events = createEvents({ slot: () => START, node: pair.address })
     events.on((event) => happened.push(event))
     guard = createKeyGuard({
@@ -117,14 +111,9 @@ describe('node: whose the staking key is', () => {
     store.trustLog()
     await guard.begin(begin)
   }
-  const own = (body: Body): Promise<Message> =>
-    seal(body, network, {
-      publicKey: pair.publicKey,
-      sign: (bytes) => signer.sign(bytes, { task: TASK, cycle: body.cycle, key: onceKey(body) })
-    })
+  const own = (body: Body): Promise<Message> => seal(body, network, { publicKey: pair.publicKey, sign: signer.signMessage })
   const castVote = async (cycle: number, byte: number) => {
-    const content = { cycle, root: '00', recordDigest: Buffer.from(digest(byte)).toString('hex'), totalRewards: '1' }
-    await signer.promise(Buffer.from(JSON.stringify(content)), { task: TASK, cycle, key: 'vote' })
+    await signer.reserveVote(TASK, { cycle, root: digest(0), recordDigest: digest(byte), totalRewards: 1n })
   }
   const expectStopped = async (says: RegExp) => {
     expect(guard.status().state).to.equal('stopped')
@@ -449,8 +438,8 @@ describe('node: whose the staking key is', () => {
 
   it('what another version signed, or the disk changed, is passed over, and the rest said', async () => {
     const lost = await own(submission(START - 5))
-    const of = { task: TASK, cycle: 9 }
-    await signer.sign(new Uint8Array([...network.signaturePrefix, 0, 0, 0, 2, 0xff, 0xff]), { ...of, key: 'an older kind' })
+    const older = new Uint8Array([...network.signaturePrefix, 0, 0, 0, 2, 0xff, 0xff])
+    store.signerLog.put(TASK, 9, 'an older kind', createHash('sha256').update(older).digest('hex'), older)
     store.signerLog.put(TASK, 9, 'changed', '00'.repeat(32), lost.bytes)
     store.signerLog.put(TASK, 9, 'changed too', '00'.repeat(32), new Uint8Array([...network.signaturePrefix, 0, 0, 0, 1, 8]))
     const { read, skipped } = await unsaid({ signer, log: store.signerLog, task: TASK, fromCycle: 8, network, isKnown: () => false })

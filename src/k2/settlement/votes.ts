@@ -7,6 +7,8 @@ import { definedProgram, hash, instruction, readonly, signer, stakeAddress, stak
 export const MAX_BATCH_VOTES = 8
 const SIGNATURE_BYTES = 64
 const KEY_BYTES = 32
+/** Tag, cycle, root, the record's digest, rewards. */
+const VOTE_BYTES = 81
 /** Keeps a signed vote apart from whatever else a staking key signs. */
 const VOTE_DOMAIN = new TextEncoder().encode('koii-mesh/vote/1')
 
@@ -100,6 +102,23 @@ export function voteBatch(init: VoteBatchInit): [TransactionInstruction, Transac
       [Uint8Array.of(TAGS.voteBatch), message]
     )
   ]
+}
+
+/** What a vote's instruction says, and who says it. @throws InstructionArgumentError, RangeError when it is none */
+export function readVote({ keys, data }: TransactionInstruction): VoteContent & { task: string; stakingKey: string } {
+  const bytes = Buffer.from(data)
+  const [stakingKey, task] = keys
+  if (bytes[0] !== TAGS.vote || bytes.length !== VOTE_BYTES || stakingKey?.isSigner !== true || task == null || keys.length !== 3) {
+    throw new InstructionArgumentError('vote', `has ${bytes.length} bytes and ${keys.length} accounts, and is none`)
+  }
+  return {
+    task: task.pubkey.toBase58(),
+    stakingKey: stakingKey.pubkey.toBase58(),
+    cycle: voteCycle('vote', data),
+    root: new Uint8Array(bytes.subarray(9, 41)),
+    recordDigest: new Uint8Array(bytes.subarray(41, 73)),
+    totalRewards: bytes.readBigUInt64LE(73)
+  }
 }
 
 /** The cycle of a vote, or of a batch of votes, by its data. @throws InstructionArgumentError past 2^53 */

@@ -1,0 +1,153 @@
+import { createHash } from 'node:crypto'
+import { type KeyPair, type SignerLog, signEd25519 } from '../identity/index.ts'
+import { encodeVote, type FinalVote } from '../k2/index.ts'
+import { voteMessage } from '../k2/settlement/index.ts'
+import { ContradictionError, SignerLogError, SigningHeldError } from './errors.ts'
+import { type Reserved, reservedByMessage, reservedByTransaction } from './reserved.ts'
+
+export interface SignerInit {
+  keyPair: KeyPair
+  log: SignerLog
+  /** base58: of K2's programs, the one whose instructions the key signs. */
+  programId: string
+  /** The most, in ROE, that one transaction may bid on top of its signature. */
+  maxFeeRoe: bigint
+  /** The one place where a signature comes into being; tests watch it. */
+  signBytes?: typeof signEd25519
+}
+
+/**
+ * Holds the staking key and signs what counts.
+ *
+ * Written down, then signed: what is about to be signed is on disk before the signature exists, so that a node that is killed at
+ * any instant never signs a second, different message of a kind that may exist once, and can say again what it signed. What is
+ * asked for twice is signed twice; what differs under the same task, cycle and kind is refused.
+ */
+export interface Signer {
+  publicKey: Uint8Array
+  /** base58 */
+  address: string
+  /**
+   * Signs a message of the mesh: the bytes that `signedBytes` of src/wire makes. What they reserve is read in them.
+   *
+   * @throws UnreadableRequestError, ContradictionError, SigningHeldError, SignerLogError
+   */
+  signMessage(bytes: Uint8Array): Promise<Uint8Array>
+  /**
+   * Signs a final vote for others to bring to K2 in a batch. It reserves what the transaction that carries the same vote does.
+   *
+   * @throws ContradictionError, SigningHeldError, SignerLogError
+   */
+  signVote(task: string, vote: FinalVote): Promise<Uint8Array>
+  /** Reserves a final vote, before there is a transaction for it. @throws ContradictionError, SigningHeldError, SignerLogError */
+  reserveVote(task: string, vote: FinalVote): Promise<void>
+  /**
+   * Signs the message of a K2 transaction: a final vote of this key, a batch of others' votes, or a slash that the ledger says, and a
+   * bid for its place. Never one that could move what belongs to the key.
+   *
+   * @throws UnreadableRequestError, ContradictionError, SigningHeldError, SignerLogError
+   */
+  signTransaction(message: Uint8Array): Promise<Uint8Array>
+  /** Reserves nothing new until `release`; what was reserved before may be said again, and so may what reserves nothing. */
+  hold(reason: string): void
+  release(): void
+  /** Signs nothing any more, for as long as this Signer lives. */
+  halt(reason: string): void
+  /** Whether exactly this message was signed by this log. `bytes` as for `signMessage`; false for what cannot be read. */
+  has(bytes: Uint8Array): boolean
+  /** Takes into the log a message that this key is known to have signed elsewhere, unless the log has another in its place. */
+  adopt(bytes: Uint8Array): void
+}
+
+export function createSigner({ keyPair, log, programId, maxFeeRoe, signBytes = signEd25519 }: SignerInit): Signer {
+  const { address, publicKey } = keyPair
+  let held: string | undefined
+  let halted: string | undefined
+
+  const refuseWhenHalted = () => {
+    if (halted != null) {
+      throw new SigningHeldError(`nothing is signed any more: ${halted}`)
+    }
+  }
+  const reserve = ({ task, cycle, kind, content }: Reserved) => {
+    refuseWhenHalted()
+    const { hash, key } = entryOf(content, kind)
+    const before = log.get(task, cycle, key)
+    if (before === hash) {
+      return
+    }
+    if (before != null) {
+      throw new ContradictionError(`refusing to sign a second, different ${key} of cycle ${cycle}: one was signed before (task ${task})`)
+    }
+    const what = kind ?? 'message'
+    if (held != null && kind != null) {
+      throw new SigningHeldError(`no ${what} of cycle ${cycle} is signed for now: ${held}`)
+    }
+    try {
+      log.put(task, cycle, key, hash, content)
+    } catch (err) {
+      throw new SignerLogError(
+        `refusing to sign the ${what} of cycle ${cycle}: it could not be written down first (${err instanceof Error ? err.message : String(err)}). ` +
+          'Make room on the disk of the data directory, and see that it can be written to',
+        { cause: err }
+      )
+    }
+  }
+  const voteOf = (task: string, vote: FinalVote): Reserved => ({ task, cycle: vote.cycle, kind: 'vote', content: encodeVote(vote) })
+  const sign = async (bytes: Uint8Array) => signBytes(bytes, keyPair.secretKey)
+
+  return {
+    publicKey,
+    address,
+    async signMessage(bytes) {
+      reserve(reservedByMessage(bytes))
+      return sign(bytes)
+    },
+    async signVote(task, vote) {
+      const bytes = voteMessage({ task, ...vote })
+      reserve(voteOf(task, vote))
+      return sign(bytes)
+    },
+    async reserveVote(task, vote) {
+      reserve(voteOf(task, vote))
+    },
+    async signTransaction(message) {
+      refuseWhenHalted()
+      for (const { task, vote } of reservedByTransaction(message, { address, programId, maxFeeRoe })) {
+        reserve(voteOf(task, vote))
+      }
+      return sign(message)
+    },
+    hold(reason) {
+      held = reason
+    },
+    release() {
+      held = undefined
+    },
+    halt(reason) {
+      halted ??= reason
+    },
+    has(bytes) {
+      try {
+        const { task, cycle, kind, content } = reservedByMessage(bytes)
+        const { hash, key } = entryOf(content, kind)
+        return log.get(task, cycle, key) === hash
+      } catch {
+        return false
+      }
+    },
+    adopt(bytes) {
+      const { task, cycle, kind, content } = reservedByMessage(bytes)
+      const { hash, key } = entryOf(content, kind)
+      if (log.get(task, cycle, key) == null) {
+        log.put(task, cycle, key, hash, content)
+      }
+    }
+  }
+}
+
+/** What may be said again is kept by its own hash: nothing contradicts it, and it is known as ours. */
+function entryOf(content: Uint8Array, kind: string | null): { hash: string; key: string } {
+  const hash = createHash('sha256').update(content).digest('hex')
+  return { hash, key: kind ?? `again/${hash}` }
+}
