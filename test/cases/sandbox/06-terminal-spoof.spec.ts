@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { generateKeyPair, writeKeyFile } from '../../../src/identity/index.ts'
-import { type Cli, cli, run, tempDir } from '../../e2e/cli.ts'
+import { type Cli, cli, run, sleep, tempDir } from '../../e2e/cli.ts'
 import { ACTS, terminal } from '../../e2e/terminal.ts'
 
 const BUNDLE = `
@@ -87,6 +87,10 @@ describe('cases: sandbox/06, terminal spoof', function () {
     const node = cli([...start, '--json'])
     try {
       await node.event('missed work', ({ event }) => event === 'missed')
+      // by two ways, as above
+      while (!node.stderr().includes('"source":"stdout"')) {
+        await sleep(50)
+      }
       node.signal('SIGINT')
       await node.ended
       expect(ACTS.test(node.stdout() + node.stderr()), JSON.stringify(node.stdout() + node.stderr())).to.equal(false)
