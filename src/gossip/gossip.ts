@@ -30,9 +30,11 @@ export interface GossipInit extends Omit<JudgeInit, 'peers'> {
   meter?: Pick<Meter, 'charge'>
   verify: Verify
   /**
-   * Gets every accepted message once: others' and our own. What it throws counts as our own fault: the message is forgotten
-   * again, and sync brings it back.
+   * Writes an accepted message down, others' and our own, before anybody is told of it. What it throws counts as our own fault: the
+   * message is not taken in, and sync brings it back. With `false` nobody is told.
    */
+  keep?: (message: Message, how: { via: Via; from: string | undefined }) => boolean | undefined
+  /** Gets every accepted message once, when the pool has it. What it throws costs this message alone, and is logged. */
   onMessage: (message: Message, how: { via: Via; from: string | undefined }) => void
   onRefusal?: (refusal: { reason: Reason; via: Via; from: string | undefined; message?: Message; detail?: string }) => void
   log?: Log
@@ -103,10 +105,16 @@ export function createGossip(init: GossipInit): Gossip {
   let started = false
 
   const keep = (message: Message, via: Via, from: string | undefined) => {
-    onMessage(message, { via, from })
+    const isTold = init.keep?.(message, { via, from }) !== false
+    // whoever is told of it finds it there
     pool.add(message)
     if (message.body.announcement != null) {
       peers.claim(message)
+    }
+    try {
+      isTold && onMessage(message, { via, from })
+    } catch (err) {
+      log.warn({ err, from, via, id: message.id }, 'a message could not be handled through our own fault')
     }
   }
 

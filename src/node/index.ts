@@ -370,7 +370,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       traffic: host.traffic,
       meter: host.meter,
       verify: verifyEd25519,
-      onMessage: (message, { via }) => take(message, via === 'own'),
+      keep: (message, { via }) => keepMessage(message, via === 'own'),
+      onMessage: hear,
       onRefusal: ({ message, reason }) => {
         if (message != null && MAY_BE_OURS.has(reason)) {
           guard.heardRefused(message)
@@ -576,18 +577,21 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     // -- the ways in and out
 
-    function take(message: Message, own = false): void {
+    /** False for what proves that somebody else has our key: the node stops, and takes it not in. */
+    function keepMessage(message: Message, own: boolean): boolean {
       if (!own && !guard.heard(message)) {
-        return
+        return false
       }
-      const slot = slots.now() ?? 0
-      store.messages.put(config.task, { id: message.id, cycle: message.body.cycle, slot, bytes: message.bytes })
+      store.messages.put(config.task, { id: message.id, cycle: message.body.cycle, slot: slots.now() ?? 0, bytes: message.bytes })
+      return true
+    }
+
+    function hear(message: Message): void {
       if (message.body.vote != null) {
         hearVote(message)
-        return
+      } else {
+        effects.handle({ type: 'message', message, slot: slots.now() ?? 0 })
       }
-      // the machine first hears of it when gossip has it in its pool
-      queueMicrotask(() => effects.handle({ type: 'message', message, slot }))
     }
 
     async function sendMessage(message: Message): Promise<void> {

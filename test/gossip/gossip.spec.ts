@@ -33,6 +33,44 @@ describe('gossip', () => {
   let mesh: Mesh
   afterEach(() => mesh?.stop())
 
+  it('has a message in its pool before anyone is told of it, its own and others', async () => {
+    const told: Array<[what: string, pools: number]> = []
+    const onMessage = (message: Message, { via }: { via: string }) => {
+      told.push([`${via} ${message.kind}`, mesh.nodes.filter(({ pool }) => pool.has(message.id)).length])
+    }
+    mesh = await spawnMesh({ nodes: 2, gossip: { onMessage } })
+    await mesh.connected()
+    const [alice] = mesh.nodes as [MeshNode, MeshNode]
+    await alice.gossip.publish(await alice.submission('first'))
+    expect(told).to.deep.equal([['own submission', 1]])
+    await waitFor(() => told.length === 2, 5_000)
+    expect(told[1]).to.deep.equal(['gossip submission', 2])
+  })
+
+  it('loses a message that nobody here can handle, and no more: it is logged, and the next one comes', async () => {
+    const handled: string[] = []
+    const logged: Array<{ err?: Error }> = []
+    const onMessage = ({ id }: Message, { via }: { via: string }) => {
+      if (via === 'gossip' && handled.push(id) === 1) {
+        throw new Error('a fault of ours')
+      }
+    }
+    const log = { debug: () => {}, warn: (what: { err?: Error }) => void logged.push(what) }
+    mesh = await spawnMesh({ nodes: 2, gossip: { onMessage, log: log as never } })
+    await mesh.connected()
+    const [alice, bob] = mesh.nodes as [MeshNode, MeshNode]
+    const [first, second] = [await alice.submission('first'), await alice.submission('second')]
+    await alice.gossip.publish(first)
+    await waitFor(() => handled.length === 1, 5_000)
+    await waitFor(() => logged.length > 0, 5_000)
+    expect(logged.map(({ err }) => err?.message)).to.deep.equal(['a fault of ours'])
+    expect(bob.refusals, 'it is a good message all the same').to.deep.equal([])
+    expect(bob.pool.has(first.id)).to.equal(true)
+    await alice.gossip.publish(second)
+    await waitFor(() => handled.includes(second.id), 5_000)
+    expect(bob.gossip.scoreOf(alice.peerId), 'alice is not blamed').to.be.at.least(0)
+  })
+
   it('refuses each kind of bad message for its reason at every peer, while honest traffic flows on', async () => {
     mesh = await spawnMesh({ nodes: 3 })
     await mesh.connected()
@@ -164,8 +202,9 @@ describe('gossip', () => {
     mesh = await spawnMesh({
       nodes: 2,
       gossip: {
-        onMessage: () => {
+        keep: () => {
           if (broken) throw new Error('the store is full')
+          return true
         }
       }
     })
