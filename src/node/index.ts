@@ -19,7 +19,6 @@
  * ```
  */
 import { randomInt } from 'node:crypto'
-import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
@@ -44,7 +43,7 @@ import {
   readFirst,
   type StakeFollow
 } from '../k2/index.ts'
-import { bundleOf, PROGRAM_ID, type StakeAccount, type TaskAccount } from '../k2/settlement/index.ts'
+import { PROGRAM_ID, type StakeAccount } from '../k2/settlement/index.ts'
 import {
   createAnnouncer,
   createDiscovery,
@@ -63,18 +62,16 @@ import {
   watchNetworks,
   withKeptPorts
 } from '../network/index.ts'
-import { createEvents, type Events, type Logger, logTrouble } from '../observe/index.ts'
-import { createMadeBook, createProofs, createTaskProofs, MADE_BLOCKS, MADE_ROOTS, type ProviderHint } from '../proofs/index.ts'
+import { createEvents, type Events, type Logger } from '../observe/index.ts'
+import { createMadeBook, createProofs, MADE_BLOCKS, MADE_ROOTS, type ProviderHint } from '../proofs/index.ts'
 import { proposerFor } from '../record/index.ts'
 import { createRounds, type StakeSet } from '../rounds/index.ts'
 import { createSigner } from '../signer/index.ts'
 import { openStore } from '../store/index.ts'
 import { createSync } from '../sync/index.ts'
-import { createK2Reader, createTaskRunner, ENDINGS, type TaskK2Reader, whyFailed } from '../tasks/index.ts'
-import { AUDITS_PER_CYCLE, type Body, type Message, networkOf, open, seal, signedBytes } from '../wire/index.ts'
+import { type Body, type Message, networkOf, open, seal, signedBytes } from '../wire/index.ts'
 import { startApi } from './api.ts'
 import { createBootstrapNotice } from './bootstrap-notice.ts'
-import { obtainBundle } from './bundle.ts'
 import { slashFor } from './claims.ts'
 import { createDiskCare } from './disk-care.ts'
 import { distributionOf } from './distribution.ts'
@@ -83,16 +80,19 @@ import { endingProofs } from './ending-proofs.ts'
 import { createHistory, openArchive } from './history.ts'
 import { createKeyGuard } from './key-guard.ts'
 import { createLifeSigns } from './life-signs.ts'
-import { createPaced, type Paced } from './paced.ts'
-import { aboutParams, BundleError, ParamsDifferError, paramsCid } from './params.ts'
-import { createRecords, type Records, recordCid } from './records.ts'
+import { createPaced } from './paced.ts'
+import { ParamsDifferError } from './params.ts'
+import { createRecords, type Records } from './records.ts'
 import { createReplacedKey } from './replaced.ts'
 import { checkRunnable } from './runnable.ts'
 import { type Kept, reopened, unsaid } from './say-again.ts'
 import { createSettled } from './settled.ts'
 import { createSlasher } from './slasher.ts'
-import { createTaskHost, type TaskHost } from './task-host.ts'
-import { createTaskVersions, type TaskVersion } from './task-versions.ts'
+import { createNodeStatus } from './status.ts'
+import { createTaskFollow } from './task-follow.ts'
+import type { TaskHost } from './task-host.ts'
+import { createTaskMaker } from './task-maker.ts'
+import { createTaskVersions } from './task-versions.ts'
 
 export { API_FILE, ApiError } from './api.ts'
 export { type Auditor, askInTurn, createAuditor } from './auditor.ts'
@@ -396,13 +396,33 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       pins: () => proofs.pins(config.task),
       liveFrom: () => workingCycle - 2
     })
+    const maker = createTaskMaker({
+      config,
+      account,
+      timing,
+      self,
+      proofs,
+      store,
+      k2,
+      slots,
+      paced,
+      providers,
+      madeBook,
+      cycle: () => workingCycle,
+      stakers: () => stakes.accounts().length,
+      random: Math.random,
+      wrap: parts.taskHost,
+      events,
+      log,
+      stopping: stopping.signal
+    })
     const versions = createTaskVersions({
       make: (cid, others, needless, onAbsent) =>
-        disk.patiently('the bundle', () => makeTask(cid, others, needless, onAbsent), AbortSignal.any([stopping.signal, needless])),
+        disk.patiently('the bundle', () => maker.make(cid, others, needless, onAbsent), AbortSignal.any([stopping.signal, needless])),
       drop: (cid) =>
-        dropTask(cid).catch((err) =>
-          log.warn({ bundle: cid, reason: messageOf(err) }, 'a bundle that is no longer used stays on the disk')
-        ),
+        maker
+          .drop(cid)
+          .catch((err) => log.warn({ bundle: cid, reason: messageOf(err) }, 'a bundle that is no longer used stays on the disk')),
       onReady(cid, { params, broken }) {
         if (broken == null) {
           events.emit('task', { taskName: account.name, bundle: cid, params })
@@ -557,14 +577,58 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       stopping: stopping.signal
     })
 
+    /** What a command takes that is about this node's stake, from wherever it is run. */
+    const own = { k2: config.k2.join(','), program: config.program, task: config.task, key: resolve(keyPathOf(config)) }
+    const follow = createTaskFollow({
+      task: config.task,
+      account,
+      timing,
+      followBundle: config.followBundle,
+      own,
+      versions,
+      cycle: cycleNow,
+      handle: effects.handle,
+      settled,
+      history,
+      events,
+      log
+    })
+
+    const { status, healthy, stats } = createNodeStatus({
+      config,
+      account,
+      timing,
+      self,
+      ownStake,
+      cycle: () => workingCycle,
+      cyclesShown: STATUS_CYCLES,
+      host,
+      presence,
+      gossip,
+      sync,
+      proofs,
+      k2,
+      outage,
+      slots,
+      stakes,
+      outbox,
+      store,
+      history,
+      versions,
+      follow,
+      guard,
+      replaced,
+      disk,
+      bootstrapNotice,
+      hintNotice: () => hintNotice(),
+      log
+    })
+
     let api: Awaited<ReturnType<typeof startApi>> | undefined
     const lost = Promise.withResolvers<Error>()
     // of another chain in the place of ours, nothing that we know is true
     k2.watchNetwork((reason) => lost.resolve(new K2NetworkError(reason)))
     let pastHint: string | null = null
-    let finalizedCycle = account.finalized?.cycle ?? -1
-    let { bundle } = account
-    let closedFrom: number | undefined
     let started = false
     let seenCycle = -1
     let clearedCycle = -1
@@ -626,13 +690,17 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       }
     }
 
+    /** The cycle whose work is under way, also before the first slot is handled. */
+    function cycleNow(): number {
+      const slot = slots.now()
+      return slot == null ? workingCycle : cycleAt(timing, slot)
+    }
+
     /** The stake that our key speaks for: another's from before, where it took over. */
     function ownStake(): StakeAccount | undefined {
       return stakes.accounts().find(({ stakingKey }) => stakingKey === self)
     }
 
-    /** What a command takes that is about this node's stake, from wherever it is run. */
-    const own = { k2: config.k2.join(','), program: config.program, task: config.task, key: resolve(keyPathOf(config)) }
     const hintNotice = () =>
       pastHintNotice(ownStake()?.addressHint, addresses, (address) =>
         address == null ? commandLine(['hint'], { help: true }) : commandLine(['hint', address], { ...own, dataDir: config.dataDir })
@@ -735,7 +803,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       proofs
         .collect({
           task: config.task,
-          finalizedCycle: Math.max(0, finalizedCycle),
+          finalizedCycle: Math.max(0, follow.finalizedCycle()),
           keepCycles: config.keepCycles,
           quotaBytes: sizes.quota - history.status().bytes
         })
@@ -753,7 +821,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       events.emit('stats', { cycle, ...stats() })
       // the subscription may have missed the news
       const from = windowOf(timing, cycle, 'work').from
-      k2.task(config.task, from).then(onTaskAccount, (err) => log.warn({ reason: messageOf(err) }, 'K2 did not tell how the task stands'))
+      k2.task(config.task, from).then(follow.heard, (err) => log.warn({ reason: messageOf(err) }, 'K2 did not tell how the task stands'))
     }
 
     /** Tells the others who we are and where, once we have stake, and again when that changes or runs out. */
@@ -772,57 +840,6 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     function meetAgain(): void {
       peers.refresh()
       announce(true).catch((err) => log.warn({ reason: messageOf(err) }, 'could not announce ourselves'))
-    }
-
-    function onTaskAccount(task: TaskAccount): void {
-      followTask(task)
-      const { finalized } = task
-      if (finalized == null || finalized.cycle <= finalizedCycle) {
-        return
-      }
-      finalizedCycle = finalized.cycle
-      effects.handle({ type: 'finalized', cycle: finalizedCycle })
-      const cid = recordCid(finalized.recordDigest)
-      events.emit('finalized', {
-        cycle: finalized.cycle,
-        record: cid.toString(),
-        root: hex(finalized.root),
-        totalRewards: task.totalRewards
-      })
-      settled.follow(finalized.cycle, cid).finally(() => history.follow(finalized.cycle, cid))
-    }
-
-    /** What the manager of the task has changed. */
-    function followTask(task: TaskAccount): void {
-      const slot = slots.now()
-      versions.follow(task, slot == null ? workingCycle : cycleAt(timing, slot))
-      // one that was given may give up its place to another, in the same round too
-      if (task.bundle.from >= bundle.from && task.bundle.cid !== bundle.cid) {
-        bundle = task.bundle
-        log.warn(
-          { bundle: bundle.cid, cycle: bundle.from },
-          config.followBundle
-            ? 'the manager has given the task another bundle: it is fetched now, and runs from that cycle on'
-            : 'the manager has given the task another bundle: read it, and start this node again before that cycle'
-        )
-        events.emit('bundle-changed', { bundle: bundle.cid, from: bundle.from })
-      }
-      // nobody opens a task again: an endpoint that does not know that it is closed is behind
-      if (task.closedFrom != null && task.closedFrom !== closedFrom) {
-        closedFrom = task.closedFrom
-        effects.handle({ type: 'closed-from', cycle: closedFrom })
-        log.warn({ task: config.task, cycle: closedFrom }, whatNow(closedFrom))
-        events.emit('task-closed', { from: closedFrom, settledFromSlot: settledFrom(closedFrom), reason: whatNow(closedFrom) })
-      }
-    }
-
-    /** The last cycle's window is over: what is left is the operator's to take. */
-    function settledFrom(cycle: number): number {
-      return cycle === 0 ? timing.startingSlot : windowOf(timing, cycle - 1, 'distribution').to
-    }
-
-    function whatNow(cycle: number): string {
-      return `the task is closed: no work and no votes from cycle ${cycle} on. The node stays up and serves its proofs. From slot ${settledFrom(cycle)} on, claim what is owed and take the stake out: ${commandLine(['claim'], own)}, ${commandLine(['unstake'], { ...own, amount: 'all' })}, then ${commandLine(['withdraw'], own)}`
     }
 
     // -- starting and stopping
@@ -875,188 +892,6 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
           return key === 'vote' && voted == null && voteLost == null
         })
         .map(({ bytes }) => bytes)
-    }
-
-    function taskFolder(cid: string): string {
-      return join(config.dataDir, 'task', cid.slice(-16))
-    }
-
-    async function dropTask(cid: string): Promise<void> {
-      await proofs.unpin(cid, { task: 'bundles', cycle: 0 })
-      await rm(taskFolder(cid), { recursive: true, force: true })
-    }
-
-    async function makeTask(cid: string, others: string[], needless: AbortSignal, onAbsent: () => void): Promise<TaskVersion> {
-      if (!config.followBundle && cid !== account.bundle.cid && cid !== account.formerBundle?.cid) {
-        throw new BundleError(
-          `the task has a new bundle, ${cid}, and this node was told to run none unread (--no-follow-bundle): read it, then start the node again`
-        )
-      }
-      const { content, params } = await obtainBundle({
-        proofs,
-        cid,
-        path: config.bundle,
-        params: config.params,
-        overrule: cid !== bundleOf(account, Math.max(0, cycleAt(timing, slots.now() ?? 0))).cid,
-        others,
-        providers,
-        signal: AbortSignal.any([stopping.signal, needless]),
-        log,
-        onWaiting: (reason) => events.emit('waiting', { for: 'bundle', reason }),
-        onAbsent
-      })
-      const { warning, note } = await aboutParams(params, config.params, content)
-      if (warning != null) {
-        // who gave none has done nothing wrong
-        log[config.params == null ? 'info' : 'warn']({ bundle: cid }, warning)
-      }
-      const made = await createTaskRunner({
-        taskId: config.task,
-        staker: self,
-        bundle: content,
-        params: (params ?? config.params)?.value ?? {},
-        // two bundles may run at a time
-        folder: taskFolder(cid),
-        store: store.keyValue(`task/${config.task}`, sizes.taskStore),
-        proofs: createTaskProofs(proofs, { keep: () => ({ task: config.task, cycle: workingCycle }), book: madeBook }),
-        k2: pacedBySlots(createK2Reader(k2.connection, { timeoutMs: paced?.answerMs }), slots.now, paced?.asking),
-        ...(paced == null ? {} : { startTimeoutMs: paced.answerMs }),
-        allowNetwork: config.allowNetwork,
-        maxMemoryMb: config.taskMemoryMiB,
-        log: ({ source, text }) =>
-          log[source === 'error' ? 'warn' : 'info']({ source, text }, source === 'error' ? 'the task failed' : 'task')
-      })
-      // a stop in the middle of the start ends it
-      const stop = () => void made.stop()
-      stopping.signal.addEventListener('abort', stop, { once: true })
-      let manifest = await made.manifest()
-      // what is this machine's fault passes: without the manifest no submission can be judged
-      while (!manifest.ok && manifest.ending != null && ENDINGS[manifest.ending].whose === 'ours' && !stopping.signal.aborted) {
-        log.warn({ cid, reason: whyFailed(manifest) }, 'the task’s manifest could not be read; trying again')
-        await new Promise((resolve) => setTimeout(resolve, 1000))
-        manifest = await made.manifest()
-      }
-      stopping.signal.throwIfAborted()
-      stopping.signal.removeEventListener('abort', stop)
-      if (manifest.ok && manifest.value.network === true && !config.allowNetwork) {
-        log.warn(
-          { task: manifest.value.name },
-          'the task asks for the network, and is not given it: read its bundle, then start with --allow-network'
-        )
-      }
-      // what is kept of the bundle stays as long as the task does: cycle numbers beyond any retention
-      await proofs.pin(cid, { task: 'bundles', cycle: 0 })
-      const honest = createTaskHost({
-        taskId: config.task,
-        runner: made,
-        proofs,
-        bounds: manifest.ok ? manifest.value : {},
-        limits: { maxBytes: sizes.quota / 16 },
-        alsoProvide,
-        note
-      })
-      return {
-        params: params == null ? null : await paramsCid(params),
-        broken: manifest.ok ? null : whyFailed(manifest),
-        runner: made,
-        host: parts.taskHost == null ? honest : parts.taskHost(honest)
-      }
-    }
-
-    /**
-     * A proof that auditors have read survives its author when some of them tell the DHT. All of them doing so was a
-     * quarter of a node's work in short rounds, so about two of each proof's auditors do.
-     */
-    function alsoProvide(): boolean {
-      return Math.random() < 2 / Math.max(1, Math.min(AUDITS_PER_CYCLE, stakes.accounts().length - 1))
-    }
-
-    function stats(): object {
-      const { delivered, duplicates, signatureChecks, published, synced, refused } = gossip.counters()
-      const { fetched, fetchedBytes, unavailable, invalid, servedBlocks, servedBytes, dhtQueries } = proofs.stats()
-      return {
-        gossip: {
-          delivered,
-          duplicates,
-          signatureChecks,
-          published,
-          synced,
-          refused: Object.fromEntries(Object.entries(refused).filter(([, count]) => count > 0))
-        },
-        proofs: { fetched, bytes: fetchedBytes, unavailable, invalid, servedBlocks, servedBytes, dhtQueries },
-        peers: { staked: presence.staked().length, connected: libp2p.getPeers().length, mesh: gossip.meshPeers().length },
-        door: { ...host.slots.counts(), dropped: { ...host.doorstep.dropped(), ...host.slots.dropped() }, cut: host.meter.cuts() },
-        rssBytes: process.memoryUsage().rss
-      }
-    }
-
-    async function status(): Promise<object> {
-      const slot = slots.now() ?? null
-      return {
-        node: self,
-        peerId: libp2p.peerId.toString(),
-        multiaddrs: addresses.told().map(String),
-        listens: addresses.listens().map(String),
-        task: config.task,
-        taskName: account.name,
-        program: k2.programId,
-        minStake: account.minStake,
-        bundleNotice: account.bundleNotice,
-        keyFile: resolve(keyPathOf(config)),
-        k2: k2.endpoints().map((endpoint) => ({ ...endpoint, ...outage.of(endpoint.name) })),
-        slot,
-        cycle: slot == null ? null : cycleAt(timing, slot),
-        staked: stakes.isStaked(self) ?? null,
-        keyReplaced: replaced.notice() != null,
-        stake: ownStake()?.amount[0]?.value ?? 0n,
-        finalizedCycle: finalizedCycle < 0 ? null : finalizedCycle,
-        bundles: versions.list(),
-        closedFrom: closedFrom ?? null,
-        signing: guard.status(),
-        notices: [
-          guard.notice(),
-          replaced.notice(),
-          disk.notice(),
-          logTrouble(log),
-          unreachableNotice(addresses),
-          presence.staked().length > 0 ? null : bootstrapNotice.notice(),
-          hintNotice(),
-          closedFrom == null ? null : whatNow(closedFrom)
-        ].filter((notice) => notice != null),
-        taskProcess: versions.of(workingCycle)?.runner.status() ?? null,
-        ...stats(),
-        sync: sync.counters(),
-        outbox: outbox.counters(),
-        records: history.status(),
-        cycles: store.cycles.list(config.task, STATUS_CYCLES)
-      }
-    }
-
-    function healthy(): { ok: boolean; reason: string } {
-      if (slots.now() == null) {
-        return { ok: false, reason: 'K2 has not answered' }
-      }
-      const away = outage.reason()
-      if (away != null) {
-        return { ok: false, reason: away }
-      }
-      if (stakes.isStaked(self) !== true) {
-        return { ok: false, reason: replaced.notice() ?? 'no stake in the task' }
-      }
-      if (guard.notice() != null) {
-        return { ok: false, reason: guard.notice()! }
-      }
-      if (!disk.works()) {
-        return { ok: false, reason: disk.notice()! }
-      }
-      if (presence.staked().length === 0) {
-        return { ok: false, reason: 'no staked peer is connected' }
-      }
-      const dialled = unreachableNotice(addresses) == null
-      return {
-        ok: true,
-        reason: disk.notice() ?? (dialled ? 'working' : 'working, but nobody can dial this node: it has no public address to tell')
-      }
     }
 
     return {
@@ -1118,21 +953,14 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
             effects.handle({ type: 'arrived' })
           }
         })
-        // whoever starts while another bundle waits is told of it, too
-        const startedIn = slots.now()
-        bundle = startedIn == null ? bundle : bundleOf(account, Math.max(0, cycleAt(timing, startedIn)))
-        k2.watchTask(config.task, onTaskAccount)
+        k2.watchTask(config.task, follow.heard)
         stakeFollow = createStakeFollow({ k2, task: config.task, stakes, log })
         await outbox.resume(openVotes(slots.now() ?? 0))
-        followTask(account)
+        follow.begin(slots.now())
         await versions.atHand(BUNDLE_START_MS)
         slots.on(onSlot)
         paced?.start()
-        if (finalizedCycle >= 0 && account.finalized != null) {
-          // the ledger so far, for the records to come
-          const last = recordCid(account.finalized.recordDigest)
-          settled.catchUp(finalizedCycle, last).finally(() => history.follow(finalizedCycle, last))
-        }
+        follow.catchUp()
       },
       async stop() {
         stopping.abort()
@@ -1172,25 +1000,6 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         }
       }
     }
-  }
-}
-
-/** A task that waits for a slot asks again and again: K2 is asked once for each slot that we hear of. */
-function pacedBySlots(reader: TaskK2Reader, now: () => number | undefined, asking: Paced['asking'] = (ask) => ask): TaskK2Reader {
-  let heard: number | undefined
-  let answer: Promise<number> | undefined
-  return {
-    ...reader,
-    slot: asking((options) => {
-      if (answer == null || heard == null || heard !== now()) {
-        heard = now()
-        answer = reader.slot(options)
-        answer.catch(() => {
-          answer = undefined
-        })
-      }
-      return answer
-    })
   }
 }
 

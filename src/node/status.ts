@@ -1,0 +1,157 @@
+import { resolve } from 'node:path'
+import { cycleAt, type Timing } from '../clock/index.ts'
+import { type Config, keyPathOf } from '../config/index.ts'
+import type { Gossip } from '../gossip/index.ts'
+import type { K2Client, Outage, Outbox, Slots, StakeView } from '../k2/index.ts'
+import type { StakeAccount, TaskAccount } from '../k2/settlement/index.ts'
+import { type Host, type Presence, unreachableNotice } from '../network/index.ts'
+import { type Logger, logTrouble } from '../observe/index.ts'
+import type { Proofs } from '../proofs/index.ts'
+import type { Store } from '../store/index.ts'
+import type { Sync } from '../sync/index.ts'
+import type { BootstrapNotice } from './bootstrap-notice.ts'
+import type { DiskCare } from './disk-care.ts'
+import type { History } from './history.ts'
+import type { KeyGuard } from './key-guard.ts'
+import type { ReplacedKey } from './replaced.ts'
+import type { TaskFollow } from './task-follow.ts'
+import type { TaskVersions } from './task-versions.ts'
+
+export interface NodeStatusInit {
+  config: Config
+  /** As it was when the node was built. */
+  account: TaskAccount
+  timing: Timing
+  /** Our staking key. */
+  self: string
+  ownStake: () => StakeAccount | undefined
+  /** The cycle whose work is under way. */
+  cycle: () => number
+  /** The last so many are shown. */
+  cyclesShown: number
+  host: Host
+  presence: Presence
+  gossip: Gossip
+  sync: Sync
+  proofs: Proofs
+  k2: K2Client
+  outage: Outage
+  slots: Slots
+  stakes: StakeView
+  outbox: Outbox
+  store: Store
+  history: History
+  versions: TaskVersions
+  follow: TaskFollow
+  guard: KeyGuard
+  replaced: ReplacedKey
+  disk: DiskCare
+  bootstrapNotice: BootstrapNotice
+  hintNotice: () => string | null
+  log: Logger
+}
+
+/** What a node tells of itself: to its operator, to a supervisor, and in its events. */
+export interface NodeStatus {
+  status(): Promise<object>
+  healthy(): { ok: boolean; reason: string }
+  /** Counters since the start. */
+  stats(): object
+}
+
+export function createNodeStatus(init: NodeStatusInit): NodeStatus {
+  const { config, account, timing, self, host, presence, gossip, sync, proofs, k2, outage, slots, stakes, outbox, store, history } = init
+  const { versions, follow, guard, replaced, disk, bootstrapNotice, log } = init
+  const { libp2p } = host
+  const { addresses } = libp2p.services
+
+  function stats(): object {
+    const { delivered, duplicates, signatureChecks, published, synced, refused } = gossip.counters()
+    const { fetched, fetchedBytes, unavailable, invalid, servedBlocks, servedBytes, dhtQueries } = proofs.stats()
+    return {
+      gossip: {
+        delivered,
+        duplicates,
+        signatureChecks,
+        published,
+        synced,
+        refused: Object.fromEntries(Object.entries(refused).filter(([, count]) => count > 0))
+      },
+      proofs: { fetched, bytes: fetchedBytes, unavailable, invalid, servedBlocks, servedBytes, dhtQueries },
+      peers: { staked: presence.staked().length, connected: libp2p.getPeers().length, mesh: gossip.meshPeers().length },
+      door: { ...host.slots.counts(), dropped: { ...host.doorstep.dropped(), ...host.slots.dropped() }, cut: host.meter.cuts() },
+      rssBytes: process.memoryUsage().rss
+    }
+  }
+
+  async function status(): Promise<object> {
+    const slot = slots.now() ?? null
+    return {
+      node: self,
+      peerId: libp2p.peerId.toString(),
+      multiaddrs: addresses.told().map(String),
+      listens: addresses.listens().map(String),
+      task: config.task,
+      taskName: account.name,
+      program: k2.programId,
+      minStake: account.minStake,
+      bundleNotice: account.bundleNotice,
+      keyFile: resolve(keyPathOf(config)),
+      k2: k2.endpoints().map((endpoint) => ({ ...endpoint, ...outage.of(endpoint.name) })),
+      slot,
+      cycle: slot == null ? null : cycleAt(timing, slot),
+      staked: stakes.isStaked(self) ?? null,
+      keyReplaced: replaced.notice() != null,
+      stake: init.ownStake()?.amount[0]?.value ?? 0n,
+      finalizedCycle: follow.finalizedCycle() < 0 ? null : follow.finalizedCycle(),
+      bundles: versions.list(),
+      closedFrom: follow.closedFrom() ?? null,
+      signing: guard.status(),
+      notices: [
+        guard.notice(),
+        replaced.notice(),
+        disk.notice(),
+        logTrouble(log),
+        unreachableNotice(addresses),
+        presence.staked().length > 0 ? null : bootstrapNotice.notice(),
+        init.hintNotice(),
+        follow.notice()
+      ].filter((notice) => notice != null),
+      taskProcess: versions.of(init.cycle())?.runner.status() ?? null,
+      ...stats(),
+      sync: sync.counters(),
+      outbox: outbox.counters(),
+      records: history.status(),
+      cycles: store.cycles.list(config.task, init.cyclesShown)
+    }
+  }
+
+  function healthy(): { ok: boolean; reason: string } {
+    if (slots.now() == null) {
+      return { ok: false, reason: 'K2 has not answered' }
+    }
+    const away = outage.reason()
+    if (away != null) {
+      return { ok: false, reason: away }
+    }
+    if (stakes.isStaked(self) !== true) {
+      return { ok: false, reason: replaced.notice() ?? 'no stake in the task' }
+    }
+    if (guard.notice() != null) {
+      return { ok: false, reason: guard.notice()! }
+    }
+    if (!disk.works()) {
+      return { ok: false, reason: disk.notice()! }
+    }
+    if (presence.staked().length === 0) {
+      return { ok: false, reason: 'no staked peer is connected' }
+    }
+    const dialled = unreachableNotice(addresses) == null
+    return {
+      ok: true,
+      reason: disk.notice() ?? (dialled ? 'working' : 'working, but nobody can dial this node: it has no public address to tell')
+    }
+  }
+
+  return { status, healthy, stats }
+}

@@ -1,0 +1,114 @@
+import { cycleAt, type Timing, windowOf } from '../clock/index.ts'
+import { commandLine, type LineOptions } from '../command/index.ts'
+import { bundleOf, type TaskAccount } from '../k2/settlement/index.ts'
+import type { Events, Logger } from '../observe/index.ts'
+import type { RoundsEvent } from '../rounds/index.ts'
+import type { History } from './history.ts'
+import { recordCid } from './records.ts'
+import type { Settled } from './settled.ts'
+import type { TaskVersions } from './task-versions.ts'
+
+export interface TaskFollowInit {
+  task: string
+  /** As it was when the node was built. */
+  account: TaskAccount
+  timing: Timing
+  /** Whether another bundle is fetched and run unread. */
+  followBundle: boolean
+  /** What a command takes that is about this node's stake. */
+  own: LineOptions
+  versions: Pick<TaskVersions, 'follow'>
+  /** The cycle whose work is under way. */
+  cycle: () => number
+  handle: (event: RoundsEvent) => void
+  settled: Settled
+  history: Pick<History, 'follow'>
+  events: Events
+  log: Logger
+}
+
+/** What K2 says of the task: what is finalized, its bundle, and that it is closed. */
+export interface TaskFollow {
+  /** To be called once, when the slot is known or not to be had, and before `catchUp`. */
+  begin(slot: number | undefined): void
+  heard(account: TaskAccount): void
+  /** What was finalized while the node was away. */
+  catchUp(): void
+  /** -1 before the first. */
+  finalizedCycle(): number
+  closedFrom(): number | undefined
+  /** One line for the operator of a task that is closed. */
+  notice(): string | null
+}
+
+export function createTaskFollow(init: TaskFollowInit): TaskFollow {
+  const { task, account: first, timing, own, versions, handle, settled, history, events, log } = init
+  let finalizedCycle = first.finalized?.cycle ?? -1
+  let { bundle } = first
+  let closedFrom: number | undefined
+
+  /** The last cycle's window is over: what is left is the operator's to take. */
+  const settledFrom = (cycle: number) => (cycle === 0 ? timing.startingSlot : windowOf(timing, cycle - 1, 'distribution').to)
+
+  const whatNow = (cycle: number) =>
+    `the task is closed: no work and no votes from cycle ${cycle} on. The node stays up and serves its proofs. From slot ${settledFrom(cycle)} on, claim what is owed and take the stake out: ${commandLine(['claim'], own)}, ${commandLine(['unstake'], { ...own, amount: 'all' })}, then ${commandLine(['withdraw'], own)}`
+
+  /** What the manager of the task has changed. */
+  const follow = (account: TaskAccount): void => {
+    versions.follow(account, init.cycle())
+    // one that was given may give up its place to another, in the same round too
+    if (account.bundle.from >= bundle.from && account.bundle.cid !== bundle.cid) {
+      bundle = account.bundle
+      log.warn(
+        { bundle: bundle.cid, cycle: bundle.from },
+        init.followBundle
+          ? 'the manager has given the task another bundle: it is fetched now, and runs from that cycle on'
+          : 'the manager has given the task another bundle: read it, and start this node again before that cycle'
+      )
+      events.emit('bundle-changed', { bundle: bundle.cid, from: bundle.from })
+    }
+    // nobody opens a task again: an endpoint that does not know that it is closed is behind
+    if (account.closedFrom != null && account.closedFrom !== closedFrom) {
+      closedFrom = account.closedFrom
+      handle({ type: 'closed-from', cycle: closedFrom })
+      log.warn({ task, cycle: closedFrom }, whatNow(closedFrom))
+      events.emit('task-closed', { from: closedFrom, settledFromSlot: settledFrom(closedFrom), reason: whatNow(closedFrom) })
+    }
+  }
+
+  return {
+    begin(slot) {
+      // whoever starts while another bundle waits is told of it, too
+      bundle = slot == null ? bundle : bundleOf(first, Math.max(0, cycleAt(timing, slot)))
+      follow(first)
+    },
+    heard(account) {
+      follow(account)
+      const { finalized } = account
+      if (finalized == null || finalized.cycle <= finalizedCycle) {
+        return
+      }
+      finalizedCycle = finalized.cycle
+      handle({ type: 'finalized', cycle: finalizedCycle })
+      const cid = recordCid(finalized.recordDigest)
+      events.emit('finalized', {
+        cycle: finalized.cycle,
+        record: cid.toString(),
+        root: Buffer.from(finalized.root).toString('hex'),
+        totalRewards: account.totalRewards
+      })
+      settled.follow(finalized.cycle, cid).finally(() => history.follow(finalized.cycle, cid))
+    },
+    catchUp() {
+      if (first.finalized != null) {
+        // the ledger so far, for the records to come
+        const last = recordCid(first.finalized.recordDigest)
+        const { cycle } = first.finalized
+        settled.catchUp(cycle, last).finally(() => history.follow(cycle, last))
+      }
+    },
+    finalizedCycle: () => finalizedCycle,
+    closedFrom: () => closedFrom,
+    notice: () => (closedFrom == null ? null : whatNow(closedFrom))
+  }
+}
