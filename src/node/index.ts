@@ -23,7 +23,7 @@ import { join, resolve } from 'node:path'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import bs58 from 'bs58'
-import { type CycleSchedule, cycleAt, liveCycles, scheduleFor, type Timing, windowOf } from '../clock/index.ts'
+import { type CycleSchedule, cycleAt, scheduleFor, type Timing, windowOf } from '../clock/index.ts'
 import { commandLine } from '../command/index.ts'
 import { bytesOf, type Config, keyPathOf } from '../config/index.ts'
 import { createDiskWatch } from '../disk/index.ts'
@@ -52,7 +52,6 @@ import {
   createPeers,
   createPresence,
   type DiscoveryEvent,
-  type HelloOutcome,
   keepPorts,
   pastHintNotice,
   REPROVIDE_MS,
@@ -80,12 +79,13 @@ import { endingProofs } from './ending-proofs.ts'
 import { createHistory, openArchive } from './history.ts'
 import { createKeyGuard } from './key-guard.ts'
 import { createLifeSigns } from './life-signs.ts'
+import { createMeeting } from './meeting.ts'
 import { createPaced } from './paced.ts'
 import { ParamsDifferError } from './params.ts'
+import { createRecall } from './recall.ts'
 import { createRecords, type Records } from './records.ts'
 import { createReplacedKey } from './replaced.ts'
 import { checkRunnable } from './runnable.ts'
-import { type Kept, reopened, unsaid } from './say-again.ts'
 import { createSettled } from './settled.ts'
 import { createSlasher } from './slasher.ts'
 import { createNodeStatus } from './status.ts'
@@ -203,7 +203,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     // the chain: who has stake, what the task is, what slot it is
     const follower = { k2: () => k2, slots: () => slots, gossip: () => gossip, proofs: () => proofs }
-    const paced = await createPaced({ urls: config.k2, name: self, ...follower, onLeap: meetAgain, log })
+    const paced = await createPaced({ urls: config.k2, name: self, ...follower, onLeap: () => meeting.again(), log })
     const k2 = createK2Client({
       url: config.k2,
       programId: config.program,
@@ -305,7 +305,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       announcement: announcer.current,
       log,
       ...(paced == null ? {} : { timeoutMs: paced.answerMs }),
-      onOutcome: onHello
+      onOutcome: (outcome) => meeting.onHello(outcome)
     })
     const bootstrapNotice = createBootstrapNotice({ log })
     const discovery = createDiscovery({
@@ -371,7 +371,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       meter: host.meter,
       verify: verifyEd25519,
       keep: (message, { via }) => keepMessage(message, via === 'own'),
-      onMessage: hear,
+      onMessage: (message) => hear(message, slots.now() ?? 0),
       onRefusal: ({ message, reason }) => {
         if (message != null && MAY_BE_OURS.has(reason)) {
           guard.heardRefused(message)
@@ -594,6 +594,35 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       log
     })
 
+    const meeting = createMeeting({
+      self,
+      stakes,
+      peers,
+      hello,
+      announcer,
+      guard,
+      hints,
+      gossip,
+      onNewHint: () => discovery.hasten(),
+      log
+    })
+    const recall = createRecall({
+      task: config.task,
+      dataDir: config.dataDir,
+      timing,
+      network,
+      store,
+      signer,
+      take(message, slot) {
+        guard.said(message)
+        pool.add(message)
+        hear(message, slot)
+      },
+      isKnown: pool.has,
+      send: sendMessage,
+      events,
+      log
+    })
     const { status, healthy, stats } = createNodeStatus({
       config,
       account,
@@ -635,9 +664,6 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     let leaveNetworks = () => {}
     let stakeFollow: StakeFollow | undefined
     let votedCycle = -1
-    let strangers = false
-    let knownStakers = 0
-    let knownHints = new Set<string>()
 
     // -- the ways in and out
 
@@ -650,11 +676,11 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       return true
     }
 
-    function hear(message: Message): void {
+    function hear(message: Message, slot: number): void {
       if (message.body.vote != null) {
         hearVote(message)
       } else {
-        effects.handle({ type: 'message', message, slot: slots.now() ?? 0 })
+        effects.handle({ type: 'message', message, slot })
       }
     }
 
@@ -767,36 +793,9 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         }
       }
       if (slot % ANNOUNCE_CHECK_SLOTS === 0) {
-        announce().catch((err) => log.warn({ reason: messageOf(err) }, 'could not announce ourselves'))
+        void meeting.announce()
       }
-      stakeFollow?.onSlot(slot, strangers || stakes.isStaked(self) !== true)
-    }
-
-    /** Someone says that it has stake, and K2 did not say so when we read it last: its stake may be new. */
-    function onHello(outcome: HelloOutcome): void {
-      if ('staker' in outcome && outcome.staker === self) {
-        guard.heardTwin(outcome.peerId)
-      }
-      strangers ||= 'fault' in outcome && outcome.fault === 'unstaked'
-    }
-
-    /** New stakers are let in as soon as K2 shows them: who said hello too early says it again. */
-    function onStakes(): void {
-      peers.refresh()
-      replaced.look()
-      hello.judgeAgain()
-      const stakers = stakes.accounts().length
-      if (stakers > knownStakers && strangers) {
-        strangers = false
-        hello.greetAll().catch((err) => log.debug({ reason: messageOf(err) }, 'hello failed'))
-      }
-      knownStakers = stakers
-      const addresses = new Set(hints().map(({ address }) => address))
-      if ([...addresses].some((address) => !knownHints.has(address))) {
-        discovery.hasten()
-      }
-      knownHints = addresses
-      announce().catch((err) => log.warn({ reason: messageOf(err) }, 'could not announce ourselves'))
+      stakeFollow?.onSlot(slot, meeting.hasStrangers() || stakes.isStaked(self) !== true)
     }
 
     function clearAway(): void {
@@ -824,76 +823,6 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       k2.task(config.task, from).then(follow.heard, (err) => log.warn({ reason: messageOf(err) }, 'K2 did not tell how the task stands'))
     }
 
-    /** Tells the others who we are and where, once we have stake, and again when that changes or runs out. */
-    async function announce(force = false): Promise<void> {
-      if (stakes.isStaked(self) !== true || !guard.mayAnnounce()) {
-        return
-      }
-      const message = await announcer.renew(force)
-      if (message != null) {
-        await hello.greetAll()
-        await gossip.publish(message)
-      }
-    }
-
-    /** What was said long ago has run out. */
-    function meetAgain(): void {
-      peers.refresh()
-      announce(true).catch((err) => log.warn({ reason: messageOf(err) }, 'could not announce ourselves'))
-    }
-
-    // -- starting and stopping
-
-    /** The rounds where a former process left them: what it had heard and said of the live cycles. */
-    function recall(slot: number): void {
-      const from = Math.max(0, liveCycles(timing, slot)[0] ?? 0)
-      const { read, skipped } = reopened(store.messages.load(config.task, from), network)
-      tellSkipped(skipped, 'heard')
-      for (const { message, slot: heard } of read) {
-        guard.said(message)
-        pool.add(message)
-        if (message.body.vote != null) {
-          hearVote(message)
-        } else {
-          effects.handle({ type: 'message', message, slot: heard })
-        }
-      }
-    }
-
-    function tellSkipped(skipped: Kept<unknown>['skipped'], what: 'heard' | 'signed'): void {
-      if (skipped != null) {
-        log.warn(
-          { ...skipped, dataDir: config.dataDir },
-          `messages that this node had ${what} before cannot be read, and are left out: another version wrote them, or the disk lost something. Other nodes have what they had heard`
-        )
-      }
-    }
-
-    /** What a kill took between the Signer's log and ours. */
-    async function sayAgain(slot: number): Promise<void> {
-      const fromCycle = Math.max(0, liveCycles(timing, slot)[0] ?? 0)
-      const { read, skipped } = await unsaid({ signer, log: store.signerLog, task: config.task, fromCycle, network, isKnown: pool.has })
-      tellSkipped(skipped, 'signed')
-      for (const message of read) {
-        const { kind, body } = message
-        await sendMessage(message).then(
-          () => events.emit('said-again', { cycle: body.cycle, kind }),
-          (err) => log.debug({ cycle: body.cycle, kind, reason: messageOf(err) }, 'what was signed before the stop is of no use any more')
-        )
-      }
-    }
-
-    /** The contents of final votes that were promised, and of which nothing more is known. */
-    function openVotes(slot: number): Uint8Array[] {
-      return store.signerLog
-        .list(config.task, Math.max(0, cycleAt(timing, slot) - 2))
-        .filter(({ cycle, key }) => {
-          const { voted, voteLost } = store.cycles.get(config.task, cycle) ?? {}
-          return key === 'vote' && voted == null && voteLost == null
-        })
-        .map(({ bytes }) => bytes)
-    }
-
     return {
       staker: self,
       events,
@@ -916,14 +845,17 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         await hello.start()
         gossip.start()
         await sync.start()
-        recall(slots.now() ?? 0)
+        recall.messages(slots.now() ?? 0)
         if (!guard.isListening()) {
-          await sayAgain(slots.now() ?? 0)
+          await recall.sayAgain(slots.now() ?? 0)
         }
         replaced.look()
-        stakes.onRefresh(onStakes)
+        stakes.onRefresh(() => {
+          replaced.look()
+          meeting.onStakes()
+        })
         stakes.onCorrected((cycle, set) => effects.handle({ type: 'stakes', cycle, stakes: set }))
-        await announce(true)
+        await meeting.announce(true)
         events.emit('listening', {
           peerId: libp2p.peerId.toString(),
           multiaddrs: addresses.told().map(String),
@@ -937,7 +869,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
             log.warn({ gone }, 'this machine has left a network: what went over its connections is asked for again')
             k2.renew('this machine has left a network')
             paced?.renew()
-            announce().catch((err) => log.warn({ reason: messageOf(err) }, 'could not announce ourselves'))
+            void meeting.announce()
           }
         })
         const unreachable = unreachableNotice(addresses)
@@ -955,7 +887,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         })
         k2.watchTask(config.task, follow.heard)
         stakeFollow = createStakeFollow({ k2, task: config.task, stakes, log })
-        await outbox.resume(openVotes(slots.now() ?? 0))
+        await outbox.resume(recall.openVotes(slots.now() ?? 0))
         follow.begin(slots.now())
         await versions.atHand(BUNDLE_START_MS)
         slots.on(onSlot)

@@ -40,7 +40,7 @@ export async function unsaid({
   network,
   isKnown
 }: {
-  signer: Signer
+  signer: Pick<Signer, 'publicKey' | 'has' | 'signMessage'>
   log: SignerLog
   task: string
   fromCycle: number
