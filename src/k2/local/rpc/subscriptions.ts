@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { stringifyJson } from '../../json.ts'
-import type { Block, TransactionRecord } from '../history.ts'
+import type { Block, TransactionRecord } from '../block.ts'
 import { type Commitment, type Ledger, MOVING_SYSVARS } from '../ledger.ts'
 import type { AccountState } from '../vm.ts'
 import { accountMatcher, type ParseTools, viewAccount } from './account-view.ts'
