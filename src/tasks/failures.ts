@@ -1,8 +1,8 @@
 /** Failures of calls, as callers get them and as the operator is told of them. */
-import type { FailureReason, Outcome, TaskFunction } from './api.ts'
-import { type EndingName, endingOf } from './endings.ts'
+import type { FailureReason, Outcome, StackFrame, TaskFunction } from './api.ts'
+import { ENDINGS, type EndingName, endingOf } from './endings.ts'
 import { oneLine, type TaskLog } from './output.ts'
-import { detailAt, placed, stackText } from './stack.ts'
+import { detailAt, framesOf, placed, stackText } from './stack.ts'
 
 const DETAIL_BYTES = 600
 
@@ -13,6 +13,19 @@ export const failed = (reason: FailureReason, detail: string, ending?: EndingNam
   reason,
   detail: oneLine(detail, DETAIL_BYTES),
   ...(ending == null ? {} : { ending })
+})
+
+/** Of a call, or of a process with its calls, that ended so. @param stack names places in the bundle */
+export const failureOf = (
+  ending: EndingName,
+  detail: string,
+  stack?: string
+): { ok: false; reason: (typeof ENDINGS)[EndingName]['reason']; detail: string; ending: EndingName; frames: StackFrame[] } => ({
+  ok: false,
+  reason: ENDINGS[ending].reason,
+  detail: oneLine(detail, DETAIL_BYTES),
+  ending,
+  frames: framesOf(stack)
 })
 
 /** What a call gets from a runner that is stopped. */

@@ -1,7 +1,8 @@
 /** One process that calls share, one after the other and beside each other; started by the first, and again by the next after it ended. */
 import type { Outcome, TaskFunction } from './api.ts'
 import type { Describe } from './description.ts'
-import type { CallOutcome, ProcessCall, TaskProcess } from './process.ts'
+import type { TaskProcess } from './process.ts'
+import type { CallOutcome, ProcessCall } from './process-calls.ts'
 import type { TaskProcesses } from './processes.ts'
 import { type CallOptions, timeoutOf } from './timeouts.ts'
 import type { StartWorking } from './working.ts'

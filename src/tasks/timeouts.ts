@@ -23,3 +23,6 @@ export function timeoutOf(name: TaskFunction, manifest: TaskManifest | null, opt
   // setTimeout's range
   return Math.min(2 ** 31 - 1, limits.length > 0 ? Math.min(...limits) : DEFAULT_TIMEOUTS_MS[name])
 }
+
+/** `250 ms`, `1.5 s`. */
+export const secondsText = (ms: number) => (ms < 1000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 100) / 10} s`)
