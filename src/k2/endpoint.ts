@@ -6,6 +6,7 @@ import { ask, connect, type Fault, type K2Connection, nameOf, REQUEST_TIMEOUT_MS
 import { K2UnreachableError, messageOf } from './errors.ts'
 import { isOverworked } from './faults.ts'
 import { createFeed, type Feed } from './feed.ts'
+import { createSlotNotices } from './slot-notices.ts'
 
 /** Bounds on what this node asks of one endpoint. */
 export interface EndpointLimits extends Partial<Pauses> {
@@ -30,9 +31,6 @@ const CONCURRENCY = 32
 const REQUESTS_PER_SECOND = 100
 /** More than this waits only when the endpoint does not keep up: a longer queue would end in timeouts all the same. */
 const LONGEST_QUEUE = 2000
-/** An endpoint that told a slot so lately tells the next one soon. */
-const FRESH_MS = 1500
-const LONGEST_SLOT_WAIT_MS = 1000
 /** How often in a row an endpoint may say something else than the majority: once or twice it may have been a slot ahead. */
 const ODD_IN_A_ROW = 3
 const SUSPECT_MS = 10 * 60_000
@@ -112,8 +110,7 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, onConnect
   let resume: NodeJS.Timeout | undefined
   /** In the order in which they were made. */
   const open = new Set<{ sinceMs: number }>()
-  let noticed: { slot: number; ms: number } | undefined
-  const waiting = new Set<(slot: number) => void>()
+  const notices = createSlotNotices(nowMs)
   const counters = { requests: 0, failures: 0, contradictions: 0 }
 
   const onFault = ({ reason, retryAfterMs }: Fault) => {
@@ -151,8 +148,6 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, onConnect
   })
   const name = init.name ?? nameOf(url)
   const feed = createFeed({ url: webSocketUrl(url), name, log, nowMs, random, pauses: { ...PAUSES, ...limits }, onConnected })
-
-  const told = () => (noticed == null || nowMs() - noticed.ms > FRESH_MS ? undefined : noticed.slot)
 
   return {
     name,
@@ -206,31 +201,12 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, onConnect
         slot = said
         heardMs = nowMs()
         if (bySubscription) {
-          noticed = { slot: said, ms: heardMs }
-          for (const look of [...waiting]) {
-            look(said)
-          }
+          notices.heard(said)
         }
       }
     },
-    told,
-    past(wanted) {
-      const now = told()
-      // what it shows is a slot behind what it tells, and asked too early it only says so
-      if (now == null || now > wanted || now < wanted - 2) {
-        return Promise.resolve()
-      }
-      return new Promise((resolve) => {
-        const done = () => {
-          clearTimeout(timer)
-          waiting.delete(look)
-          resolve()
-        }
-        const look = (said: number) => said > wanted && done()
-        const timer = setTimeout(done, LONGEST_SLOT_WAIT_MS)
-        waiting.add(look)
-      })
-    },
+    told: notices.told,
+    past: notices.past,
     agreed(yes, detail) {
       if (yes) {
         oddInARow = 0

@@ -1,7 +1,8 @@
 import type { Logger } from '../observe/index.ts'
 import type { SlotSource } from './client.ts'
 import { messageOf } from './errors.ts'
-import { type Clock, followStory, LEAP_SLOTS, SHORTEST_SLOT_MS, SLACK_SLOTS, type Story, turnClock } from './slot-clock.ts'
+import { type Clock, followStory, SLACK_SLOTS, type Story, turnClock } from './slot-clock.ts'
+import { createSlotPace, DEFAULT_SLOT_MS } from './slot-pace.ts'
 
 /**
  * The slot clock of K2 as this node hears it, from all its endpoints. An endpoint that is behind does not turn time, and one that is
@@ -49,9 +50,6 @@ export interface SlotsInit {
   onTick?: () => void
 }
 
-/** K2's own slot time (KOII.md A3), until we have measured. */
-const DEFAULT_SLOT_MS = 400
-const LONGEST_SLOT_MS = 2000
 /** Silence of the subscription after which the slot is asked for. */
 const SILENT_SLOTS = 4
 /** Silence of the subscription, while slots go on, after which it is taken for dead and dialled again. */
@@ -91,10 +89,9 @@ export function createSlots({ k2, log, nowMs = () => performance.now(), onTick =
     stillMs: 0,
     unnoticedMs: 0
   }))
+  const pace = createSlotPace()
   let tickedMs = nowMs()
   let clock: Clock | undefined
-  let slotMs = DEFAULT_SLOT_MS
-  let anchor: { slot: number; ms: number } | undefined
   let timer: NodeJS.Timeout | undefined
   let leaves: Array<() => void> = []
   let stopped = false
@@ -103,7 +100,7 @@ export function createSlots({ k2, log, nowMs = () => performance.now(), onTick =
     const live = sources.filter(({ from }) => !from.dropped())
     const stories = live.flatMap(({ story }) => story ?? [])
     const at = nowMs()
-    turn(turnClock(clock, stories, at, slotMs), at)
+    turn(turnClock(clock, stories, at, pace.slotMs()), at)
   }
 
   const turn = (next: Clock | undefined, at: number) => {
@@ -112,7 +109,7 @@ export function createSlots({ k2, log, nowMs = () => performance.now(), onTick =
     if (clock == null || clock.slot === former?.slot) {
       return
     }
-    const { slot, measured } = clock
+    const { slot } = clock
     const back = former != null && slot < former.slot
     if (back) {
       log.warn(
@@ -120,18 +117,7 @@ export function createSlots({ k2, log, nowMs = () => performance.now(), onTick =
         'K2 has long been telling of earlier slots than our clock showed: it had followed a lie, and goes back'
       )
     }
-    // a window of some slots smooths jitter; a jump (a warped local K2, a stall of ours) starts a new one, and so does what
-    // only one endpoint says: its pace must not become ours
-    if (clock.jumpedAtMs != null) {
-      slotMs = inBounds(clock.jumpedAtMs)
-    }
-    const leapt = former != null && slot - former.slot > LEAP_SLOTS
-    if (anchor == null || !measured || leapt || slot - anchor.slot > 64) {
-      anchor = { slot, ms: at }
-    } else if (slot - anchor.slot >= 8) {
-      slotMs = inBounds((at - anchor.ms) / (slot - anchor.slot))
-      anchor = { slot, ms: at }
-    }
+    pace.turned(former, clock, at)
     for (const listener of listeners) {
       try {
         listener(slot, back)
@@ -156,11 +142,11 @@ export function createSlots({ k2, log, nowMs = () => performance.now(), onTick =
   const poll = async (source: Source) => {
     const at = nowMs()
     const missed = (source.story?.slot ?? 0) > source.noticedSlot
-    if (missed && at - source.noticedMs > Math.max(DEAD_MS, DEAD_SLOTS * slotMs)) {
+    if (missed && at - source.noticedMs > Math.max(DEAD_MS, DEAD_SLOTS * pace.slotMs())) {
       source.noticedMs = at
       source.from.renew('no slot for a while')
     }
-    if (source.asking || source.from.dropped() || at - source.heardMs < SILENT_SLOTS * slotMs) {
+    if (source.asking || source.from.dropped() || at - source.heardMs < SILENT_SLOTS * pace.slotMs()) {
       return
     }
     source.asking = true
@@ -186,7 +172,7 @@ export function createSlots({ k2, log, nowMs = () => performance.now(), onTick =
 
   return {
     now: () => clock?.slot,
-    slotMs: () => slotMs,
+    slotMs: pace.slotMs,
     on(listener) {
       listeners.add(listener)
       return () => {
@@ -207,24 +193,10 @@ export function createSlots({ k2, log, nowMs = () => performance.now(), onTick =
     hearings: () =>
       sources.map(({ from, silentMs, stillMs, unnoticedMs }) => ({
         ...{ name: from.name, dropped: from.dropped(), silentMs, stillMs },
-        bySubscription: unnoticedMs <= Math.max(DEAD_MS, DEAD_SLOTS * slotMs)
+        bySubscription: unnoticedMs <= Math.max(DEAD_MS, DEAD_SLOTS * pace.slotMs())
       })),
     async start() {
-      let failure: unknown
-      const first = Promise.withResolvers<void>()
-      const asked = sources.map(async (source) => {
-        try {
-          const slot = await source.from.slot()
-          source.heardMs = nowMs()
-          if (Number.isSafeInteger(slot) && slot >= 0) {
-            source.story = followStory(undefined, slot, source.heardMs)
-          }
-          setTimeout(first.resolve, START_WAIT_MS).unref()
-        } catch (err) {
-          failure = err
-        }
-      })
-      await Promise.race([Promise.allSettled(asked), first.promise])
+      const failure = await askAll(sources, nowMs)
       if (stopped) {
         return
       }
@@ -266,6 +238,22 @@ export function createSlots({ k2, log, nowMs = () => performance.now(), onTick =
   }
 }
 
-function inBounds(ms: number): number {
-  return Math.min(LONGEST_SLOT_MS, Math.max(SHORTEST_SLOT_MS, ms))
+/** Asks every endpoint for its slot, until all have answered or one has and the others had their time. @returns why one did not answer */
+async function askAll(sources: readonly Source[], nowMs: () => number): Promise<unknown> {
+  let failure: unknown
+  const first = Promise.withResolvers<void>()
+  const asked = sources.map(async (source) => {
+    try {
+      const slot = await source.from.slot()
+      source.heardMs = nowMs()
+      if (Number.isSafeInteger(slot) && slot >= 0) {
+        source.story = followStory(undefined, slot, source.heardMs)
+      }
+      setTimeout(first.resolve, START_WAIT_MS).unref()
+    } catch (err) {
+      failure = err
+    }
+  })
+  await Promise.race([Promise.allSettled(asked), first.promise])
+  return failure
 }

@@ -19,19 +19,14 @@
  * The contract for authors: protocols/task/README.md.
  */
 export * from './api.ts'
+export { TaskBundleError } from './bundle-copy.ts'
 export { builtInBundles, bundlePath } from './bundles/index.ts'
 export { checkDistribution, DistributionError, defaultDistribution } from './distribution.ts'
 export { ENDINGS, type Ending, type EndingName } from './endings.ts'
 export { type BlockSource, createK2Reader, K2ReadError, type K2ReaderOptions, toTaskBlock } from './k2-reader.ts'
 export { oneLine, type TaskLog, type TaskLogEntry } from './output.ts'
-export {
-  type CallOptions,
-  createTaskRunner,
-  TaskBundleError,
-  type TaskRunner,
-  type TaskRunnerInit,
-  type TaskRunnerStatus
-} from './runner.ts'
+export { createTaskRunner, type TaskRunner, type TaskRunnerInit, type TaskRunnerStatus } from './runner.ts'
 export { NotInProofError, scopeProofs } from './scope.ts'
 export { whyFailed } from './stack.ts'
+export type { CallOptions } from './timeouts.ts'
 export { trialDistribution } from './trial.ts'

@@ -1,4 +1,4 @@
-import type { TransactionRecord } from './history.ts'
+import type { TransactionRecord } from './block.ts'
 
 /** Programs that are counted one by one; a chain that is called by more counts the rest in the totals only. */
 const MAX_PROGRAMS = 1000

@@ -3,10 +3,12 @@ import { readFileSync } from 'node:fs'
 import { type KeyPair, keyPairFromSeed } from '../../identity/index.ts'
 import { STAKE_CONFIG } from './base-accounts.ts'
 import { decodeBase58, encodeBase58 } from './base58.ts'
+import type { AccountChange, Block } from './block.ts'
+import { toOpenError } from './chain-file.ts'
 import { DataDirCorruptError, GenesisError } from './errors.ts'
 import type { GenesisAccount } from './genesis-account.ts'
 import { asDeployedAtFirst } from './genesis-program.ts'
-import { type AccountChange, type Block, type History, toOpenError } from './history.ts'
+import type { History } from './history.ts'
 import { type AccountState, RENT_EXEMPT_EPOCH, SYSTEM_PROGRAM, UPGRADEABLE_LOADER, type Vm } from './vm.ts'
 
 /** What the faucet begins with: 5 million KOII, below 2^53 lamports so that clients that read JSON numbers see it exactly. */

@@ -1,87 +1,23 @@
-import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite'
-import { demandFile, forgetPid, holderAt, leavePid, makeFolder } from '../../disk/index.ts'
-import { parseJson, stringifyJson } from '../json.ts'
+/** What the local K2 keeps: blocks, transactions and accounts, written and asked for. */
+import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite'
+import { stringifyJson } from '../json.ts'
 import { decodeBase58, encodeBase58 } from './base58.ts'
-import { CHAIN_FILE, PID_FILE } from './data-dir.ts'
-import { DataDirCorruptError, DataDirLockedError, DataDirUnusableError, DataDirVersionError } from './errors.ts'
-import type { TokenBalance } from './token-state.ts'
-import { decodeTransaction, messageKeys, type WireTransaction } from './transaction.ts'
+import type { AccountChange, Block, TransactionRecord } from './block.ts'
+import { closeChain, openChain } from './chain-file.ts'
+import { keysOf, PLACES_PER_SLOT, type Row, slotOf, toBlock, toError, toRecord } from './chain-rows.ts'
+import { decodeTransaction, type WireTransaction } from './transaction.ts'
 import type { TransactionError } from './transaction-error.ts'
-import { type AccountState, type Execution, RENT_EXEMPT_EPOCH } from './vm.ts'
+import { type AccountState, RENT_EXEMPT_EPOCH } from './vm.ts'
 
-/** The format of the file, kept in its header beside the application id "K2LC". */
-const FORMAT = 1
-const APPLICATION_ID = 0x4b324c43
-/** A transaction's number is its slot times this plus its place in the block: in order, unique, and exact in a double. */
-const PLACES_PER_SLOT = 2 ** 20
 /**
  * How many old blocks and transactions one commit removes at most, beyond twice as many as it adds: a smaller limit after a restart
  * does not stop the slots, and a flood after a quiet time does not outgrow the limit.
  */
 const PRUNE_PER_COMMIT = 256
-/** A log that a large commit has made longer is cut to this once it is in the database. */
-const MAX_LOG_BYTES = 16 * 1024 * 1024
-
-const SCHEMA = `
-  CREATE TABLE facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-  CREATE TABLE blocks (
-    height INTEGER PRIMARY KEY, slot INTEGER UNIQUE NOT NULL, parent INTEGER NOT NULL, blockhash BLOB NOT NULL, previous BLOB NOT NULL,
-    time INTEGER NOT NULL, transactions INTEGER NOT NULL, total INTEGER NOT NULL, supply TEXT NOT NULL
-  );
-  CREATE TABLE transactions (id INTEGER PRIMARY KEY, signature BLOB UNIQUE NOT NULL, err TEXT, bytes BLOB NOT NULL, meta TEXT NOT NULL);
-  CREATE TABLE mentions (address BLOB NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (address, id)) WITHOUT ROWID;
-  CREATE TABLE accounts (
-    address BLOB PRIMARY KEY, lamports INTEGER NOT NULL, owner BLOB NOT NULL, executable INTEGER NOT NULL, rent INTEGER NOT NULL,
-    data BLOB NOT NULL
-  );
-`
-
+/** Blocks that are kept whatever the limits: twice as many as a blockhash lives, so that no transaction can come twice. */
+export const MIN_KEEP_BLOCKS = 300
 /** An account that is nothing but lamports. */
 const IS_WALLET = `executable = 0 AND length(data) = 0 AND owner = zeroblob(32) AND rent = -1`
-
-/** A finished slot. */
-export interface Block {
-  slot: number
-  /** How many blocks came before it. */
-  height: number
-  parentSlot: number
-  blockhash: string
-  previousBlockhash: string
-  /** Unix time in seconds. */
-  blockTimeS: number
-  transactions: number
-  /** Transactions since genesis, with this block's. */
-  totalTransactions: number
-  /** Lamports in being after this block. */
-  supply: bigint
-}
-
-/** What a transaction did, beside its bytes. */
-export interface TransactionMeta extends Omit<Execution, 'logs' | 'unitsConsumed'> {
-  fee: bigint
-  /** Of each key, in lamports: first the message's, then those from lookup tables. */
-  preBalances: bigint[]
-  postBalances: bigint[]
-  /** Of the token accounts among the keys. */
-  preTokenBalances?: TokenBalance[]
-  postTokenBalances?: TokenBalance[]
-  logMessages: string[]
-  computeUnitsConsumed: number
-  loadedAddresses: { writable: string[]; readonly: string[] }
-}
-
-/** A transaction that is in a block. */
-export interface TransactionRecord {
-  slot: number
-  /** Its place in the block. */
-  index: number
-  wire: WireTransaction
-  /** All its keys: the message's, then the writable and the read-only ones from lookup tables. */
-  keys: string[]
-  meta: TransactionMeta
-}
 
 /** One transaction that mentions an address, without its contents. */
 export interface Mention {
@@ -94,14 +30,6 @@ export interface Mention {
   blockTimeS: number
   err: TransactionError | null
 }
-
-/** An account that a block changed; without a state, it is no more. */
-export interface AccountChange {
-  key: Uint8Array
-  state: AccountState | undefined
-}
-
-type Row = Record<string, SQLOutputValue>
 
 /**
  * Blocks, transactions and the last state of every account, in one SQLite file or in memory.
@@ -129,7 +57,7 @@ export class History {
     this.#keepTransactions = init.keepTransactions
     this.#keepsAccounts = init.dataDir !== undefined
     this.#dataDir = init.dataDir
-    this.#db = open(init.dataDir)
+    this.#db = openChain(init.dataDir)
     this.#kept = Number(this.#get('SELECT coalesce(sum(transactions), 0) AS n FROM blocks')?.n)
   }
 
@@ -306,10 +234,7 @@ export class History {
   }
 
   close(): void {
-    if (this.#dataDir !== undefined) {
-      forgetPid(join(this.#dataDir, PID_FILE))
-    }
-    this.#db.close()
+    closeChain(this.#db, this.#dataDir)
   }
 
   #atomically(work: () => void): void {
@@ -397,125 +322,4 @@ export class History {
   #all(sql: string, ...values: Array<string | number | Uint8Array | SQLOutputValue>): Row[] {
     return this.#statement(sql).all(...values)
   }
-}
-
-/** Blocks that are kept whatever the limits: twice as many as a blockhash lives, so that no transaction can come twice. */
-export const MIN_KEEP_BLOCKS = 300
-
-function open(dataDir: string | undefined): DatabaseSync {
-  if (dataDir === undefined) {
-    const db = new DatabaseSync(':memory:')
-    db.exec(SCHEMA)
-    return db
-  }
-  const path = join(dataDir, CHAIN_FILE)
-  let db: DatabaseSync | undefined
-  try {
-    makeFolder(dataDir, 0o777)
-    demandFile(path)
-    checkHeader(path)
-    db = new DatabaseSync(path)
-    // the exclusive lock is the operating system's: it ends with the process, however that ends
-    db.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
-    if (db.prepare('PRAGMA schema_version').get()?.schema_version === 0) {
-      db.exec(`${SCHEMA} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}`)
-    }
-    // the log in write-ahead form only now: the format must stand in the file itself, where checkHeader reads it
-    db.exec('COMMIT; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16000')
-    db.exec(`PRAGMA journal_size_limit = ${MAX_LOG_BYTES}`)
-    leavePid(join(dataDir, PID_FILE))
-    return db
-  } catch (err) {
-    db?.close()
-    throw toOpenError(err as Error & { errcode?: number }, path)
-  }
-}
-
-/**
- * Looks at a file before SQLite opens it, which would write into it. Layout: https://www.sqlite.org/fileformat2.html#the_database_header
- *
- * @throws DataDirCorruptError, DataDirVersionError
- */
-function checkHeader(path: string): void {
-  // a journal beside it means that a kill came while it was being made: SQLite undoes that
-  if (!existsSync(path) || statSync(path).size === 0 || existsSync(`${path}-journal`)) {
-    return
-  }
-  const header = Buffer.alloc(100)
-  const file = openSync(path, 'r')
-  try {
-    readSync(file, header, 0, header.length, 0)
-  } finally {
-    closeSync(file)
-  }
-  if (header.toString('latin1', 0, 16) !== 'SQLite format 3\0') {
-    throw new DataDirCorruptError(path, 'it is not a database')
-  }
-  if (header.readUInt32BE(68) !== APPLICATION_ID) {
-    throw new DataDirCorruptError(path, 'it is the database of another program')
-  }
-  if (header.readUInt32BE(60) !== FORMAT) {
-    throw new DataDirVersionError(path, header.readUInt32BE(60), FORMAT)
-  }
-}
-
-/** The named error for what SQLite says of the file at `path`. Codes: https://www.sqlite.org/rescode.html */
-export function toOpenError(err: Error & { errcode?: number }, path: string): Error {
-  switch ((err.errcode ?? -1) & 0xff) {
-    case 5:
-    case 6:
-      return new DataDirLockedError(path, holderAt(join(dirname(path), PID_FILE)))
-    case 11:
-    case 26:
-      return new DataDirCorruptError(path, err.message, { cause: err })
-    default:
-      return err instanceof DataDirCorruptError || err instanceof DataDirVersionError ? err : new DataDirUnusableError(path, { cause: err })
-  }
-}
-
-function toBlock(row: Row): Block {
-  return {
-    slot: Number(row.slot),
-    height: Number(row.height),
-    parentSlot: Number(row.parent),
-    blockhash: encodeBase58(row.blockhash as Uint8Array),
-    previousBlockhash: encodeBase58(row.previous as Uint8Array),
-    blockTimeS: Number(row.time),
-    transactions: Number(row.transactions),
-    totalTransactions: Number(row.total),
-    supply: BigInt(row.supply as string)
-  }
-}
-
-function toRecord(row: Row): TransactionRecord {
-  const wire = decodeTransaction(row.bytes as Uint8Array)
-  const stored = parseJson(row.meta as string) as TransactionMeta
-  const meta = {
-    ...stored,
-    fee: BigInt(stored.fee),
-    preBalances: stored.preBalances.map(BigInt),
-    postBalances: stored.postBalances.map(BigInt)
-  }
-  const { writable, readonly } = meta.loadedAddresses
-  const index = Number(row.id) % PLACES_PER_SLOT
-  return { slot: slotOf(row), index, wire, keys: [...wire.keys.map(encodeBase58), ...writable, ...readonly], meta }
-}
-
-/** All keys of a stored transaction, without the rest of it. */
-function keysOf(bytes: Uint8Array, meta: string): Uint8Array[] {
-  const { version, keys } = messageKeys(bytes)
-  if (version === 'legacy') {
-    return keys
-  }
-  // only these can have keys from lookup tables
-  const { writable, readonly } = (parseJson(meta) as TransactionMeta).loadedAddresses
-  return [...keys, ...writable.map(decodeBase58), ...readonly.map(decodeBase58)]
-}
-
-function slotOf(row: Row): number {
-  return Math.floor(Number(row.id) / PLACES_PER_SLOT)
-}
-
-function toError(row: Row): TransactionError | null {
-  return row.err === null ? null : (JSON.parse(row.err as string) as TransactionError)
 }

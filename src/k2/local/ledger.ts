@@ -1,26 +1,18 @@
-import { createHash } from 'node:crypto'
+/** The chain as it grows: what transactions do to the slot in progress, and what each commitment sees of it. */
 import { EventEmitter } from 'node:events'
 import { decodeBase58, encodeBase58 } from './base58.ts'
+import type { Block, TransactionRecord } from './block.ts'
 import { BLOCKHASH_LIFE_BLOCKS, BlockhashQueue } from './blockhash-queue.ts'
 import { LAMPORTS_PER_SIGNATURE } from './fees.ts'
-import type { AccountChange, Block, History, TransactionRecord } from './history.ts'
+import type { History } from './history.ts'
 import { deployedIn, type Loaded, runLoaded, takeFee, tryLoaded } from './loading.ts'
-import { durableNonce, NonceTranslation, nonceAccountOf, touchesNonces, withNonce } from './nonces.ts'
+import { loadedAddresses } from './lookup-tables.ts'
+import { durableNonce, nonceAccountOf, translateNonces, withNonce } from './nonces.ts'
+import { beginSlot, blockOf, type SlotInProgress } from './slot-in-progress.ts'
 import { mayHoldTokens, tokenBalances } from './token-state.ts'
 import { isWritable, type WireTransaction } from './transaction.ts'
 import type { TransactionError } from './transaction-error.ts'
-import {
-  type AccountState,
-  CLOCK_SYSVAR,
-  type Execution,
-  MAX_SLOT_HASHES,
-  RECENT_BLOCKHASHES_SYSVAR,
-  type Simulation,
-  SLOT_HASHES_SYSVAR,
-  SLOTS_PER_EPOCH,
-  UPGRADEABLE_LOADER,
-  type Vm
-} from './vm.ts'
+import { type AccountState, type Execution, MAX_SLOT_HASHES, type Simulation, SLOTS_PER_EPOCH, UPGRADEABLE_LOADER, type Vm } from './vm.ts'
 
 /**
  * How settled a view of the chain is. There is one validator and no fork here, so a block is final as soon as it is complete:
@@ -48,25 +40,6 @@ export interface Status {
   completed: boolean
 }
 
-/** The sysvars that every slot moves on. */
-export const MOVING_SYSVARS = [CLOCK_SYSVAR, SLOT_HASHES_SYSVAR, RECENT_BLOCKHASHES_SYSVAR]
-
-interface SlotInProgress {
-  slot: number
-  height: number
-  parent: Block
-  blockTimeS: number
-  transactions: TransactionRecord[]
-  bySignature: Map<string, TransactionRecord>
-  /** What each account that may have changed in this slot was when it began: the view of `confirmed`. */
-  before: Map<string, AccountChange>
-  /** Those that did change, to be written with the block. */
-  changed: Map<string, Uint8Array>
-  /** Programs that can be called from the next slot on. */
-  deployed: Set<string>
-  burntLamports: bigint
-}
-
 /**
  * The chain: runs transactions into the slot in progress, closes slots into blocks, and tells what each commitment sees.
  * Everything happens at once within a call, so a reader never sees half a transaction.
@@ -74,6 +47,8 @@ interface SlotInProgress {
 export class Ledger {
   readonly events = new EventEmitter<LedgerEvents>()
   readonly #vm: Vm
+  /** As it is now. */
+  readonly #account = (key: Uint8Array) => this.#vm.account(key)
   readonly #history: History
   readonly #nowMs: () => number
   readonly #blockhashes = new BlockhashQueue()
@@ -187,7 +162,7 @@ export class Ledger {
 
   /** The position of the nonce account that a message lives by in a recent blockhash's place, or undefined. */
   nonceAccountOf(wire: Pick<WireTransaction, 'instructions' | 'keys' | 'blockhash' | 'requiredSignatures'>): number | undefined {
-    return nonceAccountOf(wire, durableNonce(this.tip.blockhash), (key) => this.#vm.account(key))
+    return nonceAccountOf(wire, durableNonce(this.tip.blockhash), this.#account)
   }
 
   /** Why the chain would not run a transaction at all, or null. */
@@ -208,10 +183,10 @@ export class Ledger {
       return { included: false, err, logs: [] }
     }
     const livesByNonce = this.isBlockhashValid(wire.blockhash, 'processed') ? undefined : this.nonceAccountOf(wire)
-    const loaded = this.#loadedAddresses(wire)
+    const loaded = loadedAddresses(wire, this.#account)
     const keyBytes = [...wire.keys, ...loaded.writable, ...loaded.readonly]
     const keys = keyBytes.map(encodeBase58)
-    const balancesOfTokens = () => (mayHoldTokens(keys) ? tokenBalances(keyBytes, (key) => this.#vm.account(key)) : [])
+    const balancesOfTokens = () => (mayHoldTokens(keys) ? tokenBalances(keyBytes, this.#account) : [])
     const mayWrite = (position: number) =>
       position < wire.keys.length ? isWritable(wire, position) : position < wire.keys.length + loaded.writable.length
     const writable = [...keyBytes.keys()].filter(mayWrite)
@@ -258,7 +233,7 @@ export class Ledger {
     }
     if (execution.err === null && keys.includes(UPGRADEABLE_LOADER)) {
       const written = writable.map((position) => keyBytes[position]!)
-      for (const program of deployedIn(this.#current.slot, written, (key) => this.#vm.account(key))) {
+      for (const program of deployedIn(this.#current.slot, written, this.#account)) {
         this.#current.deployed.add(program)
       }
     }
@@ -282,7 +257,7 @@ export class Ledger {
       const err = isForged ? 'SignatureFailure' : refusal
       return { err, logs: [], unitsConsumed: 0, innerInstructions: [], returnData: null, accountsAfter: () => new Map(), feesOnly: false }
     }
-    const { writable, readonly } = this.#loadedAddresses(wire)
+    const { writable, readonly } = loadedAddresses(wire, this.#account)
     const keyBytes = [...wire.keys, ...writable, ...readonly]
     const nonces = this.#translateNonces(wire, keyBytes.map(encodeBase58), keyBytes)
     try {
@@ -290,40 +265,6 @@ export class Ledger {
       return nonces === undefined ? simulation : { ...simulation, accountsAfter: () => nonces.translated(simulation.accountsAfter()) }
     } finally {
       nonces?.undo()
-    }
-  }
-
-  /** Shows the VM the nonce accounts as it must see them; undefined for the many transactions that move no nonce on. */
-  #translateNonces(wire: WireTransaction, keys: readonly string[], keyBytes: readonly Uint8Array[]) {
-    if (!touchesNonces(keys)) {
-      return undefined
-    }
-    const translation = new NonceTranslation({ newestBlockhash: this.tip.blockhash, ownBlockhash: wire.blockhash })
-    const held: Array<{ key: Uint8Array; state: AccountState }> = []
-    for (const [position, key] of keyBytes.entries()) {
-      const state = this.#vm.account(key)
-      const shown = translation.before(keys[position]!, state)
-      if (shown !== undefined) {
-        held.push({ key, state: state! })
-        this.#vm.setAccount(key, shown)
-      }
-    }
-    const set = (changes: typeof held) => changes.forEach(({ key, state }) => void this.#vm.setAccount(key, state))
-    return {
-      /** After a run that counts. */
-      settle: () => {
-        set(
-          keyBytes.flatMap((key, position) => {
-            const state = translation.after(keys[position]!, this.#vm.account(key))
-            return state === undefined ? [] : [{ key, state }]
-          })
-        )
-      },
-      /** After a trial. */
-      undo: () => set(held),
-      /** What a trial would have left. */
-      translated: (after: Map<string, AccountState>) =>
-        new Map([...after].map(([name, state]) => [name, translation.after(name, state) ?? state]))
     }
   }
 
@@ -343,7 +284,7 @@ export class Ledger {
 
   /** All addresses that a transaction names, with those from lookup tables, as the tables are now. */
   addressesOf(wire: WireTransaction): string[] {
-    const { writable, readonly } = this.#loadedAddresses(wire)
+    const { writable, readonly } = loadedAddresses(wire, this.#account)
     return [...wire.keys, ...writable, ...readonly].map(encodeBase58)
   }
 
@@ -353,27 +294,11 @@ export class Ledger {
    * @throws Error when the block cannot be stored (a full disk): the slot stays in progress and nothing is lost
    */
   completeSlot(nextSlot = this.#current.slot + 1): Block {
-    const { slot, height, parent, blockTimeS, transactions, changed, burntLamports } = this.#current
+    const { slot, height, parent, transactions, changed } = this.#current
     if (!Number.isSafeInteger(nextSlot) || nextSlot <= slot) {
       throw new RangeError(`the next slot must be after ${slot}, and ${nextSlot} is not`)
     }
-    const number = Buffer.alloc(8)
-    number.writeBigUInt64LE(BigInt(slot))
-    const hash = createHash('sha256').update(decodeBase58(parent.blockhash)).update(number)
-    for (const { wire } of transactions) {
-      hash.update(wire.signatures[0]!)
-    }
-    const block: Block = {
-      slot,
-      height,
-      parentSlot: parent.slot,
-      blockhash: encodeBase58(hash.digest()),
-      previousBlockhash: parent.blockhash,
-      blockTimeS,
-      transactions: transactions.length,
-      totalTransactions: parent.totalTransactions + transactions.length,
-      supply: parent.supply - burntLamports
-    }
+    const block = blockOf(this.#current)
     const accounts = [...changed.values()].map((key) => ({ key, state: this.#vm.account(key) }))
     const facts: Record<string, string> = epochOf(slot) === epochOf(parent.slot) ? {} : { epochStart: `${this.#epochStartS}` }
     this.#history.commit(block, transactions, accounts, facts)
@@ -385,31 +310,20 @@ export class Ledger {
     return block
   }
 
+  #translateNonces(wire: WireTransaction, keys: readonly string[], keyBytes: readonly Uint8Array[]) {
+    return translateNonces(this.#vm, { newestBlockhash: this.tip.blockhash, ownBlockhash: wire.blockhash, keys, keyBytes })
+  }
+
   #begin(slot: number, parent: Block): SlotInProgress {
     const blockTimeS = Math.max(parent.blockTimeS, Math.floor(this.#nowMs() / 1000))
     if (epochOf(slot) !== epochOf(parent.slot)) {
       this.#epochStartS = blockTimeS
     }
-    const before = new Map<string, AccountChange>()
-    for (const name of MOVING_SYSVARS) {
-      const key = decodeBase58(name)
-      before.set(name, { key, state: this.#vm.account(key) })
-    }
+    const begun = beginSlot({ slot, parent, blockTimeS }, this.#account)
     this.#vm.setClock({ slot, epochStartS: this.#epochStartS, unixTimeS: blockTimeS })
     this.#vm.setSlotHashes(this.#slotHashes)
     this.#setRecentBlockhashes(this.#slotHashes)
-    return {
-      slot,
-      height: parent.height + 1,
-      parent,
-      blockTimeS,
-      transactions: [],
-      bySignature: new Map(),
-      before,
-      changed: new Map(),
-      deployed: new Set(),
-      burntLamports: 0n
-    }
+    return begun
   }
 
   #setRecentBlockhashes(blocks: ReadonlyArray<{ blockhash: Uint8Array }>): void {
@@ -421,20 +335,6 @@ export class Ledger {
     if (!this.#current.before.has(name)) {
       this.#current.before.set(name, { key, state: this.#vm.account(key) })
     }
-  }
-
-  /** The keys that a message takes from lookup tables. One that does not exist is left out; the VM then refuses the transaction. */
-  #loadedAddresses(wire: WireTransaction): { writable: Uint8Array[]; readonly: Uint8Array[] } {
-    const loaded: { writable: Uint8Array[]; readonly: Uint8Array[] } = { writable: [], readonly: [] }
-    for (const { table, writable, readonly } of wire.lookups) {
-      // a table is 56 bytes about itself, then its addresses
-      const data = this.#vm.account(table)?.data ?? new Uint8Array()
-      const at = (position: number) => data.slice(56 + position * 32, 88 + position * 32)
-      const exists = (key: Uint8Array) => key.length === 32
-      loaded.writable.push(...writable.map(at).filter(exists))
-      loaded.readonly.push(...readonly.map(at).filter(exists))
-    }
-    return loaded
   }
 }
 

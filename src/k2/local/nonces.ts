@@ -1,7 +1,8 @@
+/** Nonce accounts: transactions that live by one in the place of a recent blockhash, and a VM that gives other nonces than Solana. */
 import { createHash } from 'node:crypto'
 import { decodeBase58, encodeBase58 } from './base58.ts'
 import type { WireTransaction } from './transaction.ts'
-import { type AccountState, RECENT_BLOCKHASHES_SYSVAR, SYSTEM_PROGRAM } from './vm.ts'
+import { type AccountState, RECENT_BLOCKHASHES_SYSVAR, SYSTEM_PROGRAM, type Vm } from './vm.ts'
 
 // a nonce account: 4 bytes of version, 4 of state, the authority, the nonce, what a signature cost. Source: `@solana/web3.js` (src/nonce-account.ts)
 const NONCE_ACCOUNT_BYTES = 80
@@ -63,7 +64,7 @@ export function nonceAccountOf(
 }
 
 /** Whether a transaction may move nonces on: whatever does is given this sysvar. */
-export function touchesNonces(keys: readonly string[]): boolean {
+function touchesNonces(keys: readonly string[]): boolean {
   return keys.includes(RECENT_BLOCKHASHES_SYSVAR)
 }
 
@@ -72,7 +73,7 @@ export function touchesNonces(keys: readonly string[]): boolean {
  * gets a nonce made of that, and is refused when it holds that one. Before the run, accounts are shown to the VM so that it refuses where Solana
  * would; after it, they get the nonce that Solana would give.
  */
-export class NonceTranslation {
+class NonceTranslation {
   /** What Solana would give now. */
   readonly #newest: Uint8Array
   /** What the VM gives in its place. */
@@ -113,5 +114,42 @@ export class NonceTranslation {
       return withNonce(state!, known.held)
     }
     return Buffer.compare(now, this.#vms) === 0 ? withNonce(state!, this.#newest) : undefined
+  }
+}
+
+/** Shows the VM the nonce accounts as it must see them; undefined for the many transactions that move no nonce on. */
+export function translateNonces(
+  vm: Pick<Vm, 'account' | 'setAccount'>,
+  { keys, keyBytes, ...init }: { newestBlockhash: string; ownBlockhash: string; keys: readonly string[]; keyBytes: readonly Uint8Array[] }
+) {
+  if (!touchesNonces(keys)) {
+    return undefined
+  }
+  const translation = new NonceTranslation(init)
+  const held: Array<{ key: Uint8Array; state: AccountState }> = []
+  for (const [position, key] of keyBytes.entries()) {
+    const state = vm.account(key)
+    const shown = translation.before(keys[position]!, state)
+    if (shown !== undefined) {
+      held.push({ key, state: state! })
+      vm.setAccount(key, shown)
+    }
+  }
+  const set = (changes: typeof held) => changes.forEach(({ key, state }) => void vm.setAccount(key, state))
+  return {
+    /** After a run that counts. */
+    settle: () => {
+      set(
+        keyBytes.flatMap((key, position) => {
+          const state = translation.after(keys[position]!, vm.account(key))
+          return state === undefined ? [] : [{ key, state }]
+        })
+      )
+    },
+    /** After a trial. */
+    undo: () => set(held),
+    /** What a trial would have left. */
+    translated: (after: Map<string, AccountState>) =>
+      new Map([...after].map(([name, state]) => [name, translation.after(name, state) ?? state]))
   }
 }

@@ -1,5 +1,5 @@
+import type { TransactionRecord } from './block.ts'
 import { unitPriceOf } from './fees.ts'
-import type { TransactionRecord } from './history.ts'
 import { isWritable } from './transaction.ts'
 
 /** How many blocks are remembered, by Solana's rules. */

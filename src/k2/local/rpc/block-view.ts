@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { encodeBase58 } from '../base58.ts'
-import type { Block, TransactionRecord } from '../history.ts'
+import type { Block, TransactionRecord } from '../block.ts'
 import * as p from './params.ts'
 import { viewTransaction, viewTransactionAccounts } from './transaction-view.ts'
 

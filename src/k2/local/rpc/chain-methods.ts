@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Block } from '../history.ts'
+import type { Block } from '../block.ts'
 import { SLOTS_PER_EPOCH } from '../vm.ts'
 import { blockConfig, viewBlock } from './block-view.ts'
 import { API_VERSION, FEATURE_SET, method, type RpcContext, slotFor, withContext } from './context.ts'

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { decodeBase58, encodeBase58 } from '../base58.ts'
-import type { TransactionMeta, TransactionRecord } from '../history.ts'
+import type { TransactionMeta, TransactionRecord } from '../block.ts'
 import { isWritable, type WireTransaction } from '../transaction.ts'
 import { unsupportedVersion } from './errors.ts'
 import type { Integer, transactionEncoding } from './params.ts'

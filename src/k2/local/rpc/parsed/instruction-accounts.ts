@@ -37,3 +37,10 @@ export class Accounts {
     return position < this.count ? { [name]: this.at(position) } : {}
   }
 }
+
+/** Who allows an instruction: the account at `position`, which is a multisig when its signers follow. */
+export function signers(accounts: Accounts, position: number, name: string): object {
+  return accounts.count > position + 1
+    ? { [`multisig${name[0]!.toUpperCase()}${name.slice(1)}`]: accounts.at(position), signers: accounts.all.slice(position + 1) }
+    : { [name]: accounts.at(position) }
+}

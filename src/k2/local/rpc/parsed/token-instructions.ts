@@ -1,7 +1,8 @@
+/** Instructions of the token programs, and of the one that makes token accounts, as the RPC tells them. */
 import type { ByteReader } from '../../byte-reader.ts'
-import { STATES, viewAmount } from '../../token-state.ts'
-import type { Accounts, ParsedInstruction } from './instruction-accounts.ts'
-import { extensionName } from './token-extensions.ts'
+import { viewAmount } from '../../token-state.ts'
+import { type Accounts, type ParsedInstruction, signers } from './instruction-accounts.ts'
+import { extensionTypes, parseExtension } from './token-extension-instructions.ts'
 
 /** What setAuthority may be about, by its number; the first two are a mint's. */
 const AUTHORITIES = [
@@ -27,17 +28,6 @@ export function parseToken(accounts: Accounts, data: ByteReader): ParsedInstruct
   const mintFacts = () => {
     const [decimals, mintAuthority, freezeAuthority] = [data.u8(), data.pubkey(), key()]
     return { decimals, mintAuthority, ...(freezeAuthority === undefined ? {} : { freezeAuthority }) }
-  }
-  const extensionTypes = () => Array.from({ length: Math.floor(data.left / 2) }, () => extensionName(data.u16()))
-  /** A mint's extension that is an authority and an address: set up at first, moved later. */
-  const pointer = (what: string, field: string): ParsedInstruction => {
-    const initializes = data.u8() === 0
-    const authority = initializes ? data.pubkeyOrNull() : null
-    const target = data.pubkeyOrNull()
-    const told = { ...(authority === null ? {} : { authority }), ...(target === null ? {} : { [field]: target }) }
-    return initializes
-      ? { type: `initialize${what}`, info: { ...accounts.named('mint'), ...told } }
-      : { type: `update${what}`, info: { ...by('authority', 'mint'), ...told } }
   }
   const kind = data.u8()
   switch (kind) {
@@ -95,7 +85,7 @@ export function parseToken(accounts: Accounts, data: ByteReader): ParsedInstruct
     case 20:
       return { type: 'initializeMint2', info: { ...accounts.named('mint'), ...mintFacts() } }
     case 21: {
-      const types = extensionTypes()
+      const types = extensionTypes(data)
       return { type: 'getAccountDataSize', info: { ...accounts.named('mint'), ...(types.length === 0 ? {} : { extensionTypes: types }) } }
     }
     case 22:
@@ -104,106 +94,9 @@ export function parseToken(accounts: Accounts, data: ByteReader): ParsedInstruct
       return { type: 'amountToUiAmount', info: { ...accounts.named('mint'), ...amount() } }
     case 24:
       return { type: 'uiAmountToAmount', info: { ...accounts.named('mint'), uiAmount: data.rest().toString('utf8') } }
-    case 25:
-      return { type: 'initializeMintCloseAuthority', info: { ...accounts.named('mint'), newAuthority: key() ?? null } }
-    case 26:
-      return parseTransferFee(accounts, data)
-    case 28: {
-      const initializes = data.u8() === 0
-      const accountState = STATES[data.u8()]
-      return initializes
-        ? { type: 'initializeDefaultAccountState', info: { ...accounts.named('mint'), accountState } }
-        : { type: 'updateDefaultAccountState', info: { ...by('freezeAuthority', 'mint'), accountState } }
-    }
-    case 29:
-      return { type: 'reallocate', info: { ...by('owner', 'account', 'payer', 'systemProgram'), extensionTypes: extensionTypes() } }
-    case 30:
-      return { type: data.u8() === 0 ? 'enableRequiredMemoTransfers' : 'disableRequiredMemoTransfers', info: by('owner', 'account') }
-    case 31:
-      return { type: 'createNativeMint', info: accounts.named('payer', 'nativeMint', 'systemProgram') }
-    case 32:
-      return { type: 'initializeNonTransferableMint', info: accounts.named('mint') }
-    case 34:
-      return { type: data.u8() === 0 ? 'enableCpiGuard' : 'disableCpiGuard', info: by('owner', 'account') }
-    case 35:
-      return { type: 'initializePermanentDelegate', info: { ...accounts.named('mint'), delegate: data.pubkey() } }
-    case 33: {
-      const initializes = data.u8() === 0
-      return initializes
-        ? {
-            type: 'initializeInterestBearingConfig',
-            info: { ...accounts.named('mint'), rateAuthority: data.pubkeyOrNull(), rate: data.i16() }
-          }
-        : { type: 'updateInterestBearingConfigRate', info: { ...by('rateAuthority', 'mint'), newRate: data.i16() } }
-    }
-    case 36:
-      return pointer('TransferHook', 'programId')
-    case 39:
-      return pointer('MetadataPointer', 'metadataAddress')
-    case 40:
-      return pointer('GroupPointer', 'groupAddress')
-    case 41:
-      return pointer('GroupMemberPointer', 'memberAddress')
-    case 44:
-      switch (data.u8()) {
-        case 0:
-          return { type: 'initializePausableConfig', info: { ...accounts.named('mint'), authority: data.pubkey() } }
-        case 1:
-          return { type: 'pause', info: by('authority', 'mint') }
-        case 2:
-          return { type: 'resume', info: by('authority', 'mint') }
-        default:
-          return undefined
-      }
     default:
-      return undefined
+      return parseExtension(kind, accounts, data)
   }
-}
-
-function parseTransferFee(accounts: Accounts, data: ByteReader): ParsedInstruction | undefined {
-  const key = () => data.option(() => data.pubkey())
-  switch (data.u8()) {
-    case 0: {
-      const [configAuthority, withdrawAuthority] = [key(), key()]
-      const info = {
-        ...accounts.named('mint'),
-        ...(configAuthority === undefined ? {} : { transferFeeConfigAuthority: configAuthority }),
-        ...(withdrawAuthority === undefined ? {} : { withdrawWithheldAuthority: withdrawAuthority }),
-        transferFeeBasisPoints: data.u16(),
-        maximumFee: data.u64()
-      }
-      return { type: 'initializeTransferFeeConfig', info }
-    }
-    case 1: {
-      const [amount, decimals, fee] = [data.u64(), data.u8(), data.u64()]
-      const info = {
-        ...accounts.named('source', 'mint', 'destination'),
-        tokenAmount: viewAmount(amount, decimals),
-        feeAmount: viewAmount(fee, decimals),
-        ...signers(accounts, 3, 'authority')
-      }
-      return { type: 'transferCheckedWithFee', info }
-    }
-    case 2: {
-      const info = { ...accounts.named('mint', 'feeRecipient'), ...signers(accounts, 2, 'withdrawWithheldAuthority') }
-      return { type: 'withdrawWithheldTokensFromMint', info }
-    }
-    case 4:
-      return { type: 'harvestWithheldTokensToMint', info: { ...accounts.named('mint'), sourceAccounts: accounts.all.slice(1) } }
-    case 5: {
-      const info = { transferFeeBasisPoints: data.u16(), maximumFee: data.u64() }
-      return { type: 'setTransferFee', info: { ...accounts.named('mint'), ...info, ...signers(accounts, 1, 'transferFeeConfigAuthority') } }
-    }
-    default:
-      return undefined
-  }
-}
-
-/** Who allows an instruction: the account at `position`, which is a multisig when its signers follow. */
-function signers(accounts: Accounts, position: number, name: string): object {
-  return accounts.count > position + 1
-    ? { [`multisig${name[0]!.toUpperCase()}${name.slice(1)}`]: accounts.at(position), signers: accounts.all.slice(position + 1) }
-    : { [name]: accounts.at(position) }
 }
 
 /** An instruction of the program that makes a wallet's own token accounts. */

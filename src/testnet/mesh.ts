@@ -1,0 +1,159 @@
+/** The nodes of a testnet: started each in a process of its own, staked for, and brought back when somebody kills them. */
+import { join } from 'node:path'
+import { loopbackHost, tcpOn } from '../config/index.ts'
+import { writeKeyFile } from '../identity/index.ts'
+import { messageOf, signerOf } from '../k2/index.ts'
+import type { PassedOver } from '../k2/local/index.ts'
+import { stakeAddress, stake as stakeInstruction } from '../k2/settlement/index.ts'
+import type { Chain } from './chain.ts'
+import { TestnetError } from './errors.ts'
+import type { Failure } from './failure.ts'
+import type { Meeting } from './meeting.ts'
+import { type Member, nameOf } from './member.ts'
+import { createMemberEvents } from './member-events.ts'
+import { stakeOf } from './money.ts'
+import type { News } from './news.ts'
+import { createNodeProcess } from './node-process.ts'
+import type { ChosenTask } from './task.ts'
+
+/** A killed node comes back after this. */
+const RESTART_MS = 1_000
+
+export interface MeshInit {
+  members: readonly Member[]
+  /** Each node's folder is in it. */
+  dir: string
+  chain: Chain
+  /** Address of the task's account. */
+  task: string
+  chosen: ChosenTask
+  /** More flags of `koii-mesh start`, for each node. */
+  nodeArgs: string[]
+  meeting: Meeting
+  news: News
+  failure: Failure
+  signal: AbortSignal
+}
+
+export interface Mesh {
+  start(): void
+  /** How many nodes have their stake on K2. */
+  stakedCount(): number
+  /** Nobody who is killed comes back any more. */
+  stop(): Promise<unknown>
+}
+
+/** Makes ready what the nodes need. They run from `start` on. */
+export async function createMesh({ members, dir, chain, task, chosen, nodeArgs, meeting, news, failure, signal }: MeshInit): Promise<Mesh> {
+  const { k2, client, wallet } = chain
+  const { path, params, manifest } = chosen
+  let ending = false
+  let stakedCount = 0
+
+  for (const member of members) {
+    member.stake = stakeAddress({ task, staker: member.pair.address })
+  }
+  k2.events.on('passedOver', onPassedOver)
+  const onNodeEvent = createMemberEvents({
+    members,
+    news,
+    onListening: (member) =>
+      void stakeFor(member).catch((err) => {
+        failure.note(`cannot stake for ${member.name}: ${messageOf(err)}`)
+        meeting.giveUp(new TestnetError(failure.reason()!))
+      }),
+    onProgress: meeting.checkReady
+  })
+  for (const member of members) {
+    const nodeDir = join(dir, member.name)
+    const key = join(nodeDir, 'key.json')
+    await writeKeyFile(key, member.pair)
+    member.process = createNodeProcess({
+      name: member.name,
+      dir: nodeDir,
+      fault: member.fault,
+      args: [
+        ...['--k2', k2.url, '--task', task, '--key', key, '--data-dir', join(nodeDir, 'data'), '--allow-private'],
+        ...['--listen', tcpOn(loopbackHost()), '--log-level', 'info'],
+        ...(manifest.network === true ? ['--allow-network'] : []),
+        ...nodeArgs,
+        // one of them has the bundle and its params; the others fetch both from their peers
+        ...(member === members[0] ? ['--bundle', path, ...(params == null ? [] : ['--params', params.text])] : [])
+      ],
+      onEvent: (event) => onNodeEvent(member, event),
+      onExit: (how) => onNodeExit(member, how)
+    })
+  }
+
+  return {
+    start: () => members.forEach(startMember),
+    stakedCount: () => stakedCount,
+    stop() {
+      ending = true
+      return Promise.all(members.map((member) => member.process.stop()))
+    }
+  }
+
+  function startMember(member: Member): void {
+    member.process.start()
+    news.tell('node-started', { name: member.name, node: member.pair.address, pid: member.process.pid() ?? null, fault: member.fault })
+  }
+
+  /** It hangs, as far as can be told from outside: what it misses meanwhile is not the others' doing, nor the machine's. */
+  function onPassedOver({ follower, waitedMs }: PassedOver): void {
+    const member = members.find(({ pair }) => pair.address === follower)
+    if (member != null) {
+      member.interrupted = true
+    }
+    const text = `${nameOf(members, follower)} has not said for ${Math.round(waitedMs / 1000)} s that it is done with a slot: slots no longer wait for it`
+    news.tell('passed-over', { node: follower, name: nameOf(members, follower), waitedMs }, text)
+  }
+
+  function onNodeExit(member: Member, { signal: by, reason }: { signal: string | null; reason: string }): void {
+    if (member.stats != null) {
+      member.past.push(member.stats)
+      member.stats = null
+    }
+    if (by === 'SIGKILL') {
+      // somebody tries us: the node comes back, as a service manager would bring it
+      member.interrupted = true
+      member.row.state = 'killed'
+      news.say(`${member.name} was killed and comes back`)
+      news.tell('node-killed', { name: member.name, node: member.pair.address })
+      setTimeout(() => {
+        if (!signal.aborted && !ending) {
+          startMember(member)
+        }
+      }, RESTART_MS)
+      return
+    }
+    if (signal.aborted) {
+      // Ctrl+C in a terminal reaches the nodes, too
+      member.row.state = 'ended'
+      return
+    }
+    member.crashed = reason
+    member.row.state = 'ended'
+    news.say(`${member.name} ${reason}`)
+    news.tell('node-ended', { name: member.name, node: member.pair.address, reason })
+    meeting.giveUp(new TestnetError(`${member.name} ${reason}`))
+  }
+
+  async function stakeFor(member: Member): Promise<void> {
+    await client.send(
+      [
+        stakeInstruction({
+          task,
+          stakingKey: member.pair.address,
+          payer: wallet.address,
+          amount: stakeOf(member.fault),
+          withdrawAuthority: member.owner.address,
+          addressHint: member.hint!
+        })
+      ],
+      [signerOf(wallet), signerOf(member.pair)]
+    )
+    stakedCount++
+    news.tell('staked', { node: member.pair.address, name: member.name, roe: stakeOf(member.fault) })
+  }
+}
