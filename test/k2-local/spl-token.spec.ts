@@ -41,7 +41,8 @@ describe('local K2: @solana/spl-token, unmodified', () => {
   let f: Fixture
   let alice: Keypair
   before(async () => {
-    f = await startK2({ ticking: true })
+    // a blockhash lives for 150 slots, however busy the machine is
+    f = await startK2({ ticking: true, slotMs: 200 })
     alice = Keypair.generate()
     const signature = await f.connection.requestAirdrop(alice.publicKey, 100_000_000_000)
     await f.connection.confirmTransaction({ signature, ...(await f.connection.getLatestBlockhash()) })
