@@ -341,10 +341,10 @@ function attend(init: TaskProcessInit, child: ChildProcessWithoutNullStreams): T
             return
           }
           late = failure(ending, detail)
-          send({ kind: 'abort', id })
+          send({ kind: 'abort', id, reason: detail })
           graceTimer = setTimeout(() => kill(ending, detail, id), GRACE_MS)
         }
-        const onAbort = () => stopCall('aborted', 'the call was aborted')
+        const onAbort = () => stopCall('aborted', whyAborted(call.signal))
         const timer = setTimeout(
           () => stopCall('timeout', `${call.function} took longer than the ${seconds(call.timeoutMs)} that it had`),
           call.timeoutMs
@@ -361,7 +361,7 @@ function attend(init: TaskProcessInit, child: ChildProcessWithoutNullStreams): T
             clearTimeout(graceTimer)
             call.signal?.removeEventListener('abort', onAbort)
             calls.delete(id)
-            services.abort()
+            services.abort(new DOMException('the call that asked for it is over', 'AbortError'))
             // a result after its time counts as none, whatever it is
             resolve({ ...(late ?? outcome), alone, trouble: this.trouble })
           }
@@ -380,5 +380,14 @@ function attend(init: TaskProcessInit, child: ChildProcessWithoutNullStreams): T
 function threw({ name, message, stack }: { name: string; message: string; stack?: string | undefined }, { badProof, k2Away }: Pending) {
   return failure(badProof && name === 'BadProofError' ? 'bad-proof' : k2Away ? 'k2-away' : 'threw', `${name}: ${message}`, stack)
 }
+
+/** What the caller says of it: without a word of its own, only that it did. */
+function whyAborted(signal: AbortSignal | undefined): string {
+  const { reason } = signal ?? {}
+  return reason instanceof Error && reason.message !== UNTOLD ? reason.message : 'the node gave the call up'
+}
+
+/** What `abort()` says by itself. */
+const UNTOLD = new DOMException('This operation was aborted', 'AbortError').message
 
 const seconds = (ms: number) => (ms < 1000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 100) / 10} s`)
