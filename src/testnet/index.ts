@@ -52,7 +52,7 @@ import { builtInBundles, bundlePath, createTaskRunner } from '../tasks/index.ts'
 import type { NodeFacts, RecordFacts, RunFacts, TransactionFacts } from './facts.ts'
 import { type Fault, FaultError, SMALL_STAKES } from './faults.ts'
 import { createFinish } from './finish.ts'
-import { checkInvariants, type Invariant } from './invariants.ts'
+import { checkInvariants, type Invariant, nothingChecked } from './invariants.ts'
 import { createLedgerCheck } from './ledger-check.ts'
 import { limitsOf } from './limits.ts'
 import { createNodeProcess, type NodeProcess } from './node-process.ts'
@@ -100,6 +100,8 @@ export interface TestnetSummary {
   event: 'summary'
   ok: boolean
   reason: string | null
+  /** Why nothing was checked, where no cycle was finalized; null where something was. */
+  unchecked: string | null
   nodes: number
   cycles: number
   finalized: number
@@ -850,6 +852,7 @@ async function run(
       event: 'summary',
       ok: broken.length === 0,
       reason: broken[0] ?? null,
+      unchecked: nothingChecked(invariants, signal.aborted),
       nodes: init.nodes,
       cycles,
       finalized: records.length,

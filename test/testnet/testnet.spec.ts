@@ -7,7 +7,7 @@ import type { NodeFacts, RunFacts, TransactionFacts } from '../../src/testnet/fa
 import { FAULTS, parseFaults } from '../../src/testnet/faults.ts'
 import { createFinish } from '../../src/testnet/finish.ts'
 import { MIN_ROUND_SLOTS, windowsOf } from '../../src/testnet/index.ts'
-import { checkInvariants } from '../../src/testnet/invariants.ts'
+import { checkInvariants, invariantLines, nothingChecked } from '../../src/testnet/invariants.ts'
 import { createView, picture, type ViewState } from '../../src/testnet/view.ts'
 
 const STAKERS = ['alice', 'bob', 'carol']
@@ -147,6 +147,31 @@ describe('testnet', () => {
         expect(found[0]).to.match(says)
       })
     }
+
+    it('are not checked in a run that was stopped before a cycle was finalized, and are not said to hold', () => {
+      const facts = good()
+      Object.assign(facts, { records: [], transactions: [], onK2: null, slashes: null, pot: null })
+      const invariants = checkInvariants(facts, null)
+      expect(invariants.map((one) => [one.broken, one.unchecked])).to.deep.equal(invariants.map(() => [null, 'no cycle was finalized']))
+      const why = nothingChecked(invariants, true)
+      expect(why).to.match(/^the run was stopped before a cycle was finalized/)
+      expect(invariantLines(invariants, why)).to.deep.equal([`nothing was checked: ${why}`])
+      // of those who wanted three there are three too few, as before
+      const wanted = checkInvariants(facts, 3)
+      const lines = invariantLines(wanted, nothingChecked(wanted, true))
+      expect(lines[0]).to.equal('BROKEN enough cycles are finalized: 0 of 3 cycles are finalized')
+      expect(lines.slice(1)).to.deep.equal([`nothing else was checked: ${why}`])
+    })
+
+    it('say that they hold where they were checked, one by one', () => {
+      const facts = good()
+      facts.slashes = null
+      const invariants = checkInvariants(facts, 2)
+      expect(nothingChecked(invariants, true)).to.equal(null)
+      const lines = invariantLines(invariants, null)
+      expect(lines.filter((line) => line.startsWith('ok     '))).to.have.length(invariants.length - 1)
+      expect(lines).to.include('-      every slash of the ledger is taken on K2: not checked, as no slash was to be taken any more')
+    })
 
     it('allow a chain that has gone on to the next cycle while the nodes were stopped, and was claimed by that', () => {
       const facts = good()
