@@ -33,7 +33,8 @@ function whyUnchecked(name: string, { records, slashes: all }: RunFacts): string
 
 /** Why a run has shown nothing, for who looks at it; null when it has. */
 export function nothingChecked(invariants: readonly Invariant[], stopped: boolean): string | null {
-  return invariants.every(({ unchecked, broken }) => unchecked != null || broken != null) && invariants.some(({ unchecked }) => unchecked != null)
+  return invariants.every(({ unchecked, broken }) => unchecked != null || broken != null) &&
+    invariants.some(({ unchecked }) => unchecked != null)
     ? `the run ${stopped ? 'was stopped' : 'ended'} before a cycle was finalized, and all that is checked is checked over finalized cycles`
     : null
 }
