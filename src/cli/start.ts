@@ -109,7 +109,11 @@ export async function runStart(
   }
   const config = loadConfig({ file, env: process.env, flags })
   const next = nextSteps(config)
-  const log = createLog({ level: config.logLevel, isText: json !== true && process.stderr.isTTY === true })
+  const log = createLog({
+    level: config.logLevel,
+    isText: json !== true && process.stderr.isTTY === true,
+    besideEvents: process.stdout.isTTY === true
+  })
   const stopped = untilStopped()
   onOutputLost((err) =>
     log.warn({ reason: err.message }, 'standard output cannot be written: the node goes on, and tells its events nowhere')

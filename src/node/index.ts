@@ -411,13 +411,13 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         if (broken == null) {
           events.emit('task', { taskName: account.name, bundle: cid, params })
         } else {
-          log.error({ bundle: cid, reason: broken }, 'the task cannot run')
+          log.error({ event: 'task-failed', bundle: cid, reason: broken }, 'the task cannot run')
           events.emit('task-failed', { bundle: cid, reason: broken })
         }
         effects.handle({ type: 'arrived' })
       },
       onFailed: (cid, err) => {
-        log.error({ bundle: cid, reason: messageOf(err) }, 'the task cannot run')
+        log.error({ event: 'task-failed', bundle: cid, reason: messageOf(err) }, 'the task cannot run')
         events.emit('task-failed', { bundle: cid, reason: messageOf(err) })
         if (err instanceof ParamsDifferError) {
           unfit.resolve(err)
@@ -804,7 +804,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       if (task.bundle.from >= bundle.from && task.bundle.cid !== bundle.cid) {
         bundle = task.bundle
         log.warn(
-          { bundle: bundle.cid, cycle: bundle.from },
+          { event: 'bundle-changed', bundle: bundle.cid, cycle: bundle.from },
           config.followBundle
             ? 'the manager has given the task another bundle: it is fetched now, and runs from that cycle on'
             : 'the manager has given the task another bundle: read it, and start this node again before that cycle'
@@ -815,7 +815,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       if (task.closedFrom != null && task.closedFrom !== closedFrom) {
         closedFrom = task.closedFrom
         effects.handle({ type: 'closed-from', cycle: closedFrom })
-        log.warn({ task: config.task, cycle: closedFrom }, whatNow(closedFrom))
+        log.warn({ event: 'task-closed', task: config.task, cycle: closedFrom }, whatNow(closedFrom))
         events.emit('task-closed', { from: closedFrom, settledFromSlot: settledFrom(closedFrom), reason: whatNow(closedFrom) })
       }
     }
