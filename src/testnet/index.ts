@@ -57,6 +57,7 @@ import { createLedgerCheck } from './ledger-check.ts'
 import { limitsOf } from './limits.ts'
 import { createNodeProcess, type NodeProcess } from './node-process.ts'
 import { paramsBeside, whatItGets } from './params.ts'
+import { stateOf } from './states.ts'
 import { startStaticSite } from './static-site.ts'
 import type { NodeRow, SetupStep, SetupView, ViewState } from './view.ts'
 import { windowsOf } from './windows.ts'
@@ -150,6 +151,9 @@ interface Member {
   interrupted: boolean
   crashed: string | null
   hint: string | null
+  listens: boolean
+  /** Its task does not run. */
+  failed: boolean
   staked: boolean
   hasTask: boolean
   /** Counters of former processes of this node, and of the one that runs. */
@@ -478,6 +482,8 @@ async function run(
       interrupted: false,
       crashed: null,
       hint: null,
+      listens: false,
+      failed: false,
       staked: false,
       hasTask: false,
       past: [],
@@ -486,6 +492,8 @@ async function run(
   }
 
   function startMember(member: Member): void {
+    Object.assign(member, { listens: false, failed: false })
+    Object.assign(member.row, { peers: 0, state: 'starting' })
     member.process.start()
     tell('node-started', { name: member.name, node: member.pair.address, pid: member.process.pid() ?? null, fault: member.fault })
   }
@@ -496,7 +504,7 @@ async function run(
     const cycle = event.cycle ?? 0
     switch (event.event) {
       case 'listening': {
-        row.state = member.hasTask ? 'working' : 'listening'
+        member.listens = true
         const hint = (event.multiaddrs as string[])[0]
         if (hint != null && !member.staked) {
           member.hint = hint
@@ -513,16 +521,14 @@ async function run(
       case 'peer':
       case 'peer-left':
         row.peers = event.staked as number
-        row.state = 'meshed'
         checkReady()
         break
       case 'task':
-        member.hasTask = true
-        row.state = 'working'
+        Object.assign(member, { hasTask: true, failed: false })
         checkReady()
         break
       case 'task-failed':
-        row.state = 'no task'
+        member.failed = true
         messages.push(`${member.name}: ${event.reason}`)
         break
       case 'work-started':
@@ -569,6 +575,7 @@ async function run(
         member.crashed ??= `unhandled: ${event.reason}`
         break
     }
+    row.state = member.failed ? 'no task' : stateOf({ ...member, peers: row.peers })
   }
 
   /** It hangs, as far as can be told from outside: what it misses meanwhile is not the others' doing, nor the machine's. */
@@ -675,8 +682,8 @@ async function run(
     return [
       howMany('nodes', members.filter(({ hint }) => hint != null).length, 'listen, each in a process of its own'),
       howMany('stakes', stakedCount, `are on K2, ${roeToKoii(STAKE_ROE)} KOII each`),
-      howMany('bundle', members.filter(({ hasTask }) => hasTask).length, 'have it, the first from disk, the others from their peers'),
-      howMany('mesh', members.filter(({ row }) => row.peers >= all - 1).length, 'have found all the others')
+      howMany('bundle', members.filter(({ hasTask }) => hasTask).length, 'have it, the first from disk, others from nodes that K2 names'),
+      howMany('mesh', members.filter(({ row }) => row.peers >= all - 1).length, 'have all others as peers: with stake, and greeted')
     ]
   }
 

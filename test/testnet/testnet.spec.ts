@@ -8,6 +8,7 @@ import { FAULTS, parseFaults } from '../../src/testnet/faults.ts'
 import { createFinish } from '../../src/testnet/finish.ts'
 import { MIN_ROUND_SLOTS, windowsOf } from '../../src/testnet/index.ts'
 import { checkInvariants, invariantLines, nothingChecked } from '../../src/testnet/invariants.ts'
+import { stateOf } from '../../src/testnet/states.ts'
 import { createView, picture, type ViewState } from '../../src/testnet/view.ts'
 
 const STAKERS = ['alice', 'bob', 'carol']
@@ -365,6 +366,36 @@ describe('testnet', () => {
       const command = usual.slice(usual.indexOf('  koii-mesh start'), usual.indexOf('\nCtrl+C')).replaceAll('\\\n', ' ')
       expect(command.split(/\s+/).filter((word) => word !== '')).to.include.members(['--k2', '--task', 'T'.repeat(44), '--airdrop'])
       expect(command).not.to.include('\n')
+    })
+    it('shows the peers of six nodes, two of which misbehave, on 80 columns', () => {
+      const busy = { ...state.rows[0]!, state: 'meshed', peers: 5, audits: 'cycle 2: unavailable', challenged: 'cycle 2: node-5' }
+      const rows = ['node-1', 'node-2', 'node-3', 'node-4', 'node-5 (bad-proof)', 'node-6 (no-proof)'].map((name) => ({ ...busy, name }))
+      const text = picture({ ...state, rows }, 80, 24)
+      expect(text).to.match(/│ state +│ peers │/)
+      expect(text.match(/│ meshed │ 5 {5}│/g)).to.have.length(6)
+    })
+    it('cuts nothing of an error, of what the task is given and of what is set up: it goes on in the next line', () => {
+      const unwrapped = (text: string) => text.replaceAll(/\s+/g, ' ')
+      const error = `cannot stake for node-3: ${'the faucet has too little for it, '.repeat(6)}see where it went`
+      const gets = [`params ${JSON.stringify({ urls: Array(4).fill('http://127.0.0.1:8080/index.html') })}`]
+      const shown = unwrapped(picture({ ...state, gets, messages: ['before', error] }, 80, 40))
+      expect(shown).to.include(error)
+      expect(shown.replaceAll(' ', '')).to.include(gets[0]!.replaceAll(' ', ''))
+      // on a small one the error is there before how to join and what came earlier
+      expect(unwrapped(picture({ ...state, messages: ['before', error] }, 80, 18)))
+        .to.include(error)
+        .and.not.to.include('before')
+      const setup = [{ name: 'mesh', done: false, text: `0 of 6 ${'have all the others as peers, '.repeat(4)}and are waiting` }]
+      expect(unwrapped(picture({ setup }, 80, 24))).to.include('and are waiting')
+    })
+    it('says how a node stands by what it has, in whatever order that came', () => {
+      const [listens, hasTask] = [true, true]
+      expect(stateOf({ listens: false, hasTask: false, peers: 0 })).to.equal('starting')
+      expect(stateOf({ listens, hasTask: false, peers: 0 })).to.equal('listening')
+      // peers before the code: not meshed yet; and the code after them takes nothing back
+      expect(stateOf({ listens, hasTask: false, peers: 3 })).to.equal('listening')
+      expect(stateOf({ listens, hasTask, peers: 3 })).to.equal('meshed')
+      expect(stateOf({ listens, hasTask, peers: 0 })).to.equal('working')
     })
     it('shows what is being set up until there is a mesh, and then what the nodes lack', () => {
       const setup = [
