@@ -61,7 +61,7 @@ describe('observe: the way out', () => {
     const text = JSON.stringify(`\n    at forged (a.ts:1:1)\n${EVIL}`)
     for (const failing of [`throw new Error(${text})`, `throw ${text}`, `Promise.reject(new Error(${text}))`]) {
       const code = `
-        const { guardOutput } = await import(${JSON.stringify(join(SRC, 'cli', 'process.ts'))})
+        const { guardOutput } = await import(${JSON.stringify(join(SRC, 'observe', 'process.ts'))})
         guardOutput()
         setTimeout(() => { ${failing} })`
       const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code], {
