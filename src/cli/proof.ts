@@ -217,7 +217,7 @@ async function verify(file: string, { json }: { json?: boolean }): Promise<void>
       ? [`the whole proof ${root}`]
       : [
           `${counted(verified.records, 'record')} with ledgers, from cycle ${verified.cycle} back to cycle ${verified.fromCycle}: each follows from the one before it`,
-          `newest  ${root}: compare it with the one that K2 has (${commandLine(['task', 'show'], { help: true })})`,
+          `newest  ${root}: compare it with that of the last finalized cycle, or follow that back to it: ${commandLine(['task', 'show', verified.task])}, with --k2 where its K2 is another one`,
           verified.previous == null
             ? 'first   the oldest one is the first of its task'
             : `before  ${verified.previous} comes before the oldest one, and is not in the file`

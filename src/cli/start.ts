@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
 import { amountOf, type Config, type ConfigSource, flagName, keyPathOf, loadConfig, roeToKoii } from '../config/index.ts'
 import { createK2Client } from '../k2/index.ts'
-import { stake as stakeInstruction } from '../k2/settlement/index.ts'
+import { effectiveCycle, stake as stakeInstruction } from '../k2/settlement/index.ts'
 import { hintAmong } from '../network/past-hint.ts'
 import { createNode, type MeshNode, type NodeParts } from '../node/index.ts'
 import { counted, createLog, type NodeEvent, sayJson, sayLines, timeOfDay, toLine } from '../observe/index.ts'
@@ -109,7 +109,11 @@ export async function runStart(
   }
   const config = loadConfig({ file, env: process.env, flags })
   const next = nextSteps(config)
-  const log = createLog({ level: config.logLevel, isText: json !== true && process.stderr.isTTY === true })
+  const log = createLog({
+    level: config.logLevel,
+    isText: json !== true && process.stderr.isTTY === true,
+    besideEvents: process.stdout.isTTY === true
+  })
   const stopped = untilStopped()
   onOutputLost((err) =>
     log.warn({ reason: err.message }, 'standard output cannot be written: the node goes on, and tells its events nowhere')
@@ -140,7 +144,13 @@ export async function runStart(
   try {
     await node.start()
     if (stake != null) {
-      await stakeAtStart(config, { amount: amountOf(stake, '--stake'), wallet, acceptShortNotice, airdrop, hint, quiet: json === true })
+      const made = await stakeAtStart(config, {
+        ...{ amount: amountOf(stake, '--stake'), wallet, acceptShortNotice, airdrop, hint },
+        quiet: json === true
+      })
+      if (made != null) {
+        node.events.emit('staked', made)
+      }
     } else if (json !== true && (await isNewcomer(node))) {
       const task = await createK2Client({ url: config.k2, programId: config.program }).task(config.task)
       sayLines([
@@ -163,6 +173,7 @@ async function isNewcomer(node: MeshNode): Promise<boolean> {
   return staked === false && !keyReplaced
 }
 
+/** @returns what `stake` says of one, amounts in ROE; null where there was one already */
 async function stakeAtStart(
   config: Config,
   {
@@ -173,12 +184,16 @@ async function stakeAtStart(
     hint,
     quiet
   }: { amount: bigint; hint: string | undefined; quiet: boolean } & Pick<StartOptions, 'wallet' | 'acceptShortNotice' | 'airdrop'>
-): Promise<void> {
+): Promise<Record<string, unknown> | null> {
   const k2 = createK2Client({ url: config.k2, programId: config.program })
   const key = await signerFrom(keyPathOf(config))
   const before = await k2.stake(config.task, key.address)
-  if ((before?.amount[0]?.value ?? 0n) > 0n) {
-    return
+  const there = before?.amount[0]?.value ?? 0n
+  if (there > 0n) {
+    if (!quiet) {
+      sayLines([`a stake of ${roeToKoii(there)} KOII is there already: --stake adds nothing to it`])
+    }
+    return null
   }
   const task = await k2.task(config.task)
   checkNotice(task, acceptShortNotice)
@@ -201,7 +216,16 @@ async function stakeAtStart(
     programId: k2.programId
   })
   const costs = () => stakeCosts(k2, amount, before == null, signers.length)
-  await payFor(k2, { payer: payer.address, costs, mayAirdrop: true }, () => k2.send([instruction], signers))
+  const { signature } = await payFor(k2, { payer: payer.address, costs, mayAirdrop: true }, () => k2.send([instruction], signers))
+  const after = await k2.stake(config.task, key.address)
+  const newest = after?.amount[0]
+  return {
+    staker: after?.staker ?? key.address,
+    stake: String(newest?.value ?? amount),
+    countsFromCycle: newest?.from ?? effectiveCycle(task, await k2.connection.getSlot()),
+    withdrawAuthority: after?.withdrawAuthority ?? payer.address,
+    signature
+  }
 }
 
 /** One line for people, for what they want to know as it happens. */
@@ -261,6 +285,8 @@ function sentence(event: string, d: Record<string, unknown>, next: NextSteps): s
       return `peer ${d.peerId} left: ${counted(Number(d.staked), 'staked peer')}`
     case 'peer-cut':
       return `cut peer ${d.peerId}${d.staker == null ? '' : ` of staker ${d.staker}`}: ${d.reason}`
+    case 'staked':
+      return `staked ${roeToKoii(BigInt(d.stake as string))} KOII for ${d.staker}, counted from cycle ${d.countsFromCycle} on; rewards and the stake itself go to ${d.withdrawAuthority}`
     case 'submitted':
       return `submitted the work${proofsIn(d.proofs)}`
     case 'missed':

@@ -133,6 +133,14 @@ export function statusCommand(): Command {
     .description('ask the running node how it is: its peers, its rounds, what it was paid and why not')
     .option('--data-dir <dir>', 'the data directory of the node')
     .option('--url <url>', 'its status API, if known')
+    .addHelpText(
+      'after',
+      `
+What it shows of peers: connected (all), staked (of those, the ones with stake that have shown their key), in the mesh (of those, the
+ones that gossip of the task goes to and comes from directly). A row for each cycle: what became of the submission and of the final
+vote, what the cycle paid, and the sum of all.
+`
+    )
     .addHelpText('after', example('koii-mesh status --data-dir ./alice'))
     .action(async ({ dataDir, url, json }: { dataDir?: string; url?: string; json?: boolean }) => {
       const status = await askStatus<Status>(url ?? (await findApi(dataDir)))

@@ -5,6 +5,8 @@ import { counted, sayJson, sayLines, toLine } from '../observe/index.ts'
 import { onOutputLost, untilStopped } from '../observe/process.ts'
 // the light pages of the room alone: what it says at once must not wait for libp2p and the VM to be loaded
 import { FAULTS, parseFaults } from '../testnet/faults.ts'
+import { invariantLines } from '../testnet/invariants.ts'
+import { COLUMNS_HELP } from '../testnet/states.ts'
 import { createView, slotTimes } from '../testnet/view.ts'
 import { MIN_ROUND_SLOTS, windowsOf } from '../testnet/windows.ts'
 import { collect, example, PARAMS_OPTION, paceOption, whole, withJson } from './common.ts'
@@ -60,6 +62,7 @@ export function testnetCommand(): Command {
     .option('--keep-records <n>', 'finalized cycles whose records and ledgers each node keeps, at least 3, or all', keptRecords)
     .option('--data-dir <dir>', 'keep keys, state and logs of the nodes here; without it they go when the testnet ends')
     .option('--port <port>', 'port of the local K2; 0 takes a free one', whole(0, 65_534), 0)
+    .addHelpText('after', COLUMNS_HELP)
     .addHelpText(
       'after',
       example(
@@ -100,7 +103,7 @@ export function testnetCommand(): Command {
       if (json !== true) {
         const { finalized, seconds, k2, proofs } = summary
         sayLines([
-          ...summary.invariants.map(({ name, broken }) => (broken == null ? `ok     ${name}` : `BROKEN ${name}: ${broken}`)),
+          ...invariantLines(summary.invariants, summary.unchecked),
           `${counted(finalized, 'cycle')} finalized in ${seconds} s; K2 took ${counted(k2.votes, 'vote')}; ${counted(proofs.fetched, 'proof')} ${proofs.fetched === 1 ? 'was' : 'were'} fetched from peers`,
           ...(summary.slotMs == null ? [] : [slotTimes(summary.slotMs)])
         ])

@@ -65,12 +65,12 @@ export function createOutage({ slots, log, emit }: OutageInit): Outage {
         longestMs = found.forMs
         if (began == null) {
           began = { reason: found.text(found.forMs), sinceSlot: slots.now() }
-          log.warn({ slot: began.sinceSlot }, `${began.reason}: it is asked on, and work and votes wait for it`)
+          log.warn({ event: 'k2-away', slot: began.sinceSlot }, `${began.reason}: it is asked on, and work and votes wait for it`)
           emit('k2-away', { reason: began.reason, endpoints: live().map(({ name }) => name) })
         }
       } else if (began != null) {
         began = undefined
-        log.info({ slot: slots.now() }, `K2 answers again, after ${seconds(longestMs)} s`)
+        log.info({ event: 'k2-back', slot: slots.now() }, `K2 answers again, after ${seconds(longestMs)} s`)
         emit('k2-back', { seconds: seconds(longestMs) })
       }
       for (const one of slots.hearings()) {

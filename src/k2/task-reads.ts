@@ -166,10 +166,10 @@ export function createTaskReads({ pool, program, programId, url, each, log, onDo
   const judge = (endpoint: string, fault: string | undefined) => {
     if (fault != null && !doubted.has(endpoint)) {
       doubted.add(endpoint)
-      log.warn({ endpoint, reason: fault }, 'a list of stakes contradicts the account of the task, and is not believed')
+      log.warn({ event: 'k2-doubt', endpoint, reason: fault }, 'a list of stakes contradicts the account of the task, and is not believed')
       onDoubt({ list: 'stakes', endpoint, reason: fault })
     } else if (fault == null && doubted.delete(endpoint)) {
-      log.info({ endpoint }, 'the list of stakes and the account of the task agree again')
+      log.info({ event: 'k2-doubt', endpoint }, 'the list of stakes and the account of the task agree again')
       onDoubt({ list: 'stakes', endpoint, reason: null })
     }
   }

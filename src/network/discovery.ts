@@ -135,7 +135,8 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
         bounded(refused, text, true)
         const address = shownText(text, 64)
         onEvent({ type: 'refused', source, address, reason: parsed.fault })
-        log.warn({ source, address, reason: parsed.fault }, 'passed over an address that cannot be dialled')
+        // not as `source`, which is what a task says (src/observe/repeats.ts)
+        log.warn({ from: source, address, reason: parsed.fault }, 'passed over an address that cannot be dialled')
       }
       return []
     }

@@ -52,8 +52,18 @@ export interface Hello {
 export function judgeHello(
   bytes: Uint8Array,
   remote: string,
-  { network, peers, verify }: Pick<HelloInit, 'network' | 'peers' | 'verify'>
+  init: Pick<HelloInit, 'network' | 'peers' | 'verify'>
 ): HelloFault | undefined {
+  const judged = judge(bytes, remote, init)
+  return typeof judged === 'object' ? judged.fault : judged
+}
+
+/** The same; of whoever has no stake with its staking key, so that nothing is opened twice. */
+function judge(
+  bytes: Uint8Array,
+  remote: string,
+  { network, peers, verify }: Pick<HelloInit, 'network' | 'peers' | 'verify'>
+): Exclude<HelloFault, 'unstaked'> | { fault: 'unstaked'; signer: string } | undefined {
   if (bytes.length === 0) return 'unbound'
   let message: Message
   try {
@@ -64,7 +74,7 @@ export function judgeHello(
   const said = message.body.announcement
   if (said == null) return 'malformed'
   if (peerIdText(said.peerId) !== remote) return 'other-peer'
-  if (peers.hasStake(message.signer) === false) return 'unstaked'
+  if (peers.hasStake(message.signer) === false) return { fault: 'unstaked', signer: message.signer }
   if (!verifySignature(message, network, verify)) return 'bad-signature'
   return peers.confirm(message)
 }
@@ -84,13 +94,14 @@ export function createHello(init: HelloInit): Hello {
 
   const conclude = (connection: Connection, bytes: Uint8Array): HelloOutcome => {
     const peerId = connection.remotePeer.toString()
-    const fault = judgeHello(bytes, peerId, { network, peers, verify })
+    const judged = judge(bytes, peerId, { network, peers, verify })
+    const fault = typeof judged === 'object' ? judged.fault : judged
     if (fault === 'bad-signature') {
       peers.strike(peerId)
     }
     early.delete(connection)
-    if (fault === 'unstaked' && connection.status === 'open') {
-      early.set(connection, { signer: open(bytes, network).signer, bytes })
+    if (typeof judged === 'object' && connection.status === 'open') {
+      early.set(connection, { signer: judged.signer, bytes })
     }
     const admitted = peers.isStaked(peerId)
     if (fault != null && DISHONEST.has(fault)) {

@@ -24,7 +24,7 @@ export interface DiskCare {
 export function createDiskCare({ watch, events, log, hasReserve, clearAway }: DiskCareInit): DiskCare {
   const waiting = new Set<() => void>()
   const toldOf = (trouble: DiskTrouble) => {
-    log.error({ disk: trouble.kind, what: trouble.what }, trouble.advice)
+    log.error({ event: 'disk-trouble', disk: trouble.kind, what: trouble.what }, trouble.advice)
     events.emit('disk-trouble', { kind: trouble.kind, what: trouble.what, reason: trouble.advice })
     if (trouble.kind === 'full') {
       clearAway()
@@ -32,7 +32,7 @@ export function createDiskCare({ watch, events, log, hasReserve, clearAway }: Di
   }
   watch.onTrouble(toldOf)
   watch.onOver(({ kind, what }) => {
-    log.warn({ disk: kind, what }, 'the disk takes what is written again')
+    log.warn({ event: 'disk-well', disk: kind, what }, 'the disk takes what is written again')
     events.emit('disk-well', { kind })
     for (const go of [...waiting]) {
       go()

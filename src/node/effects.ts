@@ -4,7 +4,6 @@ import { scheduleFor, type Timing, windowOf } from '../clock/index.ts'
 import { type FinalVote, messageOf, type Slots, type StakeView } from '../k2/index.ts'
 import { bountyFor, type TaskAccount } from '../k2/settlement/index.ts'
 import type { Events, Logger } from '../observe/index.ts'
-import { counted } from '../observe/words.ts'
 import type { ProviderHint } from '../proofs/index.ts'
 import type { Base, Rounds, RoundsEffect, RoundsEvent } from '../rounds/index.ts'
 import type { CycleTiming } from '../tasks/index.ts'
@@ -14,6 +13,7 @@ import type { LifeSigns } from './life-signs.ts'
 import { isNotYet } from './not-yet.ts'
 import type { PaceWork } from './pace-work.ts'
 import { type Records, recordCid } from './records.ts'
+import { endsAt, whyLate } from './slot-time.ts'
 import type { TaskHost, Worked } from './task-host.ts'
 
 /** In a testnet's short slots an answer takes no less time, and in slots that wait for a node no more. */
@@ -46,6 +46,8 @@ export interface EffectsInit {
   providerOf: (staker: string) => ProviderHint | undefined
   events: Events
   log: Logger
+  /** ms, monotonic */
+  nowMs?: () => number
   /** Where K2's slots wait for what is due here. */
   pace?: PaceWork | undefined
   /** What a limit that slots set gets on top in ms, as slots may become longer while it runs: it is the slot that ends it. */
@@ -105,24 +107,6 @@ export function createEffects(init: EffectsInit): Effects {
   }
   const msUntil = (slot: number) => Math.max(50, (slot - (slots.now() ?? slot)) * slots.slotMs())
 
-  /**
-   * Runs with a signal that is aborted as soon as the clock shows a slot: in a long window a length of slots that is measured a little
-   * wrong is off by many.
-   */
-  const endsAt = async <T>(slot: number, run: (ends: AbortSignal) => Promise<T>): Promise<T> => {
-    const ends = new AbortController()
-    const leave = slots.on((now) => {
-      if (now >= slot) {
-        ends.abort()
-      }
-    })
-    try {
-      return await run(ends.signal)
-    } finally {
-      leave()
-    }
-  }
-
   const pause = (ms: number) => {
     const sleep = () => setTimeout(ms, undefined, { signal: stopping }).catch(() => {})
     return pace == null ? sleep() : pace.away(sleep)
@@ -180,13 +164,16 @@ export function createEffects(init: EffectsInit): Effects {
           const finding = 'abstained'
           return handle({ type: 'audited', cycle, submission: submission.id, finding, reason: NO_BUNDLE, notYet: true })
         }
-        const result = await endsAt(fetchBySlot, (fetchEnds) =>
-          endsAt(deadlineSlot, (ends) => {
+        const slotMs = slots.slotMs()
+        const result = await endsAt(init, fetchBySlot, 'the time for the proof', (fetchEnds) =>
+          endsAt(init, deadlineSlot, 'the audit window', async (ends, spent) => {
             const limits = { fetchMs: msUntil(fetchBySlot), totalMs: msUntil(deadlineSlot), graceMs, fetchEnds, ends }
-            return host.audit(submission, vouchers([submission.signer]), timingOf(cycle), limits)
+            const audited = await host.audit(submission, vouchers([submission.signer]), timingOf(cycle), limits)
+            return audited.timedOut === true ? { ...audited, ...whyLate(spent(), audited.reason, slotMs) } : audited
           })
         )
-        handle({ type: 'audited', cycle, submission: submission.id, ...result })
+        const { finding, reason, notYet } = result
+        handle({ type: 'audited', cycle, submission: submission.id, finding, reason, ...(notYet === true ? { notYet } : {}) })
         return result.finding === 'unavailable' ? allTold(cycle) : undefined
       }
       case 'probe': {
@@ -211,7 +198,7 @@ export function createEffects(init: EffectsInit): Effects {
       }
       case 'check': {
         const { cycle, cid, deadlineSlot } = effect
-        const result = await endsAt(deadlineSlot, (ends) =>
+        const result = await endsAt(init, deadlineSlot, 'the time for the record', (ends) =>
           records.check(CID.parse(cid), effect, vouchers(effect.vouchers), msUntil(deadlineSlot) + graceMs, ends)
         ).catch((err) => ({ verdict: 'unreadable' as const, reason: messageOf(err), ...notYetOf(err) }))
         return handle({ type: 'checked', cycle, cid, result })
@@ -237,16 +224,13 @@ export function createEffects(init: EffectsInit): Effects {
     ...init.providers()
   ]
 
-  /** Work whose time ran out while K2 stood still has had no time: a slot is what its window is counted in. */
-  const workOf = async (host: TaskHost, cycle: number, deadlineSlot: number): Promise<Worked> => {
-    const [slot, ms, slotMs] = [slots.now() ?? 0, performance.now(), slots.slotMs()]
-    const worked = await endsAt(deadlineSlot, (ends) => host.work(timingOf(cycle), msUntil(deadlineSlot) + graceMs, ends))
-    const now = slots.now() ?? 0
-    const stoodStill = (now - slot) * slotMs * 2 < performance.now() - ms && now < deadlineSlot
-    return !worked.ok && worked.timedOut === true && stoodStill
-      ? { ...worked, reason: `K2 showed ${counted(now - slot, 'slot')} in ${Math.round((performance.now() - ms) / 1000)} s`, notYet: true }
-      : worked
-  }
+  /** Work whose time ran out while K2 was away has had no time: a slot is what its window is counted in. */
+  const workOf = (host: TaskHost, cycle: number, deadlineSlot: number): Promise<Worked> =>
+    endsAt(init, deadlineSlot, 'the submission window', async (ends, spent) => {
+      const slotMs = slots.slotMs()
+      const worked = await host.work(timingOf(cycle), msUntil(deadlineSlot) + graceMs, ends)
+      return !worked.ok && worked.timedOut === true ? { ...worked, ...whyLate(spent(), worked.reason, slotMs) } : worked
+    })
 
   /** The task, which a node that has just started still fetches. */
   const taskBy = async (cycle: number, slot: number): Promise<TaskHost | undefined> => {

@@ -427,13 +427,13 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         if (broken == null) {
           events.emit('task', { taskName: account.name, bundle: cid, params })
         } else {
-          log.error({ bundle: cid, reason: broken }, 'the task cannot run')
+          log.error({ event: 'task-failed', bundle: cid, reason: broken }, 'the task cannot run')
           events.emit('task-failed', { bundle: cid, reason: broken })
         }
         effects.handle({ type: 'arrived' })
       },
       onFailed: (cid, err) => {
-        log.error({ bundle: cid, reason: messageOf(err) }, 'the task cannot run')
+        log.error({ event: 'task-failed', bundle: cid, reason: messageOf(err) }, 'the task cannot run')
         events.emit('task-failed', { bundle: cid, reason: messageOf(err) })
         if (err instanceof ParamsDifferError) {
           unfit.resolve(err)

@@ -88,7 +88,7 @@ export function createKeyGuard(init: KeyGuardInit): KeyGuard {
     save({ untilSlot, conflict: null, votesUpTo: Math.max(state.votesUpTo, formerVotes(timing, nowSlot, voted)) })
     signer.hold(`the node listens until slot ${untilSlot}, as ${why}`)
     init.onListen(untilSlot)
-    logger.warn({ untilSlot, reason: why }, 'the node signs nothing yet')
+    logger.warn({ event: 'silent', untilSlot, reason: why }, 'the node signs nothing yet')
     events.emit('silent', { until: untilSlot, reason: why })
   }
 
@@ -106,7 +106,10 @@ export function createKeyGuard(init: KeyGuardInit): KeyGuard {
       signer.halt(why)
       init.onListen(Number.POSITIVE_INFINITY)
       save({ conflict: why })
-      logger.error({ reason: why }, 'another node signs with our staking key: this one signs nothing any more, and stops')
+      logger.error(
+        { event: 'key-conflict', reason: why },
+        'another node signs with our staking key: this one signs nothing any more, and stops'
+      )
       events.emit('key-conflict', { reason: why })
       stopped.resolve(twinError(self, why))
     }

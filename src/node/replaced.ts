@@ -42,7 +42,7 @@ export function createReplacedKey({ self, accounts, events, log }: ReplacedKeyIn
         told = stake?.stakingKey
         if (stake != null) {
           const reason = notice()!
-          log.warn({ staker: stake.staker, stakingKey: stake.stakingKey, cycle: stake.keyFrom }, reason)
+          log.warn({ event: 'key-replaced', staker: stake.staker, stakingKey: stake.stakingKey, cycle: stake.keyFrom }, reason)
           events.emit('key-replaced', { staker: stake.staker, stakingKey: stake.stakingKey, from: stake.keyFrom, reason })
         }
       }

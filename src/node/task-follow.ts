@@ -60,7 +60,7 @@ export function createTaskFollow(init: TaskFollowInit): TaskFollow {
     if (account.bundle.from >= bundle.from && account.bundle.cid !== bundle.cid) {
       bundle = account.bundle
       log.warn(
-        { bundle: bundle.cid, cycle: bundle.from },
+        { event: 'bundle-changed', bundle: bundle.cid, cycle: bundle.from },
         init.followBundle
           ? 'the manager has given the task another bundle: it is fetched now, and runs from that cycle on'
           : 'the manager has given the task another bundle: read it, and start this node again before that cycle'
@@ -71,7 +71,7 @@ export function createTaskFollow(init: TaskFollowInit): TaskFollow {
     if (account.closedFrom != null && account.closedFrom !== closedFrom) {
       closedFrom = account.closedFrom
       handle({ type: 'closed-from', cycle: closedFrom })
-      log.warn({ task, cycle: closedFrom }, whatNow(closedFrom))
+      log.warn({ event: 'task-closed', task, cycle: closedFrom }, whatNow(closedFrom))
       events.emit('task-closed', { from: closedFrom, settledFromSlot: settledFrom(closedFrom), reason: whatNow(closedFrom) })
     }
   }

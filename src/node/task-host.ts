@@ -39,6 +39,8 @@ export interface Audited {
   reason: string
   /** Of one that abstained: it could be made later. */
   notYet?: boolean
+  /** Of one that abstained: all of the time was used up that it was given. */
+  timedOut?: boolean
 }
 
 export interface AuditLimits {
@@ -185,7 +187,8 @@ function createHost({ taskId, runner, proofs, bounds = {}, limits, alsoProvide, 
         return {
           finding: audited.accuses === true ? 'invalid' : 'abstained',
           reason: `the task's audit ${whyFailed(audited)}`,
-          ...(isLater(audited) ? { notYet: true } : {})
+          ...(isLater(audited) ? { notYet: true } : {}),
+          ...(isOutOfTime(audited) ? { timedOut: true } : {})
         }
       }
       return audited.value.valid
@@ -204,11 +207,13 @@ interface Root {
 
 const declaredOf = ({ size, blocks }: { size: number; blocks: number }): DeclaredProof => ({ sizeBytes: size, blocks })
 const isLater = ({ ending }: Failed): boolean => ending != null && ENDINGS[ending].work === 'later'
+/** By its limit in ms, or by the slot that ends it. */
+const isOutOfTime = ({ ending }: Failed): boolean => ending === 'timeout' || ending === 'aborted'
 const failed = (what: string, outcome: Failed): Worked => ({
   ok: false,
   reason: `${what} ${whyFailed(outcome)}`,
   ...(isLater(outcome) ? { notYet: true } : {}),
-  ...(outcome.ending === 'timeout' ? { timedOut: true } : {})
+  ...(isOutOfTime(outcome) ? { timedOut: true } : {})
 })
 const abstained = (reason: string): Audited => ({ finding: 'abstained', reason })
 const messageOf = (err: unknown): string => (err instanceof Error ? err.message : String(err))

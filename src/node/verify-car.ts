@@ -1,6 +1,6 @@
 /** Checks a CAR file of a proof or of records, without a network. */
-import type { CID } from 'multiformats/cid'
-import { type CarFile, type CarProgress, openCar, ProofUnavailableError } from '../proofs/index.ts'
+import { CID } from 'multiformats/cid'
+import { type CarFile, type CarProgress, inWhatItHolds, openCar, ProofUnavailableError } from '../proofs/index.ts'
 import { isRecordCid, RecordMalformedError, readChain } from '../record/index.ts'
 
 export type Verified = {
@@ -14,6 +14,8 @@ export type Verified = {
   | { kind: 'proof' }
   | {
       kind: 'records'
+      /** base58, of the newest record. */
+      task: string
       records: number
       /** Of the newest and of the oldest one. */
       cycle: number
@@ -84,7 +86,17 @@ export async function verifyCar(path: string, { onProgress }: { onProgress?: (pr
   }
 }
 
+/** The same, with the place of the block that it names, or else of the record that was read. */
+function placed(car: CarFile, err: RecordMalformedError, record: string | null | undefined): RecordMalformedError {
+  const named = /\bbaf[a-z2-7]{50,}/.exec(err.message)?.[0]
+  const cid = named ?? record
+  const where = cid == null ? '' : car.whereIs(CID.parse(cid))
+  const what = `${err.message.slice(err.where.length + 2)}${named == null ? `, in record ${cid}` : ''}`
+  return where === '' ? err : new RecordMalformedError(err.where, `${what}. ${inWhatItHolds(where)}`)
+}
+
 interface Sum {
+  task: string
   records: number
   cycle: number
   fromCycle: number
@@ -109,7 +121,13 @@ async function recordsIn(car: CarFile, reached: Reached): Promise<Sum | null> {
         reached.add(cid)
       }
       const previous = content.previous?.toString() ?? null
-      sum = { records: (sum?.records ?? 0) + 1, cycle: sum?.cycle ?? content.cycle, fromCycle: content.cycle, previous }
+      sum = {
+        task: sum?.task ?? content.task,
+        records: (sum?.records ?? 0) + 1,
+        cycle: sum?.cycle ?? content.cycle,
+        fromCycle: content.cycle,
+        previous
+      }
     }
   } catch (err) {
     if (sum == null && err instanceof RecordMalformedError) {
@@ -117,7 +135,7 @@ async function recordsIn(car: CarFile, reached: Reached): Promise<Sum | null> {
     }
     // the file may end with any record, but not within one
     if (sum == null || lacking !== sum.previous) {
-      throw err
+      throw err instanceof RecordMalformedError ? placed(car, err, sum?.previous) : err
     }
   }
   return sum

@@ -79,11 +79,13 @@ export interface LogInit {
   name?: string
   /** Whether lines are for people, and not JSON. */
   isText?: boolean
+  /** For people alone: whether they read the events on the same page, so that a line with an `event` of that name tells nothing new. */
+  besideEvents?: boolean
 }
 
 /** The log, on standard error: standard output is for what a command answers. What cannot be written stops nobody. */
-export function createLog({ level, name, isText = false }: LogInit): Logger {
-  const shown = (line: string) => (isText ? logText(line, process.stderr.columns) : printableJson(shownJson(line)))
+export function createLog({ level, name, isText = false, besideEvents = false }: LogInit): Logger {
+  const shown = (line: string) => (isText ? logText(line, process.stderr.columns, besideEvents) : printableJson(shownJson(line)))
   const lines = createLineWriter({
     fd: 2,
     afterLoss: (lost, reason) =>
@@ -91,7 +93,14 @@ export function createLog({ level, name, isText = false }: LogInit): Logger {
   })
   const log = pino(
     { level, base: name == null ? {} : { name }, timestamp: pino.stdTimeFunctions.isoTime, hooks: { logMethod: quietRepeats() } },
-    { write: (line) => lines.write(shown(line)) }
+    {
+      write(line) {
+        const text = shown(line)
+        if (text !== '') {
+          lines.write(text)
+        }
+      }
+    }
   )
   troubles.set(log, lines.trouble)
   return log

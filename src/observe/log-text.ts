@@ -11,13 +11,18 @@ const MAX_VALUE = 400
  *
  * @param json - a line as pino writes it; what is none is shown as it is
  * @param columns - of the terminal
+ * @param besideEvents - whether the events are told on the same page
+ * @returns nothing for what is told there as an event: once is enough
  */
-export function logText(json: string, columns = Number.POSITIVE_INFINITY): string {
+export function logText(json: string, columns = Number.POSITIVE_INFINITY, besideEvents = false): string {
   let entry: Record<string, unknown>
   try {
     entry = JSON.parse(json) as Record<string, unknown>
   } catch {
     return `${wrapped(shownText(json.trimEnd(), MAX_LINE), columns)}\n`
+  }
+  if (besideEvents && typeof entry.event === 'string') {
+    return ''
   }
   const { level, time, msg, name, ...rest } = entry
   const facts = Object.entries(rest).map(([key, value]) => `${key}=${valueText(value)}`)

@@ -14,6 +14,11 @@ import { counted } from '../observe/words.ts'
 import { isCidPrefix, profileFault } from './cid-profile.ts'
 import { LIMITS } from './limits.ts'
 
+/** Where a section begins, by its block: its length is in as few bytes as it takes, or it is not read. */
+export function sectionStart({ offset, length }: Pick<Section, 'offset' | 'length'>): number {
+  return offset - CID_BYTES - varint.encodingLength(CID_BYTES + length)
+}
+
 /** The file is no CAR, or not one of a proof or of records: the message says where. */
 export class CarError extends Error {
   override name = 'CarError'

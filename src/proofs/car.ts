@@ -5,11 +5,12 @@
 import { hash } from 'node:crypto'
 import { type FileHandle, open } from 'node:fs/promises'
 import { CarWriter } from '@ipld/car'
-import type { CID } from 'multiformats/cid'
+import { CID } from 'multiformats/cid'
 import { demandFile } from '../disk/index.ts'
 import { BlockPlaces } from './block-places.ts'
-import { CarError, CarSections, carAdvice } from './car-sections.ts'
+import { CarError, CarSections, carAdvice, sectionStart } from './car-sections.ts'
 import { keyOf } from './cid-profile.ts'
+import { ProofMalformedError } from './errors.ts'
 import { DEFAULT_DAG_LIMITS } from './limits.ts'
 import { walkLocal } from './walk.ts'
 
@@ -23,6 +24,8 @@ export interface CarFile {
   sizeBytes: number
   /** What is said of a block that the file lacks, behind its name. */
   lacking: string
+  /** Where the section of a block is, in words; empty when the file does not have it. */
+  whereIs(cid: CID): string
   /** Which of the blocks this is, from 0; undefined when the file does not have it. */
   indexOf(cid: CID): number | undefined
   /** Bytes that hash to `cid`; undefined when the file does not have it. @throws CarError */
@@ -103,6 +106,10 @@ export async function openCar(
   }
 }
 
+/** Every hash of the file is right: to get it again would bring the same. */
+export const inWhatItHolds = (where: string): string =>
+  `It is ${where}, and its bytes are those that it was made of: whoever made it made it wrong`
+
 interface Checked {
   file: FileHandle
   path: string
@@ -125,8 +132,13 @@ function carFile({ file, path, root, places, sizeBytes }: Checked): CarFile {
     }
     return bytes
   }
+  const whereIs = (cid: CID) => {
+    const place = places.find(cid.multihash.digest)
+    return place == null ? '' : `the section at byte ${sectionStart(place)} of ${path}`
+  }
   return {
     root,
+    whereIs,
     blocks: places.size,
     sizeBytes,
     lacking,
@@ -134,8 +146,14 @@ function carFile({ file, path, root, places, sizeBytes }: Checked): CarFile {
     get,
     async *walk() {
       const limits = { ...DEFAULT_DAG_LIMITS, maxBytes: Number.POSITIVE_INFINITY }
-      for await (const { cid } of walkLocal({ read: get, lacking }, root, { limits })) {
-        yield cid
+      try {
+        for await (const { cid } of walkLocal({ read: get, lacking }, root, { limits })) {
+          yield cid
+        }
+      } catch (err) {
+        const { block } = err instanceof ProofMalformedError ? err.facts : {}
+        const where = typeof block === 'string' ? whereIs(CID.parse(block)) : ''
+        throw where === '' ? err : new ProofMalformedError(root, `${(err as Error).message}. ${inWhatItHolds(where)}`, { block })
       }
     },
     close: () => file.close()

@@ -41,7 +41,7 @@ import { createReader, type ProofReader } from './reader.ts'
 import { type SaveAs, type Saved, saveBlocks, saveProof } from './save.ts'
 import { systemTimers, type Timers } from './timers.ts'
 
-export { CarError, type CarFile, type CarProgress, openCar } from './car.ts'
+export { CarError, type CarFile, type CarProgress, inWhatItHolds, openCar } from './car.ts'
 export { cidOfFiles } from './cid-of-files.ts'
 export { profileFault, toCid } from './cid-profile.ts'
 export type { Collected, CollectOptions, PinOptions } from './collect.ts'

@@ -67,6 +67,8 @@ export interface CycleState {
   /** Whether no staked peer was connected at some time since the auditors drew: then a proof that does not come is our own affair. */
   alone: boolean
   work: 'idle' | 'running' | 'done' | 'failed'
+  /** The last run of slots, while there was work to do or to hand in, that K2 did not show: it was away. */
+  unseen: { from: number; to: number } | null
   /** Set when the work could not be done yet. */
   workRetry: Retry | null
   draft: SubmissionDraft | null
@@ -125,6 +127,7 @@ export function newCycle(init: RoundsInit, cycle: number): CycleState {
     deaf: false,
     alone: false,
     work: 'idle',
+    unseen: null,
     workRetry: null,
     draft: null,
     submitted: false,

@@ -34,7 +34,7 @@ import { onEquivocation, tickEvidence } from './evidence.ts'
 import { arrived } from './not-yet.ts'
 import { confirm, onProbed } from './own-fault.ts'
 import { whySkipped } from './skipped.ts'
-import { onWorked, tickSubmission } from './submission.ts'
+import { noteUnseen, onWorked, tickSubmission } from './submission.ts'
 import type { RoundsEffect, RoundsEvent, RoundsInit } from './types.ts'
 import { refutedIn, tickVerdicts } from './verdicts.ts'
 
@@ -79,6 +79,7 @@ export function createRounds(init: RoundsInit): Rounds {
         continue
       }
       listen(state, last, connected)
+      noteUnseen(state, last, slot)
       confirm(state)
       effects.push(...advance(state))
     }

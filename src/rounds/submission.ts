@@ -13,6 +13,19 @@ function textOf(cid: Uint8Array): string {
   }
 }
 
+/** Fewer at once are notices that were held up. */
+const UNSEEN_SLOTS = 8
+
+/** The clock came from `last` to `slot` at once. A node that has just started saw none before. */
+export function noteUnseen(state: CycleState, last: number, slot: number): void {
+  const { work, submission } = state.schedule
+  if (last >= 0 && slot - last > UNSEEN_SLOTS && slot > work.from && last < submission.to) {
+    state.unseen = { from: last, to: slot }
+  }
+}
+
+const awayAt = ({ unseen }: CycleState): string => (unseen == null ? '' : `: K2 was away from slot ${unseen.from} to slot ${unseen.to}`)
+
 /** Work starts with its round; a node that comes back in time may still do it while the submission window is open. */
 export function tickSubmission(init: RoundsInit, state: CycleState, slot: number): RoundsEffect[] {
   const { schedule } = state
@@ -48,7 +61,7 @@ export function tickSubmission(init: RoundsInit, state: CycleState, slot: number
         ? triedInVain(state.workRetry)
         : state.work === 'idle'
           ? 'the node was not running, or signed nothing yet, when the round began'
-          : 'the work was not done when the submission window closed'
+          : `the work was not done when the submission window closed${awayAt(state)}`
     state.work = 'failed'
     return [{ type: 'note', cycle: state.cycle, note: { event: 'missed', stage: 'submission', reason } }]
   }

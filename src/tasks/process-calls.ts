@@ -77,10 +77,10 @@ export function createProcessCalls({ isOver, send, kill }: ProcessCallsInit): Pr
             return
           }
           late = failureOf(ending, detail)
-          send({ kind: 'abort', id })
+          send({ kind: 'abort', id, reason: detail })
           graceTimer = setTimeout(() => kill(ending, detail, id), GRACE_MS)
         }
-        const onAbort = () => stopCall('aborted', 'the call was aborted')
+        const onAbort = () => stopCall('aborted', whyAborted(call.signal))
         const timer = setTimeout(
           () => stopCall('timeout', `${call.function} took longer than the ${secondsText(call.timeoutMs)} that it had`),
           call.timeoutMs
@@ -97,7 +97,7 @@ export function createProcessCalls({ isOver, send, kill }: ProcessCallsInit): Pr
             clearTimeout(graceTimer)
             call.signal?.removeEventListener('abort', onAbort)
             calls.delete(id)
-            services.abort()
+            services.abort(new DOMException('the call that asked for it is over', 'AbortError'))
             // a result after its time counts as none, whatever it is
             resolve({ ...(late ?? outcome), alone, trouble: this.trouble })
           }
@@ -124,3 +124,12 @@ export function createProcessCalls({ isOver, send, kill }: ProcessCallsInit): Pr
     }
   }
 }
+
+/** What the caller says of it: without a word of its own, only that it did. */
+function whyAborted(signal: AbortSignal | undefined): string {
+  const { reason } = signal ?? {}
+  return reason instanceof Error && reason.message !== UNTOLD ? reason.message : 'the node gave the call up'
+}
+
+/** What `abort()` says by itself. */
+const UNTOLD = new DOMException('This operation was aborted', 'AbortError').message

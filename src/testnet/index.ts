@@ -289,5 +289,16 @@ async function conclude({ init, stage, records, ledger, failure, stoppedAt, star
   const broken = [failure.reason(), ...invariants.map(({ name, broken: found }) => (found == null ? null : `${name}: ${found}`))].filter(
     (reason) => reason != null
   )
-  return summarize({ facts, invariants, broken, members, records, paid, slashed, startedMs, slotMs: paceNow(k2, members) })
+  return summarize({
+    facts,
+    invariants,
+    isStopped: signal.aborted,
+    broken,
+    members,
+    records,
+    paid,
+    slashed,
+    startedMs,
+    slotMs: paceNow(k2, members)
+  })
 }

@@ -4,11 +4,13 @@ export interface Invariant {
   name: string
   /** Null when it holds, else what was found. */
   broken: string | null
+  /** Why there was nothing to look at, so that it neither holds nor is broken; null when there was. */
+  unchecked: string | null
 }
 
 /** Everything that a run must have kept. Pure. */
 export function checkInvariants(facts: RunFacts, wantedCycles: number | null): Invariant[] {
-  return [
+  const all = [
     { name: 'enough cycles are finalized', broken: enoughCycles(facts, wantedCycles) },
     { name: 'all nodes agree on every record', broken: agreement(facts) },
     { name: 'every record and its ledger recompute', broken: recompute(facts) },
@@ -16,9 +18,35 @@ export function checkInvariants(facts: RunFacts, wantedCycles: number | null): I
     { name: 'one final vote from each node for each cycle', broken: votes(facts) },
     { name: 'nodes wrote nothing but final votes and slashes during rounds', broken: writes(facts) },
     { name: 'balances on K2 add up to the last lamport', broken: money(facts) },
-    { name: 'every slash of the ledger is taken on K2', broken: slashes(facts) },
+    { name: SLASHES, broken: slashes(facts) },
     { name: 'no node crashed', broken: crashes(facts) }
   ]
+  return all.map(({ name, broken }) => ({ name, broken, unchecked: broken == null ? whyUnchecked(name, facts) : null }))
+}
+
+const SLASHES = 'every slash of the ledger is taken on K2'
+
+/** What holds of no cycle at all says nothing. */
+function whyUnchecked(name: string, { records, slashes: all }: RunFacts): string | null {
+  return records.length === 0 ? 'no cycle was finalized' : name === SLASHES && all == null ? 'no slash was to be taken any more' : null
+}
+
+/** Why a run has shown nothing, for who looks at it; null when it has. */
+export function nothingChecked(invariants: readonly Invariant[], stopped: boolean): string | null {
+  return invariants.every(({ unchecked, broken }) => unchecked != null || broken != null) &&
+    invariants.some(({ unchecked }) => unchecked != null)
+    ? `the run ${stopped ? 'was stopped' : 'ended'} before a cycle was finalized, and all that is checked is checked over finalized cycles`
+    : null
+}
+
+/** How a run came out, as lines. */
+export function invariantLines(invariants: readonly Invariant[], unchecked: string | null): string[] {
+  const broken = invariants.flatMap(({ name, broken: found }) => (found == null ? [] : [`BROKEN ${name}: ${found}`]))
+  return unchecked != null
+    ? [...broken, `nothing${broken.length > 0 ? ' else' : ''} was checked: ${unchecked}`]
+    : invariants.map(({ name, broken: found, unchecked: why }) =>
+        found != null ? `BROKEN ${name}: ${found}` : why != null ? `-      ${name}: not checked, as ${why}` : `ok     ${name}`
+      )
 }
 
 function enoughCycles({ records }: RunFacts, wanted: number | null): string | null {

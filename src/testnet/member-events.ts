@@ -2,6 +2,7 @@
 import type { NodeEvent } from '../observe/index.ts'
 import { type Member, nameOf, type Stats } from './member.ts'
 import type { News } from './news.ts'
+import { stateOf } from './states.ts'
 
 export interface MemberEventsInit {
   members: readonly Member[]
@@ -22,7 +23,7 @@ export function createMemberEvents({ members, news, onListening, onProgress }: M
     const cycle = event.cycle ?? 0
     switch (event.event) {
       case 'listening': {
-        row.state = member.hasTask ? 'working' : 'listening'
+        member.listens = true
         const hint = (event.multiaddrs as string[])[0]
         if (hint != null && !member.staked) {
           member.hint = hint
@@ -36,16 +37,14 @@ export function createMemberEvents({ members, news, onListening, onProgress }: M
       case 'peer':
       case 'peer-left':
         row.peers = event.staked as number
-        row.state = 'meshed'
         onProgress()
         break
       case 'task':
-        member.hasTask = true
-        row.state = 'working'
+        Object.assign(member, { hasTask: true, failed: false })
         onProgress()
         break
       case 'task-failed':
-        row.state = 'no task'
+        member.failed = true
         news.say(`${member.name}: ${event.reason}`)
         break
       case 'work-started':
@@ -92,5 +91,6 @@ export function createMemberEvents({ members, news, onListening, onProgress }: M
         member.crashed ??= `unhandled: ${event.reason}`
         break
     }
+    row.state = member.failed ? 'no task' : stateOf({ ...member, peers: row.peers })
   }
 }

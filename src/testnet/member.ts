@@ -20,6 +20,9 @@ export interface Member {
   interrupted: boolean
   crashed: string | null
   hint: string | null
+  listens: boolean
+  /** Its task does not run. */
+  failed: boolean
   staked: boolean
   hasTask: boolean
   /** Counters of former processes of this node, and of the one that runs. */
@@ -61,6 +64,8 @@ export function newMember(index: number, fault: Fault | null): Member {
     interrupted: false,
     crashed: null,
     hint: null,
+    listens: false,
+    failed: false,
     staked: false,
     hasTask: false,
     past: [],

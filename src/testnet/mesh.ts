@@ -95,6 +95,8 @@ export async function createMesh({ members, dir, chain, task, chosen, nodeArgs, 
   }
 
   function startMember(member: Member): void {
+    Object.assign(member, { listens: false, failed: false })
+    Object.assign(member.row, { peers: 0, state: 'starting' })
     member.process.start()
     news.tell('node-started', { name: member.name, node: member.pair.address, pid: member.process.pid() ?? null, fault: member.fault })
   }

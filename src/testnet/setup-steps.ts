@@ -27,7 +27,7 @@ export function nodeSteps(members: readonly Member[], stakedCount: number): Setu
   return [
     howMany('nodes', members.filter(({ hint }) => hint != null).length, 'listen, each in a process of its own'),
     howMany('stakes', stakedCount, `are on K2, ${roeToKoii(STAKE_ROE)} KOII each`),
-    howMany('bundle', members.filter(({ hasTask }) => hasTask).length, 'have it, the first from disk, the others from their peers'),
-    howMany('mesh', members.filter(({ row }) => row.peers >= all - 1).length, 'have found all the others')
+    howMany('bundle', members.filter(({ hasTask }) => hasTask).length, 'have it, the first from disk, others from nodes that K2 names'),
+    howMany('mesh', members.filter(({ row }) => row.peers >= all - 1).length, 'have all others as peers: with stake, and greeted')
   ]
 }

@@ -1,13 +1,15 @@
 /** What a testnet says at its end. */
 import type { PaceFacts } from '../k2/local/index.ts'
 import type { RecordFacts, RunFacts } from './facts.ts'
-import type { Invariant } from './invariants.ts'
+import { type Invariant, nothingChecked } from './invariants.ts'
 import type { Member, Stats } from './member.ts'
 
 export interface TestnetSummary {
   event: 'summary'
   ok: boolean
   reason: string | null
+  /** Why nothing was checked, where no cycle was finalized; null where something was. */
+  unchecked: string | null
   nodes: number
   cycles: number
   finalized: number
@@ -29,6 +31,8 @@ export interface TestnetSummary {
 export interface SummaryInit {
   facts: RunFacts
   invariants: Invariant[]
+  /** Whether it was ended from outside. */
+  isStopped: boolean
   /** Why the run is not as it should be; empty when it is. */
   broken: string[]
   members: readonly Member[]
@@ -41,7 +45,8 @@ export interface SummaryInit {
   slotMs: PaceFacts | null
 }
 
-export function summarize({ facts, invariants, broken, members, records, paid, slashed, startedMs, slotMs }: SummaryInit): TestnetSummary {
+export function summarize(init: SummaryInit): TestnetSummary {
+  const { facts, invariants, isStopped, broken, members, records, paid, slashed, startedMs, slotMs } = init
   const stats = members.flatMap(({ past, stats: current }) => (current == null ? past : [...past, current]))
   const sum = (pick: (one: Stats) => number) => stats.reduce((all, one) => all + pick(one), 0)
   const last = records.at(-1)
@@ -50,6 +55,7 @@ export function summarize({ facts, invariants, broken, members, records, paid, s
     event: 'summary',
     ok: broken.length === 0,
     reason: broken[0] ?? null,
+    unchecked: nothingChecked(invariants, isStopped),
     nodes: members.length,
     cycles,
     finalized: records.length,

@@ -5,7 +5,7 @@ import { commandLine } from '../command/index.ts'
 import { roeToKoii } from '../config/index.ts'
 import { counted, shownText } from '../observe/index.ts'
 import { isColourful, isLive, printable, rawStream, showsUtf8 } from '../observe/output.ts'
-import { cutAtWord, shownLines, widthOf } from '../observe/shown-text.ts'
+import { cutAtWord, shownLines, splitAt, widthOf, wrapped } from '../observe/shown-text.ts'
 import type { Fault } from './faults.ts'
 
 /** One row of the live table. */
@@ -171,14 +171,32 @@ export function slotTimes({ asked, median, longest, waitedFor }: NonNullable<Vie
   return `slots take ${takes} ms (${asks} asked, the longest took ${most}${whom})`
 }
 
-function setupLines(setup: SetupStep[]): string[] {
+function setupLines(setup: SetupStep[], columns: number): string[] {
   const width = Math.max(...setup.map(({ name }) => name.length))
-  return setup.map(({ name, done, text }) => `  ${done ? '✔' : '…'} ${name.padEnd(width)}  ${shownText(text)}`)
+  return setup.flatMap(({ name, done, text }) => {
+    const label = `  ${done ? '✔' : '…'} ${name.padEnd(width)}  `
+    return fitted(`${label}${shownText(text, 400)}`, columns, label)
+  })
 }
 
-/** What nodes tell holds what their peers wrote. The newest last. */
+/** Over as many lines as it takes: nothing of it is cut. */
+function fitted(line: string, columns: number, label?: string): string[] {
+  return wrapped(printable(line), columns, label)
+    .split('\n')
+    .flatMap((part) => splitAt(part, columns))
+}
+
+/** What nodes tell holds what their peers wrote. The newest last, and whole where there is room for no other. */
 function news(messages: readonly string[], columns: number, room: number): string[] {
-  return room < 1 ? [] : messages.slice(-Math.min(NEWS, room)).map((message) => cutAtWord(printable(shownText(message, 400)), columns))
+  const shown: string[] = []
+  for (const message of messages.slice(-NEWS).reverse()) {
+    const lines = fitted(shownText(message, 400), columns, '')
+    if (shown.length > 0 && shown.length + lines.length > room) {
+      break
+    }
+    shown.unshift(...lines)
+  }
+  return shown.slice(0, Math.max(0, room))
 }
 
 /** Four digits behind the point are enough to look at. */
@@ -217,12 +235,12 @@ const COLUMNS: Column[] = [
 const FEW_COLUMNS: Column[] = [
   NAME,
   { head: 'state', of: ({ state }) => state, goes: 5 },
-  { head: 'peers', of: ({ peers }) => String(peers), goes: 3 },
+  { head: 'peers', of: ({ peers }) => String(peers), goes: 6 },
   { head: 'work', of: ({ work }) => cycleless(work), goes: 1 },
   { head: 'submitted', of: ({ submitted }) => cycleless(submitted) },
   { head: 'audited', of: ({ audits }) => cycleless(audits), least: 8, goes: 4 },
   { head: 'challenged', of: ({ challenged }) => cycleless(challenged), goes: 2 },
-  { head: 'voted', of: ({ voted }) => cycleless(voted), goes: 6 },
+  { head: 'voted', of: ({ voted }) => cycleless(voted), goes: 3 },
   { head: 'KOII', of: ({ rewards }) => (rewards === 0n ? '-' : koiiShown(rewards)), least: 8 }
 ]
 
@@ -275,31 +293,32 @@ export function picture(state: ViewState | SetupView, columns: number, rows = Nu
   // the cursor stands in the line below
   const room = rows - 1
   const stop = 'Ctrl+C stops everything.'
-  const fitting = (some: string[]) => some.map((line) => cutAtWord(printable(line), columns))
+  const fitting = (some: string[]) => some.flatMap((line) => fitted(line, columns))
   if (!('rows' in state)) {
-    return fitting(['koii-mesh testnet, setting up', ...setupLines(state.setup), stop])
-      .slice(0, room)
-      .join('\n')
+    return ['koii-mesh testnet, setting up', ...setupLines(state.setup, columns), stop].slice(0, room).join('\n')
   }
   if (state.setup.length > 0) {
-    const head = fitting(['koii-mesh testnet, setting up', ...setupLines(state.setup)])
+    const head = ['koii-mesh testnet, setting up', ...setupLines(state.setup, columns)]
     const table = tableLines(state.rows, columns, room - head.length - 1)
     const left = room - head.length - table.length - 1
     return [...head, ...table, ...news(state.messages, columns, left), stop].slice(0, room).join('\n')
   }
   const goal = state.wanted == null ? `${state.finalized} finalized` : `${state.finalized} of ${state.wanted} finalized`
-  const head = fitting([
+  // a fixed number of lines, so that the rest does not jump
+  const head = [
     `koii-mesh testnet  task ${shownText(state.taskName, 32)} ${state.task}`,
     `K2 ${state.url}  slot ${state.slot}${state.slotMs == null ? '' : `  ${slotTimes(state.slotMs)}`}`,
     `cycle ${Math.max(0, state.cycle)}  ${progressBar(state, columns)}  slot ${Math.max(0, state.at)} of ${state.roundSlots}  ${state.phase}  ${goal}`
-  ])
+  ].map((line) => cutAtWord(printable(line), columns))
   const join = joinLines(state, columns)
   const table = tableLines(state.rows, columns, room - head.length - 2)
   let left = room - head.length - table.length - 1
-  // a word of what happens now is worth more than how to join
-  const joining = left > join.length ? join : []
+  // what happens now is worth more than how to join
+  const newest = news(state.messages.slice(-1), columns, left).length
+  const joining = left >= join.length + Math.max(1, newest) ? join : []
   left -= joining.length
-  const gets = left > state.gets.length ? fitting(state.gets) : []
+  const all = fitting(state.gets)
+  const gets = left >= all.length + Math.max(1, newest) ? all : []
   left -= gets.length
   return [...head, ...gets, ...table, ...news(state.messages, columns, left), ...joining, stop].slice(0, room).join('\n')
 }

@@ -163,6 +163,27 @@ describe('network: hello', () => {
     expect(bob.hellos.length).to.equal(before)
   })
 
+  it('opens what a peer without stake says once', async () => {
+    mesh = await spawnMesh({ nodes: 1, unstaked: 1 })
+    const [bob] = mesh.nodes as [MeshNode]
+    const mallory = mesh.unstaked[0] as MeshNode
+    await waitFor(() => lastAt(bob, mallory.peerId) === 'unbound')
+    const { bytes } = mallory.announcer.current()!
+    const { decode } = Envelope
+    let opened = 0
+    Envelope.decode = (given, options) => {
+      opened += Buffer.compare(Buffer.from(given instanceof Uint8Array ? given : given.subarray()), bytes) === 0 ? 1 : 0
+      return decode(given, options)
+    }
+    try {
+      await hello(mallory, bob, bytes)
+      await waitFor(() => lastAt(bob, mallory.peerId) === 'unstaked')
+    } finally {
+      Envelope.decode = decode
+    }
+    expect(opened).to.equal(1)
+  })
+
   it('takes a peer out of gossip when its stake goes, and back in when it returns', async () => {
     let bobs = 5n
     mesh = await spawnMesh({

@@ -422,11 +422,37 @@ describe('node: effects', () => {
       const late: Worked = { ok: false, reason: 'too long', timedOut: true }
       const stood = (await ends(late, 2)).outcome
       expect(stood).to.include({ ok: false, notYet: true })
-      expect((stood as { reason: string }).reason).to.match(/^K2 showed 2 slots in \d+ s$/)
+      expect((stood as { reason: string }).reason).to.match(/^K2 was slow: it showed 2 slots in [\d.]+ s$/)
       expect((await ends(late, 60)).outcome).to.deep.equal(late)
       const failed: Worked = { ok: false, reason: 'the task threw' }
       expect((await ends(failed, 2)).outcome).to.deep.equal(failed)
       expect((await ends({ ...failed, notYet: true }, 2)).outcome).to.include({ notYet: true })
+    })
+
+    it('and an audit whose time ran out while K2 was away are told as that, and tried again', async () => {
+      let ms = 0
+      // the clock shows no slot any more
+      const slots = { now: () => 100, slotMs: () => 400, on: () => () => {} } as unknown as EffectsInit['slots']
+      const late = { reason: 'took longer than the 20 s that it had', timedOut: true }
+      const host = {
+        async work() {
+          ms += 20_000
+          return { ok: false, ...late }
+        },
+        async audit() {
+          ms += 20_000
+          return { finding: 'abstained', ...late }
+        }
+      } as TaskHost
+      const { run } = stage({ task: () => host, slots, nowMs: () => ms })
+      const reason = 'K2 was away for 20 s of the 20 s that there were'
+      expect((await run(work, 'worked')).outcome).to.include({ ok: false, reason, notYet: true })
+      const submitted = await bob.says(submission('work'))
+      const audit: RoundsEffect = { type: 'audit', cycle: 3, submission: submitted, purpose: 'sample', fetchBySlot: 251, deadlineSlot: 351 }
+      expect(await run(audit, 'audited')).to.deep.equal({
+        ...{ type: 'audited', cycle: 3, submission: submitted.id },
+        ...{ finding: 'abstained', reason, notYet: true }
+      })
     })
 
     it('of a node that stops is not missed', async () => {

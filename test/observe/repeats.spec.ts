@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect } from 'chai'
 import { pino } from 'pino'
 import { quietRepeats } from '../../src/observe/repeats.ts'
@@ -54,6 +56,21 @@ describe('observe: what is said again and again', () => {
       log.error('the disk is full')
     }
     expect(lines).to.have.length(9)
+  })
+
+  it('is no task’s where an address is passed over again and again', () => {
+    const { log, lines } = make()
+    for (let time = 0; time < 3; time++) {
+      log.warn({ from: 'hint', address: '/ip4/1', reason: 'not whole' }, 'passed over an address that cannot be dialled')
+    }
+    expect(lines).to.have.length(1)
+    // by the name that a task's lines have, nothing else is logged
+    const src = join(import.meta.dirname, '..', '..', 'src')
+    const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+    const named = files.filter((file) =>
+      /\blog\w*(\.(debug|info|warn|error)|\[[^\]]*\])\(\s*\{([^}]*,)?\s*source\s*[,:}]/.test(readFileSync(join(src, file), 'utf8'))
+    )
+    expect(named).to.deep.equal([join('node', 'index.ts')])
   })
 
   it('is all of it written where a task says it, or where it cannot be compared', () => {

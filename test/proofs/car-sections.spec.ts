@@ -13,6 +13,9 @@ import { type VerifyProgress, verifyCar } from '../../src/node/index.ts'
 import { BlockPlaces } from '../../src/proofs/block-places.ts'
 import { carOf, openCar } from '../../src/proofs/car.ts'
 import { LIMITS } from '../../src/proofs/limits.ts'
+import type { BuiltRecord } from '../../src/record/index.ts'
+import { run } from '../e2e/cli.ts'
+import { chainOf, changed } from '../record/chain.ts'
 import { failure, Lab } from './fixtures.ts'
 
 interface Block {
@@ -72,6 +75,37 @@ describe('proofs: each section of a CAR', function () {
       const head = Buffer.concat([start, section(pad)])
       await expectFault(await file(head, section(leaf, 1), Buffer.from('garbage '.repeat(9000))), head.length, /has 1 byte:/)
     }
+  })
+
+  it('is named where what it holds is wrong, though every hash is right: of a proof, and of records', async () => {
+    const bytes = Buffer.from([0xff, 1])
+    const odd = { cid: CID.createV1(dagCbor.code, await sha256.digest(bytes)), bytes }
+    const top = await nodeOf({ good: leaf.cid, odd: odd.cid })
+    const start = Buffer.concat([header(top.cid), section(top), section(leaf)])
+    const path = await file(start, section(odd))
+    const fault = await failure(verifyCar(path))
+    expect(fault.name).to.equal('ProofMalformedError')
+    expect(fault.message)
+      .to.include(`block ${odd.cid} of proof ${top.cid} is malformed`)
+      .and.include(`the section at byte ${start.length} of ${path}`)
+
+    const [first, second] = chainOf([1, 2]) as [BuiltRecord, BuiltRecord]
+    const wrong = changed(first, { totalRewards: 1n })
+    const newest = changed(second, { previous: wrong.cid })
+    const before = Buffer.concat([header(newest.cid), ...newest.blocks.map((block) => section(block))])
+    const chain = await file(before, ...wrong.blocks.map((block) => section(block)))
+    const inRecords = await failure(verifyCar(chain))
+    expect(inRecords.name).to.equal('RecordMalformedError')
+    expect(inRecords.message).to.match(new RegExp(`in record ${wrong.cid}\\. It is the section at byte ${before.length} of ${chain}`))
+  })
+
+  it('of records goes with the command that shows what to compare them with', async () => {
+    const [only] = chainOf([1]) as [BuiltRecord]
+    const path = await file(header(only.cid), ...only.blocks.map((block) => section(block)))
+    const { code, stdout } = await run(['proof', 'verify', path])
+    expect(code).to.equal(0)
+    expect(stdout).to.match(new RegExp(`newest +${only.cid}: compare it with .*koii-mesh task show ${only.content.task}, with --k2`))
+    expect(stdout).not.to.include('--help')
   })
 
   it('hashes to its name, when it repeats a block, too', async () => {

@@ -63,6 +63,21 @@ describe('rounds: work and submission', () => {
     expect(m.published('submission')).to.have.length(1)
   })
 
+  it('says that K2 was away where it showed no slot until the window had closed', () => {
+    const whyMissed = (slots: number[]) => {
+      const m = machine()
+      for (const slot of slots) m.slot(slot)
+      return m.of('note').flatMap(({ cycle, note }) => (cycle === 0 && note.event === 'missed' ? [note.reason] : []))
+    }
+    const late = 'the work was not done when the submission window closed'
+    expect(whyMissed([0, S.submission.to - 20, S.submission.to + 2])).to.deep.equal([
+      `${late}: K2 was away from slot ${S.submission.to - 20} to slot ${S.submission.to + 2}`
+    ])
+    // it was there, and the work took too long
+    const every = Array.from({ length: S.submission.to + 1 }, (_, slot) => slot)
+    expect(whyMissed(every)).to.deep.equal([late])
+  })
+
   it('misses the cycle, and says why, when the work comes late or fails', () => {
     const late = machine()
     late.slot(0)

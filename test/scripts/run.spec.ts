@@ -1,8 +1,10 @@
-import { spawnSync } from 'node:child_process'
-import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises'
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { copyFile, mkdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { tempDir } from '../e2e/cli.ts'
+import { sleep, tempDir } from '../e2e/cli.ts'
+import { isAlive } from '../processes.ts'
 
 const SCRIPTS = join(import.meta.dirname, '..', '..', 'scripts')
 
@@ -55,6 +57,66 @@ describe('scripts: run.mjs', () => {
       expect(install()).to.equal('installs')
     })
   }
+
+  describe('under npm’s own shell', () => {
+    const left: number[] = []
+    afterEach(() => {
+      for (const pid of left.splice(0)) {
+        if (isAlive(pid)) process.kill(pid, 'SIGKILL')
+      }
+    })
+
+    /** Runs a command line in the folder, and gives its process and that of the entry point. */
+    const up = async (line: string) => {
+      await there({ 'node_modules/one': one })
+      await rm(join(root, 'node_modules/.bin/node'))
+      await symlink(process.execPath, join(root, 'node_modules/.bin/node'))
+      await writeFile(
+        join(root, 'entry.mjs'),
+        `import { renameSync, writeFileSync } from 'node:fs'
+         writeFileSync('pid.new', String(process.pid))
+         renameSync('pid.new', 'pid')
+         setInterval(() => {}, 1e6)`
+      )
+      const scripts = { 'koii-mesh': 'node scripts/run.mjs entry.mjs', back: 'nohup node scripts/run.mjs entry.mjs >back.log 2>&1 &' }
+      await writeFile(join(root, 'package.json'), JSON.stringify({ name: 'x', version: '1.0.0', scripts }))
+      const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm_|KOII_MESH_)/i.test(name)))
+      const shell = spawn('sh', ['-c', line], { cwd: root, env, stdio: 'ignore' })
+      left.push(shell.pid!)
+      while (!existsSync(join(root, 'pid'))) {
+        await sleep(20)
+      }
+      const entry = Number(readFileSync(join(root, 'pid'), 'utf8'))
+      left.push(entry)
+      return { shell, entry }
+    }
+
+    it('ends with it: kill of the npm that was put to the background leaves nothing behind', async function () {
+      this.timeout(60_000)
+      const { shell, entry } = await up('exec npm run -s koii-mesh -- k2')
+      shell.kill('SIGTERM')
+      while (isAlive(entry)) {
+        await sleep(20)
+      }
+    })
+
+    for (const line of ['npm run -s back', 'nohup npm run -s koii-mesh >back.log 2>&1 &', 'setsid npm run -s koii-mesh >back.log 2>&1 &']) {
+      it(`stays where it was put to the background: ${line}`, async function () {
+        this.timeout(60_000)
+        const { shell, entry } = await up(line)
+        while (isAlive(shell.pid!) && shell.exitCode == null) {
+          await sleep(20)
+        }
+        await sleep(1500)
+        expect(isAlive(entry)).to.equal(true)
+        const launcher = Number(spawnSync('ps', ['-o', 'ppid=', '-p', String(entry)], { encoding: 'utf8' }).stdout)
+        process.kill(launcher, 'SIGTERM')
+        while (isAlive(entry)) {
+          await sleep(20)
+        }
+      })
+    }
+  })
 
   it('installs where npm has left no list', () => {
     expect(install()).to.equal('installs')

@@ -7,7 +7,8 @@ import type { NodeFacts, RunFacts, TransactionFacts } from '../../src/testnet/fa
 import { FAULTS, parseFaults } from '../../src/testnet/faults.ts'
 import { createFinish } from '../../src/testnet/finish.ts'
 import { MIN_ROUND_SLOTS, windowsOf } from '../../src/testnet/index.ts'
-import { checkInvariants } from '../../src/testnet/invariants.ts'
+import { checkInvariants, invariantLines, nothingChecked } from '../../src/testnet/invariants.ts'
+import { stateOf } from '../../src/testnet/states.ts'
 import { createView, picture, type ViewState } from '../../src/testnet/view.ts'
 
 const STAKERS = ['alice', 'bob', 'carol']
@@ -147,6 +148,31 @@ describe('testnet', () => {
         expect(found[0]).to.match(says)
       })
     }
+
+    it('are not checked in a run that was stopped before a cycle was finalized, and are not said to hold', () => {
+      const facts = good()
+      Object.assign(facts, { records: [], transactions: [], onK2: null, slashes: null, pot: null })
+      const invariants = checkInvariants(facts, null)
+      expect(invariants.map((one) => [one.broken, one.unchecked])).to.deep.equal(invariants.map(() => [null, 'no cycle was finalized']))
+      const why = nothingChecked(invariants, true)
+      expect(why).to.match(/^the run was stopped before a cycle was finalized/)
+      expect(invariantLines(invariants, why)).to.deep.equal([`nothing was checked: ${why}`])
+      // of those who wanted three there are three too few, as before
+      const wanted = checkInvariants(facts, 3)
+      const lines = invariantLines(wanted, nothingChecked(wanted, true))
+      expect(lines[0]).to.equal('BROKEN enough cycles are finalized: 0 of 3 cycles are finalized')
+      expect(lines.slice(1)).to.deep.equal([`nothing else was checked: ${why}`])
+    })
+
+    it('say that they hold where they were checked, one by one', () => {
+      const facts = good()
+      facts.slashes = null
+      const invariants = checkInvariants(facts, 2)
+      expect(nothingChecked(invariants, true)).to.equal(null)
+      const lines = invariantLines(invariants, null)
+      expect(lines.filter((line) => line.startsWith('ok     '))).to.have.length(invariants.length - 1)
+      expect(lines).to.include('-      every slash of the ledger is taken on K2: not checked, as no slash was to be taken any more')
+    })
 
     it('allow a chain that has gone on to the next cycle while the nodes were stopped, and was claimed by that', () => {
       const facts = good()
@@ -340,6 +366,36 @@ describe('testnet', () => {
       const command = usual.slice(usual.indexOf('  koii-mesh start'), usual.indexOf('\nCtrl+C')).replaceAll('\\\n', ' ')
       expect(command.split(/\s+/).filter((word) => word !== '')).to.include.members(['--k2', '--task', 'T'.repeat(44), '--airdrop'])
       expect(command).not.to.include('\n')
+    })
+    it('shows the peers of six nodes, two of which misbehave, on 80 columns', () => {
+      const busy = { ...state.rows[0]!, state: 'meshed', peers: 5, audits: 'cycle 2: unavailable', challenged: 'cycle 2: node-5' }
+      const rows = ['node-1', 'node-2', 'node-3', 'node-4', 'node-5 (bad-proof)', 'node-6 (no-proof)'].map((name) => ({ ...busy, name }))
+      const text = picture({ ...state, rows }, 80, 24)
+      expect(text).to.match(/│ state +│ peers │/)
+      expect(text.match(/│ meshed │ 5 {5}│/g)).to.have.length(6)
+    })
+    it('cuts nothing of an error, of what the task is given and of what is set up: it goes on in the next line', () => {
+      const unwrapped = (text: string) => text.replaceAll(/\s+/g, ' ')
+      const error = `cannot stake for node-3: ${'the faucet has too little for it, '.repeat(6)}see where it went`
+      const gets = [`params ${JSON.stringify({ urls: Array(4).fill('http://127.0.0.1:8080/index.html') })}`]
+      const shown = unwrapped(picture({ ...state, gets, messages: ['before', error] }, 80, 40))
+      expect(shown).to.include(error)
+      expect(shown.replaceAll(' ', '')).to.include(gets[0]!.replaceAll(' ', ''))
+      // on a small one the error is there before how to join and what came earlier
+      expect(unwrapped(picture({ ...state, messages: ['before', error] }, 80, 18)))
+        .to.include(error)
+        .and.not.to.include('before')
+      const setup = [{ name: 'mesh', done: false, text: `0 of 6 ${'have all the others as peers, '.repeat(4)}and are waiting` }]
+      expect(unwrapped(picture({ setup }, 80, 24))).to.include('and are waiting')
+    })
+    it('says how a node stands by what it has, in whatever order that came', () => {
+      const [listens, hasTask] = [true, true]
+      expect(stateOf({ listens: false, hasTask: false, peers: 0 })).to.equal('starting')
+      expect(stateOf({ listens, hasTask: false, peers: 0 })).to.equal('listening')
+      // peers before the code: not meshed yet; and the code after them takes nothing back
+      expect(stateOf({ listens, hasTask: false, peers: 3 })).to.equal('listening')
+      expect(stateOf({ listens, hasTask, peers: 3 })).to.equal('meshed')
+      expect(stateOf({ listens, hasTask, peers: 0 })).to.equal('working')
     })
     it('shows what is being set up until there is a mesh, and then what the nodes lack', () => {
       const setup = [

@@ -49,7 +49,7 @@ interface Response {
   value?: unknown
   error?: { name: string; message: string }
 }
-type FromNode = Init | Call | Response | { kind: 'abort'; id: number }
+type FromNode = Init | Call | Response | { kind: 'abort'; id: number; reason: string }
 
 // captured: the bundle may replace what it likes in its realm, and then at least not by accident
 const exit = process.exit.bind(process)
@@ -61,6 +61,12 @@ const { apply } = Reflect
 const { stringify } = JSON
 const { slice } = String.prototype
 const cut = (text: string, characters: number): string => apply(slice, text, [0, characters])
+
+function abortError(reason: string): Error {
+  const error = new ErrorHere(reason)
+  error.name = 'AbortError'
+  return error
+}
 
 function send(head: unknown, body?: Uint8Array): void {
   const frame = encodeFrame(head, body)
@@ -302,7 +308,7 @@ async function main(): Promise<void> {
             .finally(() => controllers.delete(message.id))
           break
         case 'abort':
-          controllers.get(message.id)?.abort()
+          controllers.get(message.id)?.abort(abortError(message.reason))
           break
         case 'response': {
           const asker = waiting.get(message.id)

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { cli, run } from '../../e2e/cli.ts'
 import { loneNodeOfSuite, named } from '../../e2e/lone-node.ts'
+import { terminal } from '../../e2e/terminal.ts'
 import { eventually } from '../../k2/chain.ts'
 import { type FaultProxy, startFaultProxy } from '../../k2/fault-proxy.ts'
 
@@ -90,5 +91,30 @@ describe('case ux/11: K2 goes away', function () {
     await eventually('the end', () => (/K2 answers again, after \d+ s/.test(person.stdout()) ? true : undefined))
     await lone.stop(person)
     await person.clean()
+  })
+
+  it('is told once on a terminal, which shows the events and the log on one page', async () => {
+    const lone = suite()
+    const [only] = proxies as [FaultProxy]
+    only.set({})
+    const start = [
+      ...['start', '--k2', only.url, '--task', lone.chain.task, '--key', lone.key, '--data-dir', `${lone.data}-3`],
+      ...['--allow-private', '--listen', '/ip4/127.0.0.1/tcp/0']
+    ]
+    const page = terminal(start, { columns: 300 })
+    try {
+      await page.shows(/listening on/)
+      only.set({ down: true })
+      await page.shows(/K2 has not answered since slot \d+, for \d+ s: the node asks on/)
+      only.set({})
+      await page.shows(/K2 answers again, after \d+ s/)
+      // what is said later is there, so that all of this is, too
+      only.set({ down: true })
+      await page.shows(/(?:K2 has not answered[\s\S]*){2}/)
+    } finally {
+      await page.close()
+    }
+    expect(page.output().match(/K2 answers again/g)).to.have.length(1)
+    expect(page.output().match(/K2 has not answered/g)).to.have.length(2)
   })
 })
