@@ -61,7 +61,8 @@ for (const pattern of ['**/*.js', '**/*.mjs', '**/*.d.ts', '**/*.html', '**/*.js
 for (const file of globSync('**/generated/*', { cwd: dist })) {
   writeFileSync(join(dist, file), readFileSync(join(dist, file), 'utf8').replaceAll(/(from '\.[^']*)\.ts'/g, "$1.js'"))
 }
-for (const file of ['README.md', 'LICENSE', 'docs', 'protocols', 'scripts/koii-mesh.mjs', 'scripts/launch.mjs']) {
+const DOCUMENTS = ['CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md']
+for (const file of ['README.md', 'LICENSE', 'docs', 'protocols', 'scripts/koii-mesh.mjs', 'scripts/launch.mjs', ...DOCUMENTS]) {
   cpSync(join(root, file), join(stage, file), { recursive: true, filter: (source) => !source.includes('/vectors') })
 }
 
@@ -108,7 +109,7 @@ writeFileSync(
       ...published,
       bin: { 'koii-mesh': 'scripts/koii-mesh.mjs' },
       exports: { '.': { types: './dist/index.d.ts', default: './dist/index.js' }, './package.json': './package.json' },
-      files: ['dist', 'docs', 'protocols', 'scripts'],
+      files: ['dist', 'docs', 'protocols', 'scripts', ...DOCUMENTS],
       dependencies,
       optionalDependencies: {
         ...manifest.optionalDependencies,

@@ -292,7 +292,7 @@ async function conclude({ init, stage, records, ledger, failure, stoppedAt, star
   return summarize({
     facts,
     invariants,
-    isStopped: signal.aborted,
+    isStopped: init.signal.aborted,
     broken,
     members,
     records,

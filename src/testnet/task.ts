@@ -15,7 +15,7 @@ import { paramsBeside, whatItGets } from './params.ts'
 import { startStaticSite } from './static-site.ts'
 
 /** Which bundle is run, and with what. */
-export interface TaskChoice {
+export interface TaskInit {
   /** A built-in task, the path of a bundle, or a bundle's CID. */
   task: string
   /** Peers that have the bundle, for a CID: multiaddrs with their PeerIds. */
@@ -39,9 +39,9 @@ export interface ChosenTask {
  * @param cleanup gets what is to be undone at the end: a site to archive is served where the task has none
  * @throws TestnetError when the bundle is nowhere
  */
-export async function chooseTask(choice: TaskChoice, dir: string, cleanup: Array<() => Promise<unknown>>): Promise<ChosenTask> {
-  const { path, params: fetched } = await bundleOf(choice, dir)
-  const given = choice.params ?? fetched
+export async function chooseTask(init: TaskInit, dir: string, cleanup: Array<() => Promise<unknown>>): Promise<ChosenTask> {
+  const { path, params: fetched } = await bundleOf(init, dir)
+  const given = init.params ?? fetched
   const { cid, manifest } = await describeBundle(path, given)
   const site = manifest.name === 'site-archive' && given == null ? await startStaticSite({ seed: 'koii-mesh testnet' }) : null
   if (site != null) {
@@ -89,7 +89,7 @@ export async function createOnK2(
 }
 
 /** The file of the task's bundle; one that is named by its CID is fetched from who has it, and checked block by block. */
-async function bundleOf({ task, from = [] }: TaskChoice, dir: string): Promise<{ path: string; params: Params | null }> {
+async function bundleOf({ task, from = [] }: TaskInit, dir: string): Promise<{ path: string; params: Params | null }> {
   if (!isCid(task)) {
     return { path: bundleAt(task), params: null }
   }

@@ -166,6 +166,35 @@ describe('documents: settings', () => {
   })
 })
 
+describe('documents: glossary', () => {
+  const text = read('docs/glossary.md')
+  const tables = [...text.matchAll(/^## (.+)$/gm)].map(([, heading]) => ({ heading: heading!, rows: tableAfter(text, heading!) }))
+
+  it('has for each word a meaning, and one file of the repository where it lives', () => {
+    expect(tables.flatMap(({ rows }) => rows).length).to.be.greaterThan(50)
+    for (const { rows } of tables) {
+      for (const [word, meaning, where] of rows) {
+        expect(meaning, word).to.match(/^[A-Z].{20,}\.$/)
+        const [file, ...more] = codes(where!)
+        expect(more, word).to.deep.equal([])
+        expect(existsSync(join(ROOT, file!)) && file!.includes('.'), `${word}: ${file}`).to.equal(true)
+      }
+    }
+  })
+
+  it('explains each word once, in order', () => {
+    const words = tables.flatMap(({ rows }) => rows.map(([word]) => word!.toLowerCase()))
+    expect(new Set(words).size).to.equal(words.length)
+    for (const { heading, rows } of tables) {
+      const sorted = rows.map(([word]) => word!).sort((one, other) => (one.toLowerCase() < other.toLowerCase() ? -1 : 1))
+      expect(
+        rows.map(([word]) => word),
+        heading
+      ).to.deep.equal(sorted)
+    }
+  })
+})
+
 describe('documents: decisions', () => {
   const files = readdirSync(join(ROOT, 'docs/decisions'))
     .filter((name) => name !== 'README.md')

@@ -30,7 +30,8 @@ export function documents(): Document[] {
     readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile() && entry.name.endsWith('.md'))
       .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)).replaceAll('\\', '/'))
-  return ['README.md', ...['docs', 'protocols', 'stubs'].flatMap(below)].map((path) => ({ path, text: read(path) }))
+  const atTheTop = readdirSync(ROOT).filter((name) => name.endsWith('.md'))
+  return [...atTheTop, ...['docs', 'protocols', 'stubs'].flatMap(below)].map((path) => ({ path, text: read(path) }))
 }
 
 export function read(path: string): string {

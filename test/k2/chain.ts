@@ -1,7 +1,6 @@
 /** A real local K2 with a task and stakers on it, for what talks to K2. */
 
 import { readFile } from 'node:fs/promises'
-import { pino } from 'pino'
 import type { Timing } from '../../src/clock/index.ts'
 import { generateKeyPair, type KeyPair, signEd25519 } from '../../src/identity/index.ts'
 import { createK2Client, type K2Client, type TransactionSigner } from '../../src/k2/index.ts'
@@ -15,13 +14,12 @@ import {
   stake as stakeInstruction,
   TASK_BYTES
 } from '../../src/k2/settlement/index.ts'
-import { HANGS_MS } from '../cpu.ts'
+
+export { eventually, failureOf, silent } from './waits.ts'
 
 export const KOII = 1_000_000_000n
 export const BUNDLE = 'bafybeih3z6zsso2u3zfsclofpftq7htrrljwn7yn5w2r7rrr2zsldnyxky'
 const PROGRAM = new URL('../../protocols/settlement/settlement.so', import.meta.url)
-
-export const silent = pino({ level: 'silent' })
 
 export function signerOf(pair: KeyPair): TransactionSigner {
   return { address: pair.address, sign: async (message) => signEd25519(message, pair.secretKey) }
@@ -136,28 +134,4 @@ export async function startChain({
     await chain.stake(staker, 10n * KOII)
   }
   return chain
-}
-
-/** Waits until `probe` gives something, however long a busy machine takes. */
-export async function eventually<T>(what: string, probe: () => T | undefined | Promise<T | undefined>): Promise<T> {
-  const deadline = performance.now() + HANGS_MS
-  for (;;) {
-    const value = await probe()
-    if (value !== undefined) {
-      return value
-    }
-    if (performance.now() > deadline) {
-      throw new Error(`waited in vain for ${what}`)
-    }
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-}
-
-export async function failureOf(promise: Promise<unknown>): Promise<Error> {
-  try {
-    await promise
-  } catch (err) {
-    return err as Error
-  }
-  throw new Error('it did not fail')
 }

@@ -10,14 +10,10 @@
  * ```
  */
 
-import { createHash } from 'node:crypto'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { Libp2p } from '@libp2p/interface'
-import { CID } from 'multiformats/cid'
-import { create } from 'multiformats/hashes/digest'
-import { cycleAt, type Timing } from '../../src/clock/index.ts'
 import { createGossip, createPool, type Gossip, type GossipInit, type Pool } from '../../src/gossip/index.ts'
-import { type KeyPair, keyPairFromSeed, signEd25519, verifyEd25519 } from '../../src/identity/index.ts'
+import { type KeyPair, verifyEd25519 } from '../../src/identity/index.ts'
 import {
   type Announcer,
   createAnnouncer,
@@ -36,33 +32,24 @@ import {
   type StakeView
 } from '../../src/network/index.ts'
 import { createSync, type Sync } from '../../src/sync/index.ts'
-import { type Body, type Message, type Network, networkOf, seal } from '../../src/wire/index.ts'
-import { HANGS_MS } from '../cpu.ts'
+import { type Body, type Message, seal } from '../../src/wire/index.ts'
+import { fixedStakes, keyOf, NETWORK, NOW, seed, signerOf, submissionBody, TIMING, waitFor } from './setting.ts'
 
-export const GENESIS = keyPairFromSeed(seed('genesis')).address
-export const TASK = keyPairFromSeed(seed('task')).address
-export const NETWORK: Network = networkOf(GENESIS, TASK)
-/** Slots 30 a round; the harness stands in round 3, so that round 2 submits and round 1 distributes. */
-export const TIMING: Timing = { startingSlot: 1_000, roundSlots: 30, submissionWindow: 12, auditWindow: 12 }
-export const NOW = TIMING.startingSlot + 3 * TIMING.roundSlots + 5
-
-export function seed(name: string): Uint8Array {
-  return createHash('sha256').update(name).digest()
-}
-
-/** The same key for the same name, in every run. */
-export function keyOf(name: string): KeyPair {
-  return keyPairFromSeed(seed(`staker/${name}`))
-}
-
-export function signerOf(pair: KeyPair) {
-  return { publicKey: pair.publicKey, sign: async (bytes: Uint8Array) => signEd25519(bytes, pair.secretKey) }
-}
-
-/** A K2 whose stakes are the same in every cycle. */
-export function fixedStakes(weights: Map<string, bigint>): StakeView {
-  return { weight: (staker) => weights.get(staker) ?? 0n }
-}
+export {
+  fixedStakes,
+  GENESIS,
+  keyOf,
+  NETWORK,
+  NOW,
+  seed,
+  signerOf,
+  sleep,
+  someCid,
+  submissionBody,
+  TASK,
+  TIMING,
+  waitFor
+} from './setting.ts'
 
 export interface MeshOptions {
   /** Staked nodes. */
@@ -112,21 +99,6 @@ export interface Mesh {
   /** Waits until every staked node has at least `atLeast` staked gossip peers (default: all the others). */
   connected(atLeast?: number): Promise<void>
   stop(): Promise<void>
-}
-
-/** A submission's body that means something, in its window under TIMING for cycle 2. */
-export function submissionBody(value: string, over: Partial<Body> = {}): Body {
-  const cycle = cycleAt(TIMING, NOW) - 1
-  return {
-    cycle,
-    slot: TIMING.startingSlot + (cycle + 1) * TIMING.roundSlots + 1,
-    submission: { value: new Uint8Array(Buffer.from(value)), proofs: [{ cid: someCid(), size: 10, blocks: 1 }] },
-    ...over
-  }
-}
-
-export function someCid(): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(CID.createV1(0x71, create(0x12, seed('proof'))).bytes)
 }
 
 export async function spawnNode(name: string, staked: boolean, weights: Map<string, bigint>, options: MeshOptions, hints: () => Hint[]) {
@@ -286,19 +258,3 @@ export async function spawnMesh(options: MeshOptions): Promise<Mesh> {
 }
 
 const NAMES = ['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'grace', 'heidi']
-
-/** Waits for a condition, looking every 20 ms, however long a busy machine takes: what takes `timeoutMs` or ten minutes hangs. */
-export async function waitFor(condition: () => boolean, timeoutMs = 10_000, explain: () => string = () => 'not so'): Promise<void> {
-  const limitMs = Math.max(timeoutMs, HANGS_MS)
-  const end = Date.now() + limitMs
-  while (!condition()) {
-    if (Date.now() > end) {
-      throw new Error(`waited ${limitMs} ms in vain: ${explain()}`)
-    }
-    await sleep(20)
-  }
-}
-
-export function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
-}

@@ -1,4 +1,5 @@
-import { truncate, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -16,7 +17,7 @@ import { LIMITS } from '../../src/proofs/limits.ts'
 import type { BuiltRecord } from '../../src/record/index.ts'
 import { run } from '../e2e/cli.ts'
 import { chainOf, changed } from '../record/chain.ts'
-import { failure, Lab } from './fixtures.ts'
+import { failure } from './memory.ts'
 
 interface Block {
   cid: CID
@@ -39,8 +40,11 @@ const section = (block: Block, bytes = block.cid.bytes.length + block.bytes.leng
 
 describe('proofs: each section of a CAR', function () {
   this.timeout(60_000)
-  const lab = new Lab()
-  afterEach(() => lab.end())
+  let dir: string
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'koii-mesh-proofs-'))
+  })
+  afterEach(() => rm(dir, { recursive: true }))
 
   let leaf: Block
   let root: Block
@@ -49,7 +53,7 @@ describe('proofs: each section of a CAR', function () {
     root = await nodeOf({ a: leaf.cid })
   })
   async function file(...parts: Uint8Array[]): Promise<string> {
-    const path = join(await lab.dir(), 'x.car')
+    const path = join(await mkdtemp(join(dir, 'file-')), 'x.car')
     await writeFile(path, Buffer.concat(parts))
     return path
   }

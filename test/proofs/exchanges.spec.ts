@@ -18,8 +18,19 @@ import { PieceReader } from '../../src/proofs/bitswap/pieces.ts'
 import { keyOf } from '../../src/proofs/cid-profile.ts'
 import { LIMITS } from '../../src/proofs/limits.ts'
 import { systemTimers } from '../../src/proofs/timers.ts'
-import { lengthOf } from './exchanges/makers.ts'
-import { Asker, FETCHES, INLINE, type Meaning, MISSING, type Outcome, parseLines, SERVED, type Told, WRITTEN } from './exchanges/scenes.ts'
+import {
+  Asker,
+  FETCHES,
+  INLINE,
+  lengthOf,
+  type Meaning,
+  MISSING,
+  type Outcome,
+  parseLines,
+  SERVED,
+  type Told,
+  WRITTEN
+} from './exchanges/scenes.ts'
 
 const MAKERS = ['boxo', 'helia'] as const
 const linesOf = (maker: string) => parseLines(readFileSync(join(import.meta.dirname, 'exchanges', `${maker}.jsonl.gz`)))

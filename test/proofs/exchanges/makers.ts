@@ -11,7 +11,7 @@ import { create } from 'multiformats/hashes/digest'
 import { sha256 } from 'multiformats/hashes/sha2'
 import type { Lab } from '../fixtures.ts'
 import { stockNode } from '../stock.ts'
-import type { Block, Meaning } from './scenes.ts'
+import { type Block, lengthOf, type Meaning } from './scenes.ts'
 
 export interface Maker {
   addr: string
@@ -149,16 +149,4 @@ export async function helia(lab: Lab): Promise<Maker> {
     ...(await stockCodec()),
     stop: async () => {}
   }
-}
-
-/** Of a frame: how long its message is, and where that begins; undefined while its head is not whole. */
-export function lengthOf(bytes: Uint8Array): { length: number; at: number } {
-  let length = 0
-  for (let at = 0; at < bytes.length; at++) {
-    length += (bytes[at]! & 127) * 128 ** at
-    if (bytes[at]! < 128) {
-      return { length, at: at + 1 }
-    }
-  }
-  return { length: Number.POSITIVE_INFINITY, at: 0 }
 }

@@ -16,8 +16,8 @@ import { BITSWAP_PROTOCOL, createExchange } from '../../../src/proofs/bitswap/in
 import { keyOf } from '../../../src/proofs/cid-profile.ts'
 import { systemTimers } from '../../../src/proofs/timers.ts'
 import { Lab } from '../fixtures.ts'
-import { boxo, helia, lengthOf, type Maker } from './makers.ts'
-import { Asker, FETCHES, type Line, type Scene, SERVED, type Told, WANTED, WRITTEN } from './scenes.ts'
+import { boxo, helia, type Maker } from './makers.ts'
+import { Asker, FETCHES, type Line, lengthOf, type Scene, SERVED, type Told, WANTED, WRITTEN } from './scenes.ts'
 
 type Heard = Pick<Told, 'phase' | 'from'> & { frame: Uint8Array }
 

@@ -157,3 +157,15 @@ export function parseLines(gzipped: Uint8Array): Line[] {
     .split('\n')
     .map((line) => JSON.parse(line) as Line)
 }
+
+/** Of a frame: how long its message is, and where that begins; undefined while its head is not whole. */
+export function lengthOf(bytes: Uint8Array): { length: number; at: number } {
+  let length = 0
+  for (let at = 0; at < bytes.length; at++) {
+    length += (bytes[at]! & 127) * 128 ** at
+    if (bytes[at]! < 128) {
+      return { length, at: at + 1 }
+    }
+  }
+  return { length: Number.POSITIVE_INFINITY, at: 0 }
+}
