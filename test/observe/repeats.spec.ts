@@ -70,7 +70,7 @@ describe('observe: what is said again and again', () => {
     const named = files.filter((file) =>
       /\blog\w*(\.(debug|info|warn|error)|\[[^\]]*\])\(\s*\{([^}]*,)?\s*source\s*[,:}]/.test(readFileSync(join(src, file), 'utf8'))
     )
-    expect(named).to.deep.equal([join('node', 'index.ts')])
+    expect(named).to.deep.equal([join('node', 'task-maker.ts')])
   })
 
   it('is all of it written where a task says it, or where it cannot be compared', () => {
