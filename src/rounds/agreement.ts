@@ -61,7 +61,7 @@ export function considerProposal(state: CycleState, proposal: Message, slot: num
   const check = checkOf(state, cid)
   if (check == null || check.state === 'waiting') {
     // what is not here yet is not refused for it
-    return [...effects, ...startCheck(state, cid, [proposal.signer], slot)]
+    return [...effects, ...startCheck(state, cid, () => [proposal.signer], slot)]
   }
   if (check.state === 'checking') {
     return effects

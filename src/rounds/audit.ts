@@ -78,8 +78,8 @@ function look(init: RoundsInit, state: CycleState, slot: number): RoundsEffect[]
   if (free <= 0) {
     return effects
   }
-  const open = state.contests.filter(({ submission }) => !state.audits.has(submission))
-  const order = open.sort((a, b) => a.nth - b.nth || compareStakes(stakeIn(state, b.challenger), stakeIn(state, a.challenger)))
+  state.contests = state.contests.filter(({ submission }) => !state.audits.has(submission))
+  const order = state.contests.sort((a, b) => a.nth - b.nth || compareStakes(stakeIn(state, b.challenger), stakeIn(state, a.challenger)))
   for (const { submission } of order) {
     const signer = state.messages.get(submission)?.message.signer
     if (free > 0 && !state.audits.has(submission) && signer != null && signer !== init.self) {
@@ -104,7 +104,7 @@ export function onChallenge(state: CycleState, message: Message, allowance: numb
   const { schedule } = state
   const submission = state.messages.get(id)?.message
   const finding = findingOf(challenge.finding)
-  const nth = state.contests.filter(({ challenger }) => challenger === message.signer).length
+  const nth = state.challengesOf.get(message.signer) ?? 0
   if (
     submission == null ||
     submissionOf(state, submission.signer)?.id !== id ||
@@ -115,6 +115,7 @@ export function onChallenge(state: CycleState, message: Message, allowance: numb
   ) {
     return []
   }
+  state.challengesOf.set(message.signer, nth + 1)
   state.contests.push({ submission: id, challenger: message.signer, nth })
   const effects: RoundsEffect[] = []
   if (!state.contested.has(id)) {

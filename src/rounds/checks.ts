@@ -3,8 +3,12 @@ import type { Check, CycleState } from './cycle.ts'
 import { tryAgain } from './not-yet.ts'
 import type { RoundsEffect, RoundsEvent } from './types.ts'
 
-/** Has a record checked once, and again while it is not here yet: nothing to do when it is our own, or may turn out to be. */
-export function startCheck(state: CycleState, cid: string, vouchers: string[], slot: number): RoundsEffect[] {
+/**
+ * Has a record checked once, and again while it is not here yet: nothing to do when it is our own, or may turn out to be.
+ *
+ * @param vouchers - asked for only when it is checked: this is called with each message
+ */
+export function startCheck(state: CycleState, cid: string, vouchers: () => string[], slot: number): RoundsEffect[] {
   const before = checkOf(state, cid)
   const isDue = before == null || (before.state === 'waiting' && slot >= before.retry.slot)
   if (!isDue || state.build?.state === 'building') {
@@ -25,7 +29,7 @@ export function startCheck(state: CycleState, cid: string, vouchers: string[], s
       type: 'check',
       cycle: state.cycle,
       cid,
-      vouchers,
+      vouchers: vouchers(),
       messages: [...state.messages.values()].map(({ message }) => message),
       mustHave: new Set(must.map(([id]) => id)),
       timely: state.deaf ? null : new Set(timely.map(([id]) => id)),

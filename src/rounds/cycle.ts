@@ -77,7 +77,10 @@ export interface CycleState {
   /** Who was asked for a sign of life while proofs were missing, when each gave one last, and when we asked last. */
   life: { asked: Set<string>; answered: Map<string, number>; probedSlot: number }
   sampled: boolean
+  /** Those that wait for a look: each is gone over with each message, while one may begin. */
   contests: Contest[]
+  /** How many challenges of each signer were heeded. */
+  challengesOf: Map<string, number>
   /** Ids of the submissions that somebody spoke against in time. */
   contested: Set<string>
   /** Those that we have challenged ourselves. */
@@ -135,6 +138,7 @@ export function newCycle(init: RoundsInit, cycle: number): CycleState {
     life: { asked: new Set(), answered: new Map(), probedSlot: Number.NEGATIVE_INFINITY },
     sampled: false,
     contests: [],
+    challengesOf: new Map(),
     contested: new Set(),
     accused: new Set(),
     refuted: null,

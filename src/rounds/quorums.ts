@@ -35,7 +35,7 @@ export interface Quorums {
   /** Whether anybody approved any other record, heard before a slot. */
   hasRivals(cid: string, before: number): boolean
   /** Records that more than a third of the stake approves in one attempt, so somebody honest does; with those who approved no other. */
-  backed(total: bigint): Array<{ cid: string; signers: string[] }>
+  backed(total: bigint): Array<{ cid: string; signers: () => string[] }>
 }
 
 /** One record in one attempt. */
@@ -168,6 +168,6 @@ export function createQuorums(): Quorums {
       [...attempts.values()]
         .filter(({ weight, most }) => 3n * (weight + most) > total)
         .flatMap(({ tallies, weight }) => [...tallies.values()].filter((tally) => 3n * (tally.weight + weight) > total))
-        .map(({ cid, signers }) => ({ cid, signers: [...signers.keys()] }))
+        .map(({ cid, signers }) => ({ cid, signers: () => [...signers.keys()] }))
   }
 }
