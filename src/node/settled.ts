@@ -13,7 +13,7 @@ export interface SettledCycle {
   cycle: number
   /** CID */
   record: string
-  /** `accepted`, `no submission`, or why it was rejected. */
+  /** `accepted`, `no submission`, why it was rejected, or `not known`: K2 tells the stakes of the last cycles alone. */
   outcome: string
   /** What was found, in the words of who found it. */
   reason?: string
@@ -72,11 +72,18 @@ export function createSettled(init: SettledInit): Settled {
     const accepted = outcome.accepted.some(({ signer }) => signer === self)
     const rejected = outcome.rejected.find((one) => one.staker === self)
     const staker = init.staker()
+    const paid = content.distribution.find((one) => one.staker === staker)?.amount ?? 0n
+    // without the stakes nothing can be weighed again; who is paid was accepted
     const entry = {
       record: cid.toString(),
-      outcome: accepted ? 'accepted' : rejected == null ? 'no submission' : rejected.reason,
-      ...(rejected == null ? {} : { reason: rejected.detail }),
-      paid: (content.distribution.find((one) => one.staker === staker)?.amount ?? 0n).toString(),
+      ...(set.weights.size === 0 && paid === 0n
+        ? { outcome: 'not known', reason: 'K2 no longer tells the stakes of this cycle, by which its record is read' }
+        : accepted || set.weights.size === 0
+          ? { outcome: 'accepted' }
+          : rejected == null
+            ? { outcome: 'no submission' }
+            : { outcome: rejected.reason, reason: rejected.detail }),
+      paid: paid.toString(),
       total: (ledger.get(staker)?.reward ?? 0n).toString()
     }
     cycles.merge(task, cycle, entry)

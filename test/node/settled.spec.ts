@@ -27,7 +27,14 @@ describe('node: what was settled', () => {
   }
 
   /** A chain of records, of which those in `held` come when they are let go, and those in `absent` never. */
-  function chain({ first = 0, worked = [] as number[], held = new Map<number, Promise<void>>(), absent = new Set<number>() } = {}) {
+  function chain({
+    stakes = new Map([['us', 10n]]),
+    pays = true,
+    first = 0,
+    worked = [] as number[],
+    held = new Map<number, Promise<void>>(),
+    absent = new Set<number>()
+  } = {}) {
     const told: SettledCycle[] = []
     const slashed: number[] = []
     const cycles = newCycles()
@@ -44,16 +51,18 @@ describe('node: what was settled', () => {
       const content = {
         cycle,
         previous: cycle === first ? null : cidOf(cycle - 1),
-        distribution: [{ staker: 'us', amount: BigInt(cycle) }]
+        distribution: pays ? [{ staker: 'us', amount: BigInt(cycle) }] : []
       }
-      return { content, ledger: new Map([['us', { reward: 100n }]]), tally: { accepted: [{ signer: 'us' }], rejected: [] } }
+      // without stakes nobody has a submission that counts
+      const accepted = stakes.size === 0 ? [] : [{ signer: 'us' }]
+      return { content, ledger: new Map([['us', { reward: 100n }]]), tally: { accepted, rejected: [] } }
     }
     const settled = createSettled({
       task: 'TASK',
       self: 'us',
       staker: () => 'us',
       records: { ensure: read, outcome: read } as never,
-      stakesAt: async () => ({ weights: new Map(), total: 0n }),
+      stakesAt: async () => ({ weights: stakes, total: 10n }),
       proofs: { pin: async () => undefined } as never,
       cycles,
       slasher: () => ({ finalized: async (cycle: number) => void slashed.push(cycle) }) as never,
@@ -111,6 +120,15 @@ describe('node: what was settled', () => {
     await settled.catchUp(4, cidOf(4))
     await settled.follow(5, cidOf(5))
     expect(told()).to.deep.equal([5])
+  })
+  it('is no missing submission where K2 no longer tells the stakes of its cycle', async () => {
+    const paid = chain({ worked: [3], stakes: new Map() })
+    await paid.settled.catchUp(3, cidOf(3))
+    expect(paid.all[0]).to.deep.include({ cycle: 3, outcome: 'accepted', paid: '3' })
+    const unpaid = chain({ worked: [3], stakes: new Map(), pays: false })
+    await unpaid.settled.catchUp(3, cidOf(3))
+    expect(unpaid.all[0]).to.include({ cycle: 3, outcome: 'not known', paid: '0' })
+    expect(unpaid.all[0]!.reason).to.match(/no longer tells the stakes/)
   })
   it('ends with the node', async () => {
     const gate = Promise.withResolvers<void>()
