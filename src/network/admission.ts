@@ -56,6 +56,13 @@ export function admitOnly(registrar: Registrar, peers: Peers, timer: Timer): Reg
 
   const openConnections = (peer: KnownPeer) => [...peer.connections].filter(({ status }) => status === 'open')
 
+  /** The connections that a peer has, as far as gossip was shown them or reads from one. */
+  const openOf = (known: Map<string, KnownPeer>, text: string): Connection[] => {
+    const peer = known.get(text)
+    const read = inbound.get(text)?.connection
+    return [...new Set([...(peer == null ? [] : openConnections(peer)), ...(read?.status === 'open' ? [read] : [])])]
+  }
+
   /** Sees to it that gossip has a stream to write to a peer, as long as the peer is admitted and connected. */
   const mend = (text: string) => {
     if (mending.has(text)) {
@@ -237,6 +244,8 @@ export function admitOnly(registrar: Registrar, peers: Peers, timer: Timer): Reg
     async register(protocol, topology, options) {
       watch()
       const known = new Map<string, KnownPeer>()
+      /** Of peers whose end was told too early: with the last of these they are gone. */
+      const lastOnes = new WeakSet<Connection>()
       const id = await registrar.register(
         protocol,
         {
@@ -263,15 +272,26 @@ export function admitOnly(registrar: Registrar, peers: Peers, timer: Timer): Reg
           },
           async onDisconnect(peerId) {
             const text = peerId.toString()
-            const peer = known.get(text)
             // libp2p reads its store before it tells of an end, and a peer that dialed again meanwhile is there, and has said what it
-            // is subscribed to: whoever forgets it now neither hears that again nor sends it anything
-            if ((peer != null && openConnections(peer).length > 0) || inbound.get(text)?.connection.status === 'open') {
+            // is subscribed to: whoever forgets it now neither hears that again nor sends it anything. Nor does libp2p mean an end
+            // where a peer says that it no longer speaks the protocol, and does not tell of it later
+            const open = openOf(known, text)
+            if (open.length === 0) {
+              known.delete(text)
+              forget(text)
+              await topology.onDisconnect?.(peerId)
               return
             }
-            known.delete(text)
-            forget(text)
-            await topology.onDisconnect?.(peerId)
+            for (const connection of open.filter((one) => !lastOnes.has(one))) {
+              lastOnes.add(connection)
+              connection.addEventListener('close', () => {
+                if (openOf(known, text).length === 0) {
+                  known.delete(text)
+                  forget(text)
+                  void topology.onDisconnect?.(peerId)
+                }
+              })
+            }
           }
         },
         options

@@ -44,16 +44,31 @@ export interface SettledInit {
 
 /** Finalized records: each is read, kept where that falls to us, and told once, in the order of the cycles. */
 export interface Settled {
-  /** K2 has finalized `cycle`; what was finalized before it and never told comes first. Never throws. */
+  /**
+   * K2 has finalized `cycle`; what was finalized before it and never told comes first. What could not be had is told later, when it can.
+   * Never throws.
+   */
   follow(cycle: number, cid: CID): Promise<void>
   /** The same at a start: nothing is told of cycles from before this node first ran. */
   catchUp(cycle: number, cid: CID): Promise<void>
 }
 
+/** A record to walk down from, and how often that was in vain. */
+interface Head {
+  cycle: number
+  cid: CID
+  tries: number
+}
+
+/** A record that nobody has any more is asked for so often. */
+const MAX_TRIES = 4
+
 export function createSettled(init: SettledInit): Settled {
   const { task, self, records, proofs, cycles, most, signal, log } = init
   let newest = -1
   let turn: Promise<void> = Promise.resolve()
+  /** Where what was not to be had begins, downwards: tried again with the next news. */
+  let again: Head[] = []
 
   /** Has the finalized record here, and tells what it meant for us. */
   const settle = async (cycle: number, cid: CID): Promise<void> => {
@@ -96,13 +111,22 @@ export function createSettled(init: SettledInit): Settled {
     }
   }
 
+  const tryAgain = ({ cycle, cid, tries }: Head) => {
+    if (tries + 1 < MAX_TRIES && again.length < most) {
+      again.push({ cycle, cid, tries: tries + 1 })
+    }
+  }
+
   /** Records from `first` on that were never told, in their order. */
-  const untold = async (newestCid: CID, newestCycle: number, first: number): Promise<Array<{ cycle: number; cid: CID }>> => {
+  const untold = async (head: Head, first: number): Promise<Array<{ cycle: number; cid: CID }>> => {
     const found: Array<{ cycle: number; cid: CID }> = []
-    for (let cid: CID | null = newestCid; cid != null && found.length < most; ) {
-      const read: Awaited<ReturnType<Records['ensure']>> | undefined = await records
-        .ensure(cid)
-        .catch((err) => unread(found[0]?.cycle ?? newestCycle, found.length > 0, err))
+    for (let cid: CID | null = head.cid; cid != null && found.length < most; ) {
+      const at: CID = cid
+      const cycle = found[0]?.cycle ?? head.cycle
+      const read: Awaited<ReturnType<Records['ensure']>> | undefined = await records.ensure(at).catch((err) => {
+        tryAgain({ cycle, cid: at, tries: head.tries })
+        return unread(cycle, found.length > 0, err)
+      })
       if (read == null) {
         break
       }
@@ -121,11 +145,18 @@ export function createSettled(init: SettledInit): Settled {
     newest = Math.max(newest, cycle)
     const run = async () => {
       const known = Math.min(...cycles.list(task, most).map((one) => one.cycle))
-      for (const one of await untold(cid, cycle, firstOf(known))) {
-        if (signal.aborted) {
-          return
+      const heads = [...again, { cycle, cid, tries: 0 }]
+      again = []
+      for (const head of heads) {
+        for (const one of await untold(head, firstOf(known))) {
+          if (signal.aborted) {
+            return
+          }
+          await settle(one.cycle, one.cid).catch((err) => {
+            tryAgain({ ...one, tries: head.tries })
+            unread(one.cycle, false, err)
+          })
         }
-        await settle(one.cycle, one.cid).catch((err) => unread(one.cycle, false, err))
       }
     }
     turn = turn.then(run).catch((err) => unread(cycle, false, err))

@@ -8,7 +8,7 @@ import {
   type TransactionInstruction
 } from '@solana/web3.js'
 import type { FinalVote } from '../k2/index.ts'
-import { type InstructionName, instructionName, readVote } from '../k2/settlement/index.ts'
+import { instructionName, isApplySlash, readVote, readVoteBatch, readVoteMessage, voteMessage } from '../k2/settlement/index.ts'
 import { onceKey, readSignedBytes } from '../wire/index.ts'
 import { UnreadableRequestError } from './errors.ts'
 
@@ -29,8 +29,6 @@ export interface TransactionRules {
   maxFeeRoe: bigint
 }
 
-/** What a node's own transactions do: none of it moves what belongs to the key. */
-const ALLOWED = new Set<InstructionName>(['vote', 'voteBatch', 'applySlash'])
 const MICRO = 1_000_000n
 /** Without a limit of its own a transaction is charged for at most this much. */
 const MAX_UNITS = 1_400_000n
@@ -41,47 +39,55 @@ export function reservedByMessage(bytes: Uint8Array): Reserved {
   return { task, cycle: body.cycle, kind: onceKey(body), content: bytes }
 }
 
+/** The bytes by which K2 knows a vote in a batch: what both of its forms are held to. @throws UnreadableRequestError */
+export function voteBytes(task: string, vote: FinalVote): Uint8Array {
+  return readable('vote', () => voteMessage({ task, ...vote }))
+}
+
+/** What such bytes say. @throws UnreadableRequestError */
+export function reservedByVote(bytes: Uint8Array): FinalVote & { task: string } {
+  return readable('vote', () => readVoteMessage(bytes))
+}
+
 /**
- * The final votes of the key that a transaction casts.
+ * What a transaction reserves: the bytes of the vote that it casts for the key, or null. It does one thing that a node has a reason
+ * for, in its full form, and bids for its place: K2 charges for each signature that an instruction claims, whatever else it holds.
  *
  * @param message - a legacy one, as its signature covers it
- * @throws UnreadableRequestError for what a node has no reason to sign
+ * @throws UnreadableRequestError
  */
-export function reservedByTransaction(message: Uint8Array, rules: TransactionRules): Array<{ task: string; vote: FinalVote }> {
+export function reservedByTransaction(message: Uint8Array, rules: TransactionRules): Uint8Array | null {
   const instructions = readable('transaction', () => instructionsOf(message, rules.address))
-  const votes: Array<{ task: string; vote: FinalVote }> = []
-  const bid = { units: MAX_UNITS, price: 0n }
-  for (const [at, instruction] of instructions.entries()) {
-    const program = instruction.programId.toBase58()
-    if (program === rules.programId) {
-      votes.push(...votesIn(instruction, rules.address))
-    } else if (program === ComputeBudgetProgram.programId.toBase58()) {
-      readable('transaction', () => readBid(instruction, bid))
-    } else if (program !== Ed25519Program.programId.toBase58() || nameOf(instructions[at + 1], rules.programId) !== 'voteBatch') {
-      refuse(`a transaction for the program ${program}`)
-    }
-  }
-  const feeRoe = (bid.price * bid.units + MICRO - 1n) / MICRO
+  const isBid = ({ programId }: TransactionInstruction) => programId.equals(ComputeBudgetProgram.programId)
+  const feeRoe = readable('transaction', () => bidOf(instructions.filter(isBid)))
   if (feeRoe > rules.maxFeeRoe) {
     refuse(`a transaction that bids ${feeRoe} ROE, where ${rules.maxFeeRoe} are allowed`)
   }
-  return votes
+  const acts = instructions.filter((instruction) => !isBid(instruction))
+  const [first, second] = acts
+  const settles = (instruction: TransactionInstruction | undefined) => instruction?.programId.toBase58() === rules.programId
+  if (acts.length === 1 && settles(first)) {
+    return actOf(first!, rules.address)
+  }
+  const isBatch = acts.length === 2 && first!.programId.equals(Ed25519Program.programId) && settles(second)
+  if (isBatch) {
+    readable('batch of votes', () => readVoteBatch(first!, second!, instructions.indexOf(first!)))
+    return null
+  }
+  const programs = [...new Set(acts.map(({ programId }) => programId.toBase58()))]
+  return refuse(`a transaction of ${acts.length} instructions for ${programs.join(', ') || 'no program'}`)
 }
 
-function votesIn(instruction: TransactionInstruction, address: string): Array<{ task: string; vote: FinalVote }> {
+function actOf(instruction: TransactionInstruction, address: string): Uint8Array | null {
   const name = instructionName(instruction.data)
-  if (name == null || !ALLOWED.has(name)) {
-    refuse(`the instruction ${name ?? instruction.data[0]} of the settlement program`)
+  if (name === 'applySlash' && isApplySlash(instruction)) {
+    return null
   }
   if (name !== 'vote') {
-    return []
+    refuse(`the instruction ${name ?? instruction.data[0]} of the settlement program`)
   }
   const { task, stakingKey, ...vote } = readable('vote', () => readVote(instruction))
-  return stakingKey === address ? [{ task, vote }] : refuse(`a vote of ${stakingKey}`)
-}
-
-function nameOf(instruction: TransactionInstruction | undefined, programId: string): InstructionName | undefined {
-  return instruction?.programId.toBase58() === programId ? instructionName(instruction.data) : undefined
+  return stakingKey === address ? voteBytes(task, vote) : refuse(`a vote of ${stakingKey}`)
 }
 
 /** One signer, and the very bytes that these instructions make: nothing is hidden behind them. */
@@ -96,15 +102,17 @@ function instructionsOf(bytes: Uint8Array, address: string): TransactionInstruct
   return Transaction.populate(message, []).instructions
 }
 
-function readBid(instruction: TransactionInstruction, bid: { units: bigint; price: bigint }): void {
-  const type = ComputeBudgetInstruction.decodeInstructionType(instruction)
-  if (type === 'SetComputeUnitLimit') {
-    bid.units = BigInt(ComputeBudgetInstruction.decodeSetComputeUnitLimit(instruction).units)
-  } else if (type === 'SetComputeUnitPrice') {
-    bid.price = BigInt(ComputeBudgetInstruction.decodeSetComputeUnitPrice(instruction).microLamports)
-  } else {
-    throw new Error(`${type} is nothing that a node asks for`)
+/** What a transaction pays on top of its signatures, in ROE, as K2 rounds it. */
+function bidOf(instructions: readonly TransactionInstruction[]): bigint {
+  const said = new Map(instructions.map((instruction) => [ComputeBudgetInstruction.decodeInstructionType(instruction), instruction]))
+  const [limit, price] = [said.get('SetComputeUnitLimit'), said.get('SetComputeUnitPrice')]
+  const other = [...said.keys()].find((type) => type !== 'SetComputeUnitLimit' && type !== 'SetComputeUnitPrice')
+  if (other != null || said.size !== instructions.length) {
+    throw new Error(`${other ?? 'a bid said twice'} is nothing that a node asks for`)
   }
+  const units = limit == null ? MAX_UNITS : BigInt(ComputeBudgetInstruction.decodeSetComputeUnitLimit(limit).units)
+  const microLamports = price == null ? 0n : BigInt(ComputeBudgetInstruction.decodeSetComputeUnitPrice(price).microLamports)
+  return (microLamports * units + MICRO - 1n) / MICRO
 }
 
 function readable<T>(what: string, read: () => T): T {

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
 import { type KeyPair, type SignerLog, signEd25519 } from '../identity/index.ts'
 import { encodeVote, type FinalVote } from '../k2/index.ts'
-import { voteMessage } from '../k2/settlement/index.ts'
 import { ContradictionError, SignerLogError, SigningHeldError } from './errors.ts'
-import { type Reserved, reservedByMessage, reservedByTransaction } from './reserved.ts'
+import { type Reserved, reservedByMessage, reservedByTransaction, reservedByVote, voteBytes } from './reserved.ts'
 
 export interface SignerInit {
   keyPair: KeyPair
@@ -36,14 +35,14 @@ export interface Signer {
   /**
    * Signs a final vote for others to bring to K2 in a batch. It reserves what the transaction that carries the same vote does.
    *
-   * @throws ContradictionError, SigningHeldError, SignerLogError
+   * @throws UnreadableRequestError, ContradictionError, SigningHeldError, SignerLogError
    */
   signVote(task: string, vote: FinalVote): Promise<Uint8Array>
-  /** Reserves a final vote, before there is a transaction for it. @throws ContradictionError, SigningHeldError, SignerLogError */
+  /** Reserves a final vote, before there is a transaction for it. @throws as `signVote` */
   reserveVote(task: string, vote: FinalVote): Promise<void>
   /**
-   * Signs the message of a K2 transaction: a final vote of this key, a batch of others' votes, or a slash that the ledger says, and a
-   * bid for its place. Never one that could move what belongs to the key.
+   * Signs the message of a K2 transaction: a final vote of this key, a batch of others' votes, or a slash that the ledger says, one of
+   * these alone, and a bid for its place. It moves nothing that belongs to the key but its fee, which has a bound.
    *
    * @throws UnreadableRequestError, ContradictionError, SigningHeldError, SignerLogError
    */
@@ -93,7 +92,11 @@ export function createSigner({ keyPair, log, programId, maxFeeRoe, signBytes = s
       )
     }
   }
-  const voteOf = (task: string, vote: FinalVote): Reserved => ({ task, cycle: vote.cycle, kind: 'vote', content: encodeVote(vote) })
+  /** Of what is in the very bytes that K2 is to check, whatever made them. */
+  const voteOf = (bytes: Uint8Array): Reserved => {
+    const { task, ...vote } = reservedByVote(bytes)
+    return { task, cycle: vote.cycle, kind: 'vote', content: encodeVote(vote) }
+  }
   const sign = async (bytes: Uint8Array) => signBytes(bytes, keyPair.secretKey)
 
   return {
@@ -104,17 +107,18 @@ export function createSigner({ keyPair, log, programId, maxFeeRoe, signBytes = s
       return sign(bytes)
     },
     async signVote(task, vote) {
-      const bytes = voteMessage({ task, ...vote })
-      reserve(voteOf(task, vote))
+      const bytes = voteBytes(task, vote)
+      reserve(voteOf(bytes))
       return sign(bytes)
     },
     async reserveVote(task, vote) {
-      reserve(voteOf(task, vote))
+      reserve(voteOf(voteBytes(task, vote)))
     },
     async signTransaction(message) {
       refuseWhenHalted()
-      for (const { task, vote } of reservedByTransaction(message, { address, programId, maxFeeRoe })) {
-        reserve(voteOf(task, vote))
+      const bytes = reservedByTransaction(message, { address, programId, maxFeeRoe })
+      if (bytes != null) {
+        reserve(voteOf(bytes))
       }
       return sign(message)
     },

@@ -3,6 +3,7 @@
  * happens to one of these, both directions have to come back: each case is a way in which gossipsub alone stays deaf.
  */
 import type { Connection, Stream } from '@libp2p/interface'
+import type { Registrar } from '@libp2p/interface-internal'
 import { expect } from 'chai'
 import { keyOf, type MeshNode, sleep, spawnNode, waitFor } from './mesh.ts'
 
@@ -117,6 +118,22 @@ describe('mesh: no direction stays deaf', () => {
     for (const tell of late) tell()
     await sleep(100)
     await speakBothWays('after the late news')
+  })
+
+  it('and nobody stays who is gone, though it had said before that it speaks no gossip', async () => {
+    const inside = alice.libp2p.services.pubsub as unknown as { peers: Map<string, unknown> }
+    const { registrar } = (bob.libp2p as unknown as { components: { registrar: Registrar } }).components
+    const spoken = registrar.getProtocols().filter((protocol) => protocol.startsWith('/meshsub/'))
+    await Promise.all(spoken.map((protocol) => registrar.unhandle(protocol)))
+    // each new connection tells the protocols again
+    await bob.libp2p.dial(alice.libp2p.getMultiaddrs(), { force: true })
+    const knows = async () => (await alice.libp2p.peerStore.get(bob.libp2p.peerId)).protocols
+    while ((await knows()).some((protocol) => protocol.startsWith('/meshsub/'))) {
+      await sleep(20)
+    }
+    await bob.libp2p.stop()
+    await waitFor(() => alice.libp2p.getConnections().length === 0)
+    await waitFor(() => alice.gossip.meshPeers().length === 0 && alice.gossip.topicPeers().length === 0 && inside.peers.size === 0)
   })
 
   it('when the stream alone is reset by the other end', async () => {

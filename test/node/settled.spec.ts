@@ -29,6 +29,7 @@ describe('node: what was settled', () => {
   /** A chain of records, of which those in `held` come when they are let go, and those in `absent` never. */
   function chain({
     stakes = new Map([['us', 10n]]),
+    isAway = (): boolean => false,
     pays = true,
     first = 0,
     worked = [] as number[],
@@ -62,7 +63,12 @@ describe('node: what was settled', () => {
       self: 'us',
       staker: () => 'us',
       records: { ensure: read, outcome: read } as never,
-      stakesAt: async () => ({ weights: stakes, total: 10n }),
+      stakesAt: async () => {
+        if (isAway()) {
+          throw new Error('K2 is away')
+        }
+        return { weights: stakes, total: 10n }
+      },
       proofs: { pin: async () => undefined } as never,
       cycles,
       slasher: () => ({ finalized: async (cycle: number) => void slashed.push(cycle) }) as never,
@@ -112,6 +118,26 @@ describe('node: what was settled', () => {
     await settled.follow(4, cidOf(4))
     expect(told()).to.deep.equal([3])
     absent.clear()
+    await settled.follow(5, cidOf(5))
+    expect(told()).to.deep.equal([3, 4, 5])
+  })
+  it('and comes only when newer ones are told is told then', async () => {
+    const absent = new Set([4])
+    const { settled, told } = chain({ worked: [3], absent })
+    await settled.follow(3, cidOf(3))
+    await settled.follow(4, cidOf(4))
+    await settled.follow(5, cidOf(5))
+    expect(told()).to.deep.equal([3, 5])
+    absent.clear()
+    await settled.follow(6, cidOf(6))
+    expect(told()).to.deep.equal([3, 5, 4, 6])
+  })
+  it('and cannot be read for once, as K2 does not tell the stakes, is told with the next one', async () => {
+    let away = true
+    const { settled, told } = chain({ worked: [3], isAway: () => away })
+    await settled.catchUp(4, cidOf(4))
+    expect(told()).to.deep.equal([])
+    away = false
     await settled.follow(5, cidOf(5))
     expect(told()).to.deep.equal([3, 4, 5])
   })

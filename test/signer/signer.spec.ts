@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { ComputeBudgetProgram, PublicKey, SystemProgram, Transaction, type TransactionInstruction } from '@solana/web3.js'
+import { ComputeBudgetProgram, Ed25519Program, PublicKey, SystemProgram, Transaction, TransactionInstruction } from '@solana/web3.js'
 import { expect } from 'chai'
 import { type SignerLog, signEd25519, verifyEd25519 } from '../../src/identity/index.ts'
 import type { FinalVote } from '../../src/k2/index.ts'
@@ -193,12 +193,41 @@ describe('signer', () => {
       }
     })
 
+    it('is held to what K2 reads in it, whatever it was asked for with, and to nothing that could not be signed', async () => {
+      await signer.signVote(TASK, ballot({ cycle: 20 }))
+      const bytes = new PublicKey(TASK).toBytes() as unknown as string
+      await refused(signer.signVote(bytes, ballot({ cycle: 20, totalRewards: 8n })))
+      await refused(signer.signVote(TASK, ballot({ cycle: '0x14' as unknown as number, totalRewards: 8n })))
+      const shifting = ballot({ cycle: 21 })
+      let asked = 0n
+      Object.defineProperty(shifting, 'totalRewards', { enumerable: true, get: () => ++asked })
+      const signature = await signer.signVote(TASK, shifting)
+      const said = [1n, 2n, 3n].find((totalRewards) =>
+        verifyEd25519(signature, voteMessage({ task: TASK, ...ballot({ cycle: 21, totalRewards }) }), alice.publicKey)
+      )
+      await signer.signVote(TASK, ballot({ cycle: 21, totalRewards: said! }))
+      for (const change of [
+        { totalRewards: 2n ** 64n },
+        { root: new Uint8Array(31) },
+        { recordDigest: new Uint8Array(33) },
+        { cycle: -1 }
+      ]) {
+        await refused(signer.reserveVote(TASK, ballot({ cycle: 22, ...change })), UnreadableRequestError, /vote that cannot be read/)
+      }
+      await signer.reserveVote(TASK, ballot({ cycle: 22 }))
+    })
+
     it('of a cycle for another task, or of another key, is another, or none of ours', async () => {
       await signer.signTransaction(transaction(voteOf(ballot())))
       const other = new PublicKey(digest(9)).toBase58()
       await signer.signTransaction(transaction(voteOf(ballot({ totalRewards: 1n }), { task: other })))
-      // two in one transaction, the second of which contradicts
-      await refused(signer.signTransaction(transaction(voteOf(ballot({ cycle: 5 })), voteOf(ballot({ cycle: 5, totalRewards: 1n })))))
+      // two in one transaction, the second of which contradicts: neither is held to
+      await refused(
+        signer.signTransaction(transaction(voteOf(ballot({ cycle: 5 })), voteOf(ballot({ cycle: 5, totalRewards: 1n })))),
+        UnreadableRequestError,
+        /transaction of 2 instructions/
+      )
+      await signer.reserveVote(TASK, ballot({ cycle: 5, totalRewards: 1n }))
       const bobs = new Transaction({ feePayer: new PublicKey(bob.address), blockhash: BLOCKHASH, lastValidBlockHeight: 1 })
         .add(voteOf(ballot(), { stakingKey: bob.address }))
         .serializeMessage()
@@ -225,11 +254,19 @@ describe('signer', () => {
       const from = new PublicKey(alice.address)
       const lamports = { fromPubkey: from, toPubkey: new PublicKey(bob.address), lamports: 1 }
       const own = { task: TASK, staker: alice.address, withdrawAuthority: alice.address }
-      const [precompile] = voteBatch({
+      const settles = (data: Uint8Array) =>
+        new TransactionInstruction({ programId: new PublicKey(PROGRAM_ID), keys: [], data: Buffer.from(data) })
+      /** The precompile, with so many signatures as it says. */
+      const claims = (count: number) =>
+        new TransactionInstruction({ programId: Ed25519Program.programId, keys: [], data: Buffer.concat([Buffer.of(count, 0)]) })
+      const [precompile, batch] = voteBatch({
         task: TASK,
         ...ballot(),
         votes: [{ staker: bob.address, stakingKey: bob.address, signature: new Uint8Array(64) }]
       })
+      const moved = new TransactionInstruction({ ...precompile, data: Buffer.from(precompile.data) })
+      moved.data.writeUInt16LE(2, 2 + 8) // the message begins elsewhere
+      const longer = new TransactionInstruction({ ...batch, data: Buffer.concat([batch.data, Buffer.of(0)]) })
       const versioned = Buffer.from(transaction(voteOf(ballot())))
       versioned[0] = 0x80
       const padded = Buffer.concat([transaction(voteOf(ballot())), Uint8Array.of(0)])
@@ -238,8 +275,8 @@ describe('signer', () => {
       const short = voteOf(ballot())
       short.data = short.data.subarray(0, 80)
       const cases: Array<[string, Uint8Array, RegExp]> = [
-        ['a transfer', transaction(SystemProgram.transfer(lamports)), /program 1111/],
-        ['a transfer beside a vote', transaction(voteOf(ballot()), SystemProgram.transfer(lamports)), /program 1111/],
+        ['a transfer', transaction(SystemProgram.transfer(lamports)), /for .*1111/],
+        ['a transfer beside a vote', transaction(voteOf(ballot()), SystemProgram.transfer(lamports)), /for .*1111/],
         ['an unstake', transaction(unstake({ ...own, amount: 1n })), /instruction unstake/],
         ['a claim', transaction(claim({ ...own, reward: 1n, slash: 0n, proof: [] })), /instruction claim/],
         [
@@ -247,15 +284,28 @@ describe('signer', () => {
           transaction(stake({ task: TASK, stakingKey: alice.address, payer: alice.address, amount: 1n, withdrawAuthority: alice.address })),
           /instruction stake/
         ],
-        ['another program', transaction(foreign), /program/],
+        ['another program', transaction(foreign), /of 1 instructions for \w+/],
         ['a vote that is cut', transaction(short), /vote that cannot be read/],
-        ['a signature check of whatever', transaction(precompile), /program Ed25519/],
+        ['a signature check of whatever', transaction(precompile), /for Ed25519/],
         [
           'a bid past what is allowed',
           transaction(voteOf(ballot()), ...price(40_000_000_000)),
           /bids 1200000000 ROE, where 1000000000 are allowed/
         ],
         ['a bid for all units', transaction(voteOf(ballot()), price(1_000_000_000)[1]!), /bids 1400000000 ROE/],
+        ['nothing but a bid', transaction(...price(1)), /of 0 instructions for no program/],
+        ['a price said twice', transaction(voteOf(ballot()), ...price(1), price(2)[1]!), /said twice/],
+        [
+          'claimed signatures that K2 charges for',
+          transaction(claims(255), settles(Uint8Array.of(10))),
+          /batch of votes that cannot be read/
+        ],
+        ['more of them than a batch has', transaction(claims(60), batch), /batch of votes that cannot be read/],
+        ['a batch that is checked against something else', transaction(moved, batch), /not put together as a batch/],
+        ['a batch with something behind it', transaction(precompile, longer), /batch of votes that cannot be read/],
+        ['a batch twice', transaction(precompile, batch, precompile, batch), /of 4 instructions/],
+        ['a slash that is cut', transaction(settles(Uint8Array.of(12, 1, 2))), /instruction applySlash/],
+        ['nothing but a tag', transaction(settles(Uint8Array.of(9))), /vote that cannot be read/],
         ['a heap frame', transaction(voteOf(ballot()), ComputeBudgetProgram.requestHeapFrame({ bytes: 1024 })), /RequestHeapFrame/],
         ['a versioned one', versioned, /cannot be read/],
         ['one with something behind it', padded, /more than one way/],

@@ -277,6 +277,12 @@ export function applySlash(init: LedgerLine): TransactionInstruction {
   return instruction(init.programId, stakeMetas(init), ledgerLine(TAGS.applySlash, init))
 }
 
+/** Whether an instruction is an _apply slash_ and nothing else. */
+export function isApplySlash({ keys, data }: TransactionInstruction): boolean {
+  const hashes = data[17] ?? MAX_PROOF_HASHES + 1
+  return data[0] === TAGS.applySlash && hashes <= MAX_PROOF_HASHES && data.length === 18 + 32 * hashes && keys.length === 2
+}
+
 function ledgerLine(tag: number, { reward, slash, proof }: LedgerLine): Uint8Array[] {
   if (proof.length > MAX_PROOF_HASHES) {
     throw new InstructionArgumentError('proof', `has ${counted(proof.length, 'hash', 'hashes')}, at most ${MAX_PROOF_HASHES} are taken`)

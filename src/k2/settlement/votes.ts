@@ -7,6 +7,8 @@ import { definedProgram, hash, instruction, readonly, signer, stakeAddress, stak
 export const MAX_BATCH_VOTES = 8
 const SIGNATURE_BYTES = 64
 const KEY_BYTES = 32
+/** Where the precompile finds a signature, its key and what it signs. */
+const OFFSETS_BYTES = 14
 /** Tag, cycle, root, the record's digest, rewards. */
 const VOTE_BYTES = 81
 /** Keeps a signed vote apart from whatever else a staking key signs. */
@@ -76,8 +78,7 @@ export function voteBatch(init: VoteBatchInit): [TransactionInstruction, Transac
     throw new InstructionArgumentError('votes', `are ${votes.length}, 1 to ${MAX_BATCH_VOTES} are taken`)
   }
   const message = voteMessage(init)
-  const offsetsBytes = 14
-  const start = 2 + votes.length * offsetsBytes
+  const start = 2 + votes.length * OFFSETS_BYTES
   const precompile = Buffer.alloc(start + votes.length * (SIGNATURE_BYTES + KEY_BYTES))
   precompile[0] = votes.length
   for (const [index, { stakingKey, signature }] of votes.entries()) {
@@ -88,7 +89,7 @@ export function voteBatch(init: VoteBatchInit): [TransactionInstruction, Transac
     // signature and key lie in the precompile's own data (0xffff), the message in the batch's, after its tag
     const offsets = [at, 0xffff, at + SIGNATURE_BYTES, 0xffff, 1, message.length, before + 1]
     for (const [field, value] of offsets.entries()) {
-      precompile.writeUInt16LE(value, 2 + index * offsetsBytes + 2 * field)
+      precompile.writeUInt16LE(value, 2 + index * OFFSETS_BYTES + 2 * field)
     }
     precompile.set(signature, at)
     precompile.set(new PublicKey(stakingKey).toBytes(), at + SIGNATURE_BYTES)
@@ -111,14 +112,66 @@ export function readVote({ keys, data }: TransactionInstruction): VoteContent & 
   if (bytes[0] !== TAGS.vote || bytes.length !== VOTE_BYTES || stakingKey?.isSigner !== true || task == null || keys.length !== 3) {
     throw new InstructionArgumentError('vote', `has ${bytes.length} bytes and ${keys.length} accounts, and is none`)
   }
-  return {
-    task: task.pubkey.toBase58(),
-    stakingKey: stakingKey.pubkey.toBase58(),
-    cycle: voteCycle('vote', data),
-    root: new Uint8Array(bytes.subarray(9, 41)),
-    recordDigest: new Uint8Array(bytes.subarray(41, 73)),
-    totalRewards: bytes.readBigUInt64LE(73)
+  return { task: task.pubkey.toBase58(), stakingKey: stakingKey.pubkey.toBase58(), ...contentAt(bytes, 1) }
+}
+
+function contentAt(bytes: Buffer, at: number): VoteContent {
+  const cycle = bytes.readBigUInt64LE(at)
+  if (cycle > BigInt(Number.MAX_SAFE_INTEGER)) {
+    throw new InstructionArgumentError('cycle', `is ${cycle}, past 2^53`)
   }
+  return {
+    cycle: Number(cycle),
+    root: new Uint8Array(bytes.subarray(at + 8, at + 40)),
+    recordDigest: new Uint8Array(bytes.subarray(at + 40, at + 72)),
+    totalRewards: bytes.readBigUInt64LE(at + 72)
+  }
+}
+
+/** What `voteMessage` says. @throws InstructionArgumentError when the bytes are none */
+export function readVoteMessage(bytes: Uint8Array): VoteContent & { task: string } {
+  const buffer = Buffer.from(bytes)
+  const at = VOTE_DOMAIN.length + KEY_BYTES
+  if (buffer.length !== at + VOTE_BYTES - 1 || !buffer.subarray(0, VOTE_DOMAIN.length).equals(VOTE_DOMAIN)) {
+    throw new InstructionArgumentError('vote', `of ${buffer.length} bytes is none`)
+  }
+  return { task: new PublicKey(buffer.subarray(VOTE_DOMAIN.length, at)).toBase58(), ...contentAt(buffer, at) }
+}
+
+/**
+ * The votes of a batch, of which nothing is left open: it is the very pair of instructions that `voteBatch` makes of them.
+ *
+ * @param before how many instructions stand before the two
+ * @throws InstructionArgumentError
+ */
+export function readVoteBatch(
+  precompile: TransactionInstruction,
+  batch: TransactionInstruction,
+  before: number
+): VoteContent & { task: string } {
+  const data = Buffer.from(precompile.data)
+  const count = data[0] ?? 0
+  const start = 2 + count * OFFSETS_BYTES
+  if (
+    count < 1 ||
+    count > MAX_BATCH_VOTES ||
+    data.length !== start + count * (SIGNATURE_BYTES + KEY_BYTES) ||
+    batch.data[0] !== TAGS.voteBatch
+  ) {
+    throw new InstructionArgumentError('votes', `are ${count} in ${data.length} bytes, which no batch is`)
+  }
+  const content = readVoteMessage(batch.data.subarray(1))
+  const votes = Array.from({ length: count }, (_, index) => {
+    const at = start + index * (SIGNATURE_BYTES + KEY_BYTES)
+    const stakingKey = new PublicKey(data.subarray(at + SIGNATURE_BYTES, at + SIGNATURE_BYTES + KEY_BYTES)).toBase58()
+    return { staker: stakingKey, stakingKey, signature: new Uint8Array(data.subarray(at, at + SIGNATURE_BYTES)) }
+  })
+  const [same] = voteBatch({ ...content, votes, before, programId: batch.programId.toBase58() })
+  const isPlain = precompile.keys.length === 0 && batch.keys.length === 2 + count && batch.keys[0]!.pubkey.toBase58() === content.task
+  if (!same.data.equals(data) || !isPlain) {
+    throw new InstructionArgumentError('votes', 'are not put together as a batch is')
+  }
+  return content
 }
 
 /** The cycle of a vote, or of a batch of votes, by its data. @throws InstructionArgumentError past 2^53 */
