@@ -24,7 +24,23 @@ export function noteUnseen(state: CycleState, last: number, slot: number): void 
   }
 }
 
-const awayAt = ({ unseen }: CycleState): string => (unseen == null ? '' : `: K2 was away from slot ${unseen.from} to slot ${unseen.to}`)
+/** K2's part in what was not done in time: it was away when the work was to be handed in, or for half of the time before that. */
+function awayAt({ unseen, schedule: { work, submission } }: CycleState): string {
+  const isWhy = unseen != null && (unseen.to > submission.from || 2 * (unseen.to - unseen.from) >= submission.from - work.from)
+  return isWhy ? `: K2 was away from slot ${unseen.from} to slot ${unseen.to}` : ''
+}
+
+function whyMissed(state: CycleState): string {
+  if (state.draft != null) {
+    return `the work was done, and could not be handed in before the submission window closed${awayAt(state)}`
+  }
+  if (state.workRetry != null) {
+    return triedInVain(state.workRetry)
+  }
+  return state.work === 'idle'
+    ? 'the node was not running, or signed nothing yet, when the round began'
+    : `the work was not done when the submission window closed${awayAt(state)}`
+}
 
 /** Work starts with its round; a node that comes back in time may still do it while the submission window is open. */
 export function tickSubmission(init: RoundsInit, state: CycleState, slot: number): RoundsEffect[] {
@@ -56,12 +72,7 @@ export function tickSubmission(init: RoundsInit, state: CycleState, slot: number
     ]
   }
   if (slot >= schedule.submission.to && state.work !== 'failed') {
-    const reason =
-      state.workRetry != null
-        ? triedInVain(state.workRetry)
-        : state.work === 'idle'
-          ? 'the node was not running, or signed nothing yet, when the round began'
-          : `the work was not done when the submission window closed${awayAt(state)}`
+    const reason = whyMissed(state)
     state.work = 'failed'
     return [{ type: 'note', cycle: state.cycle, note: { event: 'missed', stage: 'submission', reason } }]
   }
@@ -81,8 +92,13 @@ export function onWorked(state: CycleState, { outcome }: Extract<RoundsEvent, { 
     return [{ type: 'note', cycle: state.cycle, note: { event: 'not-yet', what: 'work', reason } }]
   }
   // what failed of itself is not repeated
-  const reason =
-    state.workRetry == null || outcome.notYet !== true ? outcome.reason : triedInVain(tryAgain(state.workRetry, slot, outcome.reason))
+  const before = state.workRetry
+  const again = before != null && outcome.notYet === true
+  const reason = again
+    ? triedInVain(tryAgain(before, slot, outcome.reason))
+    : before == null || before.reason === outcome.reason
+      ? outcome.reason
+      : `${outcome.reason}; before that: ${triedInVain(before)}`
   const isTold = state.work === 'failed'
   state.work = 'failed'
   return isTold ? [] : [{ type: 'note', cycle: state.cycle, note: { event: 'missed', stage: 'work', reason } }]

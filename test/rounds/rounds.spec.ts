@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { CID } from 'multiformats/cid'
-import { createRounds, type RecordFacts } from '../../src/rounds/index.ts'
+import { createRounds, type RecordFacts, type RoundsEvent } from '../../src/rounds/index.ts'
 import { FINDINGS, type Message } from '../../src/wire/index.ts'
 import {
   alice,
@@ -76,6 +76,34 @@ describe('rounds: work and submission', () => {
     // it was there, and the work took too long
     const every = Array.from({ length: S.submission.to + 1 }, (_, slot) => slot)
     expect(whyMissed(every)).to.deep.equal([late])
+    // it was away for a while, long before there was anything to hand in
+    expect(whyMissed(every.filter((slot) => slot <= 2 || slot >= 14))).to.deep.equal([late])
+  })
+
+  it('says what was missing of work that was done, and what became of its first try', () => {
+    const done: RoundsEvent = { type: 'worked', cycle: 0, outcome: { ok: true, draft: { value: Buffer.from('x'), proofs: [] } } }
+    const away: RoundsEvent = { type: 'worked', cycle: 0, outcome: { ok: false, reason: 'K2 was away', notYet: true } }
+    const missed = (m: ReturnType<typeof machine>) =>
+      m.of('note').flatMap(({ cycle, note }) => (cycle === 0 && note.event === 'missed' ? [note.reason] : []))
+    for (const first of [[done], [away, done]]) {
+      const m = machine()
+      m.slot(0)
+      for (const event of first) {
+        m.event(event)
+        m.slot(2)
+      }
+      m.slot(S.submission.from - 1)
+      m.slot(S.submission.to + 2)
+      expect(missed(m)).to.deep.equal([
+        `the work was done, and could not be handed in before the submission window closed: K2 was away from slot ${S.submission.from - 1} to slot ${S.submission.to + 2}`
+      ])
+    }
+    const short = machine()
+    short.slot(0)
+    short.event(away)
+    short.slot(S.submission.to - 2)
+    short.event({ type: 'worked', cycle: 0, outcome: { ok: false, reason: 'the task took too long' } })
+    expect(missed(short)).to.deep.equal(['the task took too long; before that: K2 was away'])
   })
 
   it('misses the cycle, and says why, when the work comes late or fails', () => {
