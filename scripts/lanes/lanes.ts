@@ -1,6 +1,6 @@
 /**
  * Which specs a lane runs. Nothing here is a list of specs: the fast lane is what no import leads to a process, a socket, a database
- * or the VM (test/lanes/watch.ts holds every run to it), a room is a folder and who imports it.
+ * or the VM (test/lanes/watch.ts holds a lane's run to it), a room is a folder and who imports it.
  */
 import { globSync, readdirSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'

@@ -1,5 +1,5 @@
 /**
- * Loaded before all specs, holds each to its lane: one of the fast lane that starts a process or opens a socket fails, and so does one
+ * Loaded before the specs of a lane, holds each to its lane: one of the fast lane that starts a process or opens a socket fails, and so does one
  * that starts nothing and is left out of it (scripts/lanes/lanes.ts). Where one process runs one file, as all parallel runs do; what
  * several files in one process start has no owner.
  */

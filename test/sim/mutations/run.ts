@@ -4,12 +4,12 @@
  * not apply. The first line of a patch names the tests that are run.
  */
 import { spawn, spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 const ROOT = join(import.meta.dirname, '..', '..', '..')
-const COPIED = ['src', 'package.json', join('test', 'patience.ts'), join('test', 'sim')]
+const COPIED = ['src', 'package.json', '.mocharc.json', join('test', 'patience.ts'), join('test', 'sim')]
 
 export interface Outcome {
   patch: string
@@ -44,9 +44,6 @@ export async function plant(patch: string | null, { spec, pattern }: { spec: str
       mkdirSync(join(work, name, '..'), { recursive: true })
       cpSync(join(ROOT, name), join(work, name), { recursive: true })
     }
-    // the copy is no place to hold specs to their lanes
-    const config = JSON.parse(readFileSync(join(ROOT, '.mocharc.json'), 'utf8')) as { require: string[] }
-    writeFileSync(join(work, '.mocharc.json'), JSON.stringify({ ...config, require: ['./test/patience.ts'] }))
     symlinkSync(join(ROOT, 'node_modules'), join(work, 'node_modules'), 'dir')
     if (patch != null) {
       // whatever repository the temporary folder may lie in is none of git's business here
