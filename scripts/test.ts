@@ -23,7 +23,17 @@ async function run(name: string, specs: string[], mochaArgs: string[], jobs: num
   console.log(`${name}: ${specs.length} of ${allSpecs().length} spec files`)
   process.chdir(ROOT)
   const mocha = join(ROOT, 'node_modules', 'mocha', 'bin', 'mocha.js')
-  process.argv = [process.execPath, mocha, '--parallel', '--jobs', String(jobs), '--require', './test/lanes/watch.ts', ...mochaArgs, ...specs]
+  process.argv = [
+    process.execPath,
+    mocha,
+    '--parallel',
+    '--jobs',
+    String(jobs),
+    '--require',
+    './test/lanes/watch.ts',
+    ...mochaArgs,
+    ...specs
+  ]
   await import(pathToFileURL(mocha).href)
 }
 

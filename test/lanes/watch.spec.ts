@@ -10,7 +10,15 @@ const lane = (...args: string[]) => run(join('scripts', 'test.ts'), ...args)
 describe('lanes: the watch', () => {
   it('fails a file that does what its imports do not show, or nothing of what they do, and no other', () => {
     const samples = ['listens', 'asks', 'still', 'calm'].map((name) => `test/lanes/samples/${name}.ts`)
-    const { status, stdout } = run('node_modules/mocha/bin/mocha.js', '--require', './test/lanes/watch.ts', '--parallel', '--jobs', '2', ...samples)
+    const { status, stdout } = run(
+      'node_modules/mocha/bin/mocha.js',
+      '--require',
+      './test/lanes/watch.ts',
+      '--parallel',
+      '--jobs',
+      '2',
+      ...samples
+    )
     expect(stdout).to.include('4 passing').and.include('3 failing')
     expect(stdout).to.include('samples/listens.ts is of the fast lane and started a listener')
     expect(stdout).to.include('samples/asks.ts is of the fast lane and started a process')
