@@ -2,11 +2,13 @@
  * What a transaction bids for a compute unit when it does not land: pure. Nothing at first; then what others have paid lately, and twice
  * as much with each try, never past what the operator allows for one transaction.
  */
-import { ComputeBudgetProgram, type TransactionInstruction } from '@solana/web3.js'
+import { ComputeBudgetInstruction, ComputeBudgetProgram, type TransactionInstruction } from '@solana/web3.js'
 
 /** More than any vote, batch or slash takes (protocols/settlement/README.md, "Costs"): what is asked for is what is paid for. */
 export const BID_UNITS = 30_000
 const MICRO = 1_000_000n
+/** What a transaction that sets no limit may be charged for: Solana's MAX_COMPUTE_UNIT_LIMIT. */
+const MAX_UNITS = 1_400_000
 /** The least that is worth a try: a hundredth of a lamport a unit, 300 ROE a transaction. */
 const LEAST_PRICE = 10_000n
 /** Of what endpoints tell of the last blocks, this many count. */
@@ -18,8 +20,8 @@ export function largestPrice(maxFeeRoe: bigint): bigint {
 }
 
 /** What a price comes to for one transaction, in ROE, rounded up as K2 does. */
-export function bidOf(price: bigint): bigint {
-  return (price * BigInt(BID_UNITS) + MICRO - 1n) / MICRO
+export function bidOf(price: bigint, units = BID_UNITS): bigint {
+  return (price * BigInt(units) + MICRO - 1n) / MICRO
 }
 
 /**
@@ -53,4 +55,22 @@ export function bidInstructions(price: bigint): TransactionInstruction[] {
   return price === 0n
     ? []
     : [ComputeBudgetProgram.setComputeUnitLimit({ units: BID_UNITS }), ComputeBudgetProgram.setComputeUnitPrice({ microLamports: price })]
+}
+
+export const isBid = ({ programId }: TransactionInstruction): boolean => programId.equals(ComputeBudgetProgram.programId)
+
+/**
+ * What such instructions bid, in ROE.
+ *
+ * @throws Error for what nobody here asks for, and for what is said twice
+ */
+export function bidIn(instructions: readonly TransactionInstruction[]): bigint {
+  const said = new Map(instructions.map((instruction) => [ComputeBudgetInstruction.decodeInstructionType(instruction), instruction]))
+  const [limit, price] = [said.get('SetComputeUnitLimit'), said.get('SetComputeUnitPrice')]
+  const other = [...said.keys()].find((type) => type !== 'SetComputeUnitLimit' && type !== 'SetComputeUnitPrice')
+  if (other != null || said.size !== instructions.length) {
+    throw new Error(`${other ?? 'a bid said twice'} is nothing that a node asks for`)
+  }
+  const units = limit == null ? MAX_UNITS : ComputeBudgetInstruction.decodeSetComputeUnitLimit(limit).units
+  return bidOf(price == null ? 0n : BigInt(ComputeBudgetInstruction.decodeSetComputeUnitPrice(price).microLamports), units)
 }

@@ -27,6 +27,7 @@ export {
 } from './batch.ts'
 export type { BlockAt } from './blocks.ts'
 export { createK2Client, type K2Client, type K2ClientInit, type SlotSource } from './client.ts'
+export { bidIn, isBid } from './compute-price.ts'
 export type { EndpointLimits, EndpointStatus } from './endpoint.ts'
 export {
   K2AccountError,

@@ -2,6 +2,7 @@ import type { CID } from 'multiformats/cid'
 import { messageOf } from '../k2/index.ts'
 import type { Logger } from '../observe/index.ts'
 import type { Proofs } from '../proofs/index.ts'
+import type { RecordContent } from '../record/index.ts'
 import type { StakeSet } from '../rounds/index.ts'
 import type { CycleLog } from '../store/index.ts'
 import { providesRecord } from './history.ts'
@@ -105,7 +106,7 @@ export function createSettled(init: SettledInit): Settled {
     init.onSettled({ cycle, ...entry })
   }
 
-  const unread = (cycle: number, before: boolean, err: unknown): undefined => {
+  const unread = (cycle: number, before: boolean, err: unknown) => {
     if (!signal.aborted) {
       log.warn({ cycle, reason: messageOf(err) }, `the finalized record${before ? ' before that of this cycle' : ''} could not be read`)
     }
@@ -117,25 +118,29 @@ export function createSettled(init: SettledInit): Settled {
     }
   }
 
+  /** @param after the cycle of the record that builds on it, where that is known */
+  const contentOf = async (head: Head, after: number | undefined): Promise<RecordContent | undefined> => {
+    try {
+      return (await records.ensure(head.cid)).content
+    } catch (err) {
+      tryAgain(head)
+      unread(after ?? head.cycle, after != null, err)
+      return undefined
+    }
+  }
+
   /** Records from `first` on that were never told, in their order. */
-  const untold = async (head: Head, first: number): Promise<Array<{ cycle: number; cid: CID }>> => {
+  const untold = async (from: Head, first: number): Promise<Array<{ cycle: number; cid: CID }>> => {
     const found: Array<{ cycle: number; cid: CID }> = []
-    for (let cid: CID | null = head.cid; cid != null && found.length < most; ) {
-      const at: CID = cid
-      const cycle = found[0]?.cycle ?? head.cycle
-      const read: Awaited<ReturnType<Records['ensure']>> | undefined = await records.ensure(at).catch((err) => {
-        tryAgain({ cycle, cid: at, tries: head.tries })
-        return unread(cycle, found.length > 0, err)
-      })
-      if (read == null) {
+    let head: Head | undefined = from
+    while (head != null && found.length < most) {
+      const content: RecordContent | undefined = await contentOf(head, found[0]?.cycle)
+      if (content == null || content.cycle < first || cycles.get(task, content.cycle)?.outcome != null) {
         break
       }
-      const { content }: Pick<typeof read, 'content'> = read
-      if (content.cycle < first || cycles.get(task, content.cycle)?.outcome != null) {
-        break
-      }
-      found.unshift({ cycle: content.cycle, cid })
-      cid = content.previous
+      const { cycle, previous } = content
+      found.unshift({ cycle, cid: head.cid })
+      head = previous == null ? undefined : { cycle, cid: previous, tries: from.tries }
     }
     return found
   }

@@ -1,6 +1,6 @@
 import { sampleSubmissions } from '../audit/index.ts'
 import { AUDITS_PER_CYCLE, FINDINGS, type Finding, findingOf, type Message } from '../wire/index.ts'
-import { type AuditState, type CycleState, heardBefore, staked, stakeIn, standing, submissionOf } from './cycle.ts'
+import { type AuditState, type Contest, type CycleState, heardBefore, staked, stakeIn, standing, submissionOf } from './cycle.ts'
 import { triedInVain, tryAgain } from './not-yet.ts'
 import { gotThrough, isOwnFault, tickProbe } from './own-fault.ts'
 import { clip } from './text.ts'
@@ -78,11 +78,11 @@ function look(init: RoundsInit, state: CycleState, slot: number): RoundsEffect[]
   if (free <= 0) {
     return effects
   }
-  state.contests = state.contests.filter(({ submission }) => !state.audits.has(submission))
+  const signerOf = ({ submission }: Contest) => state.messages.get(submission)?.message.signer
+  state.contests = state.contests.filter((contest) => !state.audits.has(contest.submission) && signerOf(contest) !== init.self)
   const order = state.contests.sort((a, b) => a.nth - b.nth || compareStakes(stakeIn(state, b.challenger), stakeIn(state, a.challenger)))
   for (const { submission } of order) {
-    const signer = state.messages.get(submission)?.message.signer
-    if (free > 0 && !state.audits.has(submission) && signer != null && signer !== init.self) {
+    if (free > 0 && !state.audits.has(submission)) {
       free--
       effects.push(...audit(state, submission, slot, 'challenge'))
     }

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { type KeyPair, type SignerLog, signEd25519 } from '../identity/index.ts'
-import { encodeVote, type FinalVote } from '../k2/index.ts'
+import { encodeVote, type FinalVote, messageOf } from '../k2/index.ts'
 import { ContradictionError, SignerLogError, SigningHeldError } from './errors.ts'
-import { type Reserved, reservedByMessage, reservedByTransaction, reservedByVote, voteBytes } from './reserved.ts'
+import { handedOver, type Reserved, reservedByMessage, reservedByTransaction, type TaskVote } from './reserved.ts'
 
 export interface SignerInit {
   keyPair: KeyPair
@@ -86,17 +86,13 @@ export function createSigner({ keyPair, log, programId, maxFeeRoe, signBytes = s
       log.put(task, cycle, key, hash, content)
     } catch (err) {
       throw new SignerLogError(
-        `refusing to sign the ${what} of cycle ${cycle}: it could not be written down first (${err instanceof Error ? err.message : String(err)}). ` +
+        `refusing to sign the ${what} of cycle ${cycle}: it could not be written down first (${messageOf(err)}). ` +
           'Make room on the disk of the data directory, and see that it can be written to',
         { cause: err }
       )
     }
   }
-  /** Of what is in the very bytes that K2 is to check, whatever made them. */
-  const voteOf = (bytes: Uint8Array): Reserved => {
-    const { task, ...vote } = reservedByVote(bytes)
-    return { task, cycle: vote.cycle, kind: 'vote', content: encodeVote(vote) }
-  }
+  const voteOf = (vote: TaskVote): Reserved => ({ task: vote.task, cycle: vote.cycle, kind: 'vote', content: encodeVote(vote) })
   const sign = async (bytes: Uint8Array) => signBytes(bytes, keyPair.secretKey)
 
   return {
@@ -107,18 +103,18 @@ export function createSigner({ keyPair, log, programId, maxFeeRoe, signBytes = s
       return sign(bytes)
     },
     async signVote(task, vote) {
-      const bytes = voteBytes(task, vote)
-      reserve(voteOf(bytes))
+      const { bytes, vote: read } = handedOver(task, vote)
+      reserve(voteOf(read))
       return sign(bytes)
     },
     async reserveVote(task, vote) {
-      reserve(voteOf(voteBytes(task, vote)))
+      reserve(voteOf(handedOver(task, vote).vote))
     },
     async signTransaction(message) {
       refuseWhenHalted()
-      const bytes = reservedByTransaction(message, { address, programId, maxFeeRoe })
-      if (bytes != null) {
-        reserve(voteOf(bytes))
+      const vote = reservedByTransaction(message, { address, programId, maxFeeRoe })
+      if (vote != null) {
+        reserve(voteOf(vote))
       }
       return sign(message)
     },

@@ -17,7 +17,7 @@ import { checkFields } from './check.ts'
 import { decode, MalformedMessageError } from './errors.ts'
 import { evidenceOf } from './evidence.ts'
 import { Body, Envelope } from './generated/envelope.js'
-import { kindOf } from './kinds.ts'
+import { type Kind, kindOf } from './kinds.ts'
 import { LIMITS } from './limits.ts'
 import type { Message } from './message.ts'
 
@@ -118,7 +118,7 @@ export function readSignedBytes(bytes: Uint8Array): { task: string; body: Body }
   if (Buffer.compare(signedBytes(networkOf(genesis, task), body), bytes) !== 0) {
     throw new MalformedMessageError('it does not begin as a message of the mesh does')
   }
-  return { task, body: readBody(body) }
+  return { task, body: readBody(body).body }
 }
 
 export function messageId(network: Network, signer: Uint8Array, body: Uint8Array): string {
@@ -153,10 +153,10 @@ function openEnvelope(envelope: Envelope, bytes: Uint8Array, network: Network, h
   if (envelope.signature.length !== 64) {
     throw new MalformedMessageError(`signature of ${envelope.signature.length} bytes instead of 64`)
   }
-  const body = readBody(envelope.body)
+  const { body, kind } = readBody(envelope.body)
   const message: Message = {
     id: messageId(network, envelope.signer, envelope.body),
-    kind: kindOf(body)!,
+    kind,
     signer: bs58.encode(envelope.signer),
     body,
     envelope,
@@ -174,7 +174,7 @@ function openEnvelope(envelope: Envelope, bytes: Uint8Array, network: Network, h
 }
 
 /** Of exactly one kind, in its one canonical form. @throws MalformedMessageError */
-function readBody(bytes: Uint8Array): Body {
+function readBody(bytes: Uint8Array): { body: Body; kind: Kind } {
   const body = decode(
     () =>
       Body.decode(bytes, {
@@ -186,11 +186,12 @@ function readBody(bytes: Uint8Array): Body {
       }),
     'body'
   )
-  if (kindOf(body) == null) {
+  const kind = kindOf(body)
+  if (kind == null) {
     throw new MalformedMessageError('a body holds exactly one kind of message')
   }
   checkFields(body)
-  return body
+  return { body, kind }
 }
 
 /** The one signature check. `verify` is native Ed25519 (src/identity). */

@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { Connection, Keypair, PublicKey } from '@solana/web3.js'
 import { expect } from 'chai'
 import { type Cli, cli, run, tempDir } from '../e2e/cli.ts'
+import { eventually } from '../k2/waits.ts'
 
 describe('CLI: k2 --reset, --warp, --fund', function () {
   this.timeout(120_000)
@@ -65,7 +66,7 @@ describe('CLI: k2 --reset, --warp, --fund', function () {
   it('jumps to a later slot, goes on from there, and never goes back', async () => {
     const first = await start('--warp', '5000')
     expect(first.slot).to.equal(5000)
-    const reached = await eventually(async () => {
+    const reached = await eventually('slot 5003', async () => {
       const slot = await first.connection.getSlot()
       return slot > 5002 ? slot : undefined
     })
@@ -146,13 +147,3 @@ describe('CLI: k2 --reset, --warp, --fund', function () {
     await refused(1, ['--port', '0', '--fund', `${someone}=5000000`], /the faucet has/)
   })
 })
-
-async function eventually<T>(probe: () => Promise<T | undefined>): Promise<T> {
-  for (;;) {
-    const value = await probe()
-    if (value !== undefined) {
-      return value
-    }
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-}

@@ -584,7 +584,7 @@ describe('local K2: @solana/kit, sending, waiting and being told', () => {
     await sendAndConfirmTransaction(fixture.connection, new Transaction().add(create), [payer, pair])
     // a nonce may be used from the next block on
     const from = await fixture.connection.getSlot('processed')
-    await eventually(async () => ((await fixture.connection.getSlot('processed')) > from ? true : undefined), 'the next slot')
+    await eventually('the next slot', async () => ((await fixture.connection.getSlot('processed')) > from ? true : undefined))
     const { data } = (await fixture.connection.getAccountInfo(pair.publicKey))!
     return { pair, nonce: NonceAccount.fromAccountData(data).nonce }
   }

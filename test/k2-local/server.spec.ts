@@ -36,7 +36,7 @@ describe('local K2: the server', () => {
     }
     redials(wsUrl)
     redials(url.replace('http', 'ws'))
-    await eventually(() => (opened === 2 ? true : undefined), 'two WebSockets')
+    await eventually('two WebSockets', () => (opened === 2 ? true : undefined))
     const stopped = f.k2.stop()
     const answered = await fetch(url, post({ jsonrpc: '2.0', id: 1, method: 'getSlot' })).then(
       ({ status }) => status,
@@ -44,7 +44,7 @@ describe('local K2: the server', () => {
     )
     expect(answered).to.be.oneOf(['nobody', 503])
     await stopped
-    await eventually(() => (dials > 2 ? true : undefined), 'one who dials again')
+    await eventually('one who dials again', () => (dials > 2 ? true : undefined))
     mute.terminate()
   })
 
@@ -149,9 +149,9 @@ describe('local K2: the server', () => {
       socket.on('message', (data) => told.push(JSON.parse(data.toString())))
       await new Promise((resolve) => socket.once('open', resolve))
       socket.send(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'rootSubscribe' }))
-      await eventually(() => (told.length === 1 ? true : undefined), 'the subscription')
+      await eventually('the subscription', () => (told.length === 1 ? true : undefined))
       f.slots()
-      await eventually(() => (told.length === 2 ? true : undefined), 'the notification')
+      await eventually('the notification', () => (told.length === 2 ? true : undefined))
       expect(told[1]).to.include({ method: 'rootNotification' })
       socket.send('{ nonsense')
       socket.send(JSON.stringify({ jsonrpc: '2.0', id: 2, method: 'getSlot' }))
@@ -159,7 +159,7 @@ describe('local K2: the server', () => {
       // web3.js v1's sign of life is a notification, and is not answered
       socket.send(JSON.stringify({ jsonrpc: '2.0', method: 'ping' }))
       socket.send(JSON.stringify({ jsonrpc: '2.0', id: 4, method: 'rootUnsubscribe', params: [told[0]!.result] }))
-      await eventually(() => (told.length === 6 ? true : undefined), 'the answers')
+      await eventually('the answers', () => (told.length === 6 ? true : undefined))
       expect(told.slice(2).map(({ result, error }) => error?.code ?? result)).to.deep.equal([-32700, -32601, -32602, true])
       f.slots()
       socket.terminate()

@@ -318,7 +318,7 @@ describe('local K2: @solana/spl-token, unmodified', () => {
       if (index === 0) {
         const { blockTime } = (await f.call('getBlock', await f.connection.getSlot(), { maxSupportedTransactionVersion: 0 })).result
         const now = async () => f.connection.getBlockTime(await f.connection.getSlot())
-        await eventually(async () => ((await now())! > blockTime ? true : undefined), 'a second to go by')
+        await eventually('a second to go by', async () => ((await now())! > blockTime ? true : undefined))
       }
       // interest runs with the clock, which must stand while two readings are compared
       f.k2.hold()

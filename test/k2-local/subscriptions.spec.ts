@@ -8,7 +8,7 @@ function ear<T extends unknown[]>() {
   return {
     heard,
     listen: (...args: T) => void heard.push(args),
-    count: (n: number) => eventually(() => (heard.length >= n ? heard : undefined), `${n} notifications`)
+    count: (n: number) => eventually(`${n} notifications`, () => (heard.length >= n ? heard : undefined))
   }
 }
 
@@ -20,7 +20,7 @@ describe('local K2: subscriptions', () => {
   afterEach(() => f.close())
 
   /** Waits until the server has so many subscriptions: web3.js subscribes in the background. */
-  const subscribed = (n: number) => eventually(() => (f.k2.subscriptionCount === n ? true : undefined), `${n} subscriptions`)
+  const subscribed = (n: number) => eventually(`${n} subscriptions`, () => (f.k2.subscriptionCount === n ? true : undefined))
 
   it('tells slots and roots as they come', async () => {
     const [slots, roots] = [ear<[{ slot: number; parent: number; root: number }]>(), ear<[number]>()]
@@ -140,7 +140,7 @@ describe('local K2: subscriptions', () => {
     watch('SysvarS1otHashes111111111111111111111111111', { commitment: 'confirmed' })
     await subscribed(4)
     f.slots()
-    await eventually(() => (told.length === 8 ? true : undefined), 'four answers and four notifications')
+    await eventually('four answers and four notifications', () => (told.length === 8 ? true : undefined))
     const values = told.flatMap(({ params }) => (params === undefined ? [] : [[params.result.context.slot, params.result.value.data]]))
     const clockSlot = (data: unknown) => (data as { parsed?: { info: { slot: number } } }).parsed?.info.slot
     const words = 'error: data too large for bs58 encoding'
@@ -164,7 +164,7 @@ describe('local K2: subscriptions', () => {
     for (let id = 0; id <= 1000; id++) {
       socket.send(JSON.stringify({ jsonrpc: '2.0', id, method: 'slotSubscribe' }))
     }
-    await eventually(() => (answers.length === 1001 ? true : undefined), 'the answers')
+    await eventually('the answers', () => (answers.length === 1001 ? true : undefined))
     expect(answers[1000]!.error!.message).to.contain('Subscription refused')
     expect(f.k2.subscriptionCount).to.equal(1000)
     socket.terminate()

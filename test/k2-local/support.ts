@@ -9,7 +9,9 @@ import {
 } from '@solana/web3.js'
 import { LiteSVM } from 'litesvm'
 import { createLocalK2, type LocalK2, type LocalK2Clock, type LocalK2Init } from '../../src/k2/local/index.ts'
-import { HANGS_MS } from '../cpu.ts'
+import { failureOf as failure } from '../k2/waits.ts'
+
+export { eventually } from '../k2/waits.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of JSON and of errors by reading it
 type Json = any
@@ -93,30 +95,8 @@ export async function pay(f: Fixture, from: Keypair, to: PublicKey, lamports: nu
   return signature
 }
 
-/** Waits until `probe` gives something, however long a busy machine takes. */
-export async function eventually<T>(probe: () => T | undefined | Promise<T | undefined>, what: string): Promise<T> {
-  const deadlineMs = Date.now() + HANGS_MS
-  for (;;) {
-    const value = await probe()
-    if (value !== undefined) {
-      return value
-    }
-    if (Date.now() > deadlineMs) {
-      throw new Error(`waited in vain for ${what}`)
-    }
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-}
-
 /** The error that `promise` ends with. */
-export async function failureOf(promise: Promise<unknown>): Promise<Json> {
-  try {
-    await promise
-  } catch (err) {
-    return err
-  }
-  throw new Error('it did not fail')
-}
+export const failureOf = (promise: Promise<unknown>): Promise<Json> => failure(promise)
 
 /** A clock that stands until it is moved. */
 export function manualClock(startMs: number): LocalK2Clock & { advance(ms: number): void } {

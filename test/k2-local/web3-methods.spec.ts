@@ -698,7 +698,7 @@ describe('local K2: durable nonces', () => {
         { signature, minContextSlot: 0, nonceAccountPubkey: nonce.publicKey, nonceValue: transaction.nonceInfo!.nonce },
         'confirmed'
       )
-      await eventually(() => (f.k2.subscriptionCount > 0 ? true : undefined), 'the subscription')
+      await eventually('the subscription', () => (f.k2.subscriptionCount > 0 ? true : undefined))
       f.slots()
       expect((await waited).value.err).to.equal(null)
     } finally {

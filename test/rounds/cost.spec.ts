@@ -77,7 +77,7 @@ async function costs(count: number): Promise<Record<string, number>> {
   const about = (at: number) => new Uint8Array(Buffer.from(submissions[at % count]!.id, 'hex'))
   const challenges = names
     .slice(1)
-    .flatMap((name) => [5, 6, 7].map((at) => message('challenge', name, { submission: about(at), finding: FINDINGS.invalid, reason: '' })))
+    .flatMap((name) => [0, 5, 6].map((at) => message('challenge', name, { submission: about(at), finding: FINDINGS.invalid, reason: '' })))
   const challenge = await cost(challenges)
   to(S.proposalSlot)
   const cid = cidBytes('record')

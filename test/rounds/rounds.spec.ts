@@ -299,6 +299,7 @@ describe('rounds: audits', () => {
     expect(m.published('response')).to.have.length(1)
     until(m, S.finalSlot)
     expect(m.published('verdicts')).to.deep.equal([])
+    expect(m.of('audit').map(({ submission }) => submission.signer)).not.to.include(own.signer)
   })
 
   it('abstains when it could not look, whoever challenges', async () => {

@@ -1,6 +1,4 @@
 import { createHash } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { ComputeBudgetProgram, Ed25519Program, PublicKey, SystemProgram, Transaction, TransactionInstruction } from '@solana/web3.js'
@@ -16,9 +14,10 @@ import {
   SigningHeldError,
   UnreadableRequestError
 } from '../../src/signer/index.ts'
-import { openStore, type Store } from '../../src/store/index.ts'
+import type { Store } from '../../src/store/index.ts'
 import { signerLogIn } from '../../src/store/logs.ts'
 import { Body, type Network, networkOf, signedBytes } from '../../src/wire/index.ts'
+import { storeForEach } from '../store/temporary.ts'
 import { alice, bob, carol, challenge, cidBytes, GENESIS, NETWORK, submission, TASK, verdicts } from '../wire/people.ts'
 import { signerWith } from './signers.ts'
 
@@ -78,21 +77,11 @@ describe('signer', () => {
   let dir: string
   let store: Store
   let signer: Signer
-  beforeEach(async () => {
-    dir = await mkdtemp(join(tmpdir(), 'koii-mesh-signer-'))
-    store = openStore({ dir })
+  const { reopen } = storeForEach((opened, at) => {
+    store = opened
+    dir = at
     signer = signerWith(alice, store.signerLog)
   })
-  afterEach(async () => {
-    store.close()
-    await rm(dir, { recursive: true })
-  })
-
-  const reopen = () => {
-    store.close()
-    store = openStore({ dir })
-    signer = signerWith(alice, store.signerLog)
-  }
 
   describe('messages', () => {
     it('are signed, and the same again, also after reopening the store', async () => {

@@ -7,23 +7,13 @@ import { DatabaseSync } from 'node:sqlite'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { KEY_COST_BYTES, openStore, QuotaExceededError, type Store, StoreError } from '../../src/store/index.ts'
+import { storeForEach } from './temporary.ts'
 
 describe('store', () => {
-  let dir: string
   let store: Store
-  beforeEach(async () => {
-    dir = await mkdtemp(join(tmpdir(), 'koii-mesh-store-'))
-    store = openStore({ dir })
+  const { reopen } = storeForEach((opened) => {
+    store = opened
   })
-  afterEach(async () => {
-    store.close()
-    await rm(dir, { recursive: true })
-  })
-
-  const reopen = () => {
-    store.close()
-    store = openStore({ dir })
-  }
   const bytes = (text: string) => new Uint8Array(Buffer.from(text))
 
   it('keeps messages by cycle, each once, in the order in which they came', () => {

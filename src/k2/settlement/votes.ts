@@ -116,12 +116,8 @@ export function readVote({ keys, data }: TransactionInstruction): VoteContent & 
 }
 
 function contentAt(bytes: Buffer, at: number): VoteContent {
-  const cycle = bytes.readBigUInt64LE(at)
-  if (cycle > BigInt(Number.MAX_SAFE_INTEGER)) {
-    throw new InstructionArgumentError('cycle', `is ${cycle}, past 2^53`)
-  }
   return {
-    cycle: Number(cycle),
+    cycle: cycleAt(bytes, at),
     root: new Uint8Array(bytes.subarray(at + 8, at + 40)),
     recordDigest: new Uint8Array(bytes.subarray(at + 40, at + 72)),
     totalRewards: bytes.readBigUInt64LE(at + 72)
@@ -139,16 +135,12 @@ export function readVoteMessage(bytes: Uint8Array): VoteContent & { task: string
 }
 
 /**
- * The votes of a batch, of which nothing is left open: it is the very pair of instructions that `voteBatch` makes of them.
+ * Whether two instructions are a batch of votes, of which nothing is left open: the very pair that `voteBatch` makes of them.
  *
  * @param before how many instructions stand before the two
- * @throws InstructionArgumentError
+ * @throws InstructionArgumentError when they are not
  */
-export function readVoteBatch(
-  precompile: TransactionInstruction,
-  batch: TransactionInstruction,
-  before: number
-): VoteContent & { task: string } {
+export function demandVoteBatch(precompile: TransactionInstruction, batch: TransactionInstruction, before: number): void {
   const data = Buffer.from(precompile.data)
   const count = data[0] ?? 0
   const start = 2 + count * OFFSETS_BYTES
@@ -171,12 +163,15 @@ export function readVoteBatch(
   if (!same.data.equals(data) || !isPlain) {
     throw new InstructionArgumentError('votes', 'are not put together as a batch is')
   }
-  return content
 }
 
 /** The cycle of a vote, or of a batch of votes, by its data. @throws InstructionArgumentError past 2^53 */
 export function voteCycle(name: 'vote' | 'voteBatch', data: Uint8Array): number {
-  const cycle = Buffer.from(data).readBigUInt64LE(name === 'vote' ? 1 : 1 + VOTE_DOMAIN.length + KEY_BYTES)
+  return cycleAt(Buffer.from(data), name === 'vote' ? 1 : 1 + VOTE_DOMAIN.length + KEY_BYTES)
+}
+
+function cycleAt(bytes: Buffer, at: number): number {
+  const cycle = bytes.readBigUInt64LE(at)
   if (cycle > BigInt(Number.MAX_SAFE_INTEGER)) {
     throw new InstructionArgumentError('cycle', `is ${cycle}, past 2^53`)
   }

@@ -13,9 +13,9 @@ describe('cases: airdrops', () => {
     const alice = Keypair.generate().publicKey
     const told: string[][] = []
     const id = f.connection.onLogs(alice, ({ logs }) => void told.push(logs), 'processed')
-    await eventually(() => (f.k2.subscriptionCount === 1 ? true : undefined), 'the subscription')
+    await eventually('the subscription', () => (f.k2.subscriptionCount === 1 ? true : undefined))
     const signature = await f.connection.requestAirdrop(alice, 1_000_000_000)
-    const [logs] = await eventually(() => (told.length === 0 ? undefined : told), 'the log')
+    const [logs] = await eventually('the log', () => (told.length === 0 ? undefined : told))
     expect(logs).to.deep.equal(['Program 11111111111111111111111111111111 invoke [1]', 'Program 11111111111111111111111111111111 success'])
     f.slots()
     const landed = await f.connection.getTransaction(signature, { maxSupportedTransactionVersion: 0 })
