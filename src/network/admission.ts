@@ -20,6 +20,12 @@ interface KnownPeer {
   connections: Set<Connection>
 }
 
+/** What is told of peers, and the peers that it may be told of. */
+interface Shown {
+  topology: Topology
+  known: Map<string, KnownPeer>
+}
+
 /** What gossip writes to can still be written to. */
 function isLive(stream: Stream | undefined): boolean {
   return stream?.status === 'open' && stream.writeStatus === 'writable'
@@ -44,13 +50,15 @@ function isLive(stream: Stream | undefined): boolean {
  */
 export function admitOnly(registrar: Registrar, peers: Peers, timer: Timer): Registrar {
   const held = new Map<string, Array<() => void>>()
-  const topologies = new Map<string, { topology: Topology; known: Map<string, KnownPeer> }>()
+  const topologies = new Map<string, Shown>()
   /** The stream that gossip writes to each peer, and the one that it reads last. */
   const outbound = new Map<string, Stream>()
   const inbound = new Map<string, { stream: Stream; connection: Connection }>()
   const mending = new Map<string, () => void>()
   const failed = new Map<string, number>()
   const views = new WeakMap<Connection, Connection>()
+  /** Those whose end is looked at, as it may be that of their peer. */
+  const lastOnes = new WeakSet<Connection>()
   let stopWatching: (() => void) | undefined
   let handlers = 0
 
@@ -144,10 +152,36 @@ export function admitOnly(registrar: Registrar, peers: Peers, timer: Timer): Reg
     return view
   }
 
+  const leave = async ({ topology, known }: Shown, peerId: PeerId) => {
+    known.delete(peerId.toString())
+    forget(peerId.toString())
+    await topology.onDisconnect?.(peerId)
+  }
+
+  /**
+   * With the last connection that gossip knows of its peer is gone. libp2p tells of that only while its store says that the peer speaks
+   * the protocol, which is for the peer to say.
+   */
+  const leaveWith = (connection: Connection) => {
+    if (lastOnes.has(connection)) {
+      return
+    }
+    lastOnes.add(connection)
+    connection.addEventListener('close', () => {
+      const all = [...topologies.values()]
+      if (all.every(({ known }) => openOf(known, connection.remotePeer.toString()).length === 0)) {
+        for (const one of all) {
+          void leave(one, connection.remotePeer)
+        }
+      }
+    })
+  }
+
   /** Hands a stream of an admitted peer to gossip. */
   const admit = (handler: StreamHandler, stream: Stream, connection: Connection) => {
     const text = connection.remotePeer.toString()
     inbound.set(text, { stream, connection })
+    leaveWith(connection)
     onGivenUp(stream, () => {
       // a newer one in its place comes in the same turn; without one it is the peer that was given up
       queueMicrotask(() => {
@@ -164,14 +198,13 @@ export function admitOnly(registrar: Registrar, peers: Peers, timer: Timer): Reg
   const onChange = ({ peerId: text, admitted }: { peerId: string; admitted: boolean }) => {
     for (const { topology, known } of topologies.values()) {
       const peer = known.get(text)
-      if (peer == null) {
-        continue
-      }
-      const connection = openConnections(peer)[0]
-      if (admitted && connection != null) {
+      const connection = peer == null ? undefined : openConnections(peer)[0]
+      // one that gossip reads from may be there before libp2p shows it, or without
+      const peerId = peer?.peerId ?? inbound.get(text)?.connection.remotePeer
+      if (admitted && peer != null && connection != null) {
         void topology.onConnect?.(peer.peerId, viewOf(connection))
-      } else if (!admitted) {
-        void topology.onDisconnect?.(peer.peerId)
+      } else if (!admitted && peerId != null) {
+        void topology.onDisconnect?.(peerId)
       }
     }
     if (admitted) {
@@ -244,8 +277,6 @@ export function admitOnly(registrar: Registrar, peers: Peers, timer: Timer): Reg
     async register(protocol, topology, options) {
       watch()
       const known = new Map<string, KnownPeer>()
-      /** Of peers whose end was told too early: with the last of these they are gone. */
-      const lastOnes = new WeakSet<Connection>()
       const id = await registrar.register(
         protocol,
         {
@@ -271,27 +302,14 @@ export function admitOnly(registrar: Registrar, peers: Peers, timer: Timer): Reg
             }
           },
           async onDisconnect(peerId) {
-            const text = peerId.toString()
             // libp2p reads its store before it tells of an end, and a peer that dialed again meanwhile is there, and has said what it
             // is subscribed to: whoever forgets it now neither hears that again nor sends it anything. Nor does libp2p mean an end
             // where a peer says that it no longer speaks the protocol, and does not tell of it later
-            const open = openOf(known, text)
+            const open = openOf(known, peerId.toString())
             if (open.length === 0) {
-              known.delete(text)
-              forget(text)
-              await topology.onDisconnect?.(peerId)
-              return
+              await leave({ topology, known }, peerId)
             }
-            for (const connection of open.filter((one) => !lastOnes.has(one))) {
-              lastOnes.add(connection)
-              connection.addEventListener('close', () => {
-                if (openOf(known, text).length === 0) {
-                  known.delete(text)
-                  forget(text)
-                  void topology.onDisconnect?.(peerId)
-                }
-              })
-            }
+            open.forEach(leaveWith)
           }
         },
         options

@@ -29,9 +29,13 @@ interface Inside {
   pipePeerReadStream?: (peerId: PeerId, frames: AsyncIterable<Uint8ArrayList>) => Promise<void>
   sendRpc?: (peerId: string, rpc: Rpc) => boolean
   handleReceivedMessage?: (peerId: PeerId, message: RoutedMessage) => Promise<void>
-  addPeer?: (peerId: PeerId, ...rest: unknown[]) => void
-  peers?: Map<string, unknown>
-  score?: { scoreCache?: Map<string, unknown> }
+  score?: Scores
+}
+
+interface Scores {
+  addPeer?: (id: string) => void
+  peerStats?: Map<string, { connected: boolean; expire: number }>
+  scoreCache?: Map<string, unknown>
 }
 
 const CHARGED: Array<[keyof RpcCount, Charge]> = [
@@ -56,9 +60,10 @@ const CHARGED: Array<[keyof RpcCount, Charge]> = [
  * message with `from`, which gossipsub under StrictNoSign lets pass where the other three fields of an author are absent, and
  * relays as it came: libp2p in Go and Rust would hold it against us.
  *
- * And a peer that comes back is judged by what it is now: gossipsub keeps a score for a heartbeat, so that of a peer that was let go
- * as it had no stake, and is admitted again right afterwards, would have its first words dropped. They are its subscriptions, which it
- * says once: it would be written to by nobody who missed them.
+ * And a peer that comes back is judged by what it is now and by what it has done. Gossipsub keeps a score for a heartbeat, so that one
+ * who was let go for want of stake, and is admitted again right afterwards, would have its first words dropped: its subscriptions,
+ * which it says once, so that nobody who missed them would write to it. And gossipsub keeps what a peer has done after its end, and
+ * begins anew all the same when it is back: whoever resets its stream would be as good as new.
  *
  * All of them replace a method of the object that the library has made. Where a later version of it has none of that name, it is
  * left as it is, and test/network/gossip-guard.spec.ts says so.
@@ -88,14 +93,13 @@ export function guardGossip(gossip: GossipSub, meter: Meter, topic: string, traf
     inside.handleReceivedMessage = (peerId, message) =>
       handle(peerId, message.from == null ? message : { ...message, seqno: message.seqno ?? new Uint8Array(0) })
   }
-  const add = inside.addPeer?.bind(gossip)
-  const scores = inside.score?.scoreCache
-  if (add != null && scores != null) {
-    inside.addPeer = (peerId, ...rest) => {
-      if (inside.peers?.has(peerId.toString()) !== true) {
-        scores.delete(peerId.toString())
-      }
-      add(peerId, ...rest)
+  const { score } = inside
+  const begin = score?.addPeer?.bind(score)
+  if (score != null && begin != null) {
+    score.addPeer = (id) => {
+      score.scoreCache?.delete(id)
+      const kept = score.peerStats?.get(id)
+      kept == null ? begin(id) : Object.assign(kept, { connected: true, expire: 0 })
     }
   }
   return gossip

@@ -35,6 +35,8 @@ export interface Meeting {
 
 export function createMeeting({ self, stakes, peers, hello, announcer, guard, hints, gossip, onNewHint, log }: MeetingInit): Meeting {
   let strangers = false
+  /** What was signed, and could not be sent. */
+  let unsent: Message | undefined
   let knownStakers = 0
   let knownHints = new Set<string>()
 
@@ -43,10 +45,13 @@ export function createMeeting({ self, stakes, peers, hello, announcer, guard, hi
       return
     }
     try {
-      const message = await announcer.renew(force)
+      const message = (await announcer.renew(force)) ?? unsent
+      unsent = message
       if (message != null) {
         await hello.greetAll()
         await gossip.publish(message)
+        // another may have been signed meanwhile
+        unsent = unsent === message ? undefined : unsent
       }
     } catch (err) {
       log.warn({ reason: messageOf(err) }, 'could not announce ourselves')

@@ -129,11 +129,16 @@ export function createSettled(init: SettledInit): Settled {
     }
   }
 
-  /** Records from `first` on that were never told, in their order. */
-  const untold = async (from: Head, first: number): Promise<Array<{ cycle: number; cid: CID }>> => {
+  /**
+   * Records from `first` on that were never told, in their order.
+   *
+   * @param walked CIDs that this turn has been at
+   */
+  const untold = async (from: Head, first: number, walked: Set<string>): Promise<Array<{ cycle: number; cid: CID }>> => {
     const found: Array<{ cycle: number; cid: CID }> = []
     let head: Head | undefined = from
-    while (head != null && found.length < most) {
+    while (head != null && found.length < most && !walked.has(head.cid.toString())) {
+      walked.add(head.cid.toString())
       const content: RecordContent | undefined = await contentOf(head, found[0]?.cycle)
       if (content == null || content.cycle < first || cycles.get(task, content.cycle)?.outcome != null) {
         break
@@ -150,16 +155,17 @@ export function createSettled(init: SettledInit): Settled {
     newest = Math.max(newest, cycle)
     const run = async () => {
       const known = Math.min(...cycles.list(task, most).map((one) => one.cycle))
+      const walked = new Set<string>()
       const heads = [...again, { cycle, cid, tries: 0 }]
       again = []
       for (const head of heads) {
-        for (const one of await untold(head, firstOf(known))) {
+        for (const one of await untold(head, firstOf(known), walked)) {
           if (signal.aborted) {
             return
           }
           await settle(one.cycle, one.cid).catch((err) => {
             tryAgain({ ...one, tries: head.tries })
-            unread(one.cycle, false, err)
+            log.warn({ cycle: one.cycle, reason: messageOf(err) }, 'what a finalized record came to could not be told: it is tried again')
           })
         }
       }

@@ -115,6 +115,24 @@ describe('network: admission', () => {
     }
   })
 
+  it('takes a peer away that it was never shown, but reads from: with its last connection, and when it is no longer admitted', async () => {
+    for (const end of ['connection', 'admission'] as const) {
+      const { gated, change, topology, handler } = setUp()
+      const log: string[] = []
+      await gated.handle('/x', () => void log.push('stream'))
+      await gated.register('/x', { onConnect: () => void log.push('+'), onDisconnect: () => void log.push('-') })
+      const { connection, close } = connectionOf('bob')
+      await handler()(stream(), connection)
+      // libp2p says that bob does not speak it, while his stream waits for his hello
+      await topology().onDisconnect?.(peerOf('bob'))
+      log.length = 0
+      change('bob', true)
+      expect(log).to.deep.equal(['stream'])
+      end === 'connection' ? close() : change('bob', false)
+      expect(log, end).to.deep.equal(['stream', '-'])
+    }
+  })
+
   it('goes over to the other connection of a peer when the first is closed', async () => {
     const { gated, change, timers, topology } = setUp()
     const shown: Connection[] = []

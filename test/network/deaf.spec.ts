@@ -120,6 +120,21 @@ describe('mesh: no direction stays deaf', () => {
     await speakBothWays('after the late news')
   })
 
+  it('and who has behaved badly is not as good as new when its stream begins anew', async () => {
+    type Stats = Map<string, { behaviourPenalty: number }>
+    const { score } = bob.libp2p.services.pubsub as unknown as { score: { scoreCache: Map<string, unknown>; peerStats: Stats } }
+    const penalty = () => score.peerStats.get(alice.peerId)!.behaviourPenalty
+    score.peerStats.get(alice.peerId)!.behaviourPenalty = 20
+    const [used] = streams(alice, 'outbound')
+    used!.stream.abort(new Error('as good as new'))
+    await waitFor(() => streams(bob, 'inbound').some(({ stream }) => stream.id !== used!.stream.id && stream.status === 'open'))
+    await sleep(200)
+    // it decays, and is not forgotten
+    expect(penalty()).to.be.within(1, 20)
+    score.scoreCache.clear()
+    expect(bob.gossip.scoreOf(alice.peerId)).to.be.below(0)
+  })
+
   it('and nobody stays who is gone, though it had said before that it speaks no gossip', async () => {
     const inside = alice.libp2p.services.pubsub as unknown as { peers: Map<string, unknown> }
     const { registrar } = (bob.libp2p as unknown as { components: { registrar: Registrar } }).components

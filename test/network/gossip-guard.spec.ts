@@ -18,10 +18,12 @@ describe('network: gossip, guarded', () => {
     const alice = await node('alice', stakesOf('alice'))
     const { pubsub } = alice.libp2p.services
     const prototype = Object.getPrototypeOf(pubsub) as Record<string, unknown>
-    const { peers, score } = pubsub as unknown as { peers: unknown; score: { scoreCache: unknown } }
+    const { score } = pubsub as unknown as { score: { scoreCache: unknown; peerStats: unknown } }
     await alice.stop()
-    expect([peers, score.scoreCache].every((one) => one instanceof Map)).to.equal(true)
-    expect(prototype.addPeer).to.be.a('function').with.lengthOf(3)
+    expect([score.peerStats, score.scoreCache].every((one) => one instanceof Map)).to.equal(true)
+    expect((Object.getPrototypeOf(score) as Record<string, unknown>).addPeer)
+      .to.be.a('function')
+      .with.lengthOf(1)
     expect(prototype.pipePeerReadStream).to.be.a('function').with.lengthOf(2)
     expect(prototype.sendRpc).to.be.a('function').with.lengthOf(2)
     expect(prototype.handleReceivedMessage).to.be.a('function').with.lengthOf(2)

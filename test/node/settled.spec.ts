@@ -37,6 +37,8 @@ describe('node: what was settled', () => {
     absent = new Set<number>()
   } = {}) {
     const told: SettledCycle[] = []
+    /** Cycles whose records were asked for. */
+    const reads: number[] = []
     const slashed: number[] = []
     const cycles = newCycles()
     for (const cycle of worked) {
@@ -45,6 +47,7 @@ describe('node: what was settled', () => {
     const stopping = new AbortController()
     const read = async (cid: CID) => {
       const cycle = cid.multihash.digest[0]! - 1
+      reads.push(cycle)
       await held.get(cycle)
       if (absent.has(cycle)) {
         throw new Error('nobody has it')
@@ -78,7 +81,7 @@ describe('node: what was settled', () => {
       log: silent,
       onSettled: (one) => told.push(one)
     })
-    return { settled, told: () => told.map(({ cycle }) => cycle), all: told, slashed, stopping, cycles }
+    return { settled, told: () => told.map(({ cycle }) => cycle), all: told, reads, slashed, stopping, cycles }
   }
 
   it('is told in the order of the cycles, where the older one takes longer to come', async () => {
@@ -155,6 +158,21 @@ describe('node: what was settled', () => {
     await unpaid.settled.catchUp(3, cidOf(3))
     expect(unpaid.all[0]).to.include({ cycle: 3, outcome: 'not known', paid: '0' })
     expect(unpaid.all[0]!.reason).to.match(/no longer tells the stakes/)
+  })
+  it('is tried once with each news, however many could not be told before', async () => {
+    let away = true
+    const { settled, told, reads } = chain({ worked: [1], isAway: () => away })
+    for (let cycle = 1; cycle <= 24; cycle++) {
+      reads.length = 0
+      await settled.follow(cycle, cidOf(cycle))
+      expect(reads.length, `cycle ${cycle}`).to.be.at.most(Math.min(cycle, 13) + 1)
+      expect(new Set(reads).size).to.equal(reads.length)
+    }
+    away = false
+    await settled.follow(25, cidOf(25))
+    expect(told().at(-1)).to.equal(25)
+    expect(told()).to.deep.equal([...told()].sort((a, b) => a - b))
+    expect(told().length).to.be.at.least(10)
   })
   it('ends with the node', async () => {
     const gate = Promise.withResolvers<void>()
