@@ -27,8 +27,9 @@ import { type CycleSchedule, cycleAt, scheduleFor, type Timing, windowOf } from 
 import { commandLine } from '../command/index.ts'
 import { bytesOf, type Config, keyPathOf } from '../config/index.ts'
 import { createDiskWatch } from '../disk/index.ts'
-import { createGossip, createPool } from '../gossip/index.ts'
+import { createGossip } from '../gossip/index.ts'
 import { generateKeyPair, type KeyPair, lockKeyFile, readKeyFile, verifyEd25519, writeKeyFile } from '../identity/index.ts'
+import { createDoor, createPool } from '../judge/index.ts'
 import {
   createK2Client,
   createOutage,
@@ -45,6 +46,7 @@ import {
 } from '../k2/index.ts'
 import { PROGRAM_ID, type StakeAccount } from '../k2/settlement/index.ts'
 import {
+  contactFault,
   createAnnouncer,
   createDiscovery,
   createHello,
@@ -359,16 +361,14 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     // gossip and sync: one judge at the door, and the log of what it let in
     const pool = createPool()
-    const gossip = createGossip({
-      pubsub: libp2p.services.pubsub,
+    const door = createDoor({
       network,
       timing,
       slot: slots.now,
       stakes,
       peers,
       pool,
-      traffic: host.traffic,
-      meter: host.meter,
+      contactFault,
       verify: verifyEd25519,
       keep: (message, { via }) => keepMessage(message, via === 'own'),
       onMessage: (message) => hear(message, slots.now() ?? 0),
@@ -379,6 +379,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       },
       log
     })
+    const gossip = createGossip({ pubsub: libp2p.services.pubsub, network, peers, traffic: host.traffic, meter: host.meter, door, log })
     const sync = createSync({
       libp2p,
       pool,

@@ -1,5 +1,6 @@
 /** One node: the real round machine, judge and pool, on a model of everything around them. */
-import { createJudge, createPool, type Pool, takenCycles } from '../../src/gossip/index.ts'
+import { createJudge, createPool, type Pool, takenCycles } from '../../src/judge/index.ts'
+import { contactFault } from '../../src/network/index.ts'
 import { createRounds, type Rounds, type RoundsEffect, type RoundsEvent } from '../../src/rounds/index.ts'
 import { type Body, type Finding, type Message, onceKey, seal, verifySignature } from '../../src/wire/index.ts'
 import type { Adversary, Power } from './adversary.ts'
@@ -56,7 +57,8 @@ export class Participant {
       stakes: { weight: (staker) => world.chain.stakes.weights.get(staker) ?? 0n },
       pool: this.pool,
       verify: world.keys.verify,
-      peers: { isStaked: () => true, isBanned: () => false }
+      peers: { isStaked: () => true, isBanned: () => false },
+      contactFault
     })
     this.rounds = createRounds({
       self: key.address,
