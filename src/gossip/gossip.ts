@@ -25,12 +25,8 @@ export interface GossipInit {
 export interface Gossip {
   start(): void
   stop(): void
-  /**
-   * Takes a message of our own through the same door as everybody's, and sends it. Again is harmless.
-   *
-   * @throws PublishRefusedError when others would refuse it
-   */
-  publish(message: Message): Promise<{ recipients: number }>
+  /** Sends a message of our own, which its task's door has let in. Again is harmless. */
+  send(message: Message): Promise<{ recipients: number }>
   /** Gives a message to these peers and nobody else, past the mesh: what they make of it is theirs. */
   sendTo(message: Message, peerIds: string[]): void
   /** The door for bytes that a peer brought by other ways than gossip: sync. */
@@ -149,8 +145,7 @@ export function createGossip({ pubsub, network, peers, traffic, meter, door, log
         // libp2p was stopped before: its subscriptions are gone with it
       }
     },
-    async publish(message) {
-      door.admit(message)
+    async send(message) {
       learn(message)
       const { recipients } = await pubsub.publish(topic, message.bytes)
       return { recipients: recipients.length }

@@ -7,7 +7,9 @@
  * ```ts
  * const gossip = createGossip({ pubsub: libp2p.services.pubsub, network, peers, traffic, meter, door })
  * gossip.start()
- * await gossip.publish(await seal(body, network, signer))
+ * const message = await seal(body, network, signer)
+ * door.admit(message)
+ * await gossip.send(message)
  * ```
  */
 export { createGossip, type Gossip, type GossipCounters, type GossipInit } from './gossip.ts'

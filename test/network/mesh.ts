@@ -79,7 +79,7 @@ export interface MeshNode {
   hello: Hello
   announcer: Announcer
   pool: Pool
-  gossip: Gossip
+  gossip: Gossip & { publish(message: Message): Promise<{ recipients: number }> }
   sync: Sync
   discovery: Discovery
   /** Messages that came through the door, in order. */
@@ -164,7 +164,7 @@ export async function spawnNode(name: string, staked: boolean, weights: Map<stri
     onRefusal: ({ reason, from, via }) => node.refusals.push({ reason, from, via }),
     ...options.door
   })
-  const gossip = createGossip({
+  const routed = createGossip({
     pubsub: libp2p.services.pubsub,
     network: NETWORK,
     peers,
@@ -173,6 +173,14 @@ export async function spawnNode(name: string, staked: boolean, weights: Map<stri
     door,
     ...(options.log == null ? {} : { log: options.log })
   })
+  const gossip = {
+    ...routed,
+    /** As a participant does it. */
+    async publish(message: Message) {
+      door.admit(message)
+      return routed.send(message)
+    }
+  }
   gossip.start()
   const sync = createSync({
     libp2p,
