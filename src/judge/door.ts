@@ -87,8 +87,7 @@ export function createDoor(init: DoorInit): Door {
 
   const judged = (piece: Uint8Array, how: Came & { from: string }): Verdict => {
     try {
-      // a copy: the bytes are a piece of the frame in which they came, and the pool would hold on to all of that
-      const verdict = judge.fromPeer(new Uint8Array(piece), how.from)
+      const verdict = judge.fromPeer(piece, how.from)
       if (verdict.result === 'accept') {
         take(verdict.message, how)
       }

@@ -384,7 +384,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
           parts.publish == null
             ? undefined
             : (honest, { said, send }) =>
-                parts.publish!(honest, {
+                parts.publish!(async (body) => void (await honest(body)), {
                   keyPair,
                   signedBytes: (body) => signedBytes(network, body),
                   open: (bytes) => open(bytes, network),

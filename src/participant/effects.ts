@@ -42,7 +42,7 @@ export interface EffectsInit {
   /** Brings a final vote to K2, durably. */
   vote: (vote: FinalVote) => Promise<void>
   /** Signs, persists and gossips. */
-  publish: (body: Body) => Promise<void>
+  publish: (body: Body) => Promise<unknown>
   events: Pick<Events, 'emit'>
   log: Logger
   pace?: Pace | undefined
@@ -152,7 +152,8 @@ export function createEffects(init: EffectsInit): Effects {
         return stopping.aborted ? undefined : handle({ type: 'worked', cycle: effect.cycle, outcome })
       }
       case 'publish':
-        return publish(effect.body)
+        await publish(effect.body)
+        return
       case 'audit': {
         const { cycle, submission, fetchBySlot, deadlineSlot } = effect
         const host = init.host(cycle)

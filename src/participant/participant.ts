@@ -27,9 +27,9 @@ export interface ParticipantParts {
   records?: (honest: Records) => Records
   /** `said`: what this key has said by another way than the Signer. */
   publish?: (
-    honest: (body: Body) => Promise<void>,
+    honest: (body: Body) => Promise<Message>,
     tools: { said(message: Message): void; send(message: Message): Promise<void> }
-  ) => (body: Body) => Promise<void>
+  ) => (body: Body) => Promise<unknown>
 }
 
 export interface ParticipantInit {
@@ -52,6 +52,8 @@ export interface ParticipantInit {
   /** How the key stands; durable. */
   keyState: KeyValue
   verify: Verify
+  /** @see JudgeInit.open */
+  open?: DoorInit['open']
   /** Who is at the door. */
   peers: DoorInit['peers']
   contactFault: DoorInit['contactFault']
@@ -174,6 +176,7 @@ export function createParticipant(init: ParticipantInit): Participant {
     peers: init.peers,
     contactFault: init.contactFault,
     verify: init.verify,
+    open: init.open,
     slot: clock.now,
     keep: (message, { via }) => ways.keep(message, via === 'own'),
     onMessage: (message) => ways.hear(message, now()),

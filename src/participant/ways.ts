@@ -24,7 +24,7 @@ export interface WaysInit {
   guard: Pick<KeyGuard, 'heard'>
   handle: (event: RoundsEvent) => void
   /** Signs, keeps and sends: `publish` below, or what a testnet has put around it. */
-  publish: () => (body: Body) => Promise<void>
+  publish: () => (body: Body) => Promise<unknown>
   events: Pick<Events, 'emit'>
   log: Pick<Logger, 'warn'>
 }
@@ -36,7 +36,8 @@ export interface Ways {
   hear(message: Message, slot: number): void
   /** Takes a message of our own through the door, and sends it. @throws PublishRefusedError */
   send(message: Message): Promise<void>
-  publish(body: Body): Promise<void>
+  /** @returns what was signed and sent */
+  publish(body: Body): Promise<Message>
   /** Our own vote, for others to bring to K2. */
   handOver(vote: FinalVote): Promise<void>
 }
@@ -77,7 +78,9 @@ export function createWays(init: WaysInit): Ways {
       }
     },
     async publish(body) {
-      await send(await seal(body, network, { publicKey: signer.publicKey, sign: signer.signMessage }))
+      const message = await seal(body, network, { publicKey: signer.publicKey, sign: signer.signMessage })
+      await send(message)
+      return message
     },
     async handOver(vote) {
       const signature = await signer.signVote(task, vote)
