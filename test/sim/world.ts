@@ -42,8 +42,8 @@ export interface WorldInit {
   buildSlots?: number
   /** Every node makes, fetches and checks records itself, over blocks that others have to give. */
   ownRecords?: boolean
-  /** Called before each write of a node to its disk: what it throws is what the disk says. */
-  onWrite?: (node: number, what: Write) => void
+  /** Called before and after each write of a node to its disk: what it throws is what the disk says. */
+  onWrite?: (node: SimNode, what: Write, when: 'before' | 'after') => void
 }
 
 /** Windows around an audit window of a given length, in slots. */
@@ -265,8 +265,10 @@ export class World {
         }
       },
       put: async (cid, bytes) => {
-        this.init.onWrite?.(index, 'block')
+        const node = this.nodes[index]!
+        this.init.onWrite?.(node, 'block', 'before')
         own().set(cid.toString(), bytes)
+        this.init.onWrite?.(node, 'block', 'after')
       },
       pin: async () => undefined
     }
