@@ -31,6 +31,8 @@ export interface NodeInit {
   /** A key with which things are said, and no program behind it. */
   idle: boolean
   down: ((slot: number) => boolean) | undefined
+  /** Where that changes. */
+  lagAt: ((at: number) => number) | undefined
 }
 
 /** The end of a process. */
@@ -42,7 +44,6 @@ export class SimNode {
   readonly index: number
   readonly key: SimKey
   readonly honest: boolean
-  readonly lag: number
   readonly disk: Disk = newDisk()
   #world: World
   #init: NodeInit
@@ -52,7 +53,6 @@ export class SimNode {
     this.index = init.index
     this.key = init.key
     this.honest = init.faulty == null
-    this.lag = init.lag
     this.#world = init.world
     this.#init = init
     this.#life = this.#begin()
@@ -64,6 +64,11 @@ export class SimNode {
 
   get participant(): Participant {
     return this.#life.participant
+  }
+
+  /** By how many slots its clock is behind. */
+  get lag(): number {
+    return this.#init.lagAt?.(this.#world.clock.now()) ?? this.#init.lag
   }
 
   /** By its own clock. */

@@ -26,7 +26,8 @@ import { saidBy, sign, subjectOf, words } from './words.ts'
 
 export interface WorldInit {
   seed: number
-  nodes: Array<{ stake: bigint; faulty?: boolean; idle?: boolean; down?: (slot: number) => boolean }>
+  /** `lagAt`: by how many slots its clock is behind at a time; below 0 for one that is ahead. */
+  nodes: Array<{ stake: bigint; faulty?: boolean; idle?: boolean; down?: (slot: number) => boolean; lagAt?: (at: number) => number }>
   timing?: Timing
   network?: Partial<NetworkModel>
   adversary?: Adversary
@@ -139,7 +140,8 @@ export class World {
           lag: model.skewSlots === 0 || init.nodes[index]!.faulty ? 0 : this.#dice.pick([0, 0.5, 1]) * model.skewSlots,
           faulty: init.nodes[index]!.faulty ? { adversary: init.adversary ?? { name: 'none' }, power: () => this.power() } : null,
           idle: init.nodes[index]!.idle === true,
-          down: init.nodes[index]!.down
+          down: init.nodes[index]!.down,
+          lagAt: init.nodes[index]!.lagAt
         })
     )
     if (init.nodes.some(({ faulty }) => faulty)) {
@@ -167,7 +169,9 @@ export class World {
     for (let tick = this.#ticked; tick < slot; tick++) {
       this.clock.at(tick, () => {
         for (const node of this.nodes) {
-          if (node.lag === 0) {
+          if (this.init.nodes[node.index]!.lagAt != null) {
+            node.tick(node.slot())
+          } else if (node.lag === 0) {
             node.tick(tick)
           } else {
             this.clock.at(tick + node.lag, () => node.tick(tick))
