@@ -47,8 +47,9 @@ export interface Chain {
 export async function startChain({
   stakers: count = 3,
   roundSlots = 100,
+  leadSlots = 200,
   ...init
-}: { stakers?: number; roundSlots?: number } & LocalK2Init = {}): Promise<Chain> {
+}: { stakers?: number; roundSlots?: number; leadSlots?: number } & LocalK2Init = {}): Promise<Chain> {
   const wallet = generateKeyPair()
   const stakers = Array.from({ length: count }, () => generateKeyPair())
   const genesis = {
@@ -60,7 +61,7 @@ export async function startChain({
   await k2.start()
   const client = createK2Client({ url: k2.url })
   const task = generateKeyPair()
-  const timing: Timing = { startingSlot: k2.slot() + 200, roundSlots, submissionWindow: 40, auditWindow: 50 }
+  const timing: Timing = { startingSlot: k2.slot() + leadSlots, roundSlots, submissionWindow: 40, auditWindow: 50 }
   const votes: Chain['votes'] = []
   const watch = () =>
     k2.events.on('transaction', ({ err, instructions }) => {

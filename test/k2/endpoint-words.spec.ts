@@ -36,7 +36,12 @@ describe('k2: what an endpoint says in words', () => {
   })
   const open = (onWait?: (reason: string) => void) => {
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-    return createK2Client({ url, limits: { firstPauseMs: 1, longestPauseMs: 1, waitToldMs: 50 }, ...(onWait == null ? {} : { onWait }) })
+    return createK2Client({
+      url,
+      timeoutMs: 600_000,
+      limits: { firstPauseMs: 1, longestPauseMs: 1, waitToldMs: 50 },
+      ...(onWait == null ? {} : { onWait })
+    })
   }
   const address = generateKeyPair().address
   const failure = async (ask: (client: ReturnType<typeof open>) => Promise<unknown>) => {

@@ -31,7 +31,8 @@ describe('cases: ux/01, a bad hint', function () {
 
   before(async () => {
     ;({ dir, remove } = await tempDir())
-    chain = await startChain({ stakers: 1, slotMs: 100 })
+    // far ahead: a node has started and all stakes are in, however long that takes, and then time leaps
+    chain = await startChain({ stakers: 1, slotMs: 100, leadSlots: 100_000 })
     const voter = chain.stakers[0]!
     await chain.stake(voter, 1000n * KOII)
     voterKey = join(dir, 'voter.json')

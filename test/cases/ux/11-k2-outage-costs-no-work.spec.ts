@@ -5,6 +5,7 @@ import { nodeClock } from '../../../src/node/clock.ts'
 import { createTaskHost } from '../../../src/node/task-host.ts'
 import type { Logger } from '../../../src/observe/index.ts'
 import { createEffects, type EffectsInit } from '../../../src/participant/effects.ts'
+import type { TaskHost } from '../../../src/participant/index.ts'
 import type { Proofs } from '../../../src/proofs/index.ts'
 import { createRounds } from '../../../src/rounds/index.ts'
 import { bundlePath, type TaskRunner } from '../../../src/tasks/index.ts'
@@ -43,13 +44,25 @@ describe('case: K2 away in the middle of the work', () => {
     const published: Body[] = []
     const stakes = { weights: new Map([[alice.address, 1n]]), total: 1n }
     const log = Object.fromEntries(['debug', 'info', 'warn', 'error'].map((level) => [level, () => {}])) as unknown as Logger
-    const host = createTaskHost({
+    const inner = createTaskHost({
       taskId: TASK,
       runner,
       proofs: { pin: async () => ({ sizeBytes: 1, blocks: 1 }) } as unknown as Proofs,
       limits: { maxBytes: 1e9 },
       alsoProvide: () => false
     })
+    let running = 0
+    const host: TaskHost = {
+      ...inner,
+      async work(...of) {
+        running++
+        try {
+          return await inner.work(...of)
+        } finally {
+          running--
+        }
+      }
+    }
     const effects = createEffects({
       rounds: createRounds({ self: alice.address, network: NETWORK, timing: TIMING, random: () => 0.5, proposer: () => null }),
       timing: TIMING,
@@ -65,6 +78,7 @@ describe('case: K2 away in the middle of the work', () => {
       away: (is: boolean) => {
         away = is
       },
+      running: () => running,
       works: () => events.filter(({ event }) => event === 'work-started').length,
       of: (name: string) => events.filter(({ event }) => event === name),
       published,
@@ -96,7 +110,8 @@ describe('case: K2 away in the middle of the work', () => {
     expect(one.works()).to.be.at.least(2)
     for (let end = S.submission.from + 2; one.published.length === 0 && end < S.submission.to; end++) {
       await one.to(end)
-      await new Promise((resolve) => setTimeout(resolve, 50))
+      // what a try comes to is waited for, and not for how long it takes
+      await one.until(() => one.running() === 0)
     }
     expect(one.published[0]?.submission?.proofs).to.have.length(1)
     expect(one.of('missed')).to.deep.equal([])
