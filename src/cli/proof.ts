@@ -76,6 +76,13 @@ export class NobodyHasItError extends Error {
   override name = 'NobodyHasItError'
 }
 
+function nobodyHasIt({ message, facts }: ProofUnavailableError, timeout: number): NobodyHasItError {
+  const longer = facts.refused === true ? '' : ', or give it longer with --timeout'
+  return new NobodyHasItError(
+    `${message.replace(/within \d+ ms/, `within ${timeout * 1000} ms`)}. Check the CID; a proof is kept for some rounds only, so ask a peer that has it with --from${longer}`
+  )
+}
+
 /** @throws UsageError on what names no proof, whoever may have it */
 function checkCid(text: string): void {
   let cid: ReturnType<typeof toCid>
@@ -139,11 +146,7 @@ async function get(cid: string, options: GetOptions): Promise<void> {
     })
     history == null ? await getOne(target) : tellHistory(target, history)
   } catch (err) {
-    throw err instanceof ProofUnavailableError
-      ? new NobodyHasItError(
-          `${err.message.replace(/within \d+ ms/, `within ${timeout * 1000} ms`)}. Check the CID; a proof is kept for some rounds only, so ask a peer that has it with --from, or give it longer with --timeout`
-        )
-      : err
+    throw err instanceof ProofUnavailableError ? nobodyHasIt(err, timeout) : err
   } finally {
     clearInterval(timer)
     await auditor.stop()

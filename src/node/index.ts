@@ -512,7 +512,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       most: STATUS_CYCLES,
       signal: stopping.signal,
       log,
-      onSettled: (cycle) => events.emit('settled', { ...cycle })
+      onSettled: (cycle) => events.emit('settled', { ...cycle }),
+      onSkipped: (cycle, reason) => events.emit('skipped', { cycle, reason })
     })
     const rounds = createRounds({
       self,

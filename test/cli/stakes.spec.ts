@@ -62,9 +62,12 @@ describe('CLI: stakes and tasks over their lives', function () {
     const replaced = await ok('replace-key', ...owned, '--new-key', keys.newKey!)
     expect(replaced).to.include({ stakingKey: newKey.address, formerKey: chain.stakers[0]!.address, fromCycle: (await stakeOf()).keyFrom })
     await refused(/signs for this stake already: make another key/, 'replace-key', ...owned, '--new-key', keys.newKey!)
-    await refused(/is not the staking key.*Read the stake account/, 'hint', ...alice, '--key', keys.alice!)
+    await refused(/is not the staking key.*Read the stake account/, 'hint', ...alice, '--key', keys.alice!, '--remove')
     // the new key is enough to find the stake by
-    await ok('hint', '--task', chain.task, '--key', keys.newKey!)
+    await refused(/which address\?.*"listening on".*--remove/, 'hint', '--task', chain.task, '--key', keys.newKey!)
+    await refused(/contradict/, 'hint', '--task', chain.task, '--key', keys.newKey!, hint, '--remove')
+    expect((await stakeOf()).addressHint).to.equal(hint)
+    await ok('hint', '--task', chain.task, '--key', keys.newKey!, '--remove')
     expect((await stakeOf()).addressHint).to.equal(undefined)
     // and to add to it, which makes no second stake
     await ok('stake', '--task', chain.task, '--key', keys.newKey!, '--wallet', keys.wallet!, '--amount', '1')
