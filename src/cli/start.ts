@@ -5,11 +5,12 @@ import { effectiveCycle, stake as stakeInstruction } from '../k2/settlement/inde
 import { hintAmong } from '../network/past-hint.ts'
 import { createNode, type MeshNode, type NodeParts } from '../node/index.ts'
 import { counted, createLog, type NodeEvent, sayJson, sayLines, timeOfDay, toLine } from '../observe/index.ts'
-import { onOutputLost, untilStopped } from '../observe/process.ts'
+import { leave, onOutputLost } from '../observe/process.ts'
 import { distinct, ensureMoney, signerFrom, VOTE_FEES_ROE } from './chain.ts'
 import { collect, example, sayOnce, withJson } from './common.ts'
 import { payFor, stakeCosts } from './money.ts'
 import { type NextSteps, nextSteps } from './next.ts'
+import { createStop } from './stop.ts'
 import { ACCEPT_SHORT_NOTICE, checkNotice, termsLines } from './terms.ts'
 
 interface StartOptions extends ConfigSource {
@@ -114,11 +115,15 @@ export async function runStart(
     isText: json !== true && process.stderr.isTTY === true,
     besideEvents: process.stdout.isTTY === true
   })
-  const stopped = untilStopped()
+  const stop = createStop(json === true)
   onOutputLost((err) =>
     log.warn({ reason: err.message }, 'standard output cannot be written: the node goes on, and tells its events nowhere')
   )
-  const node = await createNode({ config, log, keyIsIdle: keyIsIdle === true, ...(parts == null ? {} : { parts }) })
+  const node = await stop.unless(createNode({ config, log, keyIsIdle: keyIsIdle === true, ...(parts == null ? {} : { parts }) }))
+  if (node == null) {
+    // nothing has begun: what is on the disk is as before
+    return leave()
+  }
   let hint: string | undefined
   node.events.on((event) => {
     if (event.event === 'listening') {
@@ -138,33 +143,36 @@ export async function runStart(
     log.error({ err }, 'unhandled')
     node.events.emit('unhandled', { reason: err instanceof Error ? err.message : String(err) })
   })
-  if (json !== true) {
-    sayLines([`node of staker ${node.staker}, state in ${config.dataDir}; how it is: ${next.status}`])
-  }
-  try {
+  const say = (lines: string[]) => json === true || stop.isAsked() || sayLines(lines)
+  say([`node of staker ${node.staker}, state in ${config.dataDir}; how it is: ${next.status}`])
+  const begin = async () => {
     await node.start()
+    if (stop.isAsked()) {
+      return
+    }
     if (stake != null) {
-      const made = await stakeAtStart(config, {
-        ...{ amount: amountOf(stake, '--stake'), wallet, acceptShortNotice, airdrop, hint },
-        quiet: json === true
-      })
+      const made = await stakeAtStart(config, { ...{ amount: amountOf(stake, '--stake'), wallet, acceptShortNotice, airdrop, hint }, say })
       if (made != null) {
         node.events.emit('staked', made)
       }
     } else if (json !== true && (await isNewcomer(node))) {
       const task = await createK2Client({ url: config.k2, programId: config.program }).task(config.task)
-      sayLines([
+      say([
         'No stake yet, so the node only listens. Stake on the task from another terminal:',
         ...`  ${next.stake(task, hint)}`.split('\n')
       ])
     }
-    const outcome = await Promise.race([stopped, node.failed])
+  }
+  try {
+    await stop.unless(begin())
+    const outcome = await stop.unless(node.failed)
     if (outcome instanceof Error) {
       throw outcome
     }
   } finally {
     await node.stop()
   }
+  return leave()
 }
 
 /** Without a stake, and not because another key has it now. */
@@ -182,24 +190,23 @@ async function stakeAtStart(
     acceptShortNotice,
     airdrop,
     hint,
-    quiet
-  }: { amount: bigint; hint: string | undefined; quiet: boolean } & Pick<StartOptions, 'wallet' | 'acceptShortNotice' | 'airdrop'>
+    say
+  }: { amount: bigint; hint: string | undefined; say: (lines: string[]) => unknown } & Pick<
+    StartOptions,
+    'wallet' | 'acceptShortNotice' | 'airdrop'
+  >
 ): Promise<Record<string, unknown> | null> {
   const k2 = createK2Client({ url: config.k2, programId: config.program })
   const key = await signerFrom(keyPathOf(config))
   const before = await k2.stake(config.task, key.address)
   const there = before?.amount[0]?.value ?? 0n
   if (there > 0n) {
-    if (!quiet) {
-      sayLines([`a stake of ${roeToKoii(there)} KOII is there already: --stake adds nothing to it`])
-    }
+    say([`a stake of ${roeToKoii(there)} KOII is there already: --stake adds nothing to it`])
     return null
   }
   const task = await k2.task(config.task)
   checkNotice(task, acceptShortNotice)
-  if (!quiet) {
-    sayLines(termsLines(task))
-  }
+  say(termsLines(task))
   const payer = wallet == null ? key : await signerFrom(wallet)
   if (airdrop === true) {
     await ensureMoney(k2, payer.address, amount + VOTE_FEES_ROE)

@@ -44,6 +44,8 @@ export interface K2Connection extends Connection {
   requestExact(method: string, params: unknown[]): Promise<unknown>
   /** Whatever is under way is asked again over a new connection: the machine has left the network of the old ones. */
   renew(): void
+  /** Nothing is asked any more, and what is under way fails at once. */
+  close(): void
 }
 
 /**
@@ -65,6 +67,7 @@ export function connect(init: ConnectionInit): K2Connection {
     see({ fault: { reason, answered, httpStatus } })
     throw new Error(reason)
   }
+  const closing = new AbortController()
   let renewal = new AbortController()
   let renewedMs = Number.NEGATIVE_INFINITY
   /** One answer, over whatever connection; undefined when that is one from before a renewal, and nothing will come over it. */
@@ -73,10 +76,10 @@ export function connect(init: ConnectionInit): K2Connection {
     const given = AbortSignal.timeout(Math.ceil(unsure ? Math.min(UNSURE_TRY_MS, leftMs) : leftMs))
     const { signal } = renewal
     try {
-      const response = await fetch(url, { ...request, signal: AbortSignal.any([given, signal]) })
+      const response = await fetch(url, { ...request, signal: AbortSignal.any([given, signal, closing.signal]) })
       return { response, text: await boundedText(response, maxResponseBytes) }
     } catch (err) {
-      if (signal.aborted || (unsure && given.aborted)) {
+      if (!closing.signal.aborted && (signal.aborted || (unsure && given.aborted))) {
         return undefined
       }
       throw err
@@ -138,7 +141,7 @@ export function connect(init: ConnectionInit): K2Connection {
     renewal.abort(new Error('the connection is given up'))
     renewal = new AbortController()
   }
-  return Object.assign(connection, { requestExact, renew })
+  return Object.assign(connection, { requestExact, renew, close: () => closing.abort(new Error('this client was closed')) })
 }
 
 /** An amount as `requestExact` gives it. @throws TypeError, which says that the endpoint makes no sense */

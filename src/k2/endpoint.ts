@@ -108,12 +108,18 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, onConnect
   let dropped = false
   let latencyMs = 0
   let resume: NodeJS.Timeout | undefined
+  let closed = false
+  /** Those that wait for their turn. */
+  const turns = new Set<AbortController>()
   /** In the order in which they were made. */
   const open = new Set<{ sinceMs: number }>()
   const notices = createSlotNotices(nowMs)
   const counters = { requests: 0, failures: 0, contradictions: 0 }
 
   const onFault = ({ reason, retryAfterMs }: Fault) => {
+    if (closed) {
+      return
+    }
     counters.failures++
     onTrouble(reason)
     const now = nowMs()
@@ -158,6 +164,9 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, onConnect
     oldestRequestMs: () => open.values().next().value?.sinceMs ?? Number.POSITIVE_INFINITY,
     counters: () => ({ ...counters }),
     async ask(request, waitMs = timeoutMs) {
+      if (closed) {
+        throw new K2UnreachableError(`K2 at ${name} is asked no more: this client was closed`)
+      }
       if (dropped) {
         throw new K2UnreachableError(`${name} belongs to another network and is not asked: take it out of --k2`)
       }
@@ -169,6 +178,7 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, onConnect
       const made = { sinceMs: nowMs() }
       open.add(made)
       const turn = new AbortController()
+      turns.add(turn)
       const waiting = setTimeout(() => turn.abort(), waitMs)
       resume?.ref()
       try {
@@ -193,6 +203,7 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, onConnect
         throw err
       } finally {
         open.delete(made)
+        turns.delete(turn)
         clearTimeout(waiting)
       }
     },
@@ -236,8 +247,13 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, onConnect
       feed.reset(reason)
     },
     close() {
+      closed = true
       feed.close()
-      resume?.unref()
+      clearTimeout(resume)
+      connection.close()
+      for (const turn of turns) {
+        turn.abort()
+      }
     }
   }
 }

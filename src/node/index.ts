@@ -902,9 +902,10 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         lifeSigns.stop()
         presence.stop()
         await slots.stop()
-        k2.close()
         await versions.stop()
         await outbox.stop()
+        // what is owed to K2 is in the outbox: nobody waits for its answers any more
+        k2.close()
         await batcher.stop()
         await slasher.stop()
         await discovery.stop()

@@ -194,7 +194,9 @@ async function run(
   })
   const mesh = await createMesh({ members, dir, chain, task, chosen, nodeArgs: init.nodeArgs ?? [], meeting, news, failure, signal })
   cleanup.push(mesh.stop)
-  mesh.start()
+  if (!signal.aborted) {
+    mesh.start()
+  }
 
   let isReady = false
   const show = () => {
