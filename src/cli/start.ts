@@ -1,5 +1,15 @@
 import { Command, Option } from 'commander'
-import { amountOf, type Config, type ConfigSource, flagName, keyPathOf, loadConfig, roeToKoii } from '../config/index.ts'
+import {
+  amountOf,
+  CONFIG_KEYS,
+  type Config,
+  type ConfigSource,
+  defaultOf,
+  flagName,
+  keyPathOf,
+  loadConfig,
+  roeToKoii
+} from '../config/index.ts'
 import { createK2Client } from '../k2/index.ts'
 import { effectiveCycle, stake as stakeInstruction } from '../k2/settlement/index.ts'
 import { hintAmong } from '../network/past-hint.ts'
@@ -11,7 +21,7 @@ import { collect, example, sayOnce, withJson } from './common.ts'
 import { payFor, stakeCosts } from './money.ts'
 import { type NextSteps, nextSteps } from './next.ts'
 import { createStop } from './stop.ts'
-import { ACCEPT_SHORT_NOTICE, checkNotice, termsLines } from './terms.ts'
+import { ACCEPT_SHORT_NOTICE, checkMinimum, checkNotice, termsLines } from './terms.ts'
 
 interface StartOptions extends ConfigSource {
   config?: string
@@ -38,43 +48,57 @@ export function startCommand(): Command {
 
 /** The options of `start`; the testnet's faulty nodes take the same. */
 export function startOptions(command: Command): Command {
-  return withJson(command)
-    .option('--k2 <url>', 'JSON-RPC endpoint of K2; may be given several times, for endpoints that watch each other', commas)
-    .option('--task <id>', 'address of the task')
-    .option('--key <file>', 'the staking key; without it, one in the data directory, made on the first start')
-    .option('--data-dir <dir>', 'where the node keeps its state: one directory per staking key')
-    .option('--listen <multiaddr>', 'where to listen; may be given several times', collect)
-    .option('--announce <multiaddr>', 'what to tell peers instead, behind a forwarded port', collect)
-    .option('--bootstrap <multiaddr>', 'a peer to try besides those that K2 names', collect)
-    .option('--allow-private', 'dial and announce private and loopback addresses: for local testnets')
-    .option('--no-dht-server', 'ask the DHT, but do not answer for others: for very small machines')
-    .option('--min-peers <n>', 'staked peers to stay connected to')
-    .option('--max-connections <n>', 'all connections together')
-    .option('--keep-cycles <n>', 'cycles whose proofs are kept after finalization, at least 3')
-    .option('--keep-records <n>', 'finalized cycles whose records and ledgers are kept, at least 3, or all')
-    .addOption(sizeOption('quotaMiB', 'the most that proofs and records may take on disk, in MiB; records a quarter of it'))
-    .option('--serve-unstaked-kib <n>', 'KiB a second that all peers without stake are served together')
-    .addOption(sizeOption('taskMemoryMiB', 'the most memory that the task may take, in MiB'))
-    .addOption(sizeOption('taskStoreMiB', 'the most that the task may store, in MiB'))
-    .option('--allow-network', 'let the task use the network if its manifest asks for it')
-    .option('--bundle <path>', 'a local copy of the task’s bundle, for its author')
-    .option('--no-follow-bundle', 'run no new bundle of the task before the node is started again: for who reads it first')
-    .option('--no-apply-slashes', 'do not pay K2’s fee for having others’ slashes applied')
-    .option('--max-fee <koii>', 'what a vote, batch or slash that does not land may bid K2 on top of its signatures')
-    .option('--params <json>', 'ctx.params, or @FILE of them: only with --bundle, or for a task that fixes none')
-    .option('--api-port <port>', 'port of the status API; 0 takes a free one')
-    .option('--api-host <address>', 'where the status API listens, if not on loopback')
-    .option('--program <address>', 'the settlement program, if not the usual one')
-    .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
-    .option('--config <file>', 'read settings from a JSON file; flags and KOII_MESH_... variables override it')
-    .option(
-      '--key-is-idle',
-      'sign at once although the log of what was signed is empty: only if no other node used the key for three rounds'
-    )
-    .option('--stake <koii>', 'stake this much at the start, if nothing is staked yet')
-    .option('--wallet <file>', 'who pays the stake and receives the rewards; without it the staking key itself')
-    .option(...ACCEPT_SHORT_NOTICE)
-    .addOption(new Option('--airdrop', 'take the money for --stake from the faucet of a local K2'))
+  return withDefaults(
+    withJson(command)
+      .option('--k2 <url>', 'JSON-RPC endpoint of K2; may be given several times, for endpoints that watch each other', commas)
+      .option('--task <id>', 'address of the task')
+      .option('--key <file>', 'the staking key; without it, one in the data directory, made on the first start')
+      .option('--data-dir <dir>', 'where the node keeps its state: one directory per staking key')
+      .option('--listen <multiaddr>', 'where to listen; may be given several times', collect)
+      .option('--announce <multiaddr>', 'what to tell peers instead, behind a forwarded port', collect)
+      .option('--bootstrap <multiaddr>', 'a peer to try besides those that K2 names', collect)
+      .option('--allow-private', 'dial and announce private and loopback addresses: for local testnets')
+      .option('--no-dht-server', 'ask the DHT, but do not answer for others: for very small machines')
+      .option('--min-peers <n>', 'staked peers to stay connected to')
+      .option('--max-connections <n>', 'all connections together')
+      .option('--keep-cycles <n>', 'cycles whose proofs are kept after finalization, at least 3')
+      .option('--keep-records <n>', 'finalized cycles whose records and ledgers are kept, at least 3, or all')
+      .addOption(sizeOption('quotaMiB', 'the most that proofs and records may take on disk, in MiB; records a quarter of it'))
+      .option('--serve-unstaked-kib <n>', 'KiB a second that all peers without stake are served together')
+      .addOption(sizeOption('taskMemoryMiB', 'the most memory that the task may take, in MiB'))
+      .addOption(sizeOption('taskStoreMiB', 'the most that the task may store, in MiB'))
+      .option('--allow-network', 'let the task use the network if its manifest asks for it')
+      .option('--bundle <path>', 'a local copy of the task’s bundle, for its author')
+      .option('--no-follow-bundle', 'run no new bundle of the task before the node is started again: for who reads it first')
+      .option('--no-apply-slashes', 'do not pay K2’s fee for having others’ slashes applied')
+      .option('--max-fee <koii>', 'what a vote, batch or slash that does not land may bid K2 on top of its signatures')
+      .option('--params <json>', 'ctx.params, or @FILE of them: only with --bundle, or for a task that fixes none')
+      .option('--api-port <port>', 'port of the status API; 0 takes a free one')
+      .option('--api-host <address>', 'where the status API listens, if not on loopback')
+      .option('--program <address>', 'the settlement program, if not the usual one')
+      .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
+      .option('--config <file>', 'read settings from a JSON file; flags and KOII_MESH_... variables override it')
+      .option(
+        '--key-is-idle',
+        'sign at once although the log of what was signed is empty: only if no other node used the key for three rounds'
+      )
+      .option('--stake <koii>', 'stake this much at the start, if nothing is staked yet')
+      .option('--wallet <file>', 'who pays the stake and receives the rewards; without it the staking key itself')
+      .option(...ACCEPT_SHORT_NOTICE)
+      .addOption(new Option('--airdrop', 'take the money for --stake from the faucet of a local K2'))
+  )
+}
+
+/** What each setting is where it is not given is said, and not set: the environment or the file may. */
+function withDefaults(command: Command): Command {
+  for (const option of command.options) {
+    const key = CONFIG_KEYS.find((one) => one === option.attributeName())
+    const otherwise = key == null ? undefined : defaultOf(key)
+    if (otherwise != null) {
+      option.description += ` (default: ${otherwise})`
+    }
+  }
+  return command
 }
 
 /** commander would make `quotaMib` of --quota-mib, which is no setting. */
@@ -205,6 +229,7 @@ async function stakeAtStart(
     return null
   }
   const task = await k2.task(config.task)
+  checkMinimum(task, amount, there)
   checkNotice(task, acceptShortNotice)
   say(termsLines(task))
   const payer = wallet == null ? key : await signerFrom(wallet)

@@ -237,12 +237,14 @@ export async function ask<T>(name: string, request: () => Promise<T>, flag = '--
     const { fault, code } = seen
     if (fault?.answered === false) {
       throw new TransportError(
-        `K2 at ${name} does not answer (${fault.reason}): check the URL given with ${flag}, or start a local one with: ${startOf(name)}`
+        `K2 at ${name} does not answer (${fault.reason})`,
+        `check the URL given with ${flag}, or start a local one with: ${startOf(name)}`
       )
     }
     if (fault != null) {
       throw new TransportError(
-        `${name} answered, but not as a K2 JSON-RPC endpoint (${fault.reason.slice(0, 2 * TOLD_CHARACTERS)}): check the URL given with ${flag}`,
+        `${name} answered, but not as a K2 JSON-RPC endpoint (${fault.reason.slice(0, 2 * TOLD_CHARACTERS)})`,
+        `check the URL given with ${flag}`,
         fault.httpStatus
       )
     }
@@ -252,7 +254,7 @@ export async function ask<T>(name: string, request: () => Promise<T>, flag = '--
     }
     const nonsense = nonsenseIn(err)
     if (nonsense === 'shape') {
-      throw new K2UnreachableError(`${name} answered, but not as a K2 JSON-RPC endpoint: check the URL given with ${flag}`)
+      throw new K2UnreachableError(`${name} answered, but not as a K2 JSON-RPC endpoint`, `check the URL given with ${flag}`)
     }
     if (nonsense === 'values') {
       throw new K2UnreachableError(`${name} answered, but with values that make no sense (${messageOf(err).slice(0, TOLD_CHARACTERS)})`)

@@ -105,7 +105,7 @@ export { BUNDLE_FILE, BundleError, PARAMS_FILE, ParamsDifferError, paramsCid, pa
 export { blocksFrom, recordCid } from './records.ts'
 export { checkRunnable, UnfitTaskError } from './runnable.ts'
 export type { TaskHost } from './task-host.ts'
-export { type Verified, type VerifyProgress, verifyCar } from './verify-car.ts'
+export { type CycleRange, type Verified, type VerifyProgress, verifyCar } from './verify-car.ts'
 
 /** What a wrapper of the way out of messages may use. */
 export interface PublishTools {

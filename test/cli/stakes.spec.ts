@@ -55,6 +55,8 @@ describe('CLI: stakes and tasks over their lives', function () {
     const alice = ['--task', chain.task, '--staker', chain.stakers[0]!.address]
     const owned = [...alice, '--wallet', keys.wallet!]
     chain.toRound(1)
+    const tooLittle = ['stake', '--task', chain.task, '--key', keys.newKey!, '--amount', '0.5']
+    await refused(/the amount is 0\.5 KOII, and the task asks for at least 1 KOII: give 1 or more/, ...tooLittle)
     const hint = '/dns4/node.example/tcp/4001/p2p/12D3KooWHFrmLWTTDD4NodngtRMEVYgxrsDMp4F9iSwYntZ9WjHa'
     await ok('hint', '--task', chain.task, '--key', keys.alice!, hint)
     expect((await stakeOf()).addressHint).to.equal(hint)
