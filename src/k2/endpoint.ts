@@ -102,9 +102,7 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, onConnect
   let slot: number | undefined
   let heardMs = 0
   let pausedUntilMs = 0
-  let suspectUntilMs = 0
   let failuresInARow = 0
-  let oddInARow = 0
   let dropped = false
   let latencyMs = 0
   let resume: NodeJS.Timeout | undefined
@@ -153,6 +151,7 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, onConnect
     }
   })
   const name = init.name ?? nameOf(url)
+  const record = createRecord({ name, log, nowMs, counters })
   const feed = createFeed({ url: webSocketUrl(url), name, log, nowMs, random, pauses: { ...PAUSES, ...limits }, onConnected })
 
   return {
@@ -160,7 +159,16 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, onConnect
     url,
     connection,
     feed,
-    facts: () => ({ name, dropped, slot, heardMs, pausedUntilMs, suspectUntilMs, load: queue.size + queue.pending, latencyMs }),
+    facts: () => ({
+      name,
+      dropped,
+      slot,
+      heardMs,
+      pausedUntilMs,
+      suspectUntilMs: record.suspectUntilMs(),
+      load: queue.size + queue.pending,
+      latencyMs
+    }),
     oldestRequestMs: () => open.values().next().value?.sinceMs ?? Number.POSITIVE_INFINITY,
     counters: () => ({ ...counters }),
     async ask(request, waitMs = timeoutMs) {
@@ -218,22 +226,7 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, onConnect
     },
     told: notices.told,
     past: notices.past,
-    agreed(yes, detail) {
-      if (yes) {
-        oddInARow = 0
-        return
-      }
-      oddInARow++
-      counters.contradictions++
-      log[oddInARow === 1 ? 'info' : 'warn']({ endpoint: name, ...detail }, 'a K2 endpoint says something else than the others')
-      if (oddInARow >= ODD_IN_A_ROW && suspectUntilMs < nowMs()) {
-        suspectUntilMs = nowMs() + SUSPECT_MS
-        log.warn(
-          { endpoint: name, ...detail },
-          'this K2 endpoint contradicts the others again and again, and is believed last: look for another'
-        )
-      }
-    },
+    agreed: record.agreed,
     drop(reason) {
       if (!dropped) {
         dropped = true
@@ -253,6 +246,36 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, onConnect
       connection.close()
       for (const turn of turns) {
         turn.abort()
+      }
+    }
+  }
+}
+
+/** Whether it says what the others say: one that does not, again and again, is believed last for a while. */
+function createRecord({
+  name,
+  log,
+  nowMs,
+  counters
+}: Required<Pick<EndpointInit, 'name' | 'log' | 'nowMs'>> & { counters: { contradictions: number } }) {
+  let suspectUntilMs = 0
+  let oddInARow = 0
+  return {
+    suspectUntilMs: () => suspectUntilMs,
+    agreed(yes: boolean, detail?: object): void {
+      if (yes) {
+        oddInARow = 0
+        return
+      }
+      oddInARow++
+      counters.contradictions++
+      log[oddInARow === 1 ? 'info' : 'warn']({ endpoint: name, ...detail }, 'a K2 endpoint says something else than the others')
+      if (oddInARow >= ODD_IN_A_ROW && suspectUntilMs < nowMs()) {
+        suspectUntilMs = nowMs() + SUSPECT_MS
+        log.warn(
+          { endpoint: name, ...detail },
+          'this K2 endpoint contradicts the others again and again, and is believed last: look for another'
+        )
       }
     }
   }

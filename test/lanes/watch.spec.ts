@@ -43,11 +43,14 @@ describe('lanes: the commands', () => {
       .to.match(/\d+ passing/)
       .and.not.include('✔')
     expect(status).to.equal(0)
+    expect(lane('room', 'rounds', '-g', 'says nothing again that its log holds').status).to.equal(0)
   })
 
   it('fail, and say so, where no test is called like what is asked for', () => {
     for (const given of [
       ['scripts/test.ts', 'room', 'audit'],
+      // several files: each in a process of its own
+      ['scripts/test.ts', 'room', 'rounds'],
       ['node_modules/mocha/bin/mocha.js', 'test/audit/sampling.spec.ts']
     ]) {
       const { status, stdout, stderr } = run(...given, '-g', 'no test is called so')
