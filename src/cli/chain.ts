@@ -53,8 +53,12 @@ export function withPeers(command: Command, from: string): Command {
 export async function dialsOf(
   { from = [], dataDir, allowPrivate }: PeerOptions,
   k2?: string
-): Promise<{ local: boolean; named: ProviderHint[] }> {
-  return { local: allowPrivate ?? (k2 != null && isOwnNetwork(k2)), named: [...(await ownNode(dataDir)), ...from.map(providerAt)] }
+): Promise<{ local: boolean; named: ProviderHint[]; endsWhenRefused: boolean }> {
+  return {
+    endsWhenRefused: true,
+    local: allowPrivate ?? (k2 != null && isOwnNetwork(k2)),
+    named: [...(await ownNode(dataDir)), ...from.map(providerAt)]
+  }
 }
 
 /** Whether a K2 is on this machine or beside it: a local one. */

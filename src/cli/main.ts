@@ -13,9 +13,9 @@ import { Command, CommanderError } from 'commander'
 import envPaths from 'env-paths'
 import { calledAs, callIt, commandName } from '../command/index.ts'
 import { diskAdvice, diskFault } from '../disk/faults.ts'
-import { complain, complainStack, MAX_LINE } from '../observe/output.ts'
+import { complain, complainStack } from '../observe/output.ts'
 import { guardOutput, watchParent } from '../observe/process.ts'
-import { shownText } from '../observe/shown-text.ts'
+import { fitHelp } from './help.ts'
 import { readSharedSettings, shareSettings } from './settings.ts'
 
 // what Node compiled and stripped of types once is read the next time: half of the time of a start. In the user's own cache folder,
@@ -92,17 +92,15 @@ const inherit = (command: Command, path: string) => {
     .exitOverride()
     .configureHelp({ minWidthToWrap: 28 })
     .configureOutput({
+      writeOut: (text) => process.stdout.write(fitHelp(text, process.stdout.columns || 80)),
       // commander's error may have a suggestion in a second line; ours is one line that also says where help is
-      outputError: (text, write) =>
-        write(
-          `koii-mesh: ${shownText(
-            text
-              .replace(/^error: /, '')
-              .trim()
-              .replaceAll('\n', ' '),
-            MAX_LINE
-          )} (${path} --help shows every option and an example)\n`
-        )
+      outputError: (text) => {
+        const line = text
+          .replace(/^error: /, '')
+          .trim()
+          .replaceAll('\n', ' ')
+        complain(`${line} (${path} --help shows every option and an example)`)
+      }
     })
   shareSettings(command)
   for (const sub of command.commands) {

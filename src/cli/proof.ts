@@ -4,6 +4,7 @@ import { PROGRAM_ID } from '../k2/settlement/index.ts'
 import {
   type Auditor,
   askInTurn,
+  type CycleRange,
   createAuditor,
   type FetchedHistory,
   fetchHistoryTo,
@@ -76,6 +77,13 @@ export class NobodyHasItError extends Error {
   override name = 'NobodyHasItError'
 }
 
+function nobodyHasIt({ message, facts }: ProofUnavailableError, timeout: number): NobodyHasItError {
+  const longer = facts.refused === true ? '' : ', or give it longer with --timeout'
+  return new NobodyHasItError(
+    `${message.replace(/within \d+ ms/, `within ${timeout * 1000} ms`)}. Check the CID; a proof is kept for some rounds only, so ask a peer that has it with --from${longer}`
+  )
+}
+
 /** @throws UsageError on what names no proof, whoever may have it */
 function checkCid(text: string): void {
   let cid: ReturnType<typeof toCid>
@@ -139,11 +147,7 @@ async function get(cid: string, options: GetOptions): Promise<void> {
     })
     history == null ? await getOne(target) : tellHistory(target, history)
   } catch (err) {
-    throw err instanceof ProofUnavailableError
-      ? new NobodyHasItError(
-          `${err.message.replace(/within \d+ ms/, `within ${timeout * 1000} ms`)}. Check the CID; a proof is kept for some rounds only, so ask a peer that has it with --from, or give it longer with --timeout`
-        )
-      : err
+    throw err instanceof ProofUnavailableError ? nobodyHasIt(err, timeout) : err
   } finally {
     clearInterval(timer)
     await auditor.stop()
@@ -185,10 +189,11 @@ async function getOne({ auditor, hints, cid, path, as, timeoutMs, json }: Target
 }
 
 function tellHistory({ cid, path, json }: Target, history: FetchedHistory): void {
-  const { records, cycle, fromCycle, stopped, previous, blocks, sizeBytes, fromPeers } = history
+  const { records, cycle, fromCycle, stopped, skipped, previous, blocks, sizeBytes, fromPeers } = history
   const first = previous == null ? ', the first of the task' : ''
   answer(json, { cid, path, ...history, complete: stopped == null, previous: previous?.toString() ?? null }, [
     `${counted(records, 'record')} with ledgers, from cycle ${cycle} back to cycle ${fromCycle}${first}: each follows from the one before it`,
+    ...skippedLine(skipped),
     `${counted(blocks, 'block')}, ${counted(sizeBytes, 'byte')}, all of them as their hashes say`,
     `from    ${fromPeers.join(', ')}`,
     `written ${path}`,
@@ -204,6 +209,18 @@ function tellHistory({ cid, path, json }: Target, history: FetchedHistory): void
   }
 }
 
+const SHOWN_RANGES = 8
+
+/** Cycles in which nobody was paid, as no record of theirs was agreed on; --json has all of them. */
+function skippedLine(skipped: readonly CycleRange[]): string[] {
+  const count = skipped.reduce((sum, { from, to }) => sum + to - from + 1, 0)
+  const ranges = skipped.slice(0, SHOWN_RANGES).map(({ from, to }) => (from === to ? String(from) : `${from} to ${to}`))
+  const more = skipped.length > SHOWN_RANGES ? ' and others' : ''
+  return count === 0
+    ? []
+    : [`skipped ${counted(count, 'cycle')} between them without a record, in which nobody was paid: ${ranges.join(', ')}${more}`]
+}
+
 async function verify(file: string, { json }: { json?: boolean }): Promise<void> {
   let progress: VerifyProgress | undefined
   const onProgress = (now: VerifyProgress) => {
@@ -217,6 +234,7 @@ async function verify(file: string, { json }: { json?: boolean }): Promise<void>
       ? [`the whole proof ${root}`]
       : [
           `${counted(verified.records, 'record')} with ledgers, from cycle ${verified.cycle} back to cycle ${verified.fromCycle}: each follows from the one before it`,
+          ...skippedLine(verified.skipped),
           `newest  ${root}: compare it with that of the last finalized cycle, or follow that back to it: ${commandLine(['task', 'show', verified.task])}, with --k2 where its K2 is another one`,
           verified.previous == null
             ? 'first   the oldest one is the first of its task'

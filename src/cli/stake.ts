@@ -6,7 +6,7 @@ import { distinct, ensureMoney, type K2Options, k2Of, signerFrom, stakeOfKey, VO
 import { answer, example, UsageError } from './common.ts'
 import { checkHint, DATA_DIR_OPTION } from './hints.ts'
 import { payFor, stakeCosts } from './money.ts'
-import { ACCEPT_SHORT_NOTICE, checkNotice, termsLines } from './terms.ts'
+import { ACCEPT_SHORT_NOTICE, checkMinimum, checkNotice, termsLines } from './terms.ts'
 
 interface StakeOptions extends K2Options {
   task: string
@@ -42,15 +42,16 @@ export function stakeCommand(): Command {
       checkNotice(task, options.acceptShortNotice)
       const key = await signerFrom(options.key)
       const wallet = options.wallet == null ? key : await signerFrom(options.wallet)
-      if (options.airdrop === true) {
-        await ensureMoney(k2, wallet.address, amount + VOTE_FEES_ROE)
-        await ensureMoney(k2, key.address, VOTE_FEES_ROE)
-      }
       const before = await stakeOfKey(k2, options.task, key.address)
       if (before != null && before.stakingKey !== key.address) {
         throw new UsageError(
           `another key signs for the stake of ${before.staker} by now, ${before.stakingKey}: give that one with --key FILE`
         )
+      }
+      checkMinimum(task, amount, before?.amount[0]?.value ?? 0n)
+      if (options.airdrop === true) {
+        await ensureMoney(k2, wallet.address, amount + VOTE_FEES_ROE)
+        await ensureMoney(k2, key.address, VOTE_FEES_ROE)
       }
       const staker = before?.staker ?? key.address
       // the last word before money moves

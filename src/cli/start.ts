@@ -1,16 +1,27 @@
 import { Command, Option } from 'commander'
-import { amountOf, type Config, type ConfigSource, flagName, keyPathOf, loadConfig, roeToKoii } from '../config/index.ts'
+import {
+  amountOf,
+  CONFIG_KEYS,
+  type Config,
+  type ConfigSource,
+  defaultOf,
+  flagName,
+  keyPathOf,
+  loadConfig,
+  roeToKoii
+} from '../config/index.ts'
 import { createK2Client } from '../k2/index.ts'
 import { effectiveCycle, stake as stakeInstruction } from '../k2/settlement/index.ts'
 import { hintAmong } from '../network/past-hint.ts'
 import { createNode, type MeshNode, type NodeParts } from '../node/index.ts'
 import { counted, createLog, type NodeEvent, sayJson, sayLines, timeOfDay, toLine } from '../observe/index.ts'
-import { onOutputLost, untilStopped } from '../observe/process.ts'
+import { leave, onOutputLost } from '../observe/process.ts'
 import { distinct, ensureMoney, signerFrom, VOTE_FEES_ROE } from './chain.ts'
 import { collect, example, sayOnce, withJson } from './common.ts'
 import { payFor, stakeCosts } from './money.ts'
 import { type NextSteps, nextSteps } from './next.ts'
-import { ACCEPT_SHORT_NOTICE, checkNotice, termsLines } from './terms.ts'
+import { createStop } from './stop.ts'
+import { ACCEPT_SHORT_NOTICE, checkMinimum, checkNotice, termsLines } from './terms.ts'
 
 interface StartOptions extends ConfigSource {
   config?: string
@@ -37,43 +48,57 @@ export function startCommand(): Command {
 
 /** The options of `start`; the testnet's faulty nodes take the same. */
 export function startOptions(command: Command): Command {
-  return withJson(command)
-    .option('--k2 <url>', 'JSON-RPC endpoint of K2; may be given several times, for endpoints that watch each other', commas)
-    .option('--task <id>', 'address of the task')
-    .option('--key <file>', 'the staking key; without it, one in the data directory, made on the first start')
-    .option('--data-dir <dir>', 'where the node keeps its state: one directory per staking key')
-    .option('--listen <multiaddr>', 'where to listen; may be given several times', collect)
-    .option('--announce <multiaddr>', 'what to tell peers instead, behind a forwarded port', collect)
-    .option('--bootstrap <multiaddr>', 'a peer to try besides those that K2 names', collect)
-    .option('--allow-private', 'dial and announce private and loopback addresses: for local testnets')
-    .option('--no-dht-server', 'ask the DHT, but do not answer for others: for very small machines')
-    .option('--min-peers <n>', 'staked peers to stay connected to')
-    .option('--max-connections <n>', 'all connections together')
-    .option('--keep-cycles <n>', 'cycles whose proofs are kept after finalization, at least 3')
-    .option('--keep-records <n>', 'finalized cycles whose records and ledgers are kept, at least 3, or all')
-    .addOption(sizeOption('quotaMiB', 'the most that proofs and records may take on disk, in MiB; records a quarter of it'))
-    .option('--serve-unstaked-kib <n>', 'KiB a second that all peers without stake are served together')
-    .addOption(sizeOption('taskMemoryMiB', 'the most memory that the task may take, in MiB'))
-    .addOption(sizeOption('taskStoreMiB', 'the most that the task may store, in MiB'))
-    .option('--allow-network', 'let the task use the network if its manifest asks for it')
-    .option('--bundle <path>', 'a local copy of the task’s bundle, for its author')
-    .option('--no-follow-bundle', 'run no new bundle of the task before the node is started again: for who reads it first')
-    .option('--no-apply-slashes', 'do not pay K2’s fee for having others’ slashes applied')
-    .option('--max-fee <koii>', 'what a vote, batch or slash that does not land may bid K2 on top of its signatures')
-    .option('--params <json>', 'ctx.params, or @FILE of them: only with --bundle, or for a task that fixes none')
-    .option('--api-port <port>', 'port of the status API; 0 takes a free one')
-    .option('--api-host <address>', 'where the status API listens, if not on loopback')
-    .option('--program <address>', 'the settlement program, if not the usual one')
-    .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
-    .option('--config <file>', 'read settings from a JSON file; flags and KOII_MESH_... variables override it')
-    .option(
-      '--key-is-idle',
-      'sign at once although the log of what was signed is empty: only if no other node used the key for three rounds'
-    )
-    .option('--stake <koii>', 'stake this much at the start, if nothing is staked yet')
-    .option('--wallet <file>', 'who pays the stake and receives the rewards; without it the staking key itself')
-    .option(...ACCEPT_SHORT_NOTICE)
-    .addOption(new Option('--airdrop', 'take the money for --stake from the faucet of a local K2'))
+  return withDefaults(
+    withJson(command)
+      .option('--k2 <url>', 'JSON-RPC endpoint of K2; may be given several times, for endpoints that watch each other', commas)
+      .option('--task <id>', 'address of the task')
+      .option('--key <file>', 'the staking key; without it, one in the data directory, made on the first start')
+      .option('--data-dir <dir>', 'where the node keeps its state: one directory per staking key')
+      .option('--listen <multiaddr>', 'where to listen; may be given several times', collect)
+      .option('--announce <multiaddr>', 'what to tell peers instead, behind a forwarded port', collect)
+      .option('--bootstrap <multiaddr>', 'a peer to try besides those that K2 names', collect)
+      .option('--allow-private', 'dial and announce private and loopback addresses: for local testnets')
+      .option('--no-dht-server', 'ask the DHT, but do not answer for others: for very small machines')
+      .option('--min-peers <n>', 'staked peers to stay connected to')
+      .option('--max-connections <n>', 'all connections together')
+      .option('--keep-cycles <n>', 'cycles whose proofs are kept after finalization, at least 3')
+      .option('--keep-records <n>', 'finalized cycles whose records and ledgers are kept, at least 3, or all')
+      .addOption(sizeOption('quotaMiB', 'the most that proofs and records may take on disk, in MiB; records a quarter of it'))
+      .option('--serve-unstaked-kib <n>', 'KiB a second that all peers without stake are served together')
+      .addOption(sizeOption('taskMemoryMiB', 'the most memory that the task may take, in MiB'))
+      .addOption(sizeOption('taskStoreMiB', 'the most that the task may store, in MiB'))
+      .option('--allow-network', 'let the task use the network if its manifest asks for it')
+      .option('--bundle <path>', 'a local copy of the task’s bundle, for its author')
+      .option('--no-follow-bundle', 'run no new bundle of the task before the node is started again: for who reads it first')
+      .option('--no-apply-slashes', 'do not pay K2’s fee for having others’ slashes applied')
+      .option('--max-fee <koii>', 'what a vote, batch or slash that does not land may bid K2 on top of its signatures')
+      .option('--params <json>', 'ctx.params, or @FILE of them: only with --bundle, or for a task that fixes none')
+      .option('--api-port <port>', 'port of the status API; 0 takes a free one')
+      .option('--api-host <address>', 'where the status API listens, if not on loopback')
+      .option('--program <address>', 'the settlement program, if not the usual one')
+      .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
+      .option('--config <file>', 'read settings from a JSON file; flags and KOII_MESH_... variables override it')
+      .option(
+        '--key-is-idle',
+        'sign at once although the log of what was signed is empty: only if no other node used the key for three rounds'
+      )
+      .option('--stake <koii>', 'stake this much at the start, if nothing is staked yet')
+      .option('--wallet <file>', 'who pays the stake and receives the rewards; without it the staking key itself')
+      .option(...ACCEPT_SHORT_NOTICE)
+      .addOption(new Option('--airdrop', 'take the money for --stake from the faucet of a local K2'))
+  )
+}
+
+/** What each setting is where it is not given is said, and not set: the environment or the file may. */
+function withDefaults(command: Command): Command {
+  for (const option of command.options) {
+    const key = CONFIG_KEYS.find((one) => one === option.attributeName())
+    const otherwise = key == null ? undefined : defaultOf(key)
+    if (otherwise != null) {
+      option.description += ` (default: ${otherwise})`
+    }
+  }
+  return command
 }
 
 /** commander would make `quotaMib` of --quota-mib, which is no setting. */
@@ -114,11 +139,15 @@ export async function runStart(
     isText: json !== true && process.stderr.isTTY === true,
     besideEvents: process.stdout.isTTY === true
   })
-  const stopped = untilStopped()
+  const stop = createStop(json === true)
   onOutputLost((err) =>
     log.warn({ reason: err.message }, 'standard output cannot be written: the node goes on, and tells its events nowhere')
   )
-  const node = await createNode({ config, log, keyIsIdle: keyIsIdle === true, ...(parts == null ? {} : { parts }) })
+  const node = await stop.unless(createNode({ config, log, keyIsIdle: keyIsIdle === true, ...(parts == null ? {} : { parts }) }))
+  if (node == null) {
+    // nothing has begun: what is on the disk is as before
+    return leave()
+  }
   let hint: string | undefined
   node.events.on((event) => {
     if (event.event === 'listening') {
@@ -138,33 +167,36 @@ export async function runStart(
     log.error({ err }, 'unhandled')
     node.events.emit('unhandled', { reason: err instanceof Error ? err.message : String(err) })
   })
-  if (json !== true) {
-    sayLines([`node of staker ${node.staker}, state in ${config.dataDir}; how it is: ${next.status}`])
-  }
-  try {
+  const say = (lines: string[]) => json === true || stop.isAsked() || sayLines(lines)
+  say([`node of staker ${node.staker}, state in ${config.dataDir}; how it is: ${next.status}`])
+  const begin = async () => {
     await node.start()
+    if (stop.isAsked()) {
+      return
+    }
     if (stake != null) {
-      const made = await stakeAtStart(config, {
-        ...{ amount: amountOf(stake, '--stake'), wallet, acceptShortNotice, airdrop, hint },
-        quiet: json === true
-      })
+      const made = await stakeAtStart(config, { ...{ amount: amountOf(stake, '--stake'), wallet, acceptShortNotice, airdrop, hint }, say })
       if (made != null) {
         node.events.emit('staked', made)
       }
     } else if (json !== true && (await isNewcomer(node))) {
       const task = await createK2Client({ url: config.k2, programId: config.program }).task(config.task)
-      sayLines([
+      say([
         'No stake yet, so the node only listens. Stake on the task from another terminal:',
         ...`  ${next.stake(task, hint)}`.split('\n')
       ])
     }
-    const outcome = await Promise.race([stopped, node.failed])
+  }
+  try {
+    await stop.unless(begin())
+    const outcome = await stop.unless(node.failed)
     if (outcome instanceof Error) {
       throw outcome
     }
   } finally {
     await node.stop()
   }
+  return leave()
 }
 
 /** Without a stake, and not because another key has it now. */
@@ -182,24 +214,24 @@ async function stakeAtStart(
     acceptShortNotice,
     airdrop,
     hint,
-    quiet
-  }: { amount: bigint; hint: string | undefined; quiet: boolean } & Pick<StartOptions, 'wallet' | 'acceptShortNotice' | 'airdrop'>
+    say
+  }: { amount: bigint; hint: string | undefined; say: (lines: string[]) => unknown } & Pick<
+    StartOptions,
+    'wallet' | 'acceptShortNotice' | 'airdrop'
+  >
 ): Promise<Record<string, unknown> | null> {
   const k2 = createK2Client({ url: config.k2, programId: config.program })
   const key = await signerFrom(keyPathOf(config))
   const before = await k2.stake(config.task, key.address)
   const there = before?.amount[0]?.value ?? 0n
   if (there > 0n) {
-    if (!quiet) {
-      sayLines([`a stake of ${roeToKoii(there)} KOII is there already: --stake adds nothing to it`])
-    }
+    say([`a stake of ${roeToKoii(there)} KOII is there already: --stake adds nothing to it`])
     return null
   }
   const task = await k2.task(config.task)
+  checkMinimum(task, amount, there)
   checkNotice(task, acceptShortNotice)
-  if (!quiet) {
-    sayLines(termsLines(task))
-  }
+  say(termsLines(task))
   const payer = wallet == null ? key : await signerFrom(wallet)
   if (airdrop === true) {
     await ensureMoney(k2, payer.address, amount + VOTE_FEES_ROE)

@@ -1,4 +1,5 @@
 /** What a task was created with and no manager can change, in words: who stakes reads it before. */
+import { roeToKoii } from '../config/index.ts'
 import { DEFAULT_BUNDLE_NOTICE, type TaskAccount } from '../k2/settlement/index.ts'
 import { counted } from '../observe/words.ts'
 import { UsageError } from './common.ts'
@@ -24,6 +25,16 @@ export function checkNotice(task: Terms & { address: string }, accepted: boolean
   if (isShort(task) && accepted !== true) {
     throw new UsageError(
       `the task ${task.address} gives a new bundle a notice of ${roundsOf(task.bundleNotice)}, and a stake comes out up to seven rounds after the news: its manager may run on your stake what you have not read. Stake on another task, or with --accept-short-notice if you trust the manager`
+    )
+  }
+}
+
+/** @param there - what is staked already, in ROE @throws UsageError where the sum is below what the task asks for */
+export function checkMinimum({ minStake }: Pick<TaskAccount, 'minStake'>, amount: bigint, there: bigint): void {
+  if (there + amount < minStake) {
+    const sum = there === 0n ? '' : ` beside the ${roeToKoii(there)} that are there`
+    throw new UsageError(
+      `the amount is ${roeToKoii(amount)} KOII${sum}, and the task asks for at least ${roeToKoii(minStake)} KOII: give ${roeToKoii(minStake - there)} or more`
     )
   }
 }

@@ -16,7 +16,7 @@ import bs58 from 'bs58'
 import envPaths from 'env-paths'
 import { z } from 'zod'
 import { readSmallFile } from '../disk/index.ts'
-import { koiiToRoe } from './koii.ts'
+import { koiiToRoe, roeToKoii } from './koii.ts'
 import { hasIpv4, loopbackHost, tcpOn } from './loopback.ts'
 import { type Params, ParamsError, paramsOf, placeOf, typedParams } from './params.ts'
 
@@ -181,6 +181,16 @@ export type Config = z.output<typeof schema>
 export type ConfigSource = Partial<Record<keyof Config, unknown>>
 
 export const CONFIG_KEYS = Object.keys(schema.shape) as Array<keyof Config>
+
+/** What a setting is where nobody says anything, as it would be typed; undefined where that is nothing, or off. */
+export function defaultOf(key: keyof Config): string | undefined {
+  const { data } = schema.shape[key].safeParse(undefined) as { data?: unknown }
+  if (typeof data === 'boolean') {
+    return undefined
+  }
+  const text = typeof data === 'bigint' ? roeToKoii(data) : Array.isArray(data) ? data.join(',') : data == null ? '' : String(data)
+  return text === '' ? undefined : text
+}
 
 /** `quotaMiB` is quota_mib: its unit is one word. */
 function wordsOf(key: string, between: string): string {

@@ -34,7 +34,7 @@ export interface K2Client extends AccountReads, BlockReads, Transactions, Watche
   oldestRequestMs(): number
   /** The machine is in another network: whatever is under way is asked for again, over new connections. */
   renew(reason: string): void
-  /** Ends its subscriptions; requests still work. */
+  /** Ends its subscriptions and its requests: what is under way fails at once, and nothing is asked any more. */
   close(): void
 }
 

@@ -44,6 +44,8 @@ export interface K2Connection extends Connection {
   requestExact(method: string, params: unknown[]): Promise<unknown>
   /** Whatever is under way is asked again over a new connection: the machine has left the network of the old ones. */
   renew(): void
+  /** Nothing is asked any more, and what is under way fails at once. */
+  close(): void
 }
 
 /**
@@ -65,6 +67,7 @@ export function connect(init: ConnectionInit): K2Connection {
     see({ fault: { reason, answered, httpStatus } })
     throw new Error(reason)
   }
+  const closing = new AbortController()
   let renewal = new AbortController()
   let renewedMs = Number.NEGATIVE_INFINITY
   /** One answer, over whatever connection; undefined when that is one from before a renewal, and nothing will come over it. */
@@ -73,10 +76,10 @@ export function connect(init: ConnectionInit): K2Connection {
     const given = AbortSignal.timeout(Math.ceil(unsure ? Math.min(UNSURE_TRY_MS, leftMs) : leftMs))
     const { signal } = renewal
     try {
-      const response = await fetch(url, { ...request, signal: AbortSignal.any([given, signal]) })
+      const response = await fetch(url, { ...request, signal: AbortSignal.any([given, signal, closing.signal]) })
       return { response, text: await boundedText(response, maxResponseBytes) }
     } catch (err) {
-      if (signal.aborted || (unsure && given.aborted)) {
+      if (!closing.signal.aborted && (signal.aborted || (unsure && given.aborted))) {
         return undefined
       }
       throw err
@@ -138,7 +141,7 @@ export function connect(init: ConnectionInit): K2Connection {
     renewal.abort(new Error('the connection is given up'))
     renewal = new AbortController()
   }
-  return Object.assign(connection, { requestExact, renew })
+  return Object.assign(connection, { requestExact, renew, close: () => closing.abort(new Error('this client was closed')) })
 }
 
 /** An amount as `requestExact` gives it. @throws TypeError, which says that the endpoint makes no sense */
@@ -234,12 +237,14 @@ export async function ask<T>(name: string, request: () => Promise<T>, flag = '--
     const { fault, code } = seen
     if (fault?.answered === false) {
       throw new TransportError(
-        `K2 at ${name} does not answer (${fault.reason}): check the URL given with ${flag}, or start a local one with: ${startOf(name)}`
+        `K2 at ${name} does not answer (${fault.reason})`,
+        `check the URL given with ${flag}, or start a local one with: ${startOf(name)}`
       )
     }
     if (fault != null) {
       throw new TransportError(
-        `${name} answered, but not as a K2 JSON-RPC endpoint (${fault.reason.slice(0, 2 * TOLD_CHARACTERS)}): check the URL given with ${flag}`,
+        `${name} answered, but not as a K2 JSON-RPC endpoint (${fault.reason.slice(0, 2 * TOLD_CHARACTERS)})`,
+        `check the URL given with ${flag}`,
         fault.httpStatus
       )
     }
@@ -249,7 +254,7 @@ export async function ask<T>(name: string, request: () => Promise<T>, flag = '--
     }
     const nonsense = nonsenseIn(err)
     if (nonsense === 'shape') {
-      throw new K2UnreachableError(`${name} answered, but not as a K2 JSON-RPC endpoint: check the URL given with ${flag}`)
+      throw new K2UnreachableError(`${name} answered, but not as a K2 JSON-RPC endpoint`, `check the URL given with ${flag}`)
     }
     if (nonsense === 'values') {
       throw new K2UnreachableError(`${name} answered, but with values that make no sense (${messageOf(err).slice(0, TOLD_CHARACTERS)})`)

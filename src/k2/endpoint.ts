@@ -102,18 +102,22 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, onConnect
   let slot: number | undefined
   let heardMs = 0
   let pausedUntilMs = 0
-  let suspectUntilMs = 0
   let failuresInARow = 0
-  let oddInARow = 0
   let dropped = false
   let latencyMs = 0
   let resume: NodeJS.Timeout | undefined
+  let closed = false
+  /** Those that wait for their turn. */
+  const turns = new Set<AbortController>()
   /** In the order in which they were made. */
   const open = new Set<{ sinceMs: number }>()
   const notices = createSlotNotices(nowMs)
   const counters = { requests: 0, failures: 0, contradictions: 0 }
 
   const onFault = ({ reason, retryAfterMs }: Fault) => {
+    if (closed) {
+      return
+    }
     counters.failures++
     onTrouble(reason)
     const now = nowMs()
@@ -147,6 +151,7 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, onConnect
     }
   })
   const name = init.name ?? nameOf(url)
+  const record = createRecord({ name, log, nowMs, counters })
   const feed = createFeed({ url: webSocketUrl(url), name, log, nowMs, random, pauses: { ...PAUSES, ...limits }, onConnected })
 
   return {
@@ -154,10 +159,22 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, onConnect
     url,
     connection,
     feed,
-    facts: () => ({ name, dropped, slot, heardMs, pausedUntilMs, suspectUntilMs, load: queue.size + queue.pending, latencyMs }),
+    facts: () => ({
+      name,
+      dropped,
+      slot,
+      heardMs,
+      pausedUntilMs,
+      suspectUntilMs: record.suspectUntilMs(),
+      load: queue.size + queue.pending,
+      latencyMs
+    }),
     oldestRequestMs: () => open.values().next().value?.sinceMs ?? Number.POSITIVE_INFINITY,
     counters: () => ({ ...counters }),
     async ask(request, waitMs = timeoutMs) {
+      if (closed) {
+        throw new K2UnreachableError(`K2 at ${name} is asked no more: this client was closed`)
+      }
       if (dropped) {
         throw new K2UnreachableError(`${name} belongs to another network and is not asked: take it out of --k2`)
       }
@@ -169,6 +186,7 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, onConnect
       const made = { sinceMs: nowMs() }
       open.add(made)
       const turn = new AbortController()
+      turns.add(turn)
       const waiting = setTimeout(() => turn.abort(), waitMs)
       resume?.ref()
       try {
@@ -193,6 +211,7 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, onConnect
         throw err
       } finally {
         open.delete(made)
+        turns.delete(turn)
         clearTimeout(waiting)
       }
     },
@@ -207,7 +226,43 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, onConnect
     },
     told: notices.told,
     past: notices.past,
-    agreed(yes, detail) {
+    agreed: record.agreed,
+    drop(reason) {
+      if (!dropped) {
+        dropped = true
+        feed.close()
+        log.error({ endpoint: name, reason }, 'a K2 endpoint is dropped: take it out of --k2')
+      }
+    },
+    renew(reason) {
+      failuresInARow = 0
+      connection.renew()
+      feed.reset(reason)
+    },
+    close() {
+      closed = true
+      feed.close()
+      clearTimeout(resume)
+      connection.close()
+      for (const turn of turns) {
+        turn.abort()
+      }
+    }
+  }
+}
+
+/** Whether it says what the others say: one that does not, again and again, is believed last for a while. */
+function createRecord({
+  name,
+  log,
+  nowMs,
+  counters
+}: Required<Pick<EndpointInit, 'name' | 'log' | 'nowMs'>> & { counters: { contradictions: number } }) {
+  let suspectUntilMs = 0
+  let oddInARow = 0
+  return {
+    suspectUntilMs: () => suspectUntilMs,
+    agreed(yes: boolean, detail?: object): void {
       if (yes) {
         oddInARow = 0
         return
@@ -222,22 +277,6 @@ export function createEndpoint({ url, limits = {}, log, nowMs, random, onConnect
           'this K2 endpoint contradicts the others again and again, and is believed last: look for another'
         )
       }
-    },
-    drop(reason) {
-      if (!dropped) {
-        dropped = true
-        feed.close()
-        log.error({ endpoint: name, reason }, 'a K2 endpoint is dropped: take it out of --k2')
-      }
-    },
-    renew(reason) {
-      failuresInARow = 0
-      connection.renew()
-      feed.reset(reason)
-    },
-    close() {
-      feed.close()
-      resume?.unref()
     }
   }
 }

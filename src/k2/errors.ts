@@ -1,6 +1,13 @@
 /** No endpoint answered: which one, why, and what to do. */
 export class K2UnreachableError extends Error {
   override name = 'K2UnreachableError'
+  /** What is so, without what somebody at a command line may do about it: a node that runs tells this. */
+  readonly fact: string
+
+  constructor(fact: string, advice?: string) {
+    super(advice == null ? fact : `${fact}: ${advice}`)
+    this.fact = fact
+  }
 }
 
 /** An endpoint answered for a slot before the one that was asked for. */
@@ -66,12 +73,13 @@ export class K2TransactionError extends Error {
 /** Of what an endpoint may have put into an error, so much goes into logs and errors of ours. */
 const MAX_MESSAGE = 2000
 
+/** What is wrong, for a log or an error of ours: advice for a command line is left out. */
 export function messageOf(err: unknown): string {
   if (!(err instanceof Error)) {
     return bounded(String(err))
   }
   const cause = err.cause instanceof Error && err.cause.message !== '' ? ` (${bounded(err.cause.message)})` : ''
-  return `${bounded(err.message)}${cause}`
+  return `${bounded(err instanceof K2UnreachableError ? err.fact : err.message)}${cause}`
 }
 
 /** What an endpoint says where its own words should be: JSON may have anything there, and of `{ "toString": 1 }` there is no text. */

@@ -20,8 +20,8 @@ export const seenBy = new AsyncLocalStorage<Seen>()
 export class TransportError extends K2UnreachableError {
   readonly httpStatus: number | undefined
 
-  constructor(message: string, httpStatus?: number) {
-    super(message)
+  constructor(fact: string, advice: string, httpStatus?: number) {
+    super(fact, advice)
     this.httpStatus = httpStatus
   }
 }

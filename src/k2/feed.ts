@@ -190,38 +190,13 @@ export function createFeed({ url, name, log, nowMs, random, pauses, onConnected 
       if (one.id == null || one.id !== subscription || !fits) {
         continue
       }
-      let told: unknown
-      try {
-        told = one.read(result)
-      } catch (err) {
-        log.debug({ endpoint: name, method: one.method, reason: messageOf(err) }, 'a notice of K2 that makes no sense')
-        continue
-      }
-      one.inVain = 0
-      const failed = (err: unknown) =>
-        log.error({ endpoint: name, method: one.method, err }, 'what this node does with a notice of K2 failed')
-      try {
-        Promise.resolve(one.listener(told as never)).catch(failed)
-      } catch (err) {
-        failed(err)
-      }
+      hand(one, result, { log, name })
     }
   }
 
   return {
     on<T>(method: string, params: unknown[], listener: (told: T) => void, read: (result: unknown) => T = (result) => result as T) {
-      const one: Wanted = {
-        method,
-        params,
-        listener,
-        read,
-        id: undefined,
-        request: undefined,
-        timer: undefined,
-        inVain: 0,
-        renewableMs: 0,
-        unsupportedUntilMs: 0
-      }
+      const one = wantedOf(method, params, listener, read)
       wanted.add(one)
       socket.want()
       subscribe(one)
@@ -265,5 +240,38 @@ export function createFeed({ url, name, log, nowMs, random, pauses, onConnected 
       wanted.clear()
       socket.close()
     }
+  }
+}
+
+function wantedOf(method: string, params: unknown[], listener: Wanted['listener'], read: Wanted['read']): Wanted {
+  return {
+    method,
+    params,
+    listener,
+    read,
+    id: undefined,
+    request: undefined,
+    timer: undefined,
+    inVain: 0,
+    renewableMs: 0,
+    unsupportedUntilMs: 0
+  }
+}
+
+/** Gives a notice to who waits for it. What cannot be read is the endpoint's fault; what the listener throws is ours. */
+function hand(one: Wanted, result: unknown, { log, name }: Pick<FeedInit, 'log' | 'name'>): void {
+  let told: unknown
+  try {
+    told = one.read(result)
+  } catch (err) {
+    log.debug({ endpoint: name, method: one.method, reason: messageOf(err) }, 'a notice of K2 that makes no sense')
+    return
+  }
+  one.inVain = 0
+  const failed = (err: unknown) => log.error({ endpoint: name, method: one.method, err }, 'what this node does with a notice of K2 failed')
+  try {
+    Promise.resolve(one.listener(told as never)).catch(failed)
+  } catch (err) {
+    failed(err)
   }
 }

@@ -2,24 +2,15 @@ import { type Timing, windowOf } from '../clock/index.ts'
 import type { Logger } from '../observe/index.ts'
 import type { KeyValue } from '../store/index.ts'
 import type { K2Client } from './client.ts'
-import { bidOf, largestPrice, nextPrice } from './compute-price.ts'
-import { K2ContradictionError, K2TransactionError, messageOf } from './errors.ts'
-import { type Attempt, decodeEntry, decodeVote, type Entry, encodeEntry, type FinalVote } from './outbox-entry.ts'
+import { messageOf } from './errors.ts'
+import { decodeEntry, decodeVote, type Entry, encodeEntry, type FinalVote } from './outbox-entry.ts'
 import { createLook, type View } from './outbox-look.ts'
+import { createSender, isUnpayable, type OutboxCounters, receiptOf, type VoteSigner } from './outbox-send.ts'
 import type { Broadcast } from './pool.ts'
-import { stakeAddress, vote as voteInstruction } from './settlement/index.ts'
 import type { Sent } from './transactions.ts'
 
 export { decodeVote, encodeVote, type FinalVote } from './outbox-entry.ts'
-
-/** What the outbox asks of who holds the staking key (src/signer). */
-export interface VoteSigner {
-  /** base58 */
-  address: string
-  /** Writes down that no other vote of this cycle is ever signed. @throws where another one is */
-  reserveVote(task: string, vote: FinalVote): Promise<void>
-  signTransaction(message: Uint8Array): Promise<Uint8Array>
-}
+export type { OutboxCounters, VoteSigner } from './outbox-send.ts'
 
 export interface OutboxInit {
   k2: Pick<K2Client, 'programId' | 'prepare' | 'broadcast' | 'blockhashValid' | 'lastVote' | 'statuses'> &
@@ -48,23 +39,6 @@ export interface OutboxInit {
   maxFeeRoe?: bigint
 }
 
-/** What an outbox did since it was made, for metrics. */
-export interface OutboxCounters {
-  /** Transactions that were signed, each on a blockhash of its own. */
-  signed: number
-  /** Times that a transaction was given to the endpoints. */
-  sent: number
-  /** Votes that were seen and vanished again. */
-  rolledBack: number
-  /** Transactions that landed for a vote that was there already: harmless, and each costs a fee. */
-  landedTwice: number
-  handedOver: number
-  voted: number
-  lost: number
-  /** Transactions that bid a price, as those before had not landed. */
-  bids: number
-}
-
 export interface Outbox {
   /**
    * Takes a vote: the Signer's log and the outbox hold it on disk before it is sent, and it is sent until K2 has it for good or its
@@ -82,12 +56,6 @@ export interface Outbox {
   stop(): Promise<void>
 }
 
-/** Blockhashes live for 150 blocks; whatever an endpoint says, after so many slots one is dead. */
-const BLOCKHASH_SLOTS = 600
-/** Older ones are long dead, and matter only for telling which one landed. */
-const KEPT_ATTEMPTS = 8
-/** A transaction that has not landed after so many slots bids for its place. */
-const BID_SLOTS = 6
 /** While K2 tells by subscription when a vote lands, nobody asks for so long: first whether it did, then whether it is final. */
 const TELL_SLOTS = 6
 const FINAL_SLOTS = 48
@@ -113,94 +81,8 @@ export function createOutbox(init: OutboxInit): Outbox {
 
   const look = createLook({ k2, task, timing, staker: stakerNow, slot: () => init.slot(), nowMs })
 
-  /**
-   * Gives the vote to K2, in the transaction that may still land, or in a new one when that is dead, or when it has had its time and
-   * more may be bid. Of two that land one counts, and the other costs its fee.
-   */
-  const send = async (entry: Entry, absent: boolean): Promise<Broadcast> => {
-    let attempt = entry.attempts.at(-1)
-    const slot = init.slot() ?? 0
-    const former = BigInt(attempt?.price ?? 0)
-    const price = absent ? await priceOf(entry, former, slot) : former
-    if (attempt == null || price > former || slot - attempt.slot > BLOCKHASH_SLOTS || !(await alive(entry, attempt))) {
-      attempt = await sign(entry, price, slot)
-    }
-    if (stopping.signal.aborted) {
-      // it may not have been saved
-      return { accepted: [], refused: [] }
-    }
-    listen(entry, attempt)
-    counters.sent++
-    entry.sentSlot ??= slot
-    const outcome = await k2.broadcast(Buffer.from(attempt.wire, 'base64'))
-    entry.unknownBlockhash = outcome.refused.some(({ error }) => /blockhash not found/i.test(messageOf(error)))
-    if (price > 0n && outcome.accepted.length === 0 && outcome.refused.some(({ error }) => isUnpayable(error))) {
-      // what is there for the signature is not there for more
-      entry.mayNotBid = true
-      entry.attempts = entry.attempts.filter((one) => one !== attempt)
-      await save(entry)
-      return { accepted: [], refused: [] }
-    }
-    return outcome
-  }
-
-  const sign = async (entry: Entry, price: bigint, slot: number): Promise<Attempt> => {
-    const staker = stakerNow()
-    const instruction = voteInstruction({ task, stakingKey: signer.address, staker, programId: k2.programId, ...entry.vote })
-    const payer = { address: signer.address, sign: signer.signTransaction }
-    const { signature, blockhash, wire } = await k2.prepare([instruction], [payer], price)
-    const priced = price === 0n ? {} : { price: `${price}` }
-    const attempt = { signature, blockhash, wire: Buffer.from(wire).toString('base64'), slot, ...priced }
-    entry.attempts = [...entry.attempts.slice(1 - KEPT_ATTEMPTS), attempt]
-    entry.sentSlot = undefined
-    counters.signed++
-    if (price > 0n) {
-      counters.bids++
-      log.info({ cycle: entry.vote.cycle, feeRoe: `${bidOf(price)}` }, 'the final vote has not landed: it bids for its place')
-    }
-    // before it is sent, so that whoever comes after a kill knows what may be under way
-    await save(entry)
-    return attempt
-  }
-
-  /** What a transaction that is sent now should bid. */
-  const priceOf = async (entry: Entry, former: bigint, slot: number): Promise<bigint> => {
-    const maxFeeRoe = init.maxFeeRoe ?? 0n
-    if (entry.mayNotBid === true || entry.sentSlot == null || slot - entry.sentSlot < BID_SLOTS || former >= largestPrice(maxFeeRoe)) {
-      return former
-    }
-    const stake = stakeAddress({ task, staker: stakerNow(), programId: k2.programId })
-    const recent = (await k2.marketPrice?.([task, stake]).catch(() => 0n)) ?? 0n
-    return nextPrice({ former, recent, maxFeeRoe })
-  }
-
-  /** Has K2 say by itself what becomes of a transaction. */
-  const listen = (entry: Entry, { signature }: Attempt) => {
-    if (k2.watchSignature == null || entry.watches?.has(signature) === true) {
-      return
-    }
-    const told = (final: boolean) => (failed: boolean) => {
-      if (!failed) {
-        entry.told = { signature, final: final || entry.told?.final === true }
-      }
-      entry.wake?.()
-    }
-    const both = (['confirmed', 'finalized'] as const).map((how) => k2.watchSignature!(signature, how, told(how === 'finalized')))
-    entry.watches ??= new Map()
-    entry.watches.set(signature, both)
-  }
-
-  /** Whether a transaction could still land. Where the endpoints contradict each other, what they said when it was sent decides. */
-  const alive = async (entry: Entry, { blockhash }: Attempt): Promise<boolean> => {
-    try {
-      return await k2.blockhashValid(blockhash)
-    } catch (err) {
-      if (err instanceof K2ContradictionError) {
-        return entry.unknownBlockhash !== true
-      }
-      throw err
-    }
-  }
+  const isStopping = () => stopping.signal.aborted
+  const sender = createSender({ ...init, staker: stakerNow, counters, save, isStopping })
 
   const handOver = async (entry: Entry, { accepted, refused }: Broadcast) => {
     const unpayable = refused.filter(({ error }) => isUnpayable(error))
@@ -212,27 +94,6 @@ export function createOutbox(init: OutboxInit): Outbox {
     entry.handedOver = true
     await save(entry)
     log.info({ cycle: entry.vote.cycle }, 'the staking key cannot pay for its vote: it is left to a batch')
-  }
-
-  /** Which of our transactions brought the vote, and how many came too late. */
-  const receipt = async ({ vote, attempts, told }: Entry): Promise<Sent | null> => {
-    const [only] = attempts
-    if (only == null) {
-      return null
-    }
-    if (attempts.length === 1 && told?.final === true && told.signature === only.signature) {
-      return sentAs(only)
-    }
-    try {
-      const statuses = await k2.statuses(attempts.map(({ signature }) => signature))
-      const first = statuses.findIndex((status) => status?.failed === false)
-      counters.landedTwice += statuses.filter((status, i) => status != null && i !== first).length
-      const attempt = attempts[first]
-      return attempt == null ? null : sentAs(attempt)
-    } catch (err) {
-      log.debug({ cycle: vote.cycle, reason: messageOf(err) }, 'K2 did not tell which transaction brought the vote')
-      return null
-    }
   }
 
   const drive = async (entry: Entry, resumed: boolean): Promise<void> => {
@@ -259,7 +120,7 @@ export function createOutbox(init: OutboxInit): Outbox {
           return
         }
         if (view.is === 'voted') {
-          const sent = await receipt(entry)
+          const sent = await receiptOf(entry, { k2, counters, log })
           return await settle(cycle, () => {
             counters.voted++
             init.onVoted(vote, sent)
@@ -282,7 +143,7 @@ export function createOutbox(init: OutboxInit): Outbox {
             counters.rolledBack++
             log.warn({ cycle }, 'the final vote was on K2 and is not any more: its block was rolled back, and it is sent again')
           }
-          const outcome = await send(entry, view.is === 'absent')
+          const outcome = await sender.send(entry, view.is === 'absent')
           const [refusal] = outcome.refused
           if (refusal != null && outcome.accepted.length === 0) {
             lastReason = messageOf(refusal.error)
@@ -312,25 +173,16 @@ export function createOutbox(init: OutboxInit): Outbox {
     }
   }
 
-  /** How long K2 is left alone, when nothing is told meanwhile. */
-  const pauseMs = (entry: Entry, idle: number): number => {
-    const slotMs = Math.max(init.slotMs(), SHORTEST_WAIT_MS)
-    const askMs = Math.min(slotMs * 2 ** Math.min(idle, 4), LONGEST_WAIT_MS)
-    const live = [...(entry.watches?.values() ?? [])].at(-1)?.every((watch) => watch.live()) === true
-    if (!live) {
-      return askMs
-    }
-    const leftMs = Math.max(0, closesAt(entry.vote.cycle) - (init.slot() ?? 0)) * slotMs
-    return Math.max(askMs, Math.min(leftMs / 4, (entry.told == null ? TELL_SLOTS : FINAL_SLOTS) * slotMs))
-  }
-
   const wait = async (entry: Entry, idle: number) => {
     // that a vote is there is a reason to wait until it is final
     for (let told: Entry['told']; !stopping.signal.aborted && entry.told?.final !== true; ) {
       told = entry.told
       const woken = Promise.withResolvers<void>()
       entry.wake = woken.resolve
-      const timer = setTimeout(woken.resolve, pauseMs(entry, idle) * (0.75 + random() / 2))
+      const timer = setTimeout(
+        woken.resolve,
+        pauseMs(entry, idle, { slotMs: init.slotMs(), slotsLeft: closesAt(entry.vote.cycle) - (init.slot() ?? 0) }) * (0.75 + random() / 2)
+      )
       await Promise.race([woken.promise, stopped])
       clearTimeout(timer)
       if (entry.told === told) {
@@ -386,8 +238,17 @@ export function createOutbox(init: OutboxInit): Outbox {
   }
 }
 
-const isUnpayable = (error: unknown) => error instanceof K2TransactionError && error.unpayable
-const sentAs = ({ signature, wire }: Attempt): Sent => ({ signature, bytes: Buffer.from(wire, 'base64').length })
-
 /** How long a stop waits for answers that are on their way. */
 const LINGER_MS = 500
+
+/** How long K2 is left alone, when nothing is told meanwhile. @param now.slotsLeft - until the window of the vote closes */
+function pauseMs(entry: Entry, idle: number, now: { slotMs: number; slotsLeft: number }): number {
+  const slotMs = Math.max(now.slotMs, SHORTEST_WAIT_MS)
+  const askMs = Math.min(slotMs * 2 ** Math.min(idle, 4), LONGEST_WAIT_MS)
+  const live = [...(entry.watches?.values() ?? [])].at(-1)?.every((watch) => watch.live()) === true
+  if (!live) {
+    return askMs
+  }
+  const leftMs = Math.max(0, now.slotsLeft) * slotMs
+  return Math.max(askMs, Math.min(leftMs / 4, (entry.told == null ? TELL_SLOTS : FINAL_SLOTS) * slotMs))
+}

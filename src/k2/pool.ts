@@ -1,14 +1,15 @@
 import type { Commitment } from '@solana/web3.js'
-import pRetry from 'p-retry'
 import type { Logger } from '../observe/index.ts'
-import { type Answer, askingOrder, LAG_SLOTS, lagOf, majority } from './choose.ts'
+import { askingOrder, LAG_SLOTS, lagOf } from './choose.ts'
 import { type K2Connection, nameOf } from './connection.ts'
 import { createEndpoint, type Endpoint, type EndpointLimits, type EndpointStatus } from './endpoint.ts'
-import { K2ArgumentError, K2BehindError, K2ContradictionError, K2DoubtError, K2UnreachableError, messageOf } from './errors.ts'
-import { isBehind, isEndpointFault } from './faults.ts'
+import { K2ArgumentError, K2ContradictionError, messageOf } from './errors.ts'
+import { isEndpointFault } from './faults.ts'
 import { createOneNetwork, type OneNetwork, patiently } from './one-network.ts'
+import { createPoll, noneLeft, type Question, short } from './poll.ts'
 import { createWaits } from './waits.ts'
-import type { Contradiction } from './witness.ts'
+
+export type { Question } from './poll.ts'
 
 /** K2's slot time, for telling how far behind an answer of a while ago is. */
 const SLOT_MS = 400
@@ -16,10 +17,6 @@ const SLOT_MS = 400
 const AGREE_ROUNDS = 4
 /** A question to all waits no longer for one that is being left alone. */
 const PATIENCE_MS = 1000
-
-/** One endpoint is all there is: it is waited for. Of several, the others have answered meanwhile. */
-const REACHING = { retries: 20, minTimeout: 50, maxTimeout: 1000 }
-const REACHING_OF_SEVERAL = { retries: 6 }
 
 /** What more than half of the endpoints that answered say. */
 export interface Agreed<T> {
@@ -31,21 +28,6 @@ export interface Agreed<T> {
   /** How many say so, and of how many. */
   witnesses: number
   of: number
-}
-
-export interface Question<T> {
-  /** `told`: the slot in progress that the endpoint has just told by subscription, where it does. */
-  request: (connection: K2Connection, told: number | undefined) => Promise<{ slot: number; value: T }>
-  /** Two answers with the same digest are the same. */
-  digest: (value: T) => string
-  /** An answer from before this slot is none. */
-  minSlot?: number | undefined
-  /** The digest of "not yet": where most say so, whoever says more may be ahead, and is not held to contradict them. */
-  open?: string
-  /** What of an answer cannot be so, whoever says it: such an answer is none. */
-  check?: (value: T) => Contradiction | undefined
-  /** Told of each endpoint whose answer was no older than the one believed: what is wrong with its own, or undefined. */
-  onJudged?: (name: string, fault: string | undefined) => void
 }
 
 /** What became of a transaction that was given to every endpoint. */
@@ -123,85 +105,7 @@ export function createPool({ urls, limits, log, nowMs, random, onWait }: PoolIni
 
   const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms * (0.75 + random() / 2)))
 
-  /** An endpoint that has not reached the slot is asked again until it has: it would answer with older state. */
-  const reaching = async <T extends { slot: number }>(request: () => Promise<T>, endpoint: Endpoint, minSlot = 0): Promise<T> => {
-    await endpoint.past(minSlot)
-    return pRetry(
-      async () => {
-        const answer = await request()
-        endpoint.heard(answer.slot)
-        if (!Number.isSafeInteger(answer.slot) || answer.slot < minSlot) {
-          throw new K2BehindError(`K2 at ${endpoint.name} is behind: it answers for slot ${answer.slot}, and slot ${minSlot} was asked for`)
-        }
-        return answer
-      },
-      {
-        ...(several ? { ...REACHING_OF_SEVERAL, minTimeout: patienceMs / 20, maxTimeout: patienceMs / 2 } : REACHING),
-        shouldRetry({ error }) {
-          const behind = isBehind(error)
-          if (behind) {
-            waits.trouble(`${endpoint.name}: it has not reached slot ${minSlot} yet`)
-          }
-          return behind
-        }
-      }
-    )
-  }
-
-  /** Puts a question to all, once. */
-  async function poll<T>({ request, digest, minSlot, open, check, onJudged }: Question<T>) {
-    const answers: Array<Answer & { value?: T; error?: unknown }> = []
-    const impossible: Array<Contradiction & { name: string; slot: number }> = []
-    let failure: unknown
-    const asked = usable().map(async (endpoint) => {
-      try {
-        const { slot, value } = await reaching(
-          () => askOne(endpoint, (connection) => request(connection, endpoint.told()), several ? patienceMs : undefined),
-          endpoint,
-          minSlot
-        )
-        const contradiction = check?.(value)
-        if (contradiction != null) {
-          impossible.push({ ...contradiction, name: endpoint.name, slot })
-          return
-        }
-        answers.push({ name: endpoint.name, slot, digest: digest(value), suspect: isSuspect(endpoint), value })
-      } catch (err) {
-        if (isEndpointFault(err) || isBehind(err)) {
-          failure = err
-        } else {
-          // what it answered cannot be read: that too is something that the others say or do not say
-          answers.push({ name: endpoint.name, slot: minSlot ?? 0, digest: `! ${messageOf(err)}`, suspect: isSuspect(endpoint), error: err })
-        }
-      }
-    })
-    await untilMajority(asked, answers)
-    if (answers.length === 0) {
-      throw impossible.length === 0 ? (failure ?? noneLeft()) : new K2DoubtError(impossible)
-    }
-    const early = majority(answers, usable().length)
-    const verdict = early.digest == null ? majority(answers, answers.length) : early
-    if (verdict.digest != null && verdict.digest !== open) {
-      // those that answer later are judged too, and nobody waits for them
-      Promise.allSettled(asked).then(() => {
-        const best = Math.max(...answers.filter((one) => one.digest === verdict.digest).map(({ slot }) => slot))
-        for (const one of answers) {
-          const same = one.digest === verdict.digest
-          if (same || one.slot >= best) {
-            byName.get(one.name)!.agreed(same, { slot: one.slot, says: short(one.digest), others: short(verdict.digest!) })
-            onJudged?.(one.name, same ? undefined : 'it says something else than the others')
-          }
-        }
-        for (const { name, slot, reason } of impossible.filter((one) => one.firm && one.slot >= best)) {
-          byName.get(name)!.agreed(false, { slot, says: reason })
-          onJudged?.(name, reason)
-        }
-      })
-    }
-    const chosen = answers.filter(({ digest: said }) => said === verdict.digest)
-    return { answers, chosen }
-  }
-  const isSuspect = (endpoint: Endpoint) => endpoint.facts().suspectUntilMs > nowMs()
+  const { poll } = createPoll({ usable, byName, several, patienceMs, nowMs, waits, untilMajority, ask: askOne })
 
   return {
     endpoints,
@@ -294,31 +198,7 @@ export function createPool({ urls, limits, log, nowMs, random, onWait }: PoolIni
         floors.set(commitment, slot)
       }
     },
-    status() {
-      const all = allFacts()
-      const now = nowMs()
-      return endpoints.map((endpoint, i) => {
-        const facts = all[i]!
-        const lagSlots = lagOf(facts, all, now, SLOT_MS)
-        const state = facts.dropped
-          ? 'of another network'
-          : facts.suspectUntilMs > now
-            ? 'suspect'
-            : facts.pausedUntilMs > now
-              ? 'paused'
-              : lagSlots > LAG_SLOTS
-                ? 'behind'
-                : 'good'
-        return {
-          name: facts.name,
-          state,
-          slot: facts.slot ?? null,
-          lagSlots,
-          latencyMs: Math.round(facts.latencyMs),
-          ...endpoint.counters()
-        }
-      })
-    },
+    status: () => statusOf(endpoints, nowMs()),
     close() {
       for (const endpoint of endpoints) {
         endpoint.close()
@@ -327,10 +207,27 @@ export function createPool({ urls, limits, log, nowMs, random, onWait }: PoolIni
   }
 }
 
-function noneLeft(): Error {
-  return new K2UnreachableError('no K2 endpoint of the network is left: check those given with --k2')
-}
-
-function short(text: string): string {
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text
+function statusOf(endpoints: readonly Endpoint[], now: number): EndpointStatus[] {
+  const all = endpoints.map((endpoint) => endpoint.facts())
+  return endpoints.map((endpoint, i) => {
+    const facts = all[i]!
+    const lagSlots = lagOf(facts, all, now, SLOT_MS)
+    const state = facts.dropped
+      ? 'of another network'
+      : facts.suspectUntilMs > now
+        ? 'suspect'
+        : facts.pausedUntilMs > now
+          ? 'paused'
+          : lagSlots > LAG_SLOTS
+            ? 'behind'
+            : 'good'
+    return {
+      name: facts.name,
+      state,
+      slot: facts.slot ?? null,
+      lagSlots,
+      latencyMs: Math.round(facts.latencyMs),
+      ...endpoint.counters()
+    }
+  })
 }

@@ -49,20 +49,14 @@ function isLive(stream: Stream | undefined): boolean {
  * opened again, and one that it gave up is reset, which makes the other end open it and subscribe again.
  */
 export function admitOnly(registrar: Registrar, peers: Peers, timer: Timer): Registrar {
-  const held = new Map<string, Array<() => void>>()
   const topologies = new Map<string, Shown>()
   /** The stream that gossip writes to each peer, and the one that it reads last. */
   const outbound = new Map<string, Stream>()
   const inbound = new Map<string, { stream: Stream; connection: Connection }>()
-  const mending = new Map<string, () => void>()
-  const failed = new Map<string, number>()
-  const views = new WeakMap<Connection, Connection>()
   /** Those whose end is looked at, as it may be that of their peer. */
   const lastOnes = new WeakSet<Connection>()
   let stopWatching: (() => void) | undefined
   let handlers = 0
-
-  const openConnections = (peer: KnownPeer) => [...peer.connections].filter(({ status }) => status === 'open')
 
   /** The connections that a peer has, as far as gossip was shown them or reads from one. */
   const openOf = (known: Map<string, KnownPeer>, text: string): Connection[] => {
@@ -71,86 +65,22 @@ export function admitOnly(registrar: Registrar, peers: Peers, timer: Timer): Reg
     return [...new Set([...(peer == null ? [] : openConnections(peer)), ...(read?.status === 'open' ? [read] : [])])]
   }
 
-  /** Sees to it that gossip has a stream to write to a peer, as long as the peer is admitted and connected. */
-  const mend = (text: string) => {
-    if (mending.has(text)) {
-      return
-    }
-    // a stream that does not live until the next look counts as another failure
-    const attempt = failed.get(text) ?? 0
-    failed.set(text, attempt + 1)
-    const cancel = timer(
-      () => {
-        mending.delete(text)
-        if (!peers.isStaked(text) || isLive(outbound.get(text))) {
-          failed.delete(text)
-          return
-        }
-        for (const { topology, known } of topologies.values()) {
-          const peer = known.get(text)
-          // one that is being closed counts as open for a while: another try takes another one
-          const open = peer == null ? [] : openConnections(peer)
-          const connection = open[attempt % Math.max(1, open.length)]
-          if (peer != null && connection != null) {
-            void topology.onConnect?.(peer.peerId, viewOf(connection))
-            mend(text)
-            return
-          }
-        }
-      },
-      Math.min(MAX_MEND_MS, MEND_MS * 2 ** Math.min(attempt, 16))
-    )
-    mending.set(text, cancel)
-  }
+  const { mend, mended } = createMending({
+    isDone: (text) => !peers.isStaked(text) || isLive(outbound.get(text)),
+    topologies,
+    open(peer, connection, topology) {
+      void topology.onConnect?.(peer.peerId, viewOf(connection))
+    },
+    timer
+  })
 
   const forget = (text: string) => {
-    mending.get(text)?.()
-    mending.delete(text)
-    failed.delete(text)
+    mended(text)
     outbound.delete(text)
     inbound.delete(text)
   }
 
-  /** Calls `then` when gossip itself closes a stream: it tells nobody, and the other end does not notice. */
-  const onGivenUp = (stream: Stream, then: () => void) => {
-    const close = stream.close.bind(stream)
-    stream.close = async (options) => {
-      then()
-      await close(options)
-    }
-  }
-
-  /** A connection as gossip sees it: the streams that it opens are watched. */
-  const viewOf = (connection: Connection): Connection => {
-    let view = views.get(connection)
-    if (view == null) {
-      const text = connection.remotePeer.toString()
-      const newStream: Connection['newStream'] = async (protocols, options) => {
-        try {
-          const stream = await connection.newStream(protocols, options)
-          if (!isLive(stream)) {
-            // gossip would wait for a close that has already been
-            throw new Error('the stream was closed while it was being opened')
-          }
-          outbound.set(text, stream)
-          stream.addEventListener('close', () => mend(text), { once: true })
-          onGivenUp(stream, () => mend(text))
-          return stream
-        } catch (err) {
-          mend(text)
-          throw err
-        }
-      }
-      view = new Proxy(connection, {
-        get(target, key) {
-          const value: unknown = key === 'newStream' ? newStream : Reflect.get(target, key, target)
-          return typeof value === 'function' ? value.bind(target) : value
-        }
-      })
-      views.set(connection, view)
-    }
-    return view
-  }
+  const viewOf = createViews({ mend, onOpened: (text, stream) => outbound.set(text, stream) })
 
   const leave = async ({ topology, known }: Shown, peerId: PeerId) => {
     known.delete(peerId.toString())
@@ -195,6 +125,8 @@ export function admitOnly(registrar: Registrar, peers: Peers, timer: Timer): Reg
     return handler(stream, viewOf(connection))
   }
 
+  const holding = createHolding({ peers, timer, admit })
+
   const onChange = ({ peerId: text, admitted }: { peerId: string; admitted: boolean }) => {
     for (const { topology, known } of topologies.values()) {
       const peer = known.get(text)
@@ -208,11 +140,7 @@ export function admitOnly(registrar: Registrar, peers: Peers, timer: Timer): Reg
       }
     }
     if (admitted) {
-      const waiting = held.get(text) ?? []
-      held.delete(text)
-      for (const release of waiting) {
-        release()
-      }
+      holding.release(text)
     }
   }
   const watch = () => {
@@ -225,35 +153,6 @@ export function admitOnly(registrar: Registrar, peers: Peers, timer: Timer): Reg
     }
   }
 
-  const hold = (handler: StreamHandler, stream: Stream, connection: Connection) => {
-    const peer = connection.remotePeer.toString()
-    const waiting = held.get(peer) ?? []
-    if (waiting.length >= MAX_HELD_STREAMS || peers.isBanned(peer)) {
-      stream.abort(new Error('not admitted'))
-      return
-    }
-    const before = stream.maxReadBufferLength
-    stream.maxReadBufferLength = HELD_BYTES
-    const release = () => {
-      cancel()
-      if (stream.status === 'open' && connection.status === 'open') {
-        stream.maxReadBufferLength = before
-        void admit(handler, stream, connection)
-      }
-    }
-    const drop = () => {
-      const left = (held.get(peer) ?? []).filter((one) => one !== release)
-      left.length === 0 ? held.delete(peer) : held.set(peer, left)
-      cancel()
-    }
-    const cancel = timer(() => {
-      drop()
-      stream.abort(new Error('not admitted: no hello in time'))
-    }, HELLO_TIMEOUT_MS)
-    stream.addEventListener('close', drop, { once: true })
-    held.set(peer, [...waiting, release])
-  }
-
   return registrarOver(registrar, {
     async handle(protocol, handler, options) {
       handlers++
@@ -264,7 +163,7 @@ export function admitOnly(registrar: Registrar, peers: Peers, timer: Timer): Reg
           if (peers.isStaked(connection.remotePeer.toString())) {
             return admit(handler, stream, connection)
           }
-          hold(handler, stream, connection)
+          holding.hold(handler, stream, connection)
         },
         options
       )
@@ -323,4 +222,159 @@ export function admitOnly(registrar: Registrar, peers: Peers, timer: Timer): Reg
       registrar.unregister(id)
     }
   })
+}
+
+/** Calls `then` when gossip itself closes a stream: it tells nobody, and the other end does not notice. */
+function onGivenUp(stream: Stream, then: () => void): void {
+  const close = stream.close.bind(stream)
+  stream.close = async (options) => {
+    then()
+    await close(options)
+  }
+}
+
+/** Connections as gossip sees them: the streams that it opens are watched. One view of each. */
+function createViews({ mend, onOpened }: { mend: (peer: string) => void; onOpened: (peer: string, stream: Stream) => void }) {
+  const views = new WeakMap<Connection, Connection>()
+  return (connection: Connection): Connection => {
+    let view = views.get(connection)
+    if (view == null) {
+      const text = connection.remotePeer.toString()
+      const newStream: Connection['newStream'] = async (protocols, options) => {
+        try {
+          const stream = await connection.newStream(protocols, options)
+          if (!isLive(stream)) {
+            // gossip would wait for a close that has already been
+            throw new Error('the stream was closed while it was being opened')
+          }
+          onOpened(text, stream)
+          stream.addEventListener('close', () => mend(text), { once: true })
+          onGivenUp(stream, () => mend(text))
+          return stream
+        } catch (err) {
+          mend(text)
+          throw err
+        }
+      }
+      view = new Proxy(connection, {
+        get(target, key) {
+          const value: unknown = key === 'newStream' ? newStream : Reflect.get(target, key, target)
+          return typeof value === 'function' ? value.bind(target) : value
+        }
+      })
+      views.set(connection, view)
+    }
+    return view
+  }
+}
+
+interface HoldingInit {
+  peers: Pick<Peers, 'isBanned'>
+  timer: Timer
+  /** Hands a stream to gossip. */
+  admit: (handler: StreamHandler, stream: Stream, connection: Connection) => void | Promise<void>
+}
+
+/** Streams whose peer's hello is under way: they wait for it, unread and bounded. */
+function createHolding({ peers, timer, admit }: HoldingInit) {
+  const held = new Map<string, Array<() => void>>()
+
+  const hold = (handler: StreamHandler, stream: Stream, connection: Connection) => {
+    const peer = connection.remotePeer.toString()
+    const waiting = held.get(peer) ?? []
+    if (waiting.length >= MAX_HELD_STREAMS || peers.isBanned(peer)) {
+      stream.abort(new Error('not admitted'))
+      return
+    }
+    const before = stream.maxReadBufferLength
+    stream.maxReadBufferLength = HELD_BYTES
+    const release = () => {
+      cancel()
+      if (stream.status === 'open' && connection.status === 'open') {
+        stream.maxReadBufferLength = before
+        void admit(handler, stream, connection)
+      }
+    }
+    const drop = () => {
+      const left = (held.get(peer) ?? []).filter((one) => one !== release)
+      left.length === 0 ? held.delete(peer) : held.set(peer, left)
+      cancel()
+    }
+    const cancel = timer(() => {
+      drop()
+      stream.abort(new Error('not admitted: no hello in time'))
+    }, HELLO_TIMEOUT_MS)
+    stream.addEventListener('close', drop, { once: true })
+    held.set(peer, [...waiting, release])
+  }
+
+  return {
+    hold,
+    /** The peer may speak: what waited for that goes on. */
+    release(peer: string): void {
+      const waiting = held.get(peer) ?? []
+      held.delete(peer)
+      for (const release of waiting) {
+        release()
+      }
+    }
+  }
+}
+
+const openConnections = (peer: KnownPeer) => [...peer.connections].filter(({ status }) => status === 'open')
+
+interface MendingInit {
+  /** Whether there is nothing to mend: it has a stream, or is not to have one. */
+  isDone: (peer: string) => boolean
+  topologies: ReadonlyMap<string, Shown>
+  /** Has gossip open a stream. */
+  open: (peer: KnownPeer, connection: Connection, topology: Topology) => void
+  timer: Timer
+}
+
+function createMending({ isDone, topologies, open, timer }: MendingInit) {
+  /** By peer: ends the wait for the next try. */
+  const mending = new Map<string, () => void>()
+  const failed = new Map<string, number>()
+
+  /** Sees to it that gossip has a stream to write to a peer, as long as the peer is admitted and connected. */
+  const mend = (text: string) => {
+    if (mending.has(text)) {
+      return
+    }
+    // a stream that does not live until the next look counts as another failure
+    const attempt = failed.get(text) ?? 0
+    failed.set(text, attempt + 1)
+    const cancel = timer(
+      () => {
+        mending.delete(text)
+        if (isDone(text)) {
+          failed.delete(text)
+          return
+        }
+        for (const { topology, known } of topologies.values()) {
+          const peer = known.get(text)
+          // one that is being closed counts as open for a while: another try takes another one
+          const all = peer == null ? [] : openConnections(peer)
+          const connection = all[attempt % Math.max(1, all.length)]
+          if (peer != null && connection != null) {
+            open(peer, connection, topology)
+            mend(text)
+            return
+          }
+        }
+      },
+      Math.min(MAX_MEND_MS, MEND_MS * 2 ** Math.min(attempt, 16))
+    )
+    mending.set(text, cancel)
+  }
+
+  /** There is nothing to mend any more. */
+  const mended = (text: string) => {
+    mending.get(text)?.()
+    mending.delete(text)
+    failed.delete(text)
+  }
+
+  return { mend, mended }
 }

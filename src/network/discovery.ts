@@ -1,32 +1,21 @@
-import type { Connection, Libp2p, PeerId, PeerInfo } from '@libp2p/interface'
-import type { Multiaddr } from '@multiformats/multiaddr'
-import type { CID } from 'multiformats/cid'
-import { shownText } from '../observe/shown-text.ts'
+import type { Libp2p, PeerId } from '@libp2p/interface'
 import type { KeyValue } from '../store/index.ts'
 import type { Network } from '../wire/index.ts'
-import { type AddressRules, judgeAddress, parseAddress, usableAddresses, withoutPeer } from './addresses.ts'
-import { byPeer, type Candidate, nextBatch, peerOf, type Rumour, type Source } from './candidates.ts'
+import type { AddressRules } from './addresses.ts'
+import { byPeer, nextBatch, type Rumour, type Source } from './candidates.ts'
 import { dialAbreast } from './dial-abreast.ts'
+import { createDialling } from './dialling.ts'
 import { PeerNotFoundError, reasonOf } from './errors.ts'
 import type { Hello } from './hello.ts'
-import { DIAL_TIMEOUT_MS, MAX_ADDRESSES_PER_DIAL } from './limits.ts'
 import { createPeerCache } from './peer-cache.ts'
-import type { Binding, Peers } from './peers.ts'
+import type { Peers } from './peers.ts'
 import { createRhythm } from './rhythm.ts'
+import { createRumours, type DiscoveryEvent } from './rumours.ts'
 import { type Log, silentLog, type Timer, wallTimer } from './seams.ts'
 import { rendezvousKey, stakerKey } from './topic.ts'
 
+export type { DiscoveryEvent } from './rumours.ts'
 export type { Source }
-
-export type DiscoveryEvent =
-  | { type: 'found'; source: Source; peer: string }
-  | { type: 'connected'; source: Source; peer: string; staker: string }
-  /** Reached, but it does not speak for a stake. */
-  | { type: 'unstaked'; source: Source; peer: string; reason: string }
-  | { type: 'failed'; source: Source; peer: string; reason: string; retryMs: number }
-  | { type: 'refused'; source: Source; address: string; reason: string }
-  | { type: 'dht'; action: 'provided' | 'searched'; count: number; reason?: string }
-  | { type: 'peers'; staked: number; wanted: number }
 
 export interface DiscoveryInit {
   libp2p: Libp2p
@@ -81,13 +70,8 @@ const MOMENT_MS = 200
 /** What a failed dial says against a remembered address, while others answer and while nobody does: see PeerCache. */
 const FAILED_AMONG_PEERS = 8
 const FAILED_ALONE = 3
-/** First pause after a failed dial; doubled each time. */
-const BACKOFF_MS = 1_000
-const MAX_BACKOFF_MS = 5 * 60 * 1_000
 /** Providers wander off as nodes come and go, long before their records expire. */
 export const REPROVIDE_MS = 10 * 60 * 1_000
-const MAX_PROVIDERS = 32
-const MAX_FAILURES = 1_024
 
 /**
  * Finds peers and stays connected to enough of them: cached peers, the address hints of the stake accounts, bootstrap
@@ -104,13 +88,6 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
     onEvent = () => {},
     reprovideMs = REPROVIDE_MS
   } = init
-  /** Of peers, and of addresses as those of a peer: a wrong one costs no other its turn. */
-  const failures = new Map<string, { count: number; untilMs: number }>()
-  /** Addresses without a PeerId, and who answered there. */
-  const answered = new Map<string, string>()
-  const announced = new Map<string, true>()
-  /** Texts that are no address to dial, so that each is told of once. */
-  const refused = new Map<string, true>()
   let stopping = new AbortController()
   /** Somebody was left a moment to dial us first. */
   let isWaiting = false
@@ -119,8 +96,6 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
   let providing: Promise<void> | undefined
   let searching: Promise<Rumour[]> | undefined
 
-  const self = libp2p.peerId.toString()
-  const rules = (): AddressRules => ({ local, own: libp2p.getMultiaddrs() })
   const operatorRules = (): AddressRules => ({ local: true, own: libp2p.getMultiaddrs() })
   const stakedNow = () => libp2p.getPeers().filter((peer) => peers.isStaked(peer.toString())).length
   const isConnected = (peerId: string) => libp2p.getPeers().some((peer) => peer.toString() === peerId)
@@ -128,76 +103,13 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
   const remembered = createPeerCache({ store: cache, log, isConnected })
   dialAbreast(libp2p)
 
-  const fromText = (text: string, source: Source, allowed: AddressRules): Rumour[] => {
-    const parsed = parseAddress(text, allowed)
-    if ('fault' in parsed) {
-      if (parsed.fault !== 'own' && !refused.has(text)) {
-        bounded(refused, text, true)
-        const address = shownText(text, 64)
-        onEvent({ type: 'refused', source, address, reason: parsed.fault })
-        // not as `source`, which is what a task says (src/observe/repeats.ts)
-        log.warn({ from: source, address, reason: parsed.fault }, 'passed over an address that cannot be dialled')
-      }
-      return []
+  const rumours = createRumours({
+    ...{ libp2p, peers, staker, hints, remembered, local, log, onEvent },
+    onWaiting: () => {
+      isWaiting = true
     }
-    const peer = peerOf(parsed.address)
-    return [{ address: peer == null ? parsed.address : withoutPeer(parsed.address), ...(peer == null ? {} : { peer }), source }]
-  }
-
-  const cached = async (): Promise<Rumour[]> => {
-    const usable = (address: Multiaddr) => judgeAddress(address, rules()) == null
-    return (await remembered.list()).flatMap(({ peer, addresses }) =>
-      addresses.filter(usable).map((address): Rumour => ({ address: withoutPeer(address), peer, source: 'cache' }))
-    )
-  }
-
-  const hinted = async (): Promise<Rumour[]> => {
-    try {
-      const all = (await hints()).filter((one) => one.staker !== staker && one.address !== '')
-      return all.flatMap((one) => fromText(one.address, 'hint', rules()).map((rumour) => ({ ...rumour, staker: one.staker })))
-    } catch (err) {
-      log.debug({ err }, 'no address hints')
-      return []
-    }
-  }
-
-  const claimedBy = ({ peerId: peer, multiaddrs, staker: whose }: Binding): Rumour[] =>
-    usableAddresses(multiaddrs, rules()).map((address) => ({ address, peer, source: 'announcement', staker: whose }))
-
-  const claimed = (): Rumour[] =>
-    peers.bindings().flatMap((binding) => {
-      // both ends hear of each other at the same time: the one with the greater PeerId lets the other dial first
-      if (binding.peerId > self && !announced.has(binding.peerId)) {
-        bounded(announced, binding.peerId, true)
-        isWaiting = true
-        return []
-      }
-      return claimedBy(binding)
-    })
-
-  const providersOf = async (key: CID, signal: AbortSignal): Promise<Rumour[]> => {
-    const found = new Map<string, Rumour[]>()
-    try {
-      for await (const provider of libp2p.contentRouting.findProviders(key, { signal })) {
-        const rumours = fromProvider(provider)
-        if (rumours.length > 0) {
-          found.set(provider.id.toString(), rumours)
-        }
-        if (found.size >= MAX_PROVIDERS) {
-          break
-        }
-      }
-      onEvent({ type: 'dht', action: 'searched', count: found.size })
-    } catch (err) {
-      onEvent({ type: 'dht', action: 'searched', count: found.size, reason: reasonOf(err) })
-    }
-    return [...found.values()].flat()
-  }
-  const fromProvider = (provider: PeerInfo): Rumour[] => {
-    const peer = provider.id.toString()
-    const addresses = provider.multiaddrs.filter((one) => judgeAddress(one, rules()) == null).slice(0, 8)
-    return peer === self ? [] : addresses.map((address) => ({ address: withoutPeer(address), peer, source: 'dht' }))
-  }
+  })
+  const { fromText, cached, hinted, claimedBy, claimed, providersOf } = rumours
 
   const search = (): Promise<Rumour[]> => {
     searching ??= rendezvousKey(network)
@@ -225,67 +137,7 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
     }
   }
 
-  const rests = (key: string) => (failures.get(key)?.untilMs ?? 0) > now()
-  const asOf = (key: string, address: Multiaddr) => `${key} ${address}`
-
-  const mayDial = ({ key, peer: said, addresses, staker: whose }: Candidate) => {
-    const peer = said ?? answered.get(key) ?? key
-    const theirs = whose == null ? undefined : peers.bindingOf(whose)?.peerId
-    const connected = isConnected(peer) || (said == null && theirs != null && isConnected(theirs))
-    const isRested = !rests(key) && addresses.some((address) => !rests(asOf(key, address)))
-    return isRested && peer !== self && !peers.isBanned(peer) && !connected
-  }
-
-  /** Connects to whoever must answer at one of the addresses, so many at a time, the best first. */
-  const connect = async (candidate: Candidate, signal: AbortSignal, hurried: boolean): Promise<Connection | undefined> => {
-    const { key, peer: said, addresses, source } = candidate
-    const rested = addresses.filter((address) => hurried || !rests(asOf(key, address)))
-    for (let at = 0; at < rested.length && !signal.aborted; at += MAX_ADDRESSES_PER_DIAL) {
-      const some = rested.slice(at, at + MAX_ADDRESSES_PER_DIAL)
-      try {
-        const target = some.map((one) => (said == null ? one : one.encapsulate(`/p2p/${said}`)))
-        return await libp2p.dial(target, { signal: AbortSignal.any([AbortSignal.timeout(DIAL_TIMEOUT_MS), signal]) })
-      } catch (err) {
-        if (signal.aborted) {
-          return undefined
-        }
-        const retryMs = Math.min(...some.map((address) => fail(asOf(key, address))))
-        onEvent({ type: 'failed', source, peer: said ?? key, reason: reasonOf(err), retryMs })
-      }
-    }
-    return undefined
-  }
-
-  /** Dials and waits for the hello. True when the peer may speak. Hurried, also where a dial failed a moment ago. */
-  const reach = async (candidate: Candidate, signal: AbortSignal, hurried = false): Promise<boolean> => {
-    const { key, source } = candidate
-    const connection = await connect(candidate, signal, hurried)
-    if (connection == null) {
-      return false
-    }
-    const outcome = await hello.greet(connection)
-    const peer = outcome.peerId
-    if (peer !== key) {
-      bounded(answered, key, peer)
-    }
-    if (!peers.isStaked(peer)) {
-      fail(key)
-      onEvent({ type: 'unstaked', source, peer, reason: 'fault' in outcome ? outcome.fault : 'no stake known yet' })
-      return false
-    }
-    failures.delete(key)
-    failures.delete(asOf(key, withoutPeer(connection.remoteAddr)))
-    onEvent({ type: 'connected', source, peer, staker: peers.stakerOf(peer) as string })
-    await remembered.good(peer, connection.remoteAddr)
-    return true
-  }
-
-  const fail = (key: string): number => {
-    const count = (failures.get(key)?.count ?? 0) + 1
-    const retryMs = jitter(Math.min(MAX_BACKOFF_MS, BACKOFF_MS * 2 ** (count - 1)))
-    bounded(failures, key, { count, untilMs: now() + retryMs })
-    return retryMs
-  }
+  const { mayDial, reach } = createDialling({ libp2p, peers, hello, remembered, isConnected, jitter, now, onEvent })
 
   const dialAll = async (rumours: Rumour[]) => {
     const hasOtherWays = rumours.some(({ source }) => source !== 'cache')
@@ -387,13 +239,5 @@ export function createDiscovery(init: DiscoveryInit): Discovery {
       }
       return peerId
     }
-  }
-}
-
-function bounded<V>(map: Map<string, V>, key: string, value: V): void {
-  map.delete(key)
-  map.set(key, value)
-  if (map.size > MAX_FAILURES) {
-    map.delete(map.keys().next().value as string)
   }
 }

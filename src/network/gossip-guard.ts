@@ -24,10 +24,17 @@ interface Rpc {
   messages: RoutedMessage[]
 }
 
+interface ReceivedRpc {
+  subscriptions?: Array<{ topic?: string; subscribe?: boolean }>
+}
+
 /** What gossipsub's class has and its interface leaves out. */
 interface Inside {
   pipePeerReadStream?: (peerId: PeerId, frames: AsyncIterable<Uint8ArrayList>) => Promise<void>
   sendRpc?: (peerId: string, rpc: Rpc) => boolean
+  handleReceivedRpc?: (peerId: PeerId, rpc: ReceivedRpc) => Promise<void>
+  handleReceivedSubscription?: (peerId: PeerId, topic: string, subscribe: boolean) => boolean
+  topics?: Map<string, Set<string>>
   handleReceivedMessage?: (peerId: PeerId, message: RoutedMessage) => Promise<void>
   score?: Scores
 }
@@ -65,6 +72,9 @@ const CHARGED: Array<[keyof RpcCount, Charge]> = [
  * which it says once, so that nobody who missed them would write to it. And gossipsub keeps what a peer has done after its end, and
  * begins anew all the same when it is back: whoever resets its stream would be as good as new.
  *
+ * Nor is a peer with a bad score heard when it says what it is subscribed to, which it does once: as its score recovers, nobody would
+ * write to it. That alone is taken from it (of our topic), and changes nothing while the score is bad: it is in no mesh then, and sent nothing.
+ *
  * All of them replace a method of the object that the library has made. Where a later version of it has none of that name, it is
  * left as it is, and test/network/gossip-guard.spec.ts says so.
  */
@@ -85,6 +95,18 @@ export function guardGossip(gossip: GossipSub, meter: Meter, topic: string, traf
         sent = send(peerId, part) && sent
       }
       return sent
+    }
+  }
+  const receive = inside.handleReceivedRpc?.bind(gossip)
+  if (receive != null) {
+    inside.handleReceivedRpc = (peerId, rpc) => {
+      // what it takes of them it has taken before it waits for anything
+      const done = receive(peerId, rpc)
+      const said = rpc.subscriptions?.findLast((one) => one.topic === topic)
+      if (said != null && (inside.topics?.get(topic)?.has(peerId.toString()) ?? false) !== (said.subscribe === true)) {
+        inside.handleReceivedSubscription?.(peerId, topic, said.subscribe === true)
+      }
+      return done
     }
   }
   const handle = inside.handleReceivedMessage?.bind(gossip)

@@ -108,8 +108,7 @@ export function createHello(init: HelloInit): Hello {
       connection.abort(new Error(fault))
     }
     slots.greeted(connection)
-    const staker = peers.stakerOf(peerId)
-    const outcome: HelloOutcome = fault == null && staker != null ? { peerId, staker, admitted } : { peerId, fault: fault ?? 'unbound' }
+    const outcome = outcomeOf({ peerId, staker: peers.stakerOf(peerId), admitted, fault })
     log.debug(outcome, 'hello')
     onOutcome?.(outcome)
     return outcome
@@ -138,11 +137,7 @@ export function createHello(init: HelloInit): Hello {
   }
 
   const failed = (connection: Connection, err: unknown): HelloOutcome => {
-    const outcome = {
-      peerId: connection.remotePeer.toString(),
-      fault: 'failed' as const,
-      detail: err instanceof Error ? err.message : String(err)
-    }
+    const outcome = failureOf(connection, err)
     log.debug(outcome, 'hello failed')
     slots.greeted(connection)
     onOutcome?.(outcome)
@@ -262,4 +257,23 @@ export function createHello(init: HelloInit): Hello {
       await libp2p.unhandle(HELLO_PROTOCOL)
     }
   }
+}
+
+function failureOf(connection: Connection, err: unknown) {
+  return {
+    peerId: connection.remotePeer.toString(),
+    fault: 'failed' as const,
+    detail: err instanceof Error ? err.message : String(err)
+  }
+}
+
+interface Concluded {
+  peerId: string
+  staker: string | undefined
+  admitted: boolean
+  fault: HelloFault | undefined
+}
+
+function outcomeOf({ peerId, staker, admitted, fault }: Concluded): HelloOutcome {
+  return fault == null && staker != null ? { peerId, staker, admitted } : { peerId, fault: fault ?? 'unbound' }
 }

@@ -100,22 +100,7 @@ export function createPeers({ stakes, timing, slot, hints = () => [], now = Date
   const changes = new Set<(change: PeerChange) => void>()
   const bans = new Set<(peerId: string, reason: string) => void>()
 
-  const hasStake = (staker: string): boolean | undefined => {
-    if (stakes.isStaked != null) {
-      return stakes.isStaked(staker)
-    }
-    const at = slot()
-    if (at == null) {
-      return undefined
-    }
-    const cycle = Math.max(0, cycleAt(timing, at))
-    const weights = [cycle - 2, cycle - 1, cycle, cycle + 1].filter((one) => one >= 0).map((one) => stakes.weight(staker, one))
-    if (weights.some((weight) => weight != null && weight > 0n)) {
-      return true
-    }
-    return weights.every((weight) => weight == null) ? undefined : false
-  }
-
+  const hasStake = createStakeCheck({ stakes, timing, slot })
   const isBanned = (peerId: string) => out.holds(peerId) || out.holds(owners.get(peerId) ?? '')
 
   const change = (peerId: string, staker: string, admit: boolean) => {
@@ -154,12 +139,6 @@ export function createPeers({ stakes, timing, slot, hints = () => [], now = Date
     }
   }
 
-  /** Above zero when the first was said later. */
-  const compare = (one: { saidSlot: number; sequence: number }, other: { saidSlot: number; sequence: number }): number => {
-    const isAhead = ({ sequence }: { sequence: number }) => Number(sequence > now() + MAX_AHEAD_MS)
-    return one.saidSlot - other.saidSlot || isAhead(other) - isAhead(one) || one.sequence - other.sequence
-  }
-
   const bind = (message: Message, confirmed: boolean): BindFault | undefined => {
     const said = message.body.announcement
     const peerId = said == null ? undefined : peerIdText(said.peerId)
@@ -182,7 +161,7 @@ export function createPeers({ stakes, timing, slot, hints = () => [], now = Date
     }
     const before = bindings.get(staker)
     const same = before?.peerId === peerId
-    const order = before == null ? 1 : compare({ saidSlot, sequence: said.sequence }, before)
+    const order = before == null ? 1 : compareSaid({ saidSlot, sequence: said.sequence }, before, now())
     // the same announcement again says nothing new, unless it now comes from the PeerId itself
     if (before != null && order < 0 && !(same && confirmed)) {
       return 'stale'
@@ -279,6 +258,31 @@ export function createPeers({ stakes, timing, slot, hints = () => [], now = Date
       return () => bans.delete(listener)
     }
   }
+}
+
+/** Whether a staker has stake now; undefined while K2 does not tell. */
+function createStakeCheck({ stakes, timing, slot }: Pick<PeersInit, 'stakes' | 'timing' | 'slot'>) {
+  return (staker: string): boolean | undefined => {
+    if (stakes.isStaked != null) {
+      return stakes.isStaked(staker)
+    }
+    const at = slot()
+    if (at == null) {
+      return undefined
+    }
+    const cycle = Math.max(0, cycleAt(timing, at))
+    const weights = [cycle - 2, cycle - 1, cycle, cycle + 1].filter((one) => one >= 0).map((one) => stakes.weight(staker, one))
+    if (weights.some((weight) => weight != null && weight > 0n)) {
+      return true
+    }
+    return weights.every((weight) => weight == null) ? undefined : false
+  }
+}
+
+/** Above zero when the first was said later. */
+function compareSaid(one: { saidSlot: number; sequence: number }, other: { saidSlot: number; sequence: number }, nowMs: number): number {
+  const isAhead = ({ sequence }: { sequence: number }) => Number(sequence > nowMs + MAX_AHEAD_MS)
+  return one.saidSlot - other.saidSlot || isAhead(other) - isAhead(one) || one.sequence - other.sequence
 }
 
 /** What is wrong with where an announcement says that its node is; undefined when it can be read. The text of the PeerId, which costs much more, is not made. */

@@ -31,10 +31,12 @@ export interface AuditorInit {
   local?: boolean
   /** Whom the operator named: they are dialled wherever they are. */
   named?: readonly ProviderHint[]
+  /** Whether it stops asking once everybody has said that they do not have it. @default false */
+  endsWhenRefused?: boolean
 }
 
 /** Joins no mesh: it only dials whom it is told to. */
-export async function createAuditor({ local = true, named = [] }: AuditorInit = {}): Promise<Auditor> {
+export async function createAuditor({ local = true, named = [], endsWhenRefused = false }: AuditorInit = {}): Promise<Auditor> {
   const { dir, remove } = await temporaryFolder('koii-mesh-auditor-')
   const peers = createPeers({ stakes: { weight: () => undefined }, timing: NO_TIME, slot: () => undefined })
   const { libp2p } = await createHost({
@@ -57,7 +59,7 @@ export async function createAuditor({ local = true, named = [] }: AuditorInit = 
         list: async (prefix = '') => [...pins.keys()].filter((key) => key.startsWith(prefix)).sort()
       }
     },
-    { blocksDir: dir }
+    { blocksDir: dir, endsWhenRefused }
   )
   await proofs.start()
   const answers = async ({ peerId, multiaddrs = [] }: ProviderHint, timeoutMs: number) => {

@@ -4,6 +4,7 @@ import { type Fetched, type Proofs, ProofUnavailableError, type ProviderHint, ty
 import { type ChainLink, type GetBlock, isRecordCid, RecordMalformedError, readChain, readLink } from '../record/index.ts'
 import { type Auditor, askInTurn } from './auditor.ts'
 import { localBlock } from './blocks.ts'
+import { type CycleRange, skippedBetween } from './verify-car.ts'
 
 export interface FetchedRecord extends Fetched {
   saved: Saved
@@ -70,6 +71,8 @@ export interface FetchedHistory extends Fetched {
   stopped: string | null
   /** The record before the oldest one that is written; null when that is the first. */
   previous: CID | null
+  /** Cycles between those that are written that have no record, the newest first. */
+  skipped: CycleRange[]
 }
 
 /** Before a record that nobody gives ends the chain, all who may have it are asked for so long. */
@@ -114,6 +117,7 @@ export async function fetchHistoryTo(
   let link: ChainLink = first.value
   let records = 0
   let stopped: string | null = null
+  const skipped: CycleRange[] = []
   const written = new Set<string>()
   let writtenBytes = 0
 
@@ -160,6 +164,7 @@ export async function fetchHistoryTo(
       if (before == null) {
         return
       }
+      skipped.push(...skippedBetween(link.content.cycle, before.content.cycle))
       link = before
     }
   }
@@ -175,7 +180,8 @@ export async function fetchHistoryTo(
     cycle: first.value.content.cycle,
     fromCycle: oldest,
     stopped,
-    previous
+    previous,
+    skipped
   }
 }
 

@@ -100,7 +100,7 @@ export { type FetchedHistory, type FetchedRecord, fetchHistoryTo, fetchRecordTo 
 export { AddressError, aboutBadHints, type BadHint, hintsOf, providerAt } from './hints.ts'
 export { BUNDLE_FILE, BundleError, PARAMS_FILE, ParamsDifferError, paramsCid, paramsIn } from './params.ts'
 export { checkRunnable, UnfitTaskError } from './runnable.ts'
-export { type Verified, type VerifyProgress, verifyCar } from './verify-car.ts'
+export { type CycleRange, type Verified, type VerifyProgress, verifyCar } from './verify-car.ts'
 
 /** What a wrapper of the way out of messages may use. */
 export interface PublishTools {
@@ -707,9 +707,10 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         lifeSigns.stop()
         presence.stop()
         await slots.stop()
-        k2.close()
         await versions.stop()
         await outbox.stop()
+        // what is owed to K2 is in the outbox: nobody waits for its answers any more
+        k2.close()
         await batcher.stop()
         await slasher.stop()
         await discovery.stop()

@@ -103,7 +103,10 @@ export async function aboutParams(
   }
   const mine = given == null ? 'none' : await paramsCid(given)
   return {
-    warning: `the task fixes no params, and this node was given ${mine === 'none' ? mine : `the params ${mine}`}: who was given others finds its work wrong, and it finds theirs wrong. Ask the task’s author which are right`,
+    warning:
+      mine === 'none'
+        ? 'the task fixes no params, and this node was given none, as is usual. One whose author tells operators to give some needs --params'
+        : `the task fixes no params, and this node was given the params ${mine}: who was given others finds its work wrong, and it finds theirs wrong. Ask the task’s author which are right`,
     note: `no params fixed, mine: ${mine === 'none' ? mine : `..${mine.slice(-12)}`}`
   }
 }

@@ -3,6 +3,17 @@ import { CID } from 'multiformats/cid'
 import { type CarFile, type CarProgress, inWhatItHolds, openCar, ProofUnavailableError } from '../proofs/index.ts'
 import { isRecordCid, RecordMalformedError, readChain } from '../record/index.ts'
 
+/** Both ends belong to it. */
+export interface CycleRange {
+  from: number
+  to: number
+}
+
+/** The cycles between two records that follow on each other; none where the second is of the cycle right before. */
+export function skippedBetween(newer: number, older: number): CycleRange[] {
+  return older < newer - 1 ? [{ from: older + 1, to: newer - 1 }] : []
+}
+
 export type Verified = {
   root: string
   /** Distinct blocks in the file, and their bytes: all of them hash to their names. */
@@ -22,6 +33,8 @@ export type Verified = {
       fromCycle: number
       /** The record before the oldest one, which is not in the file; null when that is the first of its task. */
       previous: string | null
+      /** Cycles between them that have no record, the newest first. */
+      skipped: CycleRange[]
     }
 )
 
@@ -101,6 +114,7 @@ interface Sum {
   cycle: number
   fromCycle: number
   previous: string | null
+  skipped: CycleRange[]
 }
 
 /** @returns null when the root is no record */
@@ -126,7 +140,8 @@ async function recordsIn(car: CarFile, reached: Reached): Promise<Sum | null> {
         records: (sum?.records ?? 0) + 1,
         cycle: sum?.cycle ?? content.cycle,
         fromCycle: content.cycle,
-        previous
+        previous,
+        skipped: sum == null ? [] : [...sum.skipped, ...skippedBetween(sum.fromCycle, content.cycle)]
       }
     }
   } catch (err) {

@@ -83,7 +83,9 @@ export function sayJson(json: string): void {
 
 /** One line on standard error about what is wrong, or goes on. */
 export function complain(text: string): void {
-  process.stderr.write(`koii-mesh: ${shownText(text, MAX_LINE)}\n`)
+  const { isTTY, columns } = process.stderr
+  const line = printable(`koii-mesh: ${shownText(text, MAX_LINE)}`)
+  process.stderr.write(`${isTTY && columns > 0 ? wrapped(line, columns) : line}\n`)
 }
 
 /** Where an error came from: a line for each frame, without its message, which may hold lines that look like frames. */

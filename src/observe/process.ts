@@ -100,3 +100,13 @@ export function untilStopped(): Promise<string> {
     }
   })
 }
+
+/** Standard output that nobody reads is not waited for. */
+const FLUSH_MS = 1_000
+
+/** Ends the process once what was said is out: a question that is still under way (a timer of a library, a request) is not waited for. */
+export async function leave(): Promise<never> {
+  const said = new Promise((resolve) => process.stdout.write('', resolve))
+  await Promise.race([said, new Promise((resolve) => setTimeout(resolve, FLUSH_MS).unref())])
+  process.exit()
+}

@@ -1,14 +1,13 @@
 import { CID } from 'multiformats/cid'
-import { scheduleFor, type Timing, windowOf } from '../clock/index.ts'
+import { type Timing, windowOf } from '../clock/index.ts'
 import { messageOf } from '../k2/errors.ts'
 import type { FinalVote } from '../k2/index.ts'
-import { bountyFor } from '../k2/settlement/weights.ts'
 import type { Events, Logger } from '../observe/index.ts'
 import type { ProviderHint } from '../proofs/index.ts'
-import { recordCid } from '../record/index.ts'
-import type { Base, Rounds, RoundsEffect, RoundsEvent } from '../rounds/index.ts'
+import type { Rounds, RoundsEffect, RoundsEvent } from '../rounds/index.ts'
 import type { CycleTiming } from '../tasks/index.ts'
 import type { Body } from '../wire/index.ts'
+import { readBase } from './base.ts'
 import { NO_BUNDLE } from './errors.ts'
 import { isNotYet } from './not-yet.ts'
 import type { Chain, Clock, TaskHost, Transport, Worked } from './ports.ts'
@@ -108,36 +107,12 @@ export function createEffects(init: EffectsInit): Effects {
     return pace == null ? sleep() : pace.away(sleep)
   }
 
-  /** What K2 says the record of `cycle` builds on. Final, as it is read inside the window in which only `cycle` is voted on. */
-  const baseOf = async (cycle: number): Promise<Base> => {
-    const [account, beacon] = await Promise.all([
-      chain.task(windowOf(timing, cycle, 'distribution').from),
-      chain.blockhashAt(scheduleFor(timing, cycle).beaconSlot)
-    ])
-    const { finalized } = account
-    if (finalized == null) {
-      return { bounty: bountyFor(account, cycle), beacon, previous: null }
-    }
-    const cid = recordCid(finalized.recordDigest)
-    if (finalized.cycle < cycle) {
-      return { bounty: bountyFor(account, cycle), beacon, previous: { cid: cid.toString(), cycle: finalized.cycle } }
-    }
-    // the others were quicker: what it builds on stands in the record itself
-    const { content } = await records.ensure(cid)
-    if (content.previous == null) {
-      return { bounty: bountyFor(account, cycle, 0n), beacon, previous: null }
-    }
-    const before = (await records.ensure(content.previous)).content
-    const bounty = bountyFor(account, cycle, before.totalRewards)
-    return { bounty, beacon, previous: { cid: content.previous.toString(), cycle: before.cycle } }
-  }
-
   const run = async (effect: RoundsEffect): Promise<void> => {
     switch (effect.type) {
       case 'need-stakes':
         return handle({ type: 'stakes', cycle: effect.cycle, stakes: await untilClosed(effect.cycle, () => chain.stakes.at(effect.cycle)) })
       case 'need-base':
-        return handle({ type: 'base', cycle: effect.cycle, base: await untilClosed(effect.cycle, () => baseOf(effect.cycle)) })
+        return handle({ type: 'base', cycle: effect.cycle, base: await untilClosed(effect.cycle, () => readBase(init, effect.cycle)) })
       case 'work': {
         // told a little before the window closes, so that what is missed has its reason; should it come even then, it is tried again
         const host = await taskBy(effect.cycle, effect.deadlineSlot - TOLD_BEFORE_SLOTS)
@@ -165,7 +140,7 @@ export function createEffects(init: EffectsInit): Effects {
         const result = await endsAt(init, fetchBySlot, 'the time for the proof', (fetchEnds) =>
           endsAt(init, deadlineSlot, 'the audit window', async (ends, spent) => {
             const limits = { fetchMs: msUntil(fetchBySlot), totalMs: msUntil(deadlineSlot), graceMs, fetchEnds, ends }
-            const audited = await host.audit(submission, vouchers([submission.signer]), timingOf(cycle), limits)
+            const audited = await host.audit(submission, vouchers(transport, [submission.signer]), timingOf(cycle), limits)
             return audited.timedOut === true ? { ...audited, ...whyLate(spent(), audited.reason, slotMs) } : audited
           })
         )
@@ -196,7 +171,7 @@ export function createEffects(init: EffectsInit): Effects {
       case 'check': {
         const { cycle, cid, deadlineSlot } = effect
         const result = await endsAt(init, deadlineSlot, 'the time for the record', (ends) =>
-          records.check(CID.parse(cid), effect, vouchers(effect.vouchers), msUntil(deadlineSlot) + graceMs, ends)
+          records.check(CID.parse(cid), effect, vouchers(transport, effect.vouchers), msUntil(deadlineSlot) + graceMs, ends)
         ).catch((err) => ({ verdict: 'unreadable' as const, reason: messageOf(err), ...notYetOf(err) }))
         return handle({ type: 'checked', cycle, cid, result })
       }
@@ -214,12 +189,6 @@ export function createEffects(init: EffectsInit): Effects {
         return effect.skipped == null ? undefined : track(tellSkipped(effect.cycle, effect.skipped))
     }
   }
-
-  /** Where those are whose word it is, by what they have announced, and then everybody else. */
-  const vouchers = (stakers: string[]): ProviderHint[] => [
-    ...stakers.flatMap((staker) => transport.providerOf(staker) ?? []),
-    ...transport.providers()
-  ]
 
   /** Work whose time ran out while K2 was away has had no time: a slot is what its window is counted in. */
   const workOf = (host: TaskHost, cycle: number, deadlineSlot: number): Promise<Worked> =>
@@ -261,4 +230,9 @@ export function createEffects(init: EffectsInit): Effects {
       await Promise.allSettled(running)
     }
   }
+}
+
+/** Where those are whose word it is, by what they have announced, and then everybody else. */
+function vouchers(transport: EffectsInit['transport'], stakers: string[]): ProviderHint[] {
+  return [...stakers.flatMap((staker) => transport.providerOf(staker) ?? []), ...transport.providers()]
 }

@@ -198,7 +198,8 @@ export function createParticipant(init: ParticipantInit): Participant {
     onLedger: init.onLedger,
     most: init.cyclesTold,
     signal: init.stopping,
-    onSettled: (one) => events.emit('settled', { ...one })
+    onSettled: (one) => events.emit('settled', { ...one }),
+    onSkipped: (cycle, reason) => events.emit('skipped', { cycle, reason })
   })
   const rounds = createRounds({
     ...{ self, network, timing, random },

@@ -38,6 +38,8 @@ export interface SettledInit {
   signal: AbortSignal
   log: Logger
   onSettled: (settled: SettledCycle) => void
+  /** A cycle that ended without a record, which the records around it show. It is kept by whoever hears of it. */
+  onSkipped: (cycle: number, reason: string) => void
 }
 
 /** Finalized records: each is read, kept where that falls to us, and told once, in the order of the cycles. */
@@ -56,7 +58,12 @@ interface Head {
   cycle: number
   cid: CID
   tries: number
+  /** The cycle of the record that builds on it, where that is known. */
+  above?: number | undefined
 }
+
+/** A record, or a cycle between two of them, that was never told. */
+type Untold = { cycle: number } & ({ cid: CID; above?: number | undefined } | { skipped: string })
 
 /** A record that nobody has any more is asked for so often. */
 const MAX_TRIES = 4
@@ -106,42 +113,69 @@ export function createSettled(init: SettledInit): Settled {
     }
   }
 
-  const tryAgain = ({ cycle, cid, tries }: Head) => {
-    if (tries + 1 < MAX_TRIES && again.length < most) {
-      again.push({ cycle, cid, tries: tries + 1 })
+  const tryAgain = (head: Head) => {
+    if (head.tries + 1 < MAX_TRIES && again.length < most) {
+      again.push({ ...head, tries: head.tries + 1 })
     }
   }
 
-  /** @param after the cycle of the record that builds on it, where that is known */
-  const contentOf = async (head: Head, after: number | undefined): Promise<RecordContent | undefined> => {
+  const contentOf = async (head: Head): Promise<RecordContent | undefined> => {
     try {
       return (await records.ensure(head.cid)).content
     } catch (err) {
       tryAgain(head)
-      unread(after ?? head.cycle, after != null, err)
+      unread(head.above ?? head.cycle, head.above != null, err)
       return undefined
     }
   }
 
+  /** Cycles from `first` on that have no record, as that of cycle `above` follows on that of `below`, -1 for none. */
+  const between = (below: number, above: number, first: number): Untold[] => {
+    const from = Math.max(below + 1, first, above - most)
+    const skipped =
+      below < 0 ? `the record of cycle ${above} is the first of the task` : `the record of cycle ${above} follows on that of cycle ${below}`
+    return Array.from({ length: Math.max(0, above - from) }, (_, at) => ({ cycle: from + at, skipped }))
+  }
+
   /**
-   * Records from `first` on that were never told, in their order.
+   * Records from `first` on that were never told, and the cycles between them that have none, in their order.
    *
-   * @param walked CIDs that this turn has been at
+   * @param walked CIDs that this turn has been at, with their cycles where they could be read
    */
-  const untold = async (from: Head, first: number, walked: Set<string>): Promise<Array<{ cycle: number; cid: CID }>> => {
-    const found: Array<{ cycle: number; cid: CID }> = []
+  const untold = async (from: Head, first: number, walked: Map<string, number | undefined>): Promise<Untold[]> => {
+    const found: Untold[] = []
     let head: Head | undefined = from
-    while (head != null && found.length < most && !walked.has(head.cid.toString())) {
-      walked.add(head.cid.toString())
-      const content: RecordContent | undefined = await contentOf(head, found[0]?.cycle)
+    for (let records = 0; head != null && records < most; records++) {
+      const name: string = head.cid.toString()
+      const isNew: boolean = !walked.has(name)
+      const content: RecordContent | undefined = isNew ? await contentOf(head) : undefined
+      const cycle = content?.cycle ?? walked.get(name)
+      walked.set(name, cycle)
+      if (cycle != null && head.above != null) {
+        found.unshift(...between(cycle, head.above, first))
+      }
       if (content == null || content.cycle < first || cycles.get(task, content.cycle)?.outcome != null) {
         break
       }
-      const { cycle, previous } = content
-      found.unshift({ cycle, cid: head.cid })
-      head = previous == null ? undefined : { cycle, cid: previous, tries: from.tries }
+      const previous: CID | null = content.previous
+      found.unshift({ cycle: content.cycle, cid: head.cid, above: head.above })
+      if (previous == null) {
+        found.unshift(...between(-1, content.cycle, first))
+      }
+      head = previous == null ? undefined : { cycle: content.cycle, cid: previous, tries: from.tries, above: content.cycle }
     }
     return found
+  }
+
+  const tell = async (one: Untold, tries: number): Promise<void> => {
+    if ('cid' in one) {
+      await settle(one.cycle, one.cid).catch((err) => {
+        tryAgain({ ...one, tries })
+        log.warn({ cycle: one.cycle, reason: messageOf(err) }, 'what a finalized record came to could not be told: it is tried again')
+      })
+    } else if (cycles.get(task, one.cycle)?.skipped == null) {
+      init.onSkipped(one.cycle, one.skipped)
+    }
   }
 
   /** One after another: what comes while an older one is fetched waits for it. */
@@ -149,7 +183,7 @@ export function createSettled(init: SettledInit): Settled {
     newest = Math.max(newest, cycle)
     const run = async () => {
       const known = Math.min(...cycles.list(task, most).map((one) => one.cycle))
-      const walked = new Set<string>()
+      const walked = new Map<string, number | undefined>()
       const heads = [...again, { cycle, cid, tries: 0 }]
       again = []
       for (const head of heads) {
@@ -157,10 +191,7 @@ export function createSettled(init: SettledInit): Settled {
           if (signal.aborted) {
             return
           }
-          await settle(one.cycle, one.cid).catch((err) => {
-            tryAgain({ ...one, tries: head.tries })
-            log.warn({ cycle: one.cycle, reason: messageOf(err) }, 'what a finalized record came to could not be told: it is tried again')
-          })
+          await tell(one, head.tries)
         }
       }
     }

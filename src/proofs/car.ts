@@ -81,7 +81,7 @@ export async function openCar(
     demandFile(path)
     file = await open(path, 'r')
   } catch (err) {
-    throw new CarError(`cannot read ${path}: ${(err as Error).message}`)
+    throw new CarError(`cannot read ${path}: ${(err as Error).message}. Check the path: it is that of a file which proof get --car wrote`)
   }
   try {
     const { size: fileBytes } = await file.stat()
@@ -102,7 +102,7 @@ export async function openCar(
     return carFile({ file, path, root: sections.root, places, sizeBytes })
   } catch (err) {
     await file.close()
-    throw err instanceof CarError ? err : new CarError(`cannot read ${path}: ${(err as Error).message}`)
+    throw err instanceof CarError ? err : new CarError(`cannot read ${path}: ${(err as Error).message}. ${carAdvice()}`)
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * Who is asked when nobody who is known may have a block: one circle after the other.
  *
- *   hinted providers ─▶ connected peers ─▶ DHT ─▶ pause, and all of them again
+ *   hinted providers ─▶ connected peers ─▶ DHT ─▶ pause, and all of them again (or the end, for who asks once)
  */
 import type { CID } from 'multiformats/cid'
 import type { FetchComponents, Providers } from './fetch-providers.ts'
@@ -18,8 +18,8 @@ export interface CirclesInit {
   /** Somebody new may be asked, now or in the next turn. */
   onFound: () => void
   onWider: () => void
-  /** The pause is over: whoever refused may be asked again. */
-  onAgain: () => void
+  /** The pause is over. @returns whether whoever refused may be asked again */
+  onAgain: () => boolean
 }
 
 export class Circles {
@@ -61,10 +61,9 @@ export class Circles {
         }
         return
       case 'pause':
-        if (nowMs >= this.#stageEndsMs) {
+        if (nowMs >= this.#stageEndsMs && onAgain()) {
           this.#stage = 'hinted'
           providers.forgive()
-          onAgain()
           onWider()
         }
         return

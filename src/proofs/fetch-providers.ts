@@ -14,6 +14,8 @@ export interface FetchComponents {
   timers: Timers
   /** What was dialled; without it, as often as it takes. */
   dials?: DialBook | undefined
+  /** Whether a fetch ends when all who are known have said that they lack a block, and the DHT names nobody new; else it waits for one who gets it. */
+  endsWhenRefused?: boolean | undefined
   log: (format: string, ...args: unknown[]) => void
 }
 

@@ -4,7 +4,7 @@ import type { CID } from 'multiformats/cid'
 import type { BlockBytes, BlockSink } from './bitswap/index.ts'
 import type { WriteSession } from './blocks.ts'
 import { keyOf } from './cid-profile.ts'
-import { ProofMalformedError, ProofUnavailableError } from './errors.ts'
+import { type Facts, ProofMalformedError, ProofUnavailableError } from './errors.ts'
 import { Circles } from './fetch-circles.ts'
 import { type FetchComponents, type Provider, Providers } from './fetch-providers.ts'
 import { type DagLimits, LIMITS } from './limits.ts'
@@ -91,9 +91,14 @@ export class FetchWalk implements BlockSink {
       onFound: () => this.#pump(),
       onWider: () => this.#pumpSoon(),
       onAgain: () => {
+        if (components.endsWhenRefused === true && this.#isRefused()) {
+          this.#level.reject(this.refused())
+          return false
+        }
         for (const item of this.#items.values()) {
           item.refusedBy.clear()
         }
+        return true
       }
     })
   }
@@ -143,14 +148,30 @@ export class FetchWalk implements BlockSink {
   }
 
   unavailable(timeoutMs: number): ProofUnavailableError {
+    return this.#notHere(`did not arrive within ${Math.round(timeoutMs)} ms`, { timeoutMs })
+  }
+
+  /** Everybody who is known has said so. */
+  refused(): ProofUnavailableError {
+    return this.#notHere('is not to be had', { refused: true })
+  }
+
+  #notHere(what: string, facts: Facts): ProofUnavailableError {
     const missing = this.#items.values().next().value?.cids[0]
     const providers = this.#providers.describe()
     return new ProofUnavailableError(
       this.#root,
-      `proof ${this.#root} did not arrive within ${Math.round(timeoutMs)} ms (${this.#books.blocks} of at least ${this.#books.known} blocks did). ` +
+      `proof ${this.#root} ${what} (${this.#books.blocks} of at least ${this.#books.known} blocks came). ` +
         (providers.length === 0 ? 'No peer is known to have it' : `Asked: ${providers.slice(0, 4).join('; ')}`),
-      { timeoutMs, blocks: this.#books.blocks, known: this.#books.known, missing: missing?.toString(), providers }
+      { ...facts, blocks: this.#books.blocks, known: this.#books.known, missing: missing?.toString(), providers }
     )
+  }
+
+  /** Whether there is somebody, and all there are have said that they lack what is awaited. One that does not answer has said nothing. */
+  #isRefused(): boolean {
+    const others = [...this.#providers].filter(({ peerId }) => !peerId.equals(this.#components.libp2p.peerId))
+    const awaited = [...this.#items.values()].filter(({ here }) => here !== true)
+    return others.length > 0 && awaited.some(({ refusedBy }) => others.every((one) => refusedBy.has(one)))
   }
 
   /** @returns the blocks that are not here */

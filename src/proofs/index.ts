@@ -92,6 +92,8 @@ export interface ProofsInit {
   unstakedBytesPerS?: number
   /** Whether an address of a provider that failed is left alone until `beginCycle`. @default it is tried again */
   dialOncePerCycle?: boolean
+  /** Whether a fetch ends once all who are known have said that they do not have it, as one by hand does. @default false: it goes on to its timeout */
+  endsWhenRefused?: boolean
   /** @default 20 minutes */
   reprovideIntervalMs?: number
 }
@@ -173,7 +175,7 @@ export async function createProofs(
   const exchange = createExchange({ libp2p, blocks, timers, log }, init)
   // whom to ask for a proof, and when to give up
   const dials = init.dialOncePerCycle === true ? new DialBook() : undefined
-  const fetcher = new Fetcher({ libp2p, blocks, client: exchange.client, timers, dials, log })
+  const fetcher = new Fetcher({ libp2p, blocks, client: exchange.client, timers, dials, endsWhenRefused: init.endsWhenRefused, log })
   // what stays
   const pins = new Pins(store)
   const keeper = new Keeper(blocks, pins)

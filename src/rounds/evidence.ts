@@ -1,5 +1,5 @@
 import { KINDS, LIMITS, type Message, offenceOf } from '../wire/index.ts'
-import { type CycleState, staked, stakeIn } from './cycle.ts'
+import { type CycleState, convict, staked, stakeIn } from './cycle.ts'
 import type { RoundsEffect, RoundsInit } from './types.ts'
 
 /**
@@ -67,4 +67,20 @@ export function tickEvidence(init: RoundsInit, before: CycleState | undefined, s
     })
   }
   return effects
+}
+
+/** Somebody tells of an offence: it convicts in this cycle. @returns the cycle that it is about, while that is live */
+export function onEvidence(
+  cycles: ReadonlyMap<number, CycleState>,
+  state: CycleState,
+  message: Message,
+  heardSlot: number
+): CycleState | undefined {
+  convict(state, message, heardSlot)
+  const { kind, offender, cycle, halves } = message.evidence!
+  const about = cycles.get(cycle)
+  if (kind === 'approval' && about != null) {
+    about.quorums.addTwoFaced(offender, halves[0].body.approval!.attempt, heardSlot, about.stakes)
+  }
+  return about
 }

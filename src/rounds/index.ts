@@ -26,15 +26,15 @@
 import { cycleAt } from '../clock/index.ts'
 import { isRecorded } from '../record/index.ts'
 import { AUDITS_PER_CYCLE, type Message } from '../wire/index.ts'
-import { onAudited, onChallenge, onResponse, onSubmission, tickAudit, tickRetries } from './audit.ts'
-import { onChecked } from './checks.ts'
-import { type CycleState, convict, firstKey, newCycle } from './cycle.ts'
-import { onBuilt, tickDistribution } from './distribution.ts'
-import { onEquivocation, tickEvidence } from './evidence.ts'
+import { onAnswer } from './answers.ts'
+import { onChallenge, onResponse, onSubmission, tickAudit, tickRetries } from './audit.ts'
+import { type CycleState, firstKey, newCycle } from './cycle.ts'
+import { tickDistribution } from './distribution.ts'
+import { onEquivocation, onEvidence, tickEvidence } from './evidence.ts'
 import { arrived } from './not-yet.ts'
-import { confirm, onProbed } from './own-fault.ts'
+import { confirm, noteHearing } from './own-fault.ts'
 import { whySkipped } from './skipped.ts'
-import { noteUnseen, onWorked, tickSubmission } from './submission.ts'
+import { noteUnseen, tickSubmission } from './submission.ts'
 import type { RoundsEffect, RoundsEvent, RoundsInit } from './types.ts'
 import { refutedIn, tickVerdicts } from './verdicts.ts'
 
@@ -78,25 +78,12 @@ export function createRounds(init: RoundsInit): Rounds {
         effects.push({ type: 'closed', cycle: state.cycle, skipped: whySkipped(state) })
         continue
       }
-      listen(state, last, connected)
+      noteHearing(state, last, slot, connected)
       noteUnseen(state, last, slot)
       confirm(state)
       effects.push(...advance(state))
     }
     return effects
-  }
-
-  /** Whether we could hear, while it counted, who submitted: awake in each stretch as long as a delivery takes, and not alone. */
-  const listen = (state: CycleState, last: number, connected: boolean) => {
-    const { submissionMustSlot, lateSlot, deliverySlots } = state.schedule
-    const from = submissionMustSlot - 2 * deliverySlots
-    const asleep = Math.min(slot, lateSlot) - Math.max(last, from)
-    if (slot >= from && last < lateSlot && (asleep > deliverySlots + 1 || (!connected && slot < lateSlot))) {
-      state.deaf = true
-    }
-    if (!connected && slot >= state.schedule.sampleSlot && slot < state.schedule.finalSlot) {
-      state.alone = true
-    }
   }
 
   /** What a cycle does of itself, given the slot and what is known: called after every event that touches it. */
@@ -111,14 +98,7 @@ export function createRounds(init: RoundsInit): Rounds {
     if (slot < silentUntil) {
       return []
     }
-    return [
-      ...tickSubmission(init, state, slot),
-      ...tickRetries(state, slot),
-      ...tickAudit(init, state, slot),
-      ...tickVerdicts(init, state, slot),
-      ...tickEvidence(init, cycles.get(state.cycle - 1), state, slot),
-      ...tickDistribution(init, state, slot)
-    ]
+    return ticked(init, cycles.get(state.cycle - 1), state, slot)
   }
 
   const onMessage = (event: Extract<RoundsEvent, { type: 'message' }>): RoundsEffect[] => {
@@ -169,12 +149,7 @@ export function createRounds(init: RoundsInit): Rounds {
         }
         return []
       case 'equivocation': {
-        convict(state, message, heard)
-        const { kind, offender, cycle, halves } = message.evidence!
-        const about = cycles.get(cycle)
-        if (kind === 'approval' && about != null) {
-          about.quorums.addTwoFaced(offender, halves[0].body.approval!.attempt, heard, about.stakes)
-        }
+        const about = onEvidence(cycles, state, message, heard)
         return about == null || about === state ? [] : advance(about)
       }
       case 'announcement':
@@ -223,38 +198,7 @@ export function createRounds(init: RoundsInit): Rounds {
           if (state == null) {
             return [] // an answer about a cycle that has closed meanwhile
           }
-          const effects: RoundsEffect[] = []
-          switch (event.type) {
-            case 'stakes':
-              state.stakes = event.stakes
-              state.refuted = null
-              state.proposers.clear()
-              state.quorums.weigh(event.stakes)
-              break
-            case 'finalized':
-              state.finalized = true
-              break
-            case 'base':
-              state.base = event.base
-              state.proposers.clear()
-              break
-            case 'worked':
-              effects.push(...onWorked(state, event, slot))
-              break
-            case 'audited':
-              effects.push(...onAudited(state, event, slot))
-              break
-            case 'probed':
-              onProbed(state, event, slot)
-              break
-            case 'built':
-              onBuilt(state, event, slot, effects)
-              break
-            case 'checked':
-              effects.push(...onChecked(state, event, slot))
-              break
-          }
-          return [...effects, ...advance(state)]
+          return [...onAnswer(state, event, slot), ...advance(state)]
         }
       }
     }
@@ -266,6 +210,18 @@ export function createRounds(init: RoundsInit): Rounds {
       return slot < silentUntil ? effects.filter(({ type }) => KEPT_WHEN_SILENT.has(type)) : effects
     }
   }
+}
+
+/** All that a cycle does of itself in a slot. */
+function ticked(init: RoundsInit, before: CycleState | undefined, state: CycleState, slot: number): RoundsEffect[] {
+  return [
+    ...tickSubmission(init, state, slot),
+    ...tickRetries(state, slot),
+    ...tickAudit(init, state, slot),
+    ...tickVerdicts(init, state, slot),
+    ...tickEvidence(init, before, state, slot),
+    ...tickDistribution(init, state, slot)
+  ]
 }
 
 /** What is wanted of a node that says nothing: that it follows, no more. */

@@ -97,3 +97,16 @@ export function isOwnFault(init: RoundsInit, state: CycleState, look: AuditState
   }
   return !gotThrough(state) && (state.alone || 3n * sum(subjectsOf(state, looks)) > total || (mayBeCut && 2n * sum(silent) > sum(asked)))
 }
+
+/** Whether we could hear, while it counted, who submitted: awake in each stretch as long as a delivery takes, and not alone. */
+export function noteHearing(state: CycleState, last: number, slot: number, connected: boolean): void {
+  const { submissionMustSlot, lateSlot, deliverySlots } = state.schedule
+  const from = submissionMustSlot - 2 * deliverySlots
+  const asleep = Math.min(slot, lateSlot) - Math.max(last, from)
+  if (slot >= from && last < lateSlot && (asleep > deliverySlots + 1 || (!connected && slot < lateSlot))) {
+    state.deaf = true
+  }
+  if (!connected && slot >= state.schedule.sampleSlot && slot < state.schedule.finalSlot) {
+    state.alone = true
+  }
+}

@@ -37,9 +37,11 @@ function whyMissed(state: CycleState): string {
   if (state.workRetry != null) {
     return triedInVain(state.workRetry)
   }
-  return state.work === 'idle'
-    ? 'the node was not running, or signed nothing yet, when the round began'
-    : `the work was not done when the submission window closed${awayAt(state)}`
+  const away = awayAt(state)
+  // it would have begun in any slot that it saw before; whether it ran before that nobody knows any more
+  return state.work === 'idle' && away === ''
+    ? 'the node was not running, or signed nothing yet, when the submission window closed'
+    : `the work was not done when the submission window closed${away}`
 }
 
 /** Work starts with its round; a node that comes back in time may still do it while the submission window is open. */

@@ -70,7 +70,7 @@ export function createK2Reader(connection: BlockSource, options: K2ReaderOptions
     } catch (error) {
       throw error === signal?.reason || error instanceof K2ReadError
         ? error
-        : new K2ReadError(`K2 did not answer ${what}: ${(error as Error).message}`, { cause: error })
+        : new K2ReadError(`K2 did not answer ${what}: ${factOf(error)}`, { cause: error })
     } finally {
       signal?.removeEventListener('abort', onAbort)
       expired.promise.catch(() => {})
@@ -215,4 +215,10 @@ export function toTaskBlock(slot: number, answer: unknown): TaskBlock | null {
       }
     })
   }
+}
+
+/** Without what an error advises whoever is at a command line. */
+function factOf(error: unknown): string {
+  const { fact, message } = error as { fact?: unknown; message: string }
+  return typeof fact === 'string' ? fact : message
 }

@@ -42,6 +42,8 @@ export function spawnChild(init: SpawnInit): ChildProcessWithoutNullStreams {
       cwd: init.folder,
       env: { TZ: 'UTC', LC_ALL: 'C', UV_THREADPOOL_SIZE: '2' },
       stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+      // a Ctrl+C at the terminal is the node's to hear: what it ends here is told as no fault of the bundle. On Windows it would have a window
+      detached: process.platform !== 'win32',
       windowsHide: true
     }
   ) as ChildProcessWithoutNullStreams

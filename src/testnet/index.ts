@@ -159,7 +159,7 @@ async function prepare(
   news.tell(
     'task',
     { task, name: manifest.name, bundle, params: params?.value ?? null, network: manifest.network === true },
-    `task ${manifest.name} is ${task}; ${gets.join('; ')}`
+    `task ${manifest.name} is ${task}`
   )
   return { members, chain, faucetBefore, chosen, task, timing, setup, news }
 }
@@ -194,15 +194,17 @@ async function run(
   })
   const mesh = await createMesh({ members, dir, chain, task, chosen, nodeArgs: init.nodeArgs ?? [], meeting, news, failure, signal })
   cleanup.push(mesh.stop)
-  mesh.start()
+  if (!signal.aborted) {
+    mesh.start()
+  }
 
   let isReady = false
-  const show = () => {
+  const show = (isOver = false) => {
     const setup = isReady || signal.aborted ? [] : [...stage.setup.steps, ...nodeSteps(members, mesh.stakedCount())]
-    init.onView(viewState({ chain, task, chosen, timing, wanted, members, records, messages: news.messages, setup }))
+    init.onView(viewState({ chain, task, chosen, timing, wanted, members, records, messages: news.messages, setup, isOver }))
   }
   show()
-  const view = setInterval(show, VIEW_MS)
+  const view = setInterval(() => show(), VIEW_MS)
   cleanup.push(async () => clearInterval(view))
 
   const ledgerCheck = await createOutsider({ chain, task, path: chosen.path, dir, timing, members, limits, cleanup })
@@ -242,7 +244,7 @@ async function run(
   rounds.stop()
   const summary = await conclude({ init, stage, records, ledger: ledgerCheck.ledger(), failure, stoppedAt: stopped.slot(), startedMs })
   clearInterval(view)
-  show()
+  show(true)
   init.onEvent(summary as unknown as Record<string, unknown>)
   return summary
 }

@@ -19,9 +19,10 @@ export interface ViewStateInit {
   messages: string[]
   /** What is not there yet; empty once there are rounds. */
   setup: SetupStep[]
+  isOver: boolean
 }
 
-export function viewState({ chain, task, chosen, timing, wanted, members, records, messages, setup }: ViewStateInit): ViewState {
+export function viewState({ chain, task, chosen, timing, wanted, members, records, messages, setup, isOver }: ViewStateInit): ViewState {
   const { k2 } = chain
   const { startingSlot, roundSlots } = timing
   const slot = k2.slot()
@@ -41,7 +42,8 @@ export function viewState({ chain, task, chosen, timing, wanted, members, record
     wanted,
     slotMs: paceNow(k2, members),
     rows: members.map(({ row }) => row),
-    messages
+    messages,
+    isOver
   }
 }
 

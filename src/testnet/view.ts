@@ -54,6 +54,8 @@ export interface ViewState extends SetupView {
   slotMs: { asked: number; median: number; longest: number; waitedFor: { name: string; ms: number } | null } | null
   rows: NodeRow[]
   messages: string[]
+  /** The run has ended: this is what it left, and nobody can join it. */
+  isOver?: boolean
 }
 
 export interface View {
@@ -310,7 +312,8 @@ export function picture(state: ViewState | SetupView, columns: number, rows = Nu
     `K2 ${state.url}  slot ${state.slot}${state.slotMs == null ? '' : `  ${slotTimes(state.slotMs)}`}`,
     `cycle ${Math.max(0, state.cycle)}  ${progressBar(state, columns)}  slot ${Math.max(0, state.at)} of ${state.roundSlots}  ${state.phase}  ${goal}`
   ].map((line) => cutAtWord(printable(line), columns))
-  const join = joinLines(state, columns)
+  const join = state.isOver === true ? [] : joinLines(state, columns)
+  const last = state.isOver === true ? 'The run is over: the table is as of its last slot.' : stop
   const table = tableLines(state.rows, columns, room - head.length - 2)
   let left = room - head.length - table.length - 1
   // what happens now is worth more than how to join
@@ -320,5 +323,5 @@ export function picture(state: ViewState | SetupView, columns: number, rows = Nu
   const all = fitting(state.gets)
   const gets = left >= all.length + Math.max(1, newest) ? all : []
   left -= gets.length
-  return [...head, ...gets, ...table, ...news(state.messages, columns, left), ...joining, stop].slice(0, room).join('\n')
+  return [...head, ...gets, ...table, ...news(state.messages, columns, left), ...joining, last].slice(0, room).join('\n')
 }

@@ -1,6 +1,9 @@
 /** What holds for each command there is, whoever adds one. */
 import { expect } from 'chai'
 import type { Command } from 'commander'
+import { fitHelp } from '../../src/cli/help.ts'
+import { startCommand } from '../../src/cli/start.ts'
+import { widthOf } from '../../src/observe/shown-text.ts'
 import { commands, faultOf } from '../docs/documents.ts'
 
 const all = (command: Command, path: string): Array<{ command: Command; path: string }> => [
@@ -40,6 +43,35 @@ describe('CLI: every command', () => {
         expect(faultOf({ args: line!.split(' '), whole: true }, commands()), line).to.equal(null)
       }
     }
+  })
+
+  it('has a help that fits 80 columns, and examples that are whole when they are copied', () => {
+    for (const { command, path } of every) {
+      const help = helpOf(command)
+      const fitted = fitHelp(help, 80)
+      for (const line of fitted.split('\n')) {
+        expect(widthOf(line), `${path}: ${line}`).to.be.at.most(
+          Math.max(
+            80,
+            ...line
+              .trim()
+              .split(' ')
+              .map((word) => word.length + 8)
+          )
+        )
+      }
+      const examples = (text: string) => [...text.matchAll(/^ {2}koii-mesh (.*?)(?: {2,}.*)?$/gm)].map(([, line]) => line)
+      expect(examples(fitted.replaceAll(/ \\\n */g, ' '))).to.deep.equal(examples(help))
+    }
+  })
+
+  it('says of a setting of the node what it is where it is not given, and leaves that to the environment and the file', () => {
+    const { options } = startCommand()
+    const of = (long: string) => options.find((one) => one.long === long)!
+    expect(of('--min-peers').description).to.match(/ \(default: 12\)$/)
+    expect(of('--max-fee').description).to.match(/ \(default: 0\.00005\)$/)
+    expect(of('--task').description).to.not.include('default')
+    expect(options.every(({ defaultValue }) => defaultValue == null || defaultValue === true)).to.equal(true)
   })
 
   it('has --json when it does something, and says of each option what it is for', () => {

@@ -18,7 +18,13 @@ describe('cli: settings for every command', function () {
   })
   after(() => remove())
 
-  for (const command of [['task', 'show'], ['task', 'list'], ['unstake', '--amount', '1', '--wallet', 'w.json'], ['hint'], ['claim']]) {
+  for (const command of [
+    ['task', 'show'],
+    ['task', 'list'],
+    ['unstake', '--amount', '1', '--wallet', 'w.json'],
+    ['hint', '--remove'],
+    ['claim']
+  ]) {
     it(`${command.join(' ')}: from the file, from the environment over it, from a flag over both`, async () => {
       const told = async (args: string[], env: Record<string, string> = {}) => (await run([...command, ...args], { env })).stderr
       const where = /127\.0\.0\.1:(\d+)|none\.json|w\.json/

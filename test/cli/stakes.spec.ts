@@ -55,6 +55,8 @@ describe('CLI: stakes and tasks over their lives', function () {
     const alice = ['--task', chain.task, '--staker', chain.stakers[0]!.address]
     const owned = [...alice, '--wallet', keys.wallet!]
     chain.toRound(1)
+    const tooLittle = ['stake', '--task', chain.task, '--key', keys.newKey!, '--amount', '0.5']
+    await refused(/the amount is 0\.5 KOII, and the task asks for at least 1 KOII: give 1 or more/, ...tooLittle)
     const hint = '/dns4/node.example/tcp/4001/p2p/12D3KooWHFrmLWTTDD4NodngtRMEVYgxrsDMp4F9iSwYntZ9WjHa'
     await ok('hint', '--task', chain.task, '--key', keys.alice!, hint)
     expect((await stakeOf()).addressHint).to.equal(hint)
@@ -62,9 +64,12 @@ describe('CLI: stakes and tasks over their lives', function () {
     const replaced = await ok('replace-key', ...owned, '--new-key', keys.newKey!)
     expect(replaced).to.include({ stakingKey: newKey.address, formerKey: chain.stakers[0]!.address, fromCycle: (await stakeOf()).keyFrom })
     await refused(/signs for this stake already: make another key/, 'replace-key', ...owned, '--new-key', keys.newKey!)
-    await refused(/is not the staking key.*Read the stake account/, 'hint', ...alice, '--key', keys.alice!)
+    await refused(/is not the staking key.*Read the stake account/, 'hint', ...alice, '--key', keys.alice!, '--remove')
     // the new key is enough to find the stake by
-    await ok('hint', '--task', chain.task, '--key', keys.newKey!)
+    await refused(/which address\?.*"listening on".*--remove/, 'hint', '--task', chain.task, '--key', keys.newKey!)
+    await refused(/contradict/, 'hint', '--task', chain.task, '--key', keys.newKey!, hint, '--remove')
+    expect((await stakeOf()).addressHint).to.equal(hint)
+    await ok('hint', '--task', chain.task, '--key', keys.newKey!, '--remove')
     expect((await stakeOf()).addressHint).to.equal(undefined)
     // and to add to it, which makes no second stake
     await ok('stake', '--task', chain.task, '--key', keys.newKey!, '--wallet', keys.wallet!, '--amount', '1')

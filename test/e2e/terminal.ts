@@ -12,6 +12,8 @@ export interface Terminal {
   output(): string
   /** The first match in the output; fails when the command ends without one. */
   shows(pattern: RegExp): Promise<RegExpExecArray>
+  /** Presses keys: \x03 is Ctrl+C, which every process of the terminal hears. */
+  types(keys: string): void
   ended: Promise<number | null>
   /** Closes the terminal, and with it what runs there. */
   close(): Promise<void>
@@ -50,6 +52,7 @@ export function terminal(args: string[], { columns = 80, rows = 24, env = {}, cw
   const ended = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)))
   return {
     output,
+    types: (keys) => void child.stdin!.write(keys),
     ended,
     shows: (pattern) =>
       new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { generateKeyPair } from '../../src/identity/index.ts'
-import { createK2Client } from '../../src/k2/index.ts'
+import { createK2Client, messageOf } from '../../src/k2/index.ts'
 import { fundTask, vote as voteInstruction } from '../../src/k2/settlement/index.ts'
 import { BUNDLE, type Chain, failureOf, KOII, signerOf, startChain } from './chain.ts'
 
@@ -32,6 +32,19 @@ describe('k2: client', () => {
     expect(await chain.client.stake(chain.task, generateKeyPair().address)).to.equal(undefined)
   })
 
+  it('that was closed asks nothing any more, and what is under way fails at once', async () => {
+    const { createServer } = await import('node:net')
+    const mute = createServer((socket) => socket.on('error', () => {}))
+    await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve))
+    const { port } = mute.address() as { port: number }
+    const client = createK2Client({ url: `http://127.0.0.1:${port}`, timeoutMs: 2 ** 30 })
+    const asked = new Promise((resolve) => mute.once('connection', resolve))
+    const [failed] = await Promise.all([failureOf(client.genesisHash()), asked.then(() => client.close())])
+    expect(failed.name).to.equal('K2UnreachableError')
+    expect((await failureOf(client.task(chain.task))).message).to.include('was closed')
+    mute.close()
+  })
+
   it('says what is wrong with an account', async () => {
     const nobody = generateKeyPair().address
     expect(await failureOf(chain.client.task(nobody))).to.include({ name: 'K2AccountError' })
@@ -49,6 +62,8 @@ describe('k2: client', () => {
     const dead = await failureOf(createK2Client({ url: 'http://127.0.0.1:1' }).genesisHash())
     expect(dead.name).to.equal('K2UnreachableError')
     expect(dead.message).to.match(/http:\/\/127\.0\.0\.1:1 does not answer.*--k2/)
+    // a node that runs tells what is so, and not what a command may do about it
+    expect(messageOf(dead)).to.match(/^K2 at http:\/\/127\.0\.0\.1:1 does not answer \([^:]*(:\d+)?[^:]*\)$/)
     const { createServer } = await import('node:net')
     const hanging = createServer(() => {})
     await new Promise<void>((resolve) => hanging.listen(0, '127.0.0.1', resolve))

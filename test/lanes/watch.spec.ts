@@ -38,9 +38,26 @@ describe('lanes: the commands', () => {
   })
 
   it('hand on what else they are given', () => {
-    const { status, stdout } = lane('room', 'audit', '-g', 'no test is called so')
-    expect(stdout).to.include(' 0 passing')
+    const { status, stdout } = lane('room', 'audit', '--dry-run', '--reporter', 'dot')
+    expect(stdout)
+      .to.match(/\d+ passing/)
+      .and.not.include('✔')
     expect(status).to.equal(0)
+    expect(lane('room', 'rounds', '-g', 'says nothing again that its log holds').status).to.equal(0)
+  })
+
+  it('fail, and say so, where no test is called like what is asked for', () => {
+    for (const given of [
+      ['scripts/test.ts', 'room', 'audit'],
+      // several files: each in a process of its own
+      ['scripts/test.ts', 'room', 'rounds'],
+      ['node_modules/mocha/bin/mocha.js', 'test/audit/sampling.spec.ts']
+    ]) {
+      const { status, stdout, stderr } = run(...given, '-g', 'no test is called so')
+      expect(stdout).to.include(' 0 passing')
+      expect(stderr).to.include('no test was run')
+      expect(status).to.equal(1)
+    }
   })
 
   it('end with status 2 and the rooms there are, where the room is missing or wrong', () => {

@@ -7,6 +7,7 @@ import type { Charge } from '../../src/network/index.ts'
 import { GOSSIP_DECODE_LIMITS, GOSSIP_FRAME_BYTES } from '../../src/network/limits.ts'
 import { node, stakesOf } from './attackers.ts'
 import { message, subscribe, TOPIC } from './rubbish.ts'
+import { waitFor } from './setting.ts'
 
 interface Sent {
   messages: Array<{ topic: string; data: Uint8Array }>
@@ -26,7 +27,41 @@ describe('network: gossip, guarded', () => {
       .with.lengthOf(1)
     expect(prototype.pipePeerReadStream).to.be.a('function').with.lengthOf(2)
     expect(prototype.sendRpc).to.be.a('function').with.lengthOf(2)
+    expect(prototype.handleReceivedRpc).to.be.a('function').with.lengthOf(2)
+    expect(prototype.handleReceivedSubscription).to.be.a('function').with.lengthOf(3)
+    expect((pubsub as unknown as { topics: unknown }).topics).to.be.instanceOf(Map)
     expect(prototype.handleReceivedMessage).to.be.a('function').with.lengthOf(2)
+  })
+
+  it('hears what a peer is subscribed to while its score is bad, and no more; it is written to once the score is good', async () => {
+    const weights = stakesOf('alice', 'bob')
+    const [alice, bob] = [await node('alice', weights), await node('bob', weights)]
+    try {
+      const { pubsub } = alice.libp2p.services
+      const { score } = pubsub as unknown as { score: { score(id: string): number } }
+      const real = score.score.bind(score)
+      let isBad = true
+      score.score = (id) => (isBad ? -100 : real(id))
+      const inside = pubsub as unknown as { handleReceivedRpc(from: unknown, rpc: { messages?: unknown[] }): Promise<void> }
+      const take = inside.handleReceivedRpc.bind(pubsub)
+      let messages = 0
+      inside.handleReceivedRpc = async (from, rpc) => {
+        await take(from, rpc)
+        messages += rpc.messages?.length ?? 0
+      }
+      await alice.libp2p.dial(bob.libp2p.getMultiaddrs())
+      await waitFor(() => alice.gossip.topicPeers().length === 1 && bob.gossip.topicPeers().length === 1)
+      await bob.gossip.publish(await bob.submission('of one who is not heard'))
+      await waitFor(() => messages > 0)
+      expect([alice.received, alice.gossip.meshPeers()]).to.deep.equal([[], []])
+      isBad = false
+      // the mesh is mended by the heartbeat
+      await waitFor(() => alice.gossip.meshPeers().includes(bob.peerId))
+      await alice.gossip.publish(await alice.submission('to one who is written to again'))
+      await waitFor(() => bob.received.length > 0)
+    } finally {
+      await Promise.all([alice.stop(), bob.stop()])
+    }
   })
 
   function guarded(refuse?: Charge) {

@@ -26,7 +26,7 @@ describe('participant: what was settled', () => {
     return store.cycles
   }
 
-  /** A chain of records, of which those in `held` come when they are let go, and those in `absent` never. */
+  /** A chain of records, of which those in `held` come when they are let go, and those in `absent` never; the cycles in `none` have none. */
   function chain({
     stakes = new Map([['us', 10n]]),
     isAway = (): boolean => false,
@@ -34,12 +34,15 @@ describe('participant: what was settled', () => {
     first = 0,
     worked = [] as number[],
     held = new Map<number, Promise<void>>(),
-    absent = new Set<number>()
+    absent = new Set<number>(),
+    none = new Set<number>()
   } = {}) {
     const told: SettledCycle[] = []
     /** Cycles whose records were asked for. */
     const reads: number[] = []
     const slashed: number[] = []
+    const skipped: Array<{ cycle: number; reason: string; after: number[] }> = []
+    const lastBelow = (cycle: number): number => (none.has(cycle - 1) ? lastBelow(cycle - 1) : cycle - 1)
     const cycles = newCycles()
     for (const cycle of worked) {
       cycles.merge('TASK', cycle, { submitted: true })
@@ -54,7 +57,7 @@ describe('participant: what was settled', () => {
       }
       const content = {
         cycle,
-        previous: cycle === first ? null : cidOf(cycle - 1),
+        previous: lastBelow(cycle) < first ? null : cidOf(lastBelow(cycle)),
         distribution: pays ? [{ staker: 'us', amount: BigInt(cycle) }] : []
       }
       // without stakes nobody has a submission that counts
@@ -78,9 +81,13 @@ describe('participant: what was settled', () => {
       most: 10,
       signal: stopping.signal,
       log: silent,
-      onSettled: (one) => told.push(one)
+      onSettled: (one) => told.push(one),
+      onSkipped: (cycle, reason) => {
+        skipped.push({ cycle, reason, after: told.map((one) => one.cycle) })
+        cycles.merge('TASK', cycle, { skipped: reason })
+      }
     })
-    return { settled, told: () => told.map(({ cycle }) => cycle), all: told, reads, slashed, stopping, cycles }
+    return { settled, told: () => told.map(({ cycle }) => cycle), all: told, skipped, reads, slashed, stopping, cycles }
   }
 
   it('is told in the order of the cycles, where the older one takes longer to come', async () => {
@@ -172,6 +179,43 @@ describe('participant: what was settled', () => {
     expect(told().at(-1)).to.equal(25)
     expect(told()).to.deep.equal([...told()].sort((a, b) => a - b))
     expect(told().length).to.be.at.least(10)
+  })
+  it('has no record between two that follow on each other, and that is told once, before the later one', async () => {
+    const none = new Set([4, 5, 8])
+    const { settled, told, skipped, cycles } = chain({ worked: [3, 4, 5, 6], none })
+    await settled.catchUp(6, cidOf(6))
+    expect(told()).to.deep.equal([3, 6])
+    const follows = 'the record of cycle 6 follows on that of cycle 3'
+    expect(skipped).to.deep.equal([
+      { cycle: 4, reason: follows, after: [3] },
+      { cycle: 5, reason: follows, after: [3] }
+    ])
+    // those who were there have said why already
+    cycles.merge('TASK', 8, { skipped: 'nobody approved a record' })
+    await settled.follow(7, cidOf(7))
+    await settled.follow(9, cidOf(9))
+    expect(told()).to.deep.equal([3, 6, 7, 9])
+    expect(skipped).to.have.length(2)
+    // the first of a task, and nothing of before this node ran
+    const young = chain({ worked: [1], first: 3, none: new Set([0, 1, 2]) })
+    await young.settled.follow(3, cidOf(3))
+    expect(young.skipped.map(({ cycle, reason }) => [cycle, reason])).to.deep.equal([
+      [1, 'the record of cycle 3 is the first of the task'],
+      [2, 'the record of cycle 3 is the first of the task']
+    ])
+    const fresh = chain({ none })
+    await fresh.settled.follow(6, cidOf(6))
+    expect(fresh.skipped).to.deep.equal([])
+  })
+  it('is told as skipped, too, when the record before the gap comes late', async () => {
+    const absent = new Set([3])
+    const { settled, told, skipped } = chain({ worked: [2, 3, 4], none: new Set([4]), absent })
+    await settled.follow(5, cidOf(5))
+    expect([told(), skipped]).to.deep.equal([[5], []])
+    absent.clear()
+    await settled.follow(6, cidOf(6))
+    expect(skipped.map(({ cycle }) => cycle)).to.deep.equal([4])
+    expect(told()).to.deep.equal([5, 2, 3, 6])
   })
   it('ends with the node', async () => {
     const gate = Promise.withResolvers<void>()

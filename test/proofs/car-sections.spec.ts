@@ -103,6 +103,27 @@ describe('proofs: each section of a CAR', function () {
     expect(inRecords.message).to.match(new RegExp(`in record ${wrong.cid}\\. It is the section at byte ${before.length} of ${chain}`))
   })
 
+  it('of records tells which cycles between them have none', async () => {
+    const all = chainOf([1, 2, 4, 8])
+    const blocks = all.toReversed().flatMap((record) => record.blocks)
+    const path = await file(header(all.at(-1)!.cid), ...blocks.map((block) => section(block)))
+    expect(await verifyCar(path)).to.deep.include({
+      records: 4,
+      skipped: [
+        { from: 5, to: 7 },
+        { from: 3, to: 3 }
+      ]
+    })
+    const { stdout } = await run(['proof', 'verify', path])
+    expect(stdout).to.match(/^skipped 4 cycles between them without a record, in which nobody was paid: 5 to 7, 3$/m)
+  })
+
+  it('that is not there says so, and what the path should be of', async () => {
+    const { code, stderr } = await run(['proof', 'verify', '/nowhere/x.car'])
+    expect(code).to.equal(1)
+    expect(stderr).to.match(/^koii-mesh: cannot read \/nowhere\/x\.car: ENOENT[^\n]*Check the path[^\n]*proof get --car[^\n]*\n$/)
+  })
+
   it('of records goes with the command that shows what to compare them with', async () => {
     const [only] = chainOf([1]) as [BuiltRecord]
     const path = await file(header(only.cid), ...only.blocks.map((block) => section(block)))

@@ -203,6 +203,30 @@ describe('proofs: fetch', () => {
       })
     })
 
+    it('is not to be had, for who asks by hand, as soon as all have said so; one that does not answer has not', async () => {
+      const [bob, carol, dave] = [await lab.node({ endsWhenRefused: true }), await lab.node(), await lab.node()]
+      const { cid } = await (await lab.node()).proofs.packNode({ nobody: 'is asked who has it' })
+      // no timeout would end this in time
+      const err = await failure(bob.proofs.fetch(cid, { from: [carol.hint, dave.hint], timeoutMs: 2 ** 30 }))
+      expect(err.name).to.equal('ProofUnavailableError')
+      expect(err.message).to.match(
+        /is not to be had \(0 of at least 1 blocks came\)\. Asked: \S+: does not have it; \S+: does not have it$/
+      )
+      const mute = await rawPeer(await lab.host(), () => {})
+      const late = await failure(bob.proofs.fetch(cid, { from: [carol.hint, hintOf(mute.libp2p)], timeoutMs: 4000 }))
+      expect(late.message).to.include('did not arrive within 4000 ms')
+    })
+
+    it('comes from one who appears while all others have refused', async () => {
+      const [bob, carol, dave] = [await lab.node({ endsWhenRefused: true }), await lab.node(), await lab.node()]
+      const { cid } = await dave.proofs.packNode({ dave: 'has it' })
+      const asked = bob.proofs.fetch(cid, { from: [carol.hint], timeoutMs: 2 ** 30 })
+      // a second one who asks knows whom
+      const known = bob.proofs.fetch(cid, { from: [dave.hint], timeoutMs: 2 ** 30 })
+      expect((await asked).fromPeers).to.deep.equal([dave.hint.peerId])
+      await known
+    })
+
     it('is unavailable without a peer at all', async () => {
       const bob = await lab.node()
       const err = await failure(bob.proofs.fetch(CID.createV1(dagCbor.code, await sha256.digest(new Uint8Array([8]))), { timeoutMs: 300 }))

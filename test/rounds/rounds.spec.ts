@@ -80,6 +80,15 @@ describe('rounds: work and submission', () => {
     expect(whyMissed(every.filter((slot) => slot <= 2 || slot >= 14))).to.deep.equal([late])
   })
 
+  it('says that it was not there at the end of the window, whenever it was started again after that', () => {
+    for (const slot of [S.submission.to, S.submission.to + 3]) {
+      const m = machine()
+      m.slot(slot)
+      const reasons = m.of('note').flatMap(({ cycle, note }) => (cycle === 0 && note.event === 'missed' ? [note.reason] : []))
+      expect(reasons).to.deep.equal(['the node was not running, or signed nothing yet, when the submission window closed'])
+    }
+  })
+
   it('says what was missing of work that was done, and what became of its first try', () => {
     const done: RoundsEvent = { type: 'worked', cycle: 0, outcome: { ok: true, draft: { value: Buffer.from('x'), proofs: [] } } }
     const away: RoundsEvent = { type: 'worked', cycle: 0, outcome: { ok: false, reason: 'K2 was away', notYet: true } }

@@ -103,6 +103,13 @@ describe('tasks: endings', () => {
   }
   afterEach(() => Promise.all(runners.splice(0).map((runner) => runner.stop())))
 
+  it('are not a Ctrl+C at the terminal, which the node alone is to hear: a process is in a group of its own', async () => {
+    const { work, pidOf } = await make()
+    await work('fine')
+    const group = execFileSync('ps', ['-o', 'pgid=', '-p', String(pidOf('work'))], { encoding: 'utf8' })
+    expect(Number(group)).to.equal(pidOf('work'))
+  })
+
   describe('by the bundle', () => {
     const own: Array<[how: string, ending: EndingName, timeoutMs?: number]> = [
       ['exit', 'exit'],

@@ -329,6 +329,14 @@ describe('testnet', () => {
       expect(text).to.include('message 8')
       expect(text).to.include('koii-mesh start --k2 http://127.0.0.1:8899 --task TASK')
     })
+    it('tells nobody to join or to stop a run that is over', () => {
+      const text = plain(picture({ ...state, isOver: true }, 180))
+      expect(text)
+        .to.include('node-1')
+        .and.to.include('message 8')
+        .and.to.match(/The run is over: [^\n]*$/)
+      expect(text).to.not.match(/Join it|koii-mesh start|Ctrl\+C/)
+    })
     it('fits the terminal: the head and the bar stay, the table gives columns, and the news and the rest take what is left', () => {
       const row = { ...state.rows[0]!, audits: 'cycle 11: unavailable', challenged: 'cycle 11: node-5', rewards: 48_666_666_666n }
       const names = ['node-1', 'node-2', 'node-3', 'node-4', 'node-5 (forged-record)']

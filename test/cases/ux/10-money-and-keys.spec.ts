@@ -58,7 +58,7 @@ describe('cases: ux/10, money and keys', function () {
     // a fee alone
     const key = join(dir, 'none.json')
     await writeKeyFile(key, generateKeyPair())
-    const claim = await refusal('hint', '--task', chain.task, '--key', keys.poor!)
+    const claim = await refusal('hint', '--remove', '--task', chain.task, '--key', keys.poor!)
     expect(claim.stderr).to.match(/has no stake in the task/)
   })
 
