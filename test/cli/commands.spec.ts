@@ -86,8 +86,8 @@ describe('CLI: commands', function () {
 
       const staker = (await readKeyFile(key)).address
       const little = await run(['stake', '--k2', url, '--task', made.task, '--amount', '2', '--key', key, '--wallet', wallet, '--airdrop'])
-      expect(little.code).to.equal(1)
-      expect(little.stderr).to.match(/^koii-mesh: .*minimum/i)
+      expect(little.code).to.equal(2)
+      expect(little.stderr).to.match(/^koii-mesh: the amount is 2 KOII, and the task asks for at least 3 KOII: give 3 or more\n$/)
       const hint = '/ip4/127.0.0.1/tcp/4001/p2p/12D3KooWHFrmLWTTDD4NodngtRMEVYgxrsDMp4F9iSwYntZ9WjHa'
       const staked = await json(
         ...['stake', '--task', made.task, '--amount', '4', '--key', key, '--wallet', wallet, '--hint', hint, '--airdrop']
