@@ -26,6 +26,7 @@ import bs58 from 'bs58'
 import { type CycleSchedule, cycleAt, scheduleFor, type Timing, windowOf } from '../clock/index.ts'
 import { commandLine } from '../command/index.ts'
 import { bytesOf, type Config, keyPathOf } from '../config/index.ts'
+import { type Control, keepInLog, type Status, startControl } from '../control/index.ts'
 import { createDiskWatch } from '../disk/index.ts'
 import { createGossip, createPool } from '../gossip/index.ts'
 import { generateKeyPair, type KeyPair, lockKeyFile, readKeyFile, verifyEd25519, writeKeyFile } from '../identity/index.ts'
@@ -40,6 +41,7 @@ import {
   type FinalVote,
   K2NetworkError,
   messageOf,
+  type OutageEvent,
   readFirst,
   type StakeFollow
 } from '../k2/index.ts'
@@ -69,9 +71,9 @@ import { createSigner } from '../signer/index.ts'
 import { openStore } from '../store/index.ts'
 import { createSync } from '../sync/index.ts'
 import { type Body, type Message, networkOf, open, seal, signedBytes } from '../wire/index.ts'
-import { startApi } from './api.ts'
 import { createBootstrapNotice } from './bootstrap-notice.ts'
 import { slashFor } from './claims.ts'
+import { createControlled } from './control.ts'
 import { createDiskCare } from './disk-care.ts'
 import { distributionOf } from './distribution.ts'
 import { createEffects } from './effects.ts'
@@ -82,6 +84,7 @@ import { createLifeSigns } from './life-signs.ts'
 import { createMeeting } from './meeting.ts'
 import { createPaced } from './paced.ts'
 import { ParamsDifferError } from './params.ts'
+import { createPause } from './pause.ts'
 import { createRecall } from './recall.ts'
 import { createRecords, type Records } from './records.ts'
 import { createReplacedKey } from './replaced.ts'
@@ -94,7 +97,6 @@ import type { TaskHost } from './task-host.ts'
 import { createTaskMaker } from './task-maker.ts'
 import { createTaskVersions } from './task-versions.ts'
 
-export { API_FILE, ApiError } from './api.ts'
 export { type Auditor, askInTurn, createAuditor } from './auditor.ts'
 export { BUNDLE_LIMITS, bundleAt, describeBundle } from './bundle.ts'
 export { ClaimError, claimFor, claimLatest, ledgerOf, slashFor, slashLatest } from './claims.ts'
@@ -152,7 +154,7 @@ export interface MeshNode {
   events: Events
   start(): Promise<void>
   stop(): Promise<void>
-  status(): Promise<object>
+  status(): Promise<Status>
   /** Resolves, with the reason, when somebody else signs with the staking key: the node signs nothing more and is to be stopped. */
   failed: Promise<Error>
 }
@@ -223,16 +225,13 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       auditWindow: account.auditWindow
     }
     const slots = createSlots({ k2, log, onTick: () => outage.tick() })
-    const outage = createOutage({ slots, log, emit: (event, detail) => onOutage(event, detail) })
+    const outage = createOutage({ slots, log, emit: (told) => onOutage(told) })
     const stakes = createStakeView({ k2, task: config.task, timing, slot: slots.now, log })
     const events = createEvents({ slot: slots.now, node: self })
-    events.on(({ event, cycle, reason, proofs }) => {
-      if ((event === 'missed' || event === 'skipped') && cycle != null) {
-        store.cycles.merge(config.task, cycle, { [event]: String(reason) })
-      }
-      if (event === 'submitted' && cycle != null) {
-        store.cycles.merge(config.task, cycle, { proofs })
-      }
+    events.on(keepInLog(store.cycles, config.task))
+    const pause = await createPause({
+      ...{ task: config.task, dataDir: config.dataDir, store: store.keyValue('pause', undefined, true) },
+      ...{ cycle: () => cycleNow(), events }
     })
 
     const replaced = createReplacedKey({ self, accounts: stakes.accounts, events, log })
@@ -467,11 +466,9 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       maxFeeRoe: config.maxFee,
       onVoted: ({ cycle, root }, sent) => {
         votedCycle = cycle
-        store.cycles.merge(config.task, cycle, { voted: hex(root) })
         events.emit('voted', { cycle, root: hex(root), signature: sent?.signature ?? null, bytes: sent?.bytes ?? null })
       },
       onLost: ({ cycle }, reason) => {
-        store.cycles.merge(config.task, cycle, { voteLost: reason })
         events.emit('vote-lost', { cycle, reason })
       },
       handOver: tellVote
@@ -497,7 +494,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       stakers: () => stakes.accounts().map(({ stakingKey }) => stakingKey),
       apply: (staker, ledger) => slashFor(k2, config.task, staker, ledger, payer),
       log,
-      onApplied: (cycle, staker, { amount, signature }) => events.emit('slash-applied', { cycle, staker, amount, signature })
+      onApplied: (cycle, staker, { amount, signature }) =>
+        events.emit('slash-applied', { cycle, staker, amount: amount.toString(), signature })
     })
     const settled = createSettled({
       task: config.task,
@@ -557,7 +555,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       slots,
       stakes,
       records,
-      task: (cycle) => versions.of(cycle)?.host,
+      task: (cycle) => pause.host(cycle, versions.of(cycle)?.host),
       async vote(vote) {
         batcher.decided(vote)
         // a restart takes the cycle up again, and finds what has landed before
@@ -623,7 +621,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       events,
       log
     })
-    const { status, healthy, stats } = createNodeStatus({
+    const nodeStatus = createNodeStatus({
       config,
       account,
       timing,
@@ -645,6 +643,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       history,
       versions,
       follow,
+      pause,
       guard,
       replaced,
       disk,
@@ -653,7 +652,13 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       log
     })
 
-    let api: Awaited<ReturnType<typeof startApi>> | undefined
+    const { status, stats } = nodeStatus
+    const node = createControlled({
+      ...{ task: config.task, account, timing, self, slot: slots.now, ownStake, stakes, follow, versions, cycles: store.cycles },
+      ...{ libp2p, peers, gossip, pause, status: nodeStatus }
+    })
+
+    let api: Control | undefined
     const lost = Promise.withResolvers<Error>()
     // of another chain in the place of ours, nothing that we know is true
     k2.watchNetwork((reason) => lost.resolve(new K2NetworkError(reason)))
@@ -750,9 +755,9 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       return peers.staked().map(({ peerId, staker }) => hintOfStaker(staker) ?? { peerId })
     }
 
-    function onOutage(event: 'k2-away' | 'k2-back', detail: Record<string, unknown>): void {
-      events.emit(event, detail)
-      if (event === 'k2-back') {
+    function onOutage(told: OutageEvent): void {
+      events.tell(told)
+      if (told.event === 'k2-back') {
         k2.doubtNetwork()
       }
     }
@@ -830,7 +835,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       failed: Promise.race([guard.stopped, lost.promise, unfit.promise]),
       async start() {
         // first, as a port in use is the operator's to mend, and nothing has to be undone yet
-        api = await startApi({ host: config.apiHost, port: config.apiPort, dataDir: config.dataDir, status, healthy })
+        api = await startControl({ host: config.apiHost, port: config.apiPort, dataDir: config.dataDir, node, events, log })
         started = true
         await slots.start()
         await readFirst(stakes, log, stopping.signal)
@@ -911,7 +916,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         await hello.stop()
         gossip.stop()
         if (started) {
-          events.emit('stats', stats() as Record<string, unknown>)
+          events.emit('stats', stats())
         }
         await effects.settled()
         await history.stop()

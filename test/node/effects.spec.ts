@@ -9,6 +9,7 @@ import type { Logger } from '../../src/observe/index.ts'
 import { ProofUnavailableError, type ProviderHint } from '../../src/proofs/index.ts'
 import type { RoundsEffect, RoundsEvent } from '../../src/rounds/index.ts'
 import type { Body } from '../../src/wire/index.ts'
+import { eventsInto } from '../observe/events-into.ts'
 import { BEACON, TIMING } from '../record/cycle.ts'
 import { alice, bob, carol, cidBytes, submission } from '../wire/people.ts'
 
@@ -40,7 +41,7 @@ const running: AbortController[] = []
 /** What the rounds ask for, carried out against stand-ins of everything else. */
 function stage(over: Partial<EffectsInit> = {}) {
   const got: RoundsEvent[] = []
-  const emitted: Array<Record<string, unknown>> = []
+  const emitted: Array<{ event: string }> = []
   const logged: Logged[] = []
   const published: Body[] = []
   const votes: FinalVote[] = []
@@ -70,7 +71,7 @@ function stage(over: Partial<EffectsInit> = {}) {
     lifeSigns: { ask: (first) => [...first] },
     providers: () => [hintOf('anybody')],
     providerOf: (staker) => (staker === carol.address ? undefined : hintOf(staker)),
-    events: { emit: (event, detail) => void emitted.push({ event, ...detail }), on: () => () => {} },
+    events: eventsInto(emitted),
     log: Object.fromEntries(['debug', 'info', 'warn', 'error'].map((level) => [level, line(level)])) as unknown as Logger,
     stopping: stop.signal,
     ...over

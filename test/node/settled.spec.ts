@@ -42,7 +42,7 @@ describe('node: what was settled', () => {
     const slashed: number[] = []
     const cycles = newCycles()
     for (const cycle of worked) {
-      cycles.merge('TASK', cycle, { submitted: true })
+      cycles.merge('TASK', cycle, { proofs: [] })
     }
     const stopping = new AbortController()
     const read = async (cid: CID) => {

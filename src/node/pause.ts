@@ -1,0 +1,69 @@
+import { commandLine } from '../command/index.ts'
+import type { Paused } from '../control/index.ts'
+import type { Events } from '../observe/index.ts'
+import type { KeyValue } from '../store/index.ts'
+import type { TaskHost } from './task-host.ts'
+
+/** Why there is no work, and no finding. */
+export const PAUSED = 'paused by the operator'
+
+export interface PauseInit {
+  task: string
+  dataDir: string
+  /** Where it survives a restart. */
+  store: Pick<KeyValue, 'get' | 'put' | 'delete'>
+  /** The cycle whose work is under way. */
+  cycle: () => number
+  events: Pick<Events, 'emit'>
+  /** Wall clock, ms since 1970. */
+  now?: () => number
+}
+
+/** The operator's word that a task is to rest: no work and no audits in the cycles to come. The node serves and votes as ever. */
+export interface Pause {
+  paused(): Paused | null
+  /** From the next cycle on; resolves when it survives a restart. What is paused already stays as it is. */
+  pause(): Promise<Paused>
+  /** From the next cycle on whose work has not begun. */
+  resume(): Promise<void>
+  /** Who works and audits in a cycle: one that only says that it is paused, in its place. */
+  host(cycle: number, host: TaskHost | undefined): TaskHost | undefined
+  /** One line for the operator, when there is something to know. */
+  notice(): string | null
+}
+
+/** What stands for the task: said at once, and not tried again. */
+const RESTING: TaskHost = {
+  idle: true,
+  work: async () => ({ ok: false, reason: PAUSED }),
+  audit: async () => ({ finding: 'abstained', reason: PAUSED })
+}
+
+export async function createPause({ task, dataDir, store, cycle, events, now = Date.now }: PauseInit): Promise<Pause> {
+  const kept = await store.get(task)
+  let paused = kept == null ? null : (JSON.parse(Buffer.from(kept).toString('utf8')) as Paused)
+  return {
+    paused: () => paused,
+    async pause() {
+      if (paused == null) {
+        const next: Paused = { from: Math.max(0, cycle() + 1), since: new Date(now()).toISOString() }
+        await store.put(task, Buffer.from(JSON.stringify(next)))
+        paused = next
+        events.emit('task-paused', { task, from: next.from })
+      }
+      return paused
+    },
+    async resume() {
+      if (paused != null) {
+        await store.delete(task)
+        paused = null
+        events.emit('task-resumed', { task })
+      }
+    },
+    host: (of, host) => (paused != null && of >= paused.from ? RESTING : host),
+    notice: () =>
+      paused == null
+        ? null
+        : `the operator has paused the task from cycle ${paused.from} on: no work and no audits, and no pay for those cycles. It goes on with ${commandLine(['task', 'resume', task], { dataDir })}`
+  }
+}
