@@ -10,6 +10,11 @@ export class NoSuchTaskError extends Error {
   override name = 'NoSuchTaskError'
 }
 
+/** What was asked cannot be done now, and may be later; the message says why, and what to do. */
+export class NotNowError extends Error {
+  override name = 'NotNowError'
+}
+
 export const said = (code: string, message: string, details?: string[]): ErrorBody => ({
   error: { code, message, ...(details == null ? {} : { details }) }
 })
@@ -61,6 +66,9 @@ export function createOnError(log: Pick<Logger, 'error'>) {
   return (err: Error & { code?: string; statusCode?: number }, _request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     if (err instanceof NoSuchTaskError) {
       return reply.code(404).send(said('no-such-task', 'this node does not run that task: /v1/tasks has those that it runs'))
+    }
+    if (err instanceof NotNowError) {
+      return reply.code(503).send(said('not-now', err.message))
     }
     if (hasZodFastifySchemaValidationErrors(err)) {
       const details = err.validation.map(({ instancePath, message }) => `${instancePath.replace(/^\//, '') || 'it'}: ${message}`)

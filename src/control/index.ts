@@ -21,6 +21,7 @@
  * ```
  */
 
+export { NotNowError } from './failures.ts'
 export { API_FILE, SOCKET_FILE, TOKEN_FILE } from './files.ts'
 export { keepInLog } from './journal.ts'
 export { phasesOf } from './phases.ts'

@@ -29,14 +29,17 @@ export interface Controlled {
   /** The newest first. `task`, here and below, is one of `tasks`. */
   cycles(task: string, limit: number): Cycle[]
   peers(): Peer[]
-  /** Resolves when it survives a restart. */
+  /** Resolves when it survives a restart. @throws NotNowError, as does `resume` */
   pause(task: string): Promise<Paused>
   resume(task: string): Promise<void>
 }
 
 const taskParams = z.object({ task: z.string().regex(/^[1-9A-HJ-NP-Za-km-z]{32,44}$/, 'should be the address of a task') })
 const noBody = z.strictObject({}).nullish()
-const failures = { 400: errorSchema, 401: errorSchema, 403: errorSchema, 404: errorSchema, 413: errorSchema, 500: errorSchema }
+const failures = {
+  ...{ 400: errorSchema, 401: errorSchema, 403: errorSchema, 404: errorSchema },
+  ...{ 413: errorSchema, 500: errorSchema, 503: errorSchema }
+}
 
 /** What is said of a route that needs the token. */
 const about = <R extends Record<number, unknown>>(operationId: string, summary: string, response: R) => ({

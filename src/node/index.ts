@@ -231,7 +231,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     events.on(keepInLog(store.cycles, config.task))
     const pause = await createPause({
       ...{ task: config.task, dataDir: config.dataDir, store: store.keyValue('pause', undefined, true) },
-      ...{ cycle: () => cycleNow(), events }
+      ...{ cycle: () => (slots.now() == null ? undefined : cycleNow()), events }
     })
 
     const replaced = createReplacedKey({ self, accounts: stakes.accounts, events, log })

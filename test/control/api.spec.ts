@@ -3,7 +3,7 @@ import { readFile, stat, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { API_FILE, SOCKET_FILE, startControl, TOKEN_FILE } from '../../src/control/index.ts'
+import { API_FILE, NotNowError, SOCKET_FILE, startControl, TOKEN_FILE } from '../../src/control/index.ts'
 import { LIMITS } from '../../src/control/limits.ts'
 import { statusSchema } from '../../src/control/schemas.ts'
 import { createEvents } from '../../src/observe/index.ts'
@@ -82,6 +82,13 @@ describe('control: the API', () => {
     // looking changes nothing
     expect((await ask(`/v1/tasks/${TASK}/pause`)).status).to.equal(404)
     expect(node.paused).to.equal(null)
+  })
+
+  it('says why something cannot be done now', async () => {
+    const { ask, node } = suite()
+    node.pause = () => Promise.reject(new NotNowError('the disk is full: make room'))
+    const { status, json } = await ask(`/v1/tasks/${TASK}/pause`, { method: 'POST' })
+    expect([status, json]).to.deep.equal([503, { error: { code: 'not-now', message: 'the disk is full: make room' } }])
   })
 
   it('says what is wrong with what was sent, in one form', async () => {

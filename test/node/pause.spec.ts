@@ -8,7 +8,7 @@ describe('node: a task that the operator has paused', () => {
   const make = async () => {
     const kept = new Map<string, Uint8Array>()
     const told: Array<{ event: string }> = []
-    let cycle = 7
+    let cycle: number | undefined = 7
     const open = () =>
       createPause({
         ...{ task: 'T', dataDir: '/data', cycle: () => cycle, now: () => 0, events: eventsInto(told) },
@@ -18,7 +18,7 @@ describe('node: a task that the operator has paused', () => {
           delete: async (key) => void kept.delete(key)
         }
       })
-    return { kept, told, open, pause: await open(), to: (next: number) => (cycle = next) }
+    return { kept, told, open, pause: await open(), to: (next: number | undefined) => (cycle = next) }
   }
 
   it('is neither worked on nor audited from the next cycle on, and what is under way is finished', async () => {
@@ -58,14 +58,24 @@ describe('node: a task that the operator has paused', () => {
     expect(told.map(({ event }) => event)).to.deep.equal(['task-paused', 'task-resumed'])
   })
 
+  it('is not paused as long as nobody knows which cycle is the next', async () => {
+    const { pause, told, kept, to } = await make()
+    to(undefined)
+    const failed = (await pause.pause().catch((err: Error) => err)) as Error
+    expect([failed.name, pause.paused(), told.length, kept.size]).to.deep.equal(['NotNowError', null, 0, 0])
+    to(7)
+    expect((await pause.pause()).from).to.equal(8)
+  })
+
   it('is not paused when that could not be kept', async () => {
     const told: Array<{ event: string }> = []
     const pause = await createPause({
       ...{ task: 'T', dataDir: '/data', cycle: () => 7, events: eventsInto(told) },
       store: { get: async () => undefined, put: () => Promise.reject(new Error('disk is full')), delete: async () => {} }
     })
-    const failed = await pause.pause().catch((err: Error) => err)
-    expect(failed).to.be.an.instanceOf(Error)
+    const failed = (await pause.pause().catch((err: Error) => err)) as Error
+    expect(failed.name).to.equal('NotNowError')
+    expect(failed.message).to.match(/disk is full.*make room/)
     expect([pause.paused(), told.length]).to.deep.equal([null, 0])
   })
 })
