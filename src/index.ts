@@ -16,6 +16,7 @@
  */
 export { type Config, ConfigError, koiiToRoe, loadConfig, roeToKoii } from './config/index.ts'
 export type { Cycle, Status, Task } from './control/index.ts'
+export { statusSchema } from './control/schemas.ts'
 export { generateKeyPair, readKeyFile, writeKeyFile } from './identity/index.ts'
 export { createK2Client, type K2Client } from './k2/index.ts'
 export { createLocalK2, createTraffic, type LocalK2 } from './k2/local/index.ts'

@@ -19,18 +19,28 @@ export interface AppInit {
   /** The IP address that is listened on. */
   host: string
   log: Pick<Logger, 'error'>
+  /** How long a request may take to come. */
+  requestMs?: number
 }
 
 /** The API, not listening yet. */
-export async function buildApp({ node, streams, token, tokenFile, host, log }: AppInit): Promise<FastifyInstance> {
+export async function buildApp({
+  node,
+  streams,
+  token,
+  tokenFile,
+  host,
+  log,
+  requestMs = LIMITS.requestMs
+}: AppInit): Promise<FastifyInstance> {
   const app: FastifyInstance = fastify({
     bodyLimit: LIMITS.bodyBytes,
-    requestTimeout: LIMITS.requestMs,
+    requestTimeout: requestMs,
     keepAliveTimeout: LIMITS.idleMs,
     forceCloseConnections: true,
     exposeHeadRoutes: false,
     logger: false,
-    http: { maxHeaderSize: LIMITS.headerBytes, headersTimeout: LIMITS.requestMs, connectionsCheckingInterval: 1_000 },
+    http: { maxHeaderSize: LIMITS.headerBytes, headersTimeout: requestMs, connectionsCheckingInterval: Math.min(1_000, requestMs) },
     clientErrorHandler: onClientError,
     frameworkErrors: onBadPath
   })

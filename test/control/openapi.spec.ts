@@ -27,8 +27,8 @@ describe('control: the OpenAPI document', () => {
   let document: Document
   before(async () => {
     app = await buildApp({ node: fakeNode(), streams, token: 't', tokenFile: 'f', host: '127.0.0.1', log: { error: () => {} } as never })
-    const { body } = await app.inject({ url: '/v1/openapi.json', headers: { host: '127.0.0.1', authorization: 'Bearer t' } })
-    document = JSON.parse(body) as Document
+    const url = await app.listen({ port: 0, host: '127.0.0.1' })
+    document = (await (await fetch(`${url}/v1/openapi.json`, { headers: { authorization: 'Bearer t' } })).json()) as Document
   })
   after(() => app.close())
 
