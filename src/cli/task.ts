@@ -18,8 +18,9 @@ import {
   type TaskAccount,
   weightOrZero
 } from '../k2/settlement/index.ts'
-import { bundleAt, describeBundle, paramsCid, recordCid } from '../node/index.ts'
+import { bundleAt, describeBundle, paramsCid } from '../node/index.ts'
 import { counted, shownText } from '../observe/index.ts'
+import { recordCid } from '../record/index.ts'
 import { distinct, ensureMoney, isOwnNetwork, type K2Options, k2Flags, k2Of, type PeerOptions, withK2, withPeers } from './chain.ts'
 import { answer, DEFAULT_WALLET, example, PARAMS_OPTION, UsageError, whole } from './common.ts'
 import { fees, payFor } from './money.ts'

@@ -9,7 +9,7 @@
  *          v                                          v
  *     app.ts: bounds, auth.ts (no pages, token) ──> routes.ts ──> what `node` hands in (Controlled)
  *                                                      |
- *     events ──> journal.ts ──> cycle log ──> phases.ts ┘    stream.ts: a ring of events, and readers of it
+ *     events ──> cycle log (participant) ──> phases.ts ┘    stream.ts: a ring of events, and readers of it
  *
  * schemas.ts says what goes in and out, for the checks, the types and the document at /v1/openapi.json.
  *
@@ -23,7 +23,6 @@
 
 export { NotNowError } from './failures.ts'
 export { API_FILE, SOCKET_FILE, TOKEN_FILE } from './files.ts'
-export { keepInLog } from './journal.ts'
 export { phasesOf } from './phases.ts'
 export type { Controlled } from './routes.ts'
 export type { Cycle, Health, Paused, Peer, Status, Task } from './schemas.ts'

@@ -1,54 +1,32 @@
 import { type GossipSub, type GossipsubMessage, TopicValidatorResult } from '@libp2p/gossipsub'
+import type { Door, DoorCounters, Reason, Verdict, Via } from '../judge/index.ts'
 import { type Log, type Meter, type Peers, silentLog, type Traffic, topicOf } from '../network/index.ts'
-import { KIND_NAMES, type Kind, type Message, type Verify } from '../wire/index.ts'
-import { PublishRefusedError } from './errors.ts'
-import { createJudge, type JudgeInit, takenCycles, type Verdict } from './judge.ts'
-import { REASON_NAMES, REASONS, type Reason } from './reasons.ts'
+import type { Message, Network } from '../wire/index.ts'
 
-export type Via = 'gossip' | 'sync' | 'own'
-
-export interface GossipCounters {
-  /** Messages of others that were accepted, however they came. */
-  delivered: number
-  /** Of those, the ones that came by sync. */
-  synced: number
-  published: number
+export interface GossipCounters extends DoorCounters {
   /** Copies that gossipsub received, first ones included. */
   copies: number
   /** Copies of a message that the router had already. */
   duplicates: number
-  signatureChecks: number
-  byKind: Record<Kind, number>
-  refused: Record<Reason, number>
 }
 
-export interface GossipInit extends Omit<JudgeInit, 'peers'> {
+export interface GossipInit {
   pubsub: GossipSub
+  network: Network
   peers: Peers
   traffic: Traffic
   /** Charged for what is ignored. */
   meter?: Pick<Meter, 'charge'>
-  verify: Verify
-  /**
-   * Writes an accepted message down, others' and our own, before anybody is told of it. What it throws counts as our own fault: the
-   * message is not taken in, and sync brings it back. With `false` nobody is told.
-   */
-  keep?: (message: Message, how: { via: Via; from: string | undefined }) => boolean | undefined
-  /** Gets every accepted message once, when the pool has it. What it throws costs this message alone, and is logged. */
-  onMessage: (message: Message, how: { via: Via; from: string | undefined }) => void
-  onRefusal?: (refusal: { reason: Reason; via: Via; from: string | undefined; message?: Message; detail?: string }) => void
+  /** What every message goes through, whichever way it came. */
+  door: Door
   log?: Log
 }
 
 export interface Gossip {
   start(): void
   stop(): void
-  /**
-   * Takes a message of our own through the same door as everybody's, and sends it. Again is harmless.
-   *
-   * @throws PublishRefusedError when others would refuse it
-   */
-  publish(message: Message): Promise<{ recipients: number }>
+  /** Sends a message of our own, which its task's door has let in. Again is harmless. */
+  send(message: Message): Promise<{ recipients: number }>
   /** Gives a message to these peers and nobody else, past the mesh: what they make of it is theirs. */
   sendTo(message: Message, peerIds: string[]): void
   /** The door for bytes that a peer brought by other ways than gossip: sync. */
@@ -81,82 +59,39 @@ const NAMED_PEERS = 4_096
 /** The one table between our verdicts and gossipsub's. */
 const TO_ROUTER = { accept: TopicValidatorResult.Accept, ignore: TopicValidatorResult.Ignore, reject: TopicValidatorResult.Reject } as const
 
-/** The gossip of one task: a topic, a judge at its door, and counters. */
-export function createGossip(init: GossipInit): Gossip {
-  const { pubsub, network, timing, slot, peers, pool, traffic, onMessage, onRefusal, log = silentLog } = init
+/** The gossip of one task: a topic, and the way to its door. */
+export function createGossip({ pubsub, network, peers, traffic, meter, door, log = silentLog }: GossipInit): Gossip {
   const router = pubsub as unknown as Router
   const topic = topicOf(network)
-  const counts = {
-    delivered: 0,
-    synced: 0,
-    published: 0,
-    unique: 0,
-    signatureChecks: 0,
-    byKind: Object.fromEntries(KIND_NAMES.map((kind) => [kind, 0])) as Record<Kind, number>,
-    refused: Object.fromEntries(REASON_NAMES.map((reason) => [reason, 0])) as Record<Reason, number>
-  }
-  const judge = createJudge({
-    ...init,
-    verify: (signature, bytes, publicKey) => {
-      counts.signatureChecks++
-      return init.verify(signature, bytes, publicKey)
-    }
-  })
+  let unique = 0
   let started = false
 
-  const keep = (message: Message, via: Via, from: string | undefined) => {
-    const isTold = init.keep?.(message, { via, from }) !== false
-    // whoever is told of it finds it there
-    pool.add(message)
+  /** Where a staker's node is. */
+  const learn = (message: Message) => {
     if (message.body.announcement != null) {
       peers.claim(message)
     }
-    try {
-      isTold && onMessage(message, { via, from })
-    } catch (err) {
-      log.warn({ err, from, via, id: message.id }, 'a message could not be handled through our own fault')
-    }
   }
 
-  const receive = (piece: Uint8Array, from: string, via: Via): Verdict => {
-    let verdict: Verdict
-    try {
-      // a copy: the bytes are a piece of the frame in which they came, and the pool would hold on to all of that
-      verdict = judge.fromPeer(new Uint8Array(piece), from)
-      if (verdict.result === 'accept') {
-        keep(verdict.message, via, from)
-      }
-    } catch (err) {
-      log.warn({ err, from, via }, 'a message could not be taken in through our own fault')
-      verdict = { result: REASONS['own-fault'], reason: 'own-fault', detail: err instanceof Error ? err.message : String(err) }
-    }
+  const receive = (bytes: Uint8Array, from: string, via: Via): Verdict => {
+    const verdict = door.receive(bytes, from, via)
     if (verdict.result === 'accept') {
-      counts.delivered++
-      counts.synced += via === 'sync' ? 1 : 0
-      counts.byKind[verdict.message.kind]++
+      learn(verdict.message)
       return verdict
     }
-    const { reason, message, detail } = verdict
-    counts.refused[reason]++
-    if (message != null && reason === 'over-quota') {
-      pool.refuse(message.body.cycle, message.id)
-    }
-    if (DISHONEST.has(reason)) {
+    if (DISHONEST.has(verdict.reason)) {
       peers.strike(from)
     }
-    if (via === 'gossip' && WASTED.has(reason)) {
-      init.meter?.charge(from, 'ignored messages')
+    if (via === 'gossip' && WASTED.has(verdict.reason)) {
+      meter?.charge(from, 'ignored messages')
     }
-    log.debug({ reason, from, via, kind: message?.kind, signer: message?.signer, detail }, 'message refused')
-    onRefusal?.({ reason, via, from, ...(message == null ? {} : { message }), ...(detail == null ? {} : { detail }) })
     return verdict
   }
 
   const named = new Set<string>()
   const onSigned = (from: string, count: number) => {
     const reason: Reason = peers.isBanned(from) || !peers.isStaked(from) ? 'not-admitted' : 'signed-by-router'
-    counts.refused[reason] += count
-    onRefusal?.({ reason, via: 'gossip', from })
+    door.refused(reason, from, count)
     if (reason === 'not-admitted' || named.has(from)) {
       return
     }
@@ -174,7 +109,7 @@ export function createGossip(init: GossipInit): Gossip {
     if (msg.topic !== topic) {
       return
     }
-    counts.unique++
+    unique++
     const from = propagationSource.toString()
     const { result } = receive(msg.data, from, 'gossip')
     router.reportMessageValidationResult(msgId, from, TO_ROUTER[result])
@@ -182,10 +117,7 @@ export function createGossip(init: GossipInit): Gossip {
 
   const onHeartbeat = () => {
     peers.refresh()
-    const at = slot()
-    if (at != null) {
-      pool.prune(takenCycles(timing, at).from)
-    }
+    door.prune()
   }
 
   return {
@@ -213,14 +145,8 @@ export function createGossip(init: GossipInit): Gossip {
         // libp2p was stopped before: its subscriptions are gone with it
       }
     },
-    async publish(message) {
-      const verdict = judge.own(message)
-      if (verdict.result === 'accept') {
-        keep(message, 'own', undefined)
-        counts.published++
-      } else if (verdict.reason !== 'seen') {
-        throw new PublishRefusedError(verdict.reason, `a ${message.kind} of cycle ${message.body.cycle} at slot ${message.body.slot}`)
-      }
+    async send(message) {
+      learn(message)
       const { recipients } = await pubsub.publish(topic, message.bytes)
       return { recipients: recipients.length }
     },
@@ -230,16 +156,7 @@ export function createGossip(init: GossipInit): Gossip {
       }
     },
     receive,
-    counters: () => ({
-      delivered: counts.delivered,
-      synced: counts.synced,
-      published: counts.published,
-      copies: traffic.copies,
-      duplicates: Math.max(0, traffic.copies - counts.unique),
-      signatureChecks: counts.signatureChecks,
-      byKind: { ...counts.byKind },
-      refused: { ...counts.refused }
-    }),
+    counters: () => ({ ...door.counters(), copies: traffic.copies, duplicates: Math.max(0, traffic.copies - unique) }),
     meshPeers: () => router.getMeshPeers(topic),
     topicPeers: () => pubsub.getSubscribers(topic).map(String),
     scoreOf: (peerId) => router.getScore(peerId)

@@ -1,22 +1,15 @@
 /**
  * # gossip
  *
- * One topic per task, a judge at its door, and the pool of what it let in. Spec: protocols/gossip/README.md.
+ * One topic for each task: from gossipsub to the task's door, and from our own messages to gossipsub. Spec: protocols/gossip/README.md.
  *
  * @example
  * ```ts
- * const pool = createPool()
- * const gossip = createGossip({
- *   pubsub: libp2p.services.pubsub, network, timing, slot, stakes, peers, pool, traffic,
- *   verify: verifyEd25519,
- *   onMessage: (message) => rounds.take(message)
- * })
+ * const gossip = createGossip({ pubsub: libp2p.services.pubsub, network, peers, traffic, meter, door })
  * gossip.start()
- * await gossip.publish(await seal(body, network, signer))
+ * const message = await seal(body, network, signer)
+ * door.admit(message)
+ * await gossip.send(message)
  * ```
  */
-export { PublishRefusedError } from './errors.ts'
-export { createGossip, type Gossip, type GossipCounters, type GossipInit, type Via } from './gossip.ts'
-export { createJudge, type Judge, type JudgeInit, LIVE_CYCLES, TOLERANCE_SLOTS, takenCycles, type Verdict } from './judge.ts'
-export { createPool, type Pool } from './pool.ts'
-export { REASON_NAMES, REASONS, type Reason } from './reasons.ts'
+export { createGossip, type Gossip, type GossipCounters, type GossipInit } from './gossip.ts'

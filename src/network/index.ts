@@ -44,12 +44,11 @@ export { pastHintNotice } from './past-hint.ts'
 export {
   type BindFault,
   type Binding,
+  contactFault,
   createPeers,
-  isPeerId,
   type PeerChange,
   type PeerIdentity,
-  type Peers,
-  type StakeView
+  type Peers
 } from './peers.ts'
 export { createPresence, type Presence } from './presence.ts'
 export { type Log, silentLog, type Timer, wallTimer } from './seams.ts'

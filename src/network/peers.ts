@@ -1,25 +1,13 @@
 import { peerIdFromMultihash } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
 import * as Digest from 'multiformats/hashes/digest'
 import { cycleAt, type Timing } from '../clock/index.ts'
+import type { StakeWeights } from '../judge/index.ts'
 import { counted } from '../observe/words.ts'
 import type { Message } from '../wire/index.ts'
 import { createBans } from './bans.ts'
 import { namesOfHints } from './hints.ts'
 import { BAN_MS, MAX_BAD_SIGNATURES } from './limits.ts'
-
-/** What the network asks of K2's stake list. Answers come at once, from what was read last. */
-export interface StakeView {
-  /**
-   * The stake that counts in `cycle`, in ROE, fixed when the cycle begins. 0n only when the set of that cycle is known and
-   * holds none; undefined while it is not known.
-   */
-  weight(staker: string, cycle: number): bigint | undefined
-  /**
-   * Whether the staker has stake on K2 now, which may count only from a later cycle: it may enter the mesh. undefined while
-   * K2 was not read. Left out, whoever has weight in a live cycle or the next may.
-   */
-  isStaked?(staker: string): boolean | undefined
-}
 
 /** What a staker said of itself in its latest announcement. */
 export interface Binding {
@@ -78,7 +66,7 @@ export interface PeerIdentity {
 }
 
 export interface PeersInit {
-  stakes: StakeView
+  stakes: StakeWeights
   timing: Timing
   /** The slot of K2 now; undefined while it is not known. */
   slot: () => number | undefined
@@ -293,12 +281,20 @@ export function createPeers({ stakes, timing, slot, hints = () => [], now = Date
   }
 }
 
-/** Whether bytes are the multihash of a PeerId. Its text, which costs much more, is not made. */
-export function isPeerId(bytes: Uint8Array): boolean {
+/** What is wrong with where an announcement says that its node is; undefined when it can be read. The text of the PeerId, which costs much more, is not made. */
+export function contactFault({ peerId, multiaddrs }: { peerId: Uint8Array; multiaddrs: Uint8Array[] }): string | undefined {
   try {
-    return peerIdFromMultihash(Digest.decode(bytes)) != null
+    peerIdFromMultihash(Digest.decode(peerId))
   } catch {
-    return false
+    return 'the PeerId does not parse'
+  }
+  try {
+    for (const bytes of multiaddrs) {
+      multiaddr(bytes)
+    }
+    return undefined
+  } catch {
+    return 'an address does not parse'
   }
 }
 

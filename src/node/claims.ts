@@ -2,10 +2,10 @@ import { commandLine } from '../command/index.ts'
 import type { K2Client, TransactionSigner } from '../k2/index.ts'
 import { applySlash, claim as claimInstruction, largestSlashOf, REFUSALS, SettlementError } from '../k2/settlement/index.ts'
 import { ProofUnavailableError, type ProviderHint } from '../proofs/index.ts'
-import { type Ledger, merkleProof, readLedger, readRecord } from '../record/index.ts'
+import { type Ledger, merkleProof, readLedger, readRecord, recordCid } from '../record/index.ts'
 import { type Auditor, askInTurn } from './auditor.ts'
+import { blocksFrom } from './blocks.ts'
 import { type BadHint, hintsOf } from './hints.ts'
-import { blocksFrom, recordCid } from './records.ts'
 
 export class ClaimError extends Error {
   override name = 'ClaimError'

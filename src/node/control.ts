@@ -5,10 +5,10 @@ import type { Gossip } from '../gossip/index.ts'
 import type { StakeView } from '../k2/index.ts'
 import type { StakeAccount, TaskAccount } from '../k2/settlement/index.ts'
 import type { Host, Peers } from '../network/index.ts'
+import type { TaskFollow } from '../participant/index.ts'
 import type { CycleLog } from '../store/index.ts'
 import type { Pause } from './pause.ts'
 import type { NodeStatus } from './status.ts'
-import type { TaskFollow } from './task-follow.ts'
 import type { TaskVersions } from './task-versions.ts'
 
 export interface ControlledInit {

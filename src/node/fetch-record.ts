@@ -3,7 +3,7 @@ import { CID } from 'multiformats/cid'
 import { type Fetched, type Proofs, ProofUnavailableError, type ProviderHint, type SaveAs, type Saved, toCid } from '../proofs/index.ts'
 import { type ChainLink, type GetBlock, isRecordCid, RecordMalformedError, readChain, readLink } from '../record/index.ts'
 import { type Auditor, askInTurn } from './auditor.ts'
-import { localBlock } from './records.ts'
+import { localBlock } from './blocks.ts'
 
 export interface FetchedRecord extends Fetched {
   saved: Saved

@@ -3,15 +3,16 @@
  * each, so that rounds notice nothing of it.
  */
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import type { CID } from 'multiformats/cid'
 import { bytesOf, type Config } from '../config/index.ts'
 import type { DiskWatch } from '../disk/index.ts'
 import type { Logger } from '../observe/index.ts'
 import type { Proofs, ProviderHint } from '../proofs/index.ts'
 import { ProofUnavailableError } from '../proofs/index.ts'
-import { type ChainLink, type ChainPlace, placesOf, RecordMalformedError, readLink } from '../record/index.ts'
+import { type ChainLink, type ChainPlace, RECORD_LIMITS, RecordMalformedError, readLink, recordCid } from '../record/index.ts'
 import { type ArchiveStatus, openRecordArchive, type RecordArchive } from '../store/index.ts'
-import { blocksFrom, localBlock, recordCid } from './records.ts'
+import { blocksFrom, localBlock } from './blocks.ts'
 
 export interface HistoryInit {
   archive: RecordArchive
@@ -75,7 +76,9 @@ export function createHistory(init: HistoryInit): History {
   /** @returns whether there may be more to fetch */
   const fetchOne = async (cid: CID, place: ChainPlace): Promise<boolean> => {
     try {
-      const link = await readLink(cid, blocksFrom(proofs, providers(), FETCH_TIMEOUT_MS, stopping.signal), place)
+      const link = await readLink(cid, blocksFrom(proofs, providers(), FETCH_TIMEOUT_MS, stopping.signal), place, RECORD_LIMITS, () =>
+        setImmediate()
+      )
       if (link.content.cycle < keepFrom()) {
         // cycles were skipped: it would be dropped at once, and fetched again
         refused.add(cid.toString())
@@ -158,16 +161,6 @@ export function createHistory(init: HistoryInit): History {
       await running
     }
   }
-}
-
-/** Stakers that tell the DHT of one record. Whoever finds one of them asks it for the records before, each of which the next one names. */
-const PROVIDERS = 3
-
-/** Whether it is the turn of `self` to tell the DHT of the record of `cycle`: three stakers do, and others in the next cycle. */
-export function providesRecord(weights: ReadonlyMap<string, bigint>, self: string, cycle: number): boolean {
-  const places = placesOf(weights)
-  const at = places.indexOf(self)
-  return at >= 0 && (at + places.length - (cycle % places.length)) % places.length < PROVIDERS
 }
 
 /** The archive of a node: one file for each task. What its disk does is told to the watch, and what cannot be read is not here. */

@@ -23,12 +23,12 @@ import { join, resolve } from 'node:path'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import bs58 from 'bs58'
-import { type CycleSchedule, cycleAt, scheduleFor, type Timing, windowOf } from '../clock/index.ts'
+import { type CycleSchedule, cycleAt, scheduleFor, type Timing } from '../clock/index.ts'
 import { commandLine } from '../command/index.ts'
 import { bytesOf, type Config, keyPathOf } from '../config/index.ts'
-import { type Control, keepInLog, type Status, startControl } from '../control/index.ts'
+import { type Control, type Status, startControl } from '../control/index.ts'
 import { createDiskWatch } from '../disk/index.ts'
-import { createGossip, createPool } from '../gossip/index.ts'
+import { createGossip } from '../gossip/index.ts'
 import { generateKeyPair, type KeyPair, lockKeyFile, readKeyFile, verifyEd25519, writeKeyFile } from '../identity/index.ts'
 import {
   createK2Client,
@@ -47,6 +47,7 @@ import {
 } from '../k2/index.ts'
 import { PROGRAM_ID, type StakeAccount } from '../k2/settlement/index.ts'
 import {
+  contactFault,
   createAnnouncer,
   createDiscovery,
   createHello,
@@ -64,49 +65,43 @@ import {
   withKeptPorts
 } from '../network/index.ts'
 import { createEvents, type Events, type Logger } from '../observe/index.ts'
+import { createParticipant, type Records, type TaskHost } from '../participant/index.ts'
 import { createMadeBook, createProofs, MADE_BLOCKS, MADE_ROOTS, type ProviderHint } from '../proofs/index.ts'
-import { proposerFor } from '../record/index.ts'
-import { createRounds, type StakeSet } from '../rounds/index.ts'
+import type { StakeSet } from '../rounds/index.ts'
 import { createSigner } from '../signer/index.ts'
 import { openStore } from '../store/index.ts'
 import { createSync } from '../sync/index.ts'
-import { type Body, type Message, networkOf, open, seal, signedBytes } from '../wire/index.ts'
+import { type Body, type Message, networkOf, open, signedBytes } from '../wire/index.ts'
+import { recordBlocks } from './blocks.ts'
 import { createBootstrapNotice } from './bootstrap-notice.ts'
 import { slashFor } from './claims.ts'
+import { nodeClock } from './clock.ts'
 import { createControlled } from './control.ts'
 import { createDiskCare } from './disk-care.ts'
 import { distributionOf } from './distribution.ts'
-import { createEffects } from './effects.ts'
 import { endingProofs } from './ending-proofs.ts'
 import { createHistory, openArchive } from './history.ts'
-import { createKeyGuard } from './key-guard.ts'
 import { createLifeSigns } from './life-signs.ts'
 import { createMeeting } from './meeting.ts'
 import { createPaced } from './paced.ts'
 import { ParamsDifferError } from './params.ts'
 import { createPause } from './pause.ts'
-import { createRecall } from './recall.ts'
-import { createRecords, type Records } from './records.ts'
-import { createReplacedKey } from './replaced.ts'
 import { checkRunnable } from './runnable.ts'
-import { createSettled } from './settled.ts'
 import { createSlasher } from './slasher.ts'
 import { createNodeStatus } from './status.ts'
-import { createTaskFollow } from './task-follow.ts'
-import type { TaskHost } from './task-host.ts'
 import { createTaskMaker } from './task-maker.ts'
 import { createTaskVersions } from './task-versions.ts'
 
+export type { TaskHost } from '../participant/index.ts'
 export { type Auditor, askInTurn, createAuditor } from './auditor.ts'
+export { blocksFrom } from './blocks.ts'
 export { BUNDLE_LIMITS, bundleAt, describeBundle } from './bundle.ts'
 export { ClaimError, claimFor, claimLatest, ledgerOf, slashFor, slashLatest } from './claims.ts'
 export { distributionOf } from './distribution.ts'
 export { type FetchedHistory, type FetchedRecord, fetchHistoryTo, fetchRecordTo } from './fetch-record.ts'
 export { AddressError, aboutBadHints, type BadHint, hintsOf, providerAt } from './hints.ts'
 export { BUNDLE_FILE, BundleError, PARAMS_FILE, ParamsDifferError, paramsCid, paramsIn } from './params.ts'
-export { blocksFrom, recordCid } from './records.ts'
 export { checkRunnable, UnfitTaskError } from './runnable.ts'
-export type { TaskHost } from './task-host.ts'
 export { type Verified, type VerifyProgress, verifyCar } from './verify-car.ts'
 
 /** What a wrapper of the way out of messages may use. */
@@ -161,8 +156,6 @@ export interface MeshNode {
 
 /** Cycles of K2's news that a status shows. */
 const STATUS_CYCLES = 10
-/** Refusals that do not depend on what was said: a message of our own key that we did not sign is news all the same. */
-const MAY_BE_OURS = new Set<string>(['over-quota', 'unknown-subject', 'wrong-window', 'future', 'stake-unknown', 'unstaked', 'meaningless'])
 /** A bundle that is on the disk is given this long to load before the first slot is heard; what comes later is waited for. */
 const BUNDLE_START_MS = 5_000
 /** The disk of a node that writes little is looked at this often. */
@@ -228,33 +221,6 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     const outage = createOutage({ slots, log, emit: (told) => onOutage(told) })
     const stakes = createStakeView({ k2, task: config.task, timing, slot: slots.now, log })
     const events = createEvents({ slot: slots.now, node: self })
-    events.on(keepInLog(store.cycles, config.task))
-    const pause = await createPause({
-      ...{ task: config.task, dataDir: config.dataDir, store: store.keyValue('pause', undefined, true) },
-      ...{ cycle: () => (slots.now() == null ? undefined : cycleNow()), events }
-    })
-
-    const replaced = createReplacedKey({ self, accounts: stakes.accounts, events, log })
-
-    // whoever else signs with our key is noticed here
-    const guard = createKeyGuard({
-      self,
-      network,
-      task: config.task,
-      timing,
-      signer,
-      log: store.signerLog,
-      store,
-      state: store.keyValue('key-guard', undefined, true),
-      k2,
-      accounts: stakes.accounts,
-      verify: verifyEd25519,
-      idle: keyIsIdle,
-      events,
-      logger: log,
-      onListen: (slot) => effects.handle({ type: 'silent-until', slot })
-    })
-
     // the network: one libp2p, lent to every room below
     const hints = () =>
       stakes
@@ -356,28 +322,100 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
     const disk = createDiskCare({ watch, events, log, hasReserve: store.hasReserve, clearAway })
 
-    // gossip and sync: one judge at the door, and the log of what it let in
-    const pool = createPool()
-    const gossip = createGossip({
-      pubsub: libp2p.services.pubsub,
-      network,
+    // the staker's life in the task, over what is around it
+    const own = { k2: config.k2.join(','), program: config.program, task: config.task, key: resolve(keyPathOf(config)) }
+    const lifeSigns = createLifeSigns({
+      staked: peers.staked,
+      stakeOf: (staker) => stakes.weight(staker, Math.max(0, cycleAt(timing, slots.now() ?? timing.startingSlot))) ?? 0n,
+      ping: (peerId, signal) => libp2p.services.ping.ping(peerIdFromString(peerId), { signal })
+    })
+    const participant = createParticipant({
+      task: config.task,
+      genesisHash,
+      account,
       timing,
-      slot: slots.now,
-      stakes,
-      peers,
-      pool,
-      traffic: host.traffic,
-      meter: host.meter,
+      clock: nodeClock(slots),
+      random: () => randomInt(2 ** 47) / 2 ** 47,
+      transport: { send: (message) => gossip.send(message), ask: lifeSigns.ask, providers, providerOf: hintOfStaker },
+      chain: {
+        stakes,
+        task: (minSlot) => k2.task(config.task, minSlot),
+        lastVote: k2.lastVote,
+        blockhashAt: async (slot) => bs58.decode((await k2.blockAtOrAfter(slot)).blockhash),
+        decided: (vote) => batcher.decided(vote),
+        cast: (vote) => cast(vote),
+        bring: (vote) => batcher.add(vote)
+      },
+      blocks: recordBlocks(proofs, config.task),
+      runtime: {
+        host: (cycle) => pause.host(cycle, versions.of(cycle)?.host),
+        distribution: (input) => distributionOf(versions.of(input.cycle)?.runner, input),
+        follow: (task, cycle) => versions.follow(task, cycle)
+      },
+      archive: history,
+      signer,
+      store,
+      keyState: store.keyValue('key-guard', undefined, true),
       verify: verifyEd25519,
-      keep: (message, { via }) => keepMessage(message, via === 'own'),
-      onMessage: (message) => hear(message, slots.now() ?? 0),
-      onRefusal: ({ message, reason }) => {
-        if (message != null && MAY_BE_OURS.has(reason)) {
-          guard.heardRefused(message)
+      peers,
+      contactFault,
+      events,
+      log,
+      followBundle: config.followBundle,
+      keyIsIdle,
+      dataDir: config.dataDir,
+      own,
+      cyclesTold: STATUS_CYCLES,
+      onLedger(cycle, ledger) {
+        if (config.applySlashes && stakes.isStaked(self) === true) {
+          slasher
+            .finalized(cycle, ledger, slots.now() ?? 0)
+            .catch((err) => log.debug({ cycle, reason: messageOf(err) }, 'K2 did not tell which slashes it lacks'))
         }
       },
-      log
+      onCycle(cycle) {
+        proofs.beginCycle()
+        events.emit('stats', { cycle, ...stats() })
+      },
+      onMiddle: clearAway,
+      ...(paced == null ? {} : { pace: paced.work, graceMs: paced.graceMs, fetchGraceMs: paced.answerMs }),
+      stopping: stopping.signal,
+      parts: {
+        records: parts.records,
+        publish:
+          parts.publish == null
+            ? undefined
+            : (honest, { said, send }) =>
+                parts.publish!(async (body) => void (await honest(body)), {
+                  keyPair,
+                  signedBytes: (body) => signedBytes(network, body),
+                  open: (bytes) => open(bytes, network),
+                  send(message) {
+                    said(message)
+                    return send(message)
+                  },
+                  async sendTo(message, chosen) {
+                    said(message)
+                    gossip.sendTo(
+                      message,
+                      peers.staked().flatMap(({ peerId, staker }) => (chosen(staker) ? [peerId] : []))
+                    )
+                  },
+                  slot: paced?.asking(() => slots.now() ?? 0) ?? (() => slots.now() ?? 0),
+                  slotMs: slots.slotMs,
+                  schedule: (cycle) => scheduleFor(timing, cycle),
+                  stakes: stakes.at
+                })
+      }
     })
+    const { door, pool, guard, replaced, follow } = participant
+    const pause = await createPause({
+      ...{ task: config.task, dataDir: config.dataDir, store: store.keyValue('pause', undefined, true), events },
+      cycle: () => (slots.now() == null ? undefined : participant.cycle())
+    })
+
+    // gossip and sync: the two ways to its door
+    const gossip = createGossip({ pubsub: libp2p.services.pubsub, network, peers, traffic: host.traffic, meter: host.meter, door, log })
     const sync = createSync({
       libp2p,
       pool,
@@ -389,11 +427,10 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     })
 
     // the task: its bundle comes from peers once we have some
-    let workingCycle = 0
     const madeBook = createMadeBook({
       limits: { bytes: sizes.quota / 2, blocks: MADE_BLOCKS, roots: MADE_ROOTS },
       pins: () => proofs.pins(config.task),
-      liveFrom: () => workingCycle - 2
+      liveFrom: () => participant.cycle() - 2
     })
     const maker = createTaskMaker({
       config,
@@ -407,7 +444,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       paced,
       providers,
       madeBook,
-      cycle: () => workingCycle,
+      cycle: participant.cycle,
       stakers: () => stakes.accounts().length,
       random: Math.random,
       wrap: parts.taskHost,
@@ -429,7 +466,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
           log.error({ event: 'task-failed', bundle: cid, reason: broken }, 'the task cannot run')
           events.emit('task-failed', { bundle: cid, reason: broken })
         }
-        effects.handle({ type: 'arrived' })
+        participant.handle({ type: 'arrived' })
       },
       onFailed: (cid, err) => {
         log.error({ event: 'task-failed', bundle: cid, reason: messageOf(err) }, 'the task cannot run')
@@ -439,20 +476,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         }
       }
     })
-    const honestRecords = createRecords({
-      proofs,
-      taskId: config.task,
-      genesisHash,
-      timing,
-      largestSlash: account.largestSlash,
-      verify: verifyEd25519,
-      distribution: (input) => distributionOf(versions.of(input.cycle)?.runner, input),
-      providers,
-      ...(paced == null ? {} : { graceMs: paced.answerMs, shared: paced.work.shared })
-    })
-    const records = parts.records?.(honestRecords) ?? honestRecords
-
-    // the rounds, and the way of a final vote
+    // the way of a final vote
     const outbox = createOutbox({
       k2: paced?.votes(k2) ?? k2,
       signer,
@@ -464,14 +488,9 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       slotMs: slots.slotMs,
       log,
       maxFeeRoe: config.maxFee,
-      onVoted: ({ cycle, root }, sent) => {
-        votedCycle = cycle
-        events.emit('voted', { cycle, root: hex(root), signature: sent?.signature ?? null, bytes: sent?.bytes ?? null })
-      },
-      onLost: ({ cycle }, reason) => {
-        events.emit('vote-lost', { cycle, reason })
-      },
-      handOver: tellVote
+      onVoted: (vote, sent) => participant.notes.voted(vote, sent),
+      onLost: (vote, reason) => participant.notes.voteLost(vote, reason),
+      handOver: participant.handOver
     })
     // the votes of those who cannot pay K2's fee
     const batcher = createVoteBatcher({
@@ -497,101 +516,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       onApplied: (cycle, staker, { amount, signature }) =>
         events.emit('slash-applied', { cycle, staker, amount: amount.toString(), signature })
     })
-    const settled = createSettled({
-      task: config.task,
-      self,
-      staker: () => (ownStake() ?? { staker: self }).staker,
-      records,
-      stakesAt: (cycle) => stakes.at(cycle),
-      proofs,
-      cycles: store.cycles,
-      slasher: () => (config.applySlashes && stakes.isStaked(self) === true ? slasher : undefined),
-      slot: () => slots.now() ?? 0,
-      most: STATUS_CYCLES,
-      signal: stopping.signal,
-      log,
-      onSettled: (cycle) => events.emit('settled', { ...cycle })
-    })
-    const rounds = createRounds({
-      self,
-      network,
-      timing,
-      random: () => randomInt(2 ** 47) / 2 ** 47,
-      proposer: ({ stakes: { weights }, base, cycle, attempt }) =>
-        proposerFor({ taskId: config.task, stakes: weights, beacon: base.beacon, cycle, attempt })
-    })
-    const slotNow = paced?.asking(() => slots.now() ?? 0) ?? (() => slots.now() ?? 0)
-    const publish =
-      parts.publish?.(honestPublish, {
-        keyPair,
-        signedBytes: (body) => signedBytes(network, body),
-        open: (bytes) => open(bytes, network),
-        send: (message) => {
-          guard.said(message)
-          return sendMessage(message)
-        },
-        sendTo: async (message, chosen) => {
-          guard.said(message)
-          gossip.sendTo(
-            message,
-            peers.staked().flatMap(({ peerId, staker }) => (chosen(staker) ? [peerId] : []))
-          )
-        },
-        slot: slotNow,
-        slotMs: slots.slotMs,
-        schedule: (cycle) => scheduleFor(timing, cycle),
-        stakes: stakes.at
-      }) ?? honestPublish
     const cast = parts.vote?.(outbox.cast) ?? outbox.cast
     const unfit = Promise.withResolvers<Error>()
-    const lifeSigns = createLifeSigns({
-      staked: peers.staked,
-      stakeOf: (staker) => stakes.weight(staker, Math.max(0, cycleAt(timing, slots.now() ?? timing.startingSlot))) ?? 0n,
-      ping: (peerId, signal) => libp2p.services.ping.ping(peerIdFromString(peerId), { signal })
-    })
-    const effects = createEffects({
-      rounds,
-      timing,
-      slots,
-      stakes,
-      records,
-      task: (cycle) => pause.host(cycle, versions.of(cycle)?.host),
-      async vote(vote) {
-        batcher.decided(vote)
-        // a restart takes the cycle up again, and finds what has landed before
-        if (store.cycles.get(config.task, vote.cycle)?.voted !== hex(vote.root)) {
-          await cast(vote)
-        }
-      },
-      publish,
-      taskAccount: (minSlot) => k2.task(config.task, minSlot),
-      blockhashAt: async (slot) => bs58.decode((await k2.blockAtOrAfter(slot)).blockhash),
-      lifeSigns,
-      providers,
-      providerOf: (staker) => hintOfStaker(staker),
-      events,
-      log,
-      ...(paced == null ? {} : { pace: paced.work, graceMs: paced.graceMs }),
-      stopping: stopping.signal
-    })
-
-    /** What a command takes that is about this node's stake, from wherever it is run. */
-    const own = { k2: config.k2.join(','), program: config.program, task: config.task, key: resolve(keyPathOf(config)) }
-    const follow = createTaskFollow({
-      task: config.task,
-      account,
-      timing,
-      followBundle: config.followBundle,
-      own,
-      versions,
-      cycle: cycleNow,
-      handle: effects.handle,
-      settled,
-      history,
-      events,
-      log
-    })
-
     const meeting = createMeeting({
       self,
       stakes,
@@ -600,25 +526,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       announcer,
       guard,
       hints,
-      gossip,
+      send: participant.send,
       onNewHint: () => discovery.hasten(),
-      log
-    })
-    const recall = createRecall({
-      task: config.task,
-      dataDir: config.dataDir,
-      timing,
-      network,
-      store,
-      signer,
-      take(message, slot) {
-        guard.said(message)
-        pool.add(message)
-        hear(message, slot)
-      },
-      isKnown: pool.has,
-      send: sendMessage,
-      events,
       log
     })
     const nodeStatus = createNodeStatus({
@@ -627,7 +536,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       timing,
       self,
       ownStake,
-      cycle: () => workingCycle,
+      cycle: participant.cycle,
       cyclesShown: STATUS_CYCLES,
       host,
       presence,
@@ -664,68 +573,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     k2.watchNetwork((reason) => lost.resolve(new K2NetworkError(reason)))
     let pastHint: string | null = null
     let started = false
-    let seenCycle = -1
-    let clearedCycle = -1
     let leaveNetworks = () => {}
     let stakeFollow: StakeFollow | undefined
-    let votedCycle = -1
-
-    // -- the ways in and out
-
-    /** False for what proves that somebody else has our key: the node stops, and takes it not in. */
-    function keepMessage(message: Message, own: boolean): boolean {
-      if (!own && !guard.heard(message)) {
-        return false
-      }
-      store.messages.put(config.task, { id: message.id, cycle: message.body.cycle, slot: slots.now() ?? 0, bytes: message.bytes })
-      return true
-    }
-
-    function hear(message: Message, slot: number): void {
-      if (message.body.vote != null) {
-        hearVote(message)
-      } else {
-        effects.handle({ type: 'message', message, slot })
-      }
-    }
-
-    async function sendMessage(message: Message): Promise<void> {
-      await gossip.publish(message)
-      try {
-        store.messages.flush()
-      } catch {
-        // it is said, and in the Signer's log; what the disk does not take now is told by the watch, and written later
-      }
-    }
-
-    async function honestPublish(body: Body): Promise<void> {
-      await sendMessage(await seal(body, network, voice))
-    }
-
-    /** Our own vote, for others to bring to K2. */
-    async function tellVote(vote: FinalVote): Promise<void> {
-      const signature = await signer.signVote(config.task, vote)
-      const { cycle, root, recordDigest, totalRewards } = vote
-      const bytes = (of: Uint8Array) => new Uint8Array(of)
-      await publish({
-        cycle,
-        slot: slots.now() ?? windowOf(timing, cycle, 'distribution').from,
-        vote: { root: bytes(root), recordDigest: bytes(recordDigest), totalRewards, signature: bytes(signature) }
-      })
-      events.emit('vote-handed-over', { cycle })
-    }
-
-    function hearVote({ signer: stakingKey, body: { cycle, vote } }: Message): void {
-      if (stakingKey !== self && vote != null && !batcher.add({ cycle, stakingKey, ...vote })) {
-        log.warn({ cycle, staker: stakingKey }, 'a vote to be sent on is not signed by its staker')
-      }
-    }
-
-    /** The cycle whose work is under way, also before the first slot is handled. */
-    function cycleNow(): number {
-      const slot = slots.now()
-      return slot == null ? workingCycle : cycleAt(timing, slot)
-    }
 
     /** The stake that our key speaks for: another's from before, where it took over. */
     function ownStake(): StakeAccount | undefined {
@@ -774,29 +623,13 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     // -- time
 
     function onSlot(slot: number, back = false): void {
-      guard.onSlot(slot, back)
       if (slot % DISK_CHECK_SLOTS === 0) {
         tellPastHint()
         watch.look()
       }
-      effects.handle({ type: 'slot', slot, back, connected: presence.staked().length > 0 })
+      participant.onSlot(slot, { isBack: back, isConnected: presence.staked().length > 0 })
       batcher.onSlot(slot)
       slasher.onSlot(slot)
-      const cycle = Math.max(0, cycleAt(timing, slot))
-      workingCycle = cycle
-      if (cycle !== seenCycle) {
-        seenCycle = cycle
-        onCycle(cycle)
-      }
-      // the middle of a round, when the submissions are in and nothing is voted on yet
-      if (clearedCycle !== cycle && slot >= windowOf(timing, cycle, 'work').from + Math.floor(timing.roundSlots / 2)) {
-        clearedCycle = cycle
-        clearAway()
-        // K2's last vote is known where it has just been found to be ours
-        if (votedCycle !== cycle - 2) {
-          guard.checkVote().catch((err) => log.debug({ reason: messageOf(err) }, 'K2 did not tell our last vote'))
-        }
-      }
       if (slot % ANNOUNCE_CHECK_SLOTS === 0) {
         void meeting.announce()
       }
@@ -814,20 +647,6 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         .catch((err) => log.warn({ reason: messageOf(err) }, 'could not clear old proofs away'))
     }
 
-    function onCycle(cycle: number): void {
-      proofs.beginCycle()
-      try {
-        store.messages.prune(config.task, cycle - 2)
-        guard.forget(cycle - 2)
-      } catch (err) {
-        log.error({ cycle, reason: messageOf(err) }, 'the node could not forget what is old')
-      }
-      events.emit('stats', { cycle, ...stats() })
-      // the subscription may have missed the news
-      const from = windowOf(timing, cycle, 'work').from
-      k2.task(config.task, from).then(follow.heard, (err) => log.warn({ reason: messageOf(err) }, 'K2 did not tell how the task stands'))
-    }
-
     return {
       staker: self,
       events,
@@ -839,7 +658,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         started = true
         await slots.start()
         await readFirst(stakes, log, stopping.signal)
-        await guard.begin(slots.now() ?? 0)
+        await participant.open(slots.now() ?? 0)
         peers.refresh()
         await proofs.start()
         await keepPorts(config.listen, addresses.listeners(), ports).catch((err) =>
@@ -850,16 +669,12 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         await hello.start()
         gossip.start()
         await sync.start()
-        recall.messages(slots.now() ?? 0)
-        if (!guard.isListening()) {
-          await recall.sayAgain(slots.now() ?? 0)
-        }
-        replaced.look()
+        await participant.join(slots.now() ?? 0)
         stakes.onRefresh(() => {
           replaced.look()
           meeting.onStakes()
         })
-        stakes.onCorrected((cycle, set) => effects.handle({ type: 'stakes', cycle, stakes: set }))
+        stakes.onCorrected((cycle, set) => participant.handle({ type: 'stakes', cycle, stakes: set }))
         await meeting.announce(true)
         events.emit('listening', {
           peerId: libp2p.peerId.toString(),
@@ -887,13 +702,13 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
           events.emit(present ? 'peer' : 'peer-left', { peerId, staker, staked: presence.staked().length })
           if (present && presence.staked().length <= 3) {
             sync.now(1).catch(() => {})
-            effects.handle({ type: 'arrived' })
+            participant.handle({ type: 'arrived' })
           }
         })
         k2.watchTask(config.task, follow.heard)
         stakeFollow = createStakeFollow({ k2, task: config.task, stakes, log })
-        await outbox.resume(recall.openVotes(slots.now() ?? 0))
-        follow.begin(slots.now())
+        await outbox.resume(participant.openVotes(slots.now() ?? 0))
+        participant.start(slots.now())
         await versions.atHand(BUNDLE_START_MS)
         slots.on(onSlot)
         paced?.start()
@@ -918,7 +733,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         if (started) {
           events.emit('stats', stats())
         }
-        await effects.settled()
+        await participant.settled()
         await history.stop()
         await proofs.stop()
         await libp2p.stop()
@@ -956,8 +771,4 @@ async function stakingKey(config: Config): Promise<KeyPair> {
   const pair = generateKeyPair()
   await writeKeyFile(path, pair)
   return pair
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex')
 }

@@ -1,8 +1,8 @@
 import { messageOf, type StakeView } from '../k2/index.ts'
 import type { Announcer, Hello, HelloOutcome, Peers } from '../network/index.ts'
 import type { Logger } from '../observe/index.ts'
+import type { KeyGuard } from '../participant/index.ts'
 import type { Message } from '../wire/index.ts'
-import type { KeyGuard } from './key-guard.ts'
 
 export interface MeetingInit {
   /** Our staking key. */
@@ -14,7 +14,7 @@ export interface MeetingInit {
   guard: Pick<KeyGuard, 'mayAnnounce' | 'heardTwin'>
   /** Where stakers say on K2 that they are. */
   hints: () => ReadonlyArray<{ address: string }>
-  gossip: { publish(message: Message): Promise<unknown> }
+  send: (message: Message) => Promise<unknown>
   /** Someone is at a new address: it is looked for at once. */
   onNewHint: () => void
   log: Logger
@@ -33,7 +33,7 @@ export interface Meeting {
   hasStrangers(): boolean
 }
 
-export function createMeeting({ self, stakes, peers, hello, announcer, guard, hints, gossip, onNewHint, log }: MeetingInit): Meeting {
+export function createMeeting({ self, stakes, peers, hello, announcer, guard, hints, send, onNewHint, log }: MeetingInit): Meeting {
   let strangers = false
   /** What was signed, and could not be sent. */
   let unsent: Message | undefined
@@ -49,7 +49,7 @@ export function createMeeting({ self, stakes, peers, hello, announcer, guard, hi
       unsent = message
       if (message != null) {
         await hello.greetAll()
-        await gossip.publish(message)
+        await send(message)
         // another may have been signed meanwhile
         unsent = unsent === message ? undefined : unsent
       }

@@ -2,8 +2,8 @@ import { commandLine } from '../command/index.ts'
 import { NotNowError, type Paused } from '../control/index.ts'
 import { messageOf } from '../k2/index.ts'
 import type { Events } from '../observe/index.ts'
+import type { TaskHost } from '../participant/index.ts'
 import type { KeyValue } from '../store/index.ts'
-import type { TaskHost } from './task-host.ts'
 
 /** Why there is no work, and no finding. */
 export const PAUSED = 'paused by the operator'

@@ -1,5 +1,6 @@
 import { CID } from 'multiformats/cid'
 import { counted } from '../observe/words.ts'
+import type { Audited, AuditLimits, TaskHost, Worked } from '../participant/index.ts'
 import {
   createTaskProofs,
   type DeclaredProof,
@@ -11,8 +12,8 @@ import {
   type SubmissionBounds
 } from '../proofs/index.ts'
 import type { SubmissionDraft } from '../rounds/index.ts'
-import { type CycleTiming, ENDINGS, type Outcome, oneLine, type TaskRunner, whyFailed } from '../tasks/index.ts'
-import { type Finding, LIMITS, type Message } from '../wire/index.ts'
+import { ENDINGS, type Outcome, oneLine, type TaskRunner, whyFailed } from '../tasks/index.ts'
+import { LIMITS } from '../wire/index.ts'
 import { withNote } from './params.ts'
 
 export interface TaskHostInit {
@@ -27,44 +28,6 @@ export interface TaskHostInit {
   alsoProvide: () => boolean
   /** Goes behind each refusal of the task's audit: what else may explain it. */
   note?: string | undefined
-}
-
-/**
- * `notYet`: what failed was K2, or this machine had no room for a process: it may be tried again while its window lasts. `timedOut`: all of
- * the time was used up that it was given.
- */
-export type Worked = { ok: true; draft: SubmissionDraft } | { ok: false; reason: string; notYet?: boolean; timedOut?: boolean }
-export interface Audited {
-  finding: Finding | 'abstained'
-  reason: string
-  /** Of one that abstained: it could be made later. */
-  notYet?: boolean
-  /** Of one that abstained: all of the time was used up that it was given. */
-  timedOut?: boolean
-}
-
-export interface AuditLimits {
-  fetchMs: number
-  totalMs: number
-  /** What both get on top, where slots may become longer meanwhile. */
-  graceMs?: number
-  /** Aborted when the slot has come by which the proof must be here: how long slots take is only measured. */
-  fetchEnds?: AbortSignal
-  /** The same for all of it. */
-  ends?: AbortSignal
-}
-
-/** Between the rounds and the task: does the work of a cycle, and audits what others submitted. */
-export interface TaskHost {
-  /** It only says why it does nothing. */
-  idle?: true
-  /** @param ends aborted when the slot has come by which it must be done */
-  work(timing: CycleTiming, timeoutMs: number, ends?: AbortSignal): Promise<Worked>
-  /**
-   * @param from who may have the proof, the submitter first
-   * @param limits how long the proof may take to come, and how long all of it may take, in ms from now
-   */
-  audit(submission: Message, from: ProviderHint[], timing: CycleTiming, limits: AuditLimits): Promise<Audited>
 }
 
 /** What the task, a peer or a proof had a say in is shown and logged: one line that only shows. */

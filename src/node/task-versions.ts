@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { bundleOf, type TaskAccount } from '../k2/settlement/index.ts'
+import type { TaskHost } from '../participant/index.ts'
 import type { TaskRunner } from '../tasks/index.ts'
-import type { TaskHost } from './task-host.ts'
 
 type Bundles = Pick<TaskAccount, 'bundle' | 'formerBundle'>
 

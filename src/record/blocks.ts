@@ -45,6 +45,11 @@ export function cidOf(bytes: Uint8Array): CID {
   return CID.createV1(dagCbor.code, Digest.create(SHA2_256, createHash('sha256').update(bytes).digest()))
 }
 
+/** The record that a digest on K2 names. */
+export function recordCid(digest: Uint8Array): CID {
+  return CID.createV1(dagCbor.code, Digest.create(SHA2_256, digest))
+}
+
 /** Whether `cid` names a dag-cbor block hashed with sha2-256: the only ones that records and ledgers are made of. */
 export function isRecordCid(cid: CID): boolean {
   return cid.version === 1 && cid.code === dagCbor.code && cid.multihash.code === SHA2_256 && cid.multihash.size === 32

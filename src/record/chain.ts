@@ -3,7 +3,7 @@ import type { CID } from 'multiformats/cid'
 import { RECORD_LIMITS, type RecordLimits } from './blocks.ts'
 import { DistributionError, RecordMalformedError } from './errors.ts'
 import { type Ledger, merkleRoot } from './ledger.ts'
-import { type GetBlock, readLedger, readRecord } from './read.ts'
+import { type Breathe, type GetBlock, readLedger, readRecord } from './read.ts'
 import { nextLedger, type RecordContent } from './record.ts'
 
 /** One record of a chain, and its ledger. */
@@ -30,8 +30,14 @@ export interface ChainPlace {
  * @param place - without it, it is the newest of its chain
  * @throws RecordMalformedError; what `get` throws is passed on
  */
-export async function readLink(cid: CID, get: GetBlock, place?: ChainPlace, limits: RecordLimits = RECORD_LIMITS): Promise<ChainLink> {
-  const { content, blocks } = await readRecord(cid, get, limits)
+export async function readLink(
+  cid: CID,
+  get: GetBlock,
+  place?: ChainPlace,
+  limits: RecordLimits = RECORD_LIMITS,
+  breathe?: Breathe
+): Promise<ChainLink> {
+  const { content, blocks } = await readRecord(cid, get, limits, breathe)
   const fault = place == null ? null : placeFault(content, place)
   if (fault != null) {
     throw new RecordMalformedError('record.previous', `${cid} ${fault}`)

@@ -2,12 +2,12 @@
  * Whether a proposed record is one to approve: every message in it stands, and it recomputes to the byte.
  * Spec: protocols/record/README.md "Checking".
  */
-import { setImmediate } from 'node:timers/promises'
 import type { CID } from 'multiformats/cid'
 import { signedWindowOf, type Timing, within } from '../clock/index.ts'
 import { KINDS, type Message, type Network, networkOf, open, type Verify, verifySignature } from '../wire/index.ts'
 import { type DistributionEntry, type DistributionInput, distributionInput } from './distribution-input.ts'
 import { DistributionError } from './errors.ts'
+import type { Breathe } from './read.ts'
 import { type BuiltRecord, buildRecord, encodeRecord, type RecordContent } from './record.ts'
 import { type CycleInputs, type Tally, tally } from './tally.ts'
 
@@ -17,6 +17,8 @@ export interface CheckTools {
   verify: Verify
   /** The task's distribution function; what it throws is not the record's fault and is passed on. */
   distribution: (input: DistributionInput) => Promise<readonly DistributionEntry[]>
+  /** Lets others go first between two helpings. */
+  breathe?: Breathe | undefined
 }
 
 /** When this node heard what: the two sides of timeliness. Spec: protocols/record/README.md "Checking". */
@@ -68,7 +70,7 @@ export async function checkRecord(content: RecordContent, own: CycleInputs & Hea
     }
     messages.push(message)
     if (i % HELPING === HELPING - 1) {
-      await setImmediate()
+      await tools.breathe?.()
     }
   }
   const theirs = { ...own, messages }

@@ -15,7 +15,7 @@
  * ```
  */
 export { beaconSeed } from './beacon.ts'
-export { type Block, CHUNK_BYTES, isRecordCid, RECORD_LIMITS, type RecordLimits, recordLimits } from './blocks.ts'
+export { type Block, CHUNK_BYTES, isRecordCid, RECORD_LIMITS, type RecordLimits, recordCid, recordLimits } from './blocks.ts'
 export { type ChainLink, type ChainPlace, readChain, readLink } from './chain.ts'
 export { type CheckTools, checkRecord, type Heard, type RecordCheck } from './check.ts'
 export { type DistributionEntry, type DistributionInput, distributionInput } from './distribution-input.ts'
@@ -33,9 +33,9 @@ export {
 } from './ledger.ts'
 export { proposerFor } from './proposer.ts'
 export { hasQuorum } from './quorum.ts'
-export { type GetBlock, readLedger, readRecord } from './read.ts'
+export { type Breathe, type GetBlock, readLedger, readRecord } from './read.ts'
 export { type BuiltRecord, buildRecord, encodeLedger, encodeRecord, nextLedger, RECORD_VERSION, type RecordContent } from './record.ts'
-export { byStaker, placesOf } from './stakers.ts'
+export { byStaker, placesOf, providesRecord } from './stakers.ts'
 export {
   type CycleInputs,
   isRecorded,

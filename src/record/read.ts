@@ -2,7 +2,6 @@
  * Records and ledgers from blocks that anybody may have made: bounded, every hash checked, only the one canonical
  * encoding accepted. Spec: protocols/record/README.md "Reading".
  */
-import { setImmediate } from 'node:timers/promises'
 import * as dagCbor from '@ipld/dag-cbor'
 import bs58 from 'bs58'
 import { CID } from 'multiformats/cid'
@@ -17,6 +16,8 @@ import { isRecorded, sorted } from './tally.ts'
 
 /** Gets one block, from wherever; the hash is checked here, its length should be bounded there. */
 export type GetBlock = (cid: CID) => Promise<Uint8Array>
+/** Lets whatever else is due go first: long work is cut into helpings. */
+export type Breathe = () => Promise<unknown>
 
 /**
  * Fetches and checks the blocks of a record, without its ledger: that is for who needs it.
@@ -29,7 +30,8 @@ export type GetBlock = (cid: CID) => Promise<Uint8Array>
 export async function readRecord(
   cid: CID,
   get: GetBlock,
-  limits: RecordLimits = RECORD_LIMITS
+  limits: RecordLimits = RECORD_LIMITS,
+  breathe?: Breathe
 ): Promise<{ cid: CID; content: RecordContent; blocks: CID[] }> {
   const blocks = blockReader(get, limits, 'record')
   const root = asFields(await blocks.read(cid, 'root block'), 'record root block')
@@ -52,7 +54,7 @@ export async function readRecord(
   content.messages = await blocks.list(root.messages, 'record.messages', asEnvelope)
   content.distribution = await blocks.list(root.distribution, 'record.distribution', asChange)
   content.slashes = await blocks.list(root.slashes, 'record.slashes', asChange)
-  await checkMessages(content)
+  await checkMessages(content, breathe)
   checkChanges(content)
   checkCanonical(encodeRecord(content)[0]!.cid, cid, 'record')
   return { cid, content, blocks: blocks.seen }
@@ -154,12 +156,12 @@ function blockReader(get: GetBlock, limits: RecordLimits, what: string): BlockRe
 /** Opened a helping at a time: of a large record all of them take seconds, in which a node would hear nothing. */
 const HELPING = 64
 
-async function checkMessages(content: RecordContent): Promise<void> {
+async function checkMessages(content: RecordContent, breathe: Breathe | undefined): Promise<void> {
   const network = networkOf(content.network, content.task)
   const messages: Message[] = []
   for (const [i, bytes] of content.messages.entries()) {
     if (i % HELPING === HELPING - 1) {
-      await setImmediate()
+      await breathe?.()
     }
     messages.push(openOne(bytes, network, content.cycle, `record.messages entry ${i}`))
   }

@@ -35,3 +35,13 @@ export function keyBytes(base58: string): Uint8Array | null {
     return null
   }
 }
+
+/** Stakers that tell the DHT of one record. Whoever finds one of them asks it for the records before, each of which the next one names. */
+const PROVIDERS = 3
+
+/** Whether it is the turn of `self` to tell the DHT of the record of `cycle`: three stakers do, and others in the next cycle. */
+export function providesRecord(weights: ReadonlyMap<string, bigint>, self: string, cycle: number): boolean {
+  const places = placesOf(weights)
+  const at = places.indexOf(self)
+  return at >= 0 && (at + places.length - (cycle % places.length)) % places.length < PROVIDERS
+}

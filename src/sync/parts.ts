@@ -1,4 +1,4 @@
-import type { Pool, Verdict } from '../gossip/index.ts'
+import type { Pool, Verdict } from '../judge/index.ts'
 
 /** What both sides of the protocol touch. */
 export interface SyncParts {

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Timing } from '../clock/index.ts'
-import { type Pool, takenCycles } from '../gossip/index.ts'
+import { type Pool, takenCycles } from '../judge/index.ts'
 import { next } from '../network/index.ts'
 import type { DecodeOptions } from '../wire/protobuf.ts'
 import { Envelopes, Have, Ids, Want } from './generated/sync.js'

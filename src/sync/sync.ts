@@ -1,6 +1,6 @@
 import type { Libp2p } from '@libp2p/interface'
 import type { Timing } from '../clock/index.ts'
-import type { Pool, Verdict } from '../gossip/index.ts'
+import type { Pool, Verdict } from '../judge/index.ts'
 import { type Log, type Peers, silentLog, type Timer, wallTimer } from '../network/index.ts'
 import { ask, type SyncResult } from './client.ts'
 import type { SyncParts } from './parts.ts'

@@ -3,9 +3,18 @@ import { scheduleFor, type Timing } from '../clock/index.ts'
 import { verifyEd25519 } from '../identity/index.ts'
 import { type K2Client, stakeSetOf } from '../k2/index.ts'
 import { ringAt, type TaskAccount } from '../k2/settlement/index.ts'
-import { type Auditor, blocksFrom, recordCid } from '../node/index.ts'
+import { type Auditor, blocksFrom } from '../node/index.ts'
 import type { ProviderHint } from '../proofs/index.ts'
-import { type CheckTools, checkRecord, type Ledger, offencesIn, type PreviousRecord, readLedger, readRecord } from '../record/index.ts'
+import {
+  type CheckTools,
+  checkRecord,
+  type Ledger,
+  offencesIn,
+  type PreviousRecord,
+  readLedger,
+  readRecord,
+  recordCid
+} from '../record/index.ts'
 import { networkOf, open } from '../wire/index.ts'
 import type { RecordFacts } from './facts.ts'
 

@@ -1,10 +1,10 @@
 /** What events tell of a cycle, kept with it, and how its phases are told from that. */
 import { expect } from 'chai'
 import { scheduleFor } from '../../src/clock/index.ts'
-import { keepInLog, phasesOf } from '../../src/control/index.ts'
-import { MAX_AUDITS } from '../../src/control/journal.ts'
+import { phasesOf } from '../../src/control/index.ts'
 import { cycleSchema } from '../../src/control/schemas.ts'
 import { createEvents, type Events } from '../../src/observe/index.ts'
+import { keepInLog, MAX_AUDITS } from '../../src/participant/journal.ts'
 import type { CycleEntry, CycleLog } from '../../src/store/index.ts'
 import { TIMING } from './fake-node.ts'
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { windowOf } from '../../src/clock/index.ts'
-import { PublishRefusedError } from '../../src/gossip/index.ts'
+import { PublishRefusedError } from '../../src/judge/index.ts'
 import { MAX_BAD_SIGNATURES, topicOf } from '../../src/network/index.ts'
 import { Envelope, type Message, networkOf, seal } from '../../src/wire/index.ts'
 import {
@@ -38,7 +38,7 @@ describe('gossip', () => {
     const onMessage = (message: Message, { via }: { via: string }) => {
       told.push([`${via} ${message.kind}`, mesh.nodes.filter(({ pool }) => pool.has(message.id)).length])
     }
-    mesh = await spawnMesh({ nodes: 2, gossip: { onMessage } })
+    mesh = await spawnMesh({ nodes: 2, door: { onMessage } })
     await mesh.connected()
     const [alice] = mesh.nodes as [MeshNode, MeshNode]
     await alice.gossip.publish(await alice.submission('first'))
@@ -56,7 +56,7 @@ describe('gossip', () => {
       }
     }
     const log = { debug: () => {}, warn: (what: { err?: Error }) => void logged.push(what) }
-    mesh = await spawnMesh({ nodes: 2, gossip: { onMessage, log: log as never } })
+    mesh = await spawnMesh({ nodes: 2, door: { onMessage, log: log as never } })
     await mesh.connected()
     const [alice, bob] = mesh.nodes as [MeshNode, MeshNode]
     const [first, second] = [await alice.submission('first'), await alice.submission('second')]
@@ -201,7 +201,7 @@ describe('gossip', () => {
     let broken = true
     mesh = await spawnMesh({
       nodes: 2,
-      gossip: {
+      door: {
         keep: () => {
           if (broken) throw new Error('the store is full')
           return true

@@ -6,10 +6,9 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { RPC } from '@libp2p/gossipsub/message'
-import { REASONS } from '../../src/gossip/index.ts'
+import { REASONS } from '../../src/judge/index.ts'
 import { createMessageIds, topicOf } from '../../src/network/index.ts'
 import { type Body, KINDS, LIMITS, type Message, networkOf, open } from '../../src/wire/index.ts'
-import { GENESIS, keyOf, NETWORK, NOW, TASK, TIMING } from '../network/mesh.ts'
 import {
   announcement,
   by,
@@ -27,7 +26,8 @@ import {
   submission,
   verdicts,
   WEIGHTS
-} from './court.ts'
+} from '../judge/court.ts'
+import { GENESIS, keyOf, NETWORK, NOW, TASK, TIMING } from '../network/mesh.ts'
 import { GO_FRAMES } from './go-frames.ts'
 import type { GossipVector } from './vectors.ts'
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { REASON_NAMES, REASONS, TOLERANCE_SLOTS } from '../../src/gossip/index.ts'
+import { REASON_NAMES, REASONS, TOLERANCE_SLOTS } from '../../src/judge/index.ts'
 import { CONNECTION_LIMITS, DHT_PROTOCOL, HELLO_PROTOCOL, MAX_BAD_SIGNATURES } from '../../src/network/index.ts'
 import { DHT_LIMITS } from '../../src/network/limits.ts'
 import { SYNC_LIMITS, SYNC_PROTOCOL } from '../../src/sync/index.ts'

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
 import type { Timing } from '../../src/clock/index.ts'
-import { createJudge, createPool, REASONS, type Reason } from '../../src/gossip/index.ts'
 import { verifyEd25519 } from '../../src/identity/index.ts'
-import { createMessageIds, topicOf } from '../../src/network/index.ts'
+import { createJudge, createPool, REASONS, type Reason } from '../../src/judge/index.ts'
+import { contactFault, createMessageIds, topicOf } from '../../src/network/index.ts'
 import { countRpc } from '../../src/network/rpc.ts'
 import { networkOf, open } from '../../src/wire/index.ts'
 
@@ -60,6 +60,7 @@ export function walk(file: string): void {
     stakes: { weight: (staker) => BigInt(vector.weights[staker] ?? '0') },
     pool,
     peers: { isStaked: () => true, isBanned: () => false },
+    contactFault,
     verify: verifyEd25519
   })
   const verdict = judge.fromPeer(bytes, 'relay')

@@ -12,10 +12,12 @@
 
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { Libp2p } from '@libp2p/interface'
-import { createGossip, createPool, type Gossip, type GossipInit, type Pool } from '../../src/gossip/index.ts'
+import { createGossip, type Gossip } from '../../src/gossip/index.ts'
 import { type KeyPair, verifyEd25519 } from '../../src/identity/index.ts'
+import { createDoor, createPool, type DoorInit, type Pool, type StakeWeights } from '../../src/judge/index.ts'
 import {
   type Announcer,
+  contactFault,
   createAnnouncer,
   createDiscovery,
   createHello,
@@ -28,8 +30,8 @@ import {
   type Host,
   type HostServices,
   type Libp2pConfigInit,
-  type Peers,
-  type StakeView
+  type Log,
+  type Peers
 } from '../../src/network/index.ts'
 import { createSync, type Sync } from '../../src/sync/index.ts'
 import { type Body, type Message, seal } from '../../src/wire/index.ts'
@@ -60,9 +62,11 @@ export interface MeshOptions {
   discover?: boolean
   minPeers?: number
   slot?: () => number | undefined
-  stakes?: (weights: Map<string, bigint>) => StakeView
+  stakes?: (weights: Map<string, bigint>) => StakeWeights
   host?: Partial<Libp2pConfigInit>
-  gossip?: Partial<GossipInit>
+  door?: Partial<DoorInit>
+  /** Of gossip's own. */
+  log?: Log
   syncIntervalMs?: number
 }
 
@@ -75,7 +79,7 @@ export interface MeshNode {
   hello: Hello
   announcer: Announcer
   pool: Pool
-  gossip: Gossip
+  gossip: Gossip & { publish(message: Message): Promise<{ recipients: number }> }
   sync: Sync
   discovery: Discovery
   /** Messages that came through the door, in order. */
@@ -144,24 +148,39 @@ export async function spawnNode(name: string, staked: boolean, weights: Map<stri
     onOutcome: (outcome) => node.hellos.push(outcome)
   })
   await hello.start()
-  const gossip = createGossip({
-    pubsub: libp2p.services.pubsub,
+  const door = createDoor({
     network: NETWORK,
     timing: TIMING,
     slot,
     stakes,
     peers,
     pool,
-    traffic,
-    meter,
+    contactFault,
     verify: (signature, bytes, publicKey) => {
       node.checks++
       return verifyEd25519(signature, bytes, publicKey)
     },
     onMessage: (message) => node.received.push(message),
     onRefusal: ({ reason, from, via }) => node.refusals.push({ reason, from, via }),
-    ...options.gossip
+    ...options.door
   })
+  const routed = createGossip({
+    pubsub: libp2p.services.pubsub,
+    network: NETWORK,
+    peers,
+    traffic,
+    meter,
+    door,
+    ...(options.log == null ? {} : { log: options.log })
+  })
+  const gossip = {
+    ...routed,
+    /** As a participant does it. */
+    async publish(message: Message) {
+      door.admit(message)
+      return routed.send(message)
+    }
+  }
   gossip.start()
   const sync = createSync({
     libp2p,

@@ -2,7 +2,8 @@ import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'chai'
-import { createPeers, MAX_BAD_SIGNATURES, type PeerChange, type Peers, type StakeView } from '../../src/network/index.ts'
+import type { StakeWeights } from '../../src/judge/index.ts'
+import { createPeers, MAX_BAD_SIGNATURES, type PeerChange, type Peers } from '../../src/network/index.ts'
 import { CUTS_FORGOTTEN_MS } from '../../src/network/limits.ts'
 import { seal } from '../../src/wire/index.ts'
 import { keyOf, NETWORK, NOW, seed, signerOf, TIMING } from './mesh.ts'
@@ -23,7 +24,7 @@ async function says(
   return seal(body, NETWORK, signerOf(keyOf(name)))
 }
 
-function setUp(over: { stakes?: StakeView; slot?: () => number | undefined; now?: () => number } = {}): {
+function setUp(over: { stakes?: StakeWeights; slot?: () => number | undefined; now?: () => number } = {}): {
   peers: Peers
   changes: PeerChange[]
 } {

@@ -4,7 +4,7 @@ import { CID } from 'multiformats/cid'
 import { create } from 'multiformats/hashes/digest'
 import { cycleAt, type Timing } from '../../src/clock/index.ts'
 import { type KeyPair, keyPairFromSeed, signEd25519 } from '../../src/identity/index.ts'
-import type { StakeView } from '../../src/network/index.ts'
+import type { StakeWeights } from '../../src/judge/index.ts'
 import { type Body, type Network, networkOf } from '../../src/wire/index.ts'
 import { HANGS_MS } from '../cpu.ts'
 
@@ -29,7 +29,7 @@ export function signerOf(pair: KeyPair) {
 }
 
 /** A K2 whose stakes are the same in every cycle. */
-export function fixedStakes(weights: Map<string, bigint>): StakeView {
+export function fixedStakes(weights: Map<string, bigint>): StakeWeights {
   return { weight: (staker) => weights.get(staker) ?? 0n }
 }
 

@@ -31,13 +31,11 @@ describe('node: meeting', () => {
       },
       guard: { mayAnnounce: () => true, heardTwin: (peerId) => void sent.push(`twin ${peerId}`) },
       hints: () => tools.hints,
-      gossip: {
-        publish: async ({ id }) => {
-          if (tools.fails) {
-            throw new Error('the disk is full')
-          }
-          sent.push(id)
+      send: async ({ id }) => {
+        if (tools.fails) {
+          throw new Error('the disk is full')
         }
+        sent.push(id)
       },
       onNewHint: () => hastened.push('now'),
       log: silent

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { createPause, PAUSED } from '../../src/node/pause.ts'
-import type { TaskHost } from '../../src/node/task-host.ts'
+import type { TaskHost } from '../../src/participant/index.ts'
 import { eventsInto } from '../observe/events-into.ts'
 
 describe('node: a task that the operator has paused', () => {

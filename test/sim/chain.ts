@@ -1,5 +1,6 @@
 /** K2 as a model: the stakes of the task, one vote for each staker and cycle, and the quorum that finalizes. */
 import { createHash } from 'node:crypto'
+import { CID } from 'multiformats/cid'
 import { type Timing, windowOf, within } from '../../src/clock/index.ts'
 import { hasQuorum } from '../../src/record/index.ts'
 import type { StakeSet } from '../../src/rounds/index.ts'
@@ -23,6 +24,10 @@ export interface SimChain {
   before(cycle: number): FinalizedCycle | null
   /** Hash of the first block at or after a slot, 32 bytes. Some slots have no block. */
   blockAfter(slot: number): Uint8Array
+  /** As the task's account names it. */
+  newest(): { cycle: number; root: Uint8Array; recordDigest: Uint8Array } | undefined
+  /** What a staker has voted for. */
+  votesOf(staker: string): Array<{ cycle: number; cid: string }>
   /** Cycles that were finalized twice: must stay empty. */
   readonly twice: number[]
 }
@@ -68,6 +73,13 @@ export function createChain({
     votes: (cycle) => votes.get(cycle) ?? new Map(),
     finalized: (cycle) => finalized.get(cycle),
     before: (cycle) => [...finalized.values()].filter((f) => f.cycle < cycle).sort((a, b) => b.cycle - a.cycle)[0] ?? null,
+    newest() {
+      const last = [...finalized.values()].sort((a, b) => b.cycle - a.cycle)[0]
+      return last == null
+        ? undefined
+        : { cycle: last.cycle, root: new Uint8Array(32), recordDigest: new Uint8Array(CID.parse(last.cid).multihash.digest) }
+    },
+    votesOf: (staker) => [...votes].flatMap(([cycle, cast]) => (cast.has(staker) ? [{ cycle, cid: cast.get(staker)! }] : [])),
     blockAfter(slot) {
       for (let at = slot; ; at++) {
         const block = createHash('sha256').update(`block ${seed}/${at}`).digest()

@@ -6,7 +6,7 @@ import { scheduleFor, windowOf } from '../../src/clock/index.ts'
 import { AUDITS_PER_CYCLE } from '../../src/wire/index.ts'
 import type { CycleHistory } from './history.ts'
 import { CALM, CALM_JITTER_SLOTS } from './network.ts'
-import type { Participant } from './participant.ts'
+import type { SimNode } from './node.ts'
 import { saidBy } from './words.ts'
 import type { World } from './world.ts'
 
@@ -96,7 +96,7 @@ export function isCalm({ init, timing }: World, cycle: number): boolean {
   return delays < Math.min(deliverySlots, marginSlots) && (settled || (loss === 0 && connected == null))
 }
 
-function isUp(world: World, node: Participant, cycle: number): boolean {
+function isUp(world: World, node: SimNode, cycle: number): boolean {
   const { down } = world.init.nodes[node.index]!
   for (let slot = windowOf(world.timing, cycle, 'work').from; slot < windowOf(world.timing, cycle, 'distribution').to; slot++) {
     if (down?.(slot)) {
@@ -112,7 +112,7 @@ function isCutOff(world: World, node: number, at: number): boolean {
   const reaches = (other: number, when: number) =>
     world.init.nodes[other]!.down?.(Math.floor(when)) !== true &&
     (connected == null || when >= calmFrom || (connected(node, other, when) && connected(other, node, when)))
-  const stakeOf = (others: Participant[]) => others.reduce((sum, { index }) => sum + world.init.nodes[index]!.stake, 0n)
+  const stakeOf = (others: SimNode[]) => others.reduce((sum, { index }) => sum + world.init.nodes[index]!.stake, 0n)
   const times = Array.from({ length: KNOWN_CUT_SLOTS }, (_, i) => at - i)
   const gone = world.nodes.filter(({ index }) => index !== node && times.every((when) => !reaches(index, when)))
   return 3n * stakeOf(gone) > stakeOf(world.nodes)
@@ -137,7 +137,7 @@ function accusedByCutOff(world: World, { said, submissions }: CycleHistory): str
 const upIn = (world: World, cycle: number) => world.nodes.filter((node) => node.honest && isUp(world, node, cycle))
 
 /** The first attempt whose proposer is honest and up, of those that end in time; null where there is none. */
-function firstHonestTurn(world: World, { cycle }: CycleHistory, up: readonly Participant[]): number | null {
+function firstHonestTurn(world: World, { cycle }: CycleHistory, up: readonly SimNode[]): number | null {
   const { proposalSlot, attemptSlots, marginSlots, lastCallSlot } = scheduleFor(world.timing, cycle)
   for (let attempt = 0; proposalSlot + (attempt + 1) * attemptSlots - marginSlots <= lastCallSlot; attempt++) {
     const proposer = world.proposerOf(cycle, attempt)
@@ -209,7 +209,7 @@ function cycleBreaches(world: World, history: CycleHistory): Breach[] {
 }
 
 /** Who was away, or whose proof so much honest stake could not get that it takes less than half with the faulty, may be rejected as unavailable. */
-function isExcused(world: World, { cycle, audits }: CycleHistory, node: Participant, reason: string): boolean {
+function isExcused(world: World, { cycle, audits }: CycleHistory, node: SimNode, reason: string): boolean {
   if (reason !== 'unavailable' || !isUp(world, node, cycle)) {
     return reason === 'unavailable'
   }
@@ -227,7 +227,7 @@ function isExcused(world: World, { cycle, audits }: CycleHistory, node: Particip
 }
 
 /** What is paid was good, or nobody honest drew it; and somebody honest heard it while it could still be looked at. */
-function badBreaches(world: World, { cycle, record, submissions, audits }: CycleHistory, up: readonly Participant[]): Breach[] {
+function badBreaches(world: World, { cycle, record, submissions, audits }: CycleHistory, up: readonly SimNode[]): Breach[] {
   const accepted = new Set(record!.tally.accepted.map(({ id }) => id))
   const working = new Set(record!.tally.accepted.map(({ signer }) => signer))
   const { lateSlot } = scheduleFor(world.timing, cycle)
@@ -254,7 +254,7 @@ function badBreaches(world: World, { cycle, record, submissions, audits }: Cycle
 }
 
 /** By stake among all whose work could be had: what others' unjust loss leaves is nobody's gain. */
-function payBreaches(world: World, { cycle, record, submissions }: CycleHistory, up: Participant[]): Breach[] {
+function payBreaches(world: World, { cycle, record, submissions }: CycleHistory, up: SimNode[]): Breach[] {
   const { weights } = world.chain.stakes
   const accepted = new Set(record!.tally.accepted.map(({ signer }) => signer))
   const worked = new Set([...submissions.values()].map(({ author }) => author))

@@ -53,6 +53,8 @@ export interface ReadRecord {
 export interface SimRecords {
   build(facts: CycleFacts): Promise<BuiltRecord>
   check(cid: string, facts: CycleFacts & Heard): Promise<CheckResult>
+  /** One block of what was built. */
+  block(cid: string): Uint8Array | undefined
   /** The distribution seeds of all records built of a cycle. */
   seedsOf(cycle: number): string[]
   /** Whatever was built of a cycle so far, in order. */
@@ -136,6 +138,7 @@ export function createRecords(init: SimRecordsInit): SimRecords {
         return built
       })
     },
+    block: (cid) => blocks.get(cid),
     seedsOf: (cycle) => seeds.get(cycle) ?? [],
     built: (cycle) => made.get(cycle) ?? [],
     async check(cid, facts) {

@@ -3,20 +3,25 @@
  * follows from the seed. Transport, proofs, the task and K2 are models; who runs the faulty keys is handed in.
  */
 import { createHash } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import { scheduleFor, type Timing, windowOf } from '../../src/clock/index.ts'
-import { placesOf, proposerFor } from '../../src/record/index.ts'
+import type { Blocks } from '../../src/participant/index.ts'
+import { ProofUnavailableError } from '../../src/proofs/errors.ts'
+import { type DistributionInput, LARGEST_SLASH, placesOf, proposerFor } from '../../src/record/index.ts'
 import type { Base } from '../../src/rounds/index.ts'
-import { type Message, type Network, networkOf, type Verify } from '../../src/wire/index.ts'
+import { type Message, type Network, networkOf, open, type Verify } from '../../src/wire/index.ts'
 import type { Adversary, Power } from './adversary.ts'
 import { createChain, type SimChain } from './chain.ts'
 import { EventClock } from './clock.ts'
+import type { Write } from './disk.ts'
 import { createHistory, cycleTable, type History } from './history.ts'
 import { type SimKeys, standInKeys } from './keys.ts'
 import { CALM, createNetwork, type NetworkModel, type SimNetwork } from './network.ts'
-import { Participant } from './participant.ts'
+import { SimNode } from './node.ts'
 import { createProofs, type SimProofs } from './proofs.ts'
 import { type Dice, diceFrom, randomFrom } from './random.ts'
-import { createRecords, type SimRecords } from './records.ts'
+import { createRecords, payByStake, type SimRecords } from './records.ts'
+import { FETCH_SLOTS, SLOT_MS } from './units.ts'
 import { saidBy, sign, subjectOf, words } from './words.ts'
 
 export interface WorldInit {
@@ -35,6 +40,10 @@ export interface WorldInit {
   mistaken?: (node: number, author: number) => boolean
   /** How long the making of a record takes. */
   buildSlots?: number
+  /** Every node makes, fetches and checks records itself, over blocks that others have to give. */
+  ownRecords?: boolean
+  /** Called before each write of a node to its disk: what it throws is what the disk says. */
+  onWrite?: (node: number, what: Write) => void
 }
 
 /** Windows around an audit window of a given length, in slots. */
@@ -45,7 +54,7 @@ export function timingOf(auditWindow: number, submissionWindow = 4): Timing {
 /** The rhythm of the smallest testnet. */
 export const TESTNET_TIMING: Timing = { startingSlot: 10, roundSlots: 30, submissionWindow: 12, auditWindow: 16 }
 
-const GENESIS = '11111111111111111111111111111112'
+export const GENESIS = '11111111111111111111111111111112'
 export const TASK = '11111111111111111111111111111113'
 export const NETWORK: Network = networkOf(GENESIS, TASK)
 
@@ -60,12 +69,17 @@ export class World {
   readonly proofs: SimProofs
   readonly records: SimRecords
   readonly history: History = createHistory()
-  readonly nodes: Participant[]
+  readonly nodes: SimNode[]
   readonly words = words
   readonly said = saidBy
   /** Signatures are the same for everybody: each is checked once. */
   readonly verifyOnce: Verify
+  readonly largestSlash = LARGEST_SLASH
   readonly #trace = createHash('sha256')
+  /** Something goes on between two moments: it ends before time does. */
+  #stirred = false
+  #started = false
+  #opened = new WeakMap<Uint8Array, Message>()
   #pending: Array<Promise<unknown>> = []
   #ticked = 0
   #cycles = 0
@@ -82,7 +96,7 @@ export class World {
     this.keys = init.keys ?? standInKeys
     this.#dice = diceFrom(init.seed)
     const keys = init.nodes.map((_, index) => this.keys.keyOf(init.seed, index))
-    this.clock = new EventClock(() => (this.#pending.length === 0 ? undefined : this.#settle()))
+    this.clock = new EventClock(() => (this.#stirred || this.#pending.length > 0 ? this.#settle() : undefined))
     const weights = new Map(keys.map(({ address }, index) => [address, init.nodes[index]!.stake]))
     this.#indexes = new Map(keys.map(({ address }, index) => [address, index]))
     this.places = placesOf(weights)
@@ -117,7 +131,7 @@ export class World {
     })
     this.nodes = keys.map(
       (key, index) =>
-        new Participant({
+        new SimNode({
           world: this,
           index,
           key,
@@ -143,6 +157,12 @@ export class World {
   }
 
   async runTo(slot: number): Promise<void> {
+    if (!this.#started) {
+      this.#started = true
+      for (const node of this.nodes) {
+        await node.start()
+      }
+    }
     const { syncSlots } = { ...CALM, ...this.init.network }
     for (let tick = this.#ticked; tick < slot; tick++) {
       this.clock.at(tick, () => {
@@ -184,16 +204,92 @@ export class World {
     return [`stakes: ${stakes}; W ${this.timing.auditWindow}`, ...cycles].join('\n')
   }
 
+  /** Time stands still until what was begun now waits for it. */
+  stir(): void {
+    this.#stirred = true
+  }
+
+  /** Until so many slots have passed, or `signal` is aborted. */
+  sleep(slots: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        signal?.removeEventListener('abort', done)
+        this.#stirred = true
+        resolve()
+      }
+      if (signal?.aborted) {
+        done()
+        return
+      }
+      this.clock.at(this.clock.now() + slots, done)
+      signal?.addEventListener('abort', done)
+    })
+  }
+
+  /** Decoding was the sender's, and is the same for all. */
+  readonly messageOf = (bytes: Uint8Array): Message => {
+    let message = this.#opened.get(bytes)
+    if (message == null) {
+      message = open(bytes, NETWORK)
+      this.#opened.set(bytes, message)
+      this.#opened.set(message.bytes, message)
+    }
+    return message
+  }
+
+  /** A node's own blocks, and those that others give. */
+  blocksOf(index: number): Blocks {
+    const own = () => this.nodes[index]!.disk.blocks
+    const held = (name: string) =>
+      own().get(name) ??
+      this.nodes
+        .find((other) => other.index !== index && !other.isDown() && this.#talk(index, other.index) && other.disk.blocks.has(name))
+        ?.disk.blocks.get(name) ??
+      this.records.block(name)
+    return {
+      from: (_hints, timeoutMs, until) => {
+        const deadline = this.clock.now() + timeoutMs / SLOT_MS
+        return async (cid) => {
+          const name = cid.toString()
+          for (let pause = FETCH_SLOTS; !own().has(name); pause = 1) {
+            await this.sleep(pause, until)
+            const block = held(name)
+            if (block != null) {
+              return block
+            }
+            if (until?.aborted || this.clock.now() >= deadline) {
+              throw new ProofUnavailableError(cid, 'nobody gave it in time')
+            }
+          }
+          return own().get(name)!
+        }
+      },
+      put: async (cid, bytes) => {
+        this.init.onWrite?.(index, 'block')
+        own().set(cid.toString(), bytes)
+      },
+      pin: async () => undefined
+    }
+  }
+
+  distribution(input: DistributionInput) {
+    return payByStake(input)
+  }
+
+  #talk(a: number, b: number): boolean {
+    return this.wire.connected(a, b) && this.wire.connected(b, a)
+  }
+
   pending(promise: Promise<unknown>): void {
     this.#pending.push(promise)
   }
 
-  note(node: Participant, cycle: number, text: string): void {
+  note(node: SimNode, cycle: number, text: string): void {
     this.history.cycle(cycle).notes.push({ node: node.index, at: this.clock.now(), text })
   }
 
   /** A node took a message in. */
-  onKept(node: Participant, message: Message): void {
+  onKept(node: SimNode, message: Message): void {
     const history = this.history.cycle(message.body.cycle)
     const own = node.key.address === message.signer
     if (message.kind === 'submission') {
@@ -241,7 +337,7 @@ export class World {
 
   /** Whom a node knows: a peer stays known when it is out of reach. The faulty are silent, unless they choose to answer. */
   peersOf(index: number): Array<{ staker: string; answers: boolean }> {
-    const reaches = (other: Participant) =>
+    const reaches = (other: SimNode) =>
       !other.isDown() && this.wire.connected(index, other.index) && this.wire.connected(other.index, index)
     return this.nodes
       .filter((other) => other.index !== index)
@@ -270,7 +366,7 @@ export class World {
     }
     if (before == null && this.chain.finalized(cycle) != null) {
       for (const one of this.nodes) {
-        this.clock.at(at + 1 + 3 * this.#dice.next(), () => one.isDown() || one.feed({ type: 'finalized', cycle }))
+        this.clock.at(at + 1 + 3 * this.#dice.next(), () => one.isDown() || one.hearTask())
       }
     }
   }
@@ -281,8 +377,11 @@ export class World {
   }
 
   async #settle(): Promise<void> {
-    while (this.#pending.length > 0) {
+    while (this.#stirred || this.#pending.length > 0) {
+      this.#stirred = false
       await Promise.all(this.#pending.splice(0))
+      // whatever does not wait for time has ended by then
+      await setImmediate()
     }
   }
 
@@ -347,7 +446,13 @@ function createPower(world: World, dice: Dice): Power {
         found.filter(({ place }) => place >= 0)
       )
     },
-    sign: (by, body, how) => sign(body, NETWORK, world.nodes[by]!.key, how),
+    sign(by, body, how) {
+      const message = sign(body, NETWORK, world.nodes[by]!.key, how)
+      if (message != null) {
+        world.nodes[by]!.said(message)
+      }
+      return message
+    },
     offer(message, offer) {
       world.proofs.offer(message.id, { author: world.indexOf(message.signer), ...offer })
     },

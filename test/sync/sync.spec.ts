@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { windowOf } from '../../src/clock/index.ts'
-import { createPool } from '../../src/gossip/index.ts'
+import { createPool } from '../../src/judge/index.ts'
 import { converse, next } from '../../src/network/index.ts'
 import { type CycleIds, Envelopes, Have, Ids, Want } from '../../src/sync/generated/sync.js'
 import { createSync, SYNC_LIMITS, SYNC_PROTOCOL } from '../../src/sync/index.ts'

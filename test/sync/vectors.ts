@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
-import { createPool } from '../../src/gossip/index.ts'
+import { createPool } from '../../src/judge/index.ts'
 import { Envelopes, Have, Ids, Want } from '../../src/sync/generated/sync.js'
 import { decodeEnvelopes, decodeHave, decodeIds, decodeWant, joinIds } from '../../src/sync/protocol.ts'
 import type { Message } from '../../src/wire/index.ts'

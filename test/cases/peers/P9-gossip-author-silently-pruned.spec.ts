@@ -23,7 +23,7 @@ describe('cases: peers/P9, a gossip message with an author', () => {
   async function spawn(nodes: number, options: Partial<MeshOptions> = {}) {
     lines = []
     const warn = (fields: object, text: string) => void lines.push({ fields, text })
-    mesh = await spawnMesh({ nodes, gossip: { log: { ...silentLog, warn } }, ...options })
+    mesh = await spawnMesh({ nodes, log: { ...silentLog, warn }, ...options })
     await mesh.connected()
     return mesh.nodes as [MeshNode, MeshNode, MeshNode]
   }

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { generateKeyPair, type KeyPair, writeKeyFile } from '../../../src/identity/index.ts'
-import { createReplacedKey, replacedStake } from '../../../src/node/replaced.ts'
+import { createReplacedKey, replacedStake } from '../../../src/participant/replaced.ts'
 import { cli, run, tempDir } from '../../e2e/cli.ts'
 import { type Chain, KOII, startChain } from '../../k2/chain.ts'
 

@@ -1,9 +1,10 @@
 /** Work that failed only because K2 was away is done again while its window lasts; work that failed of itself is not. */
 import { expect } from 'chai'
 import { scheduleFor } from '../../../src/clock/index.ts'
-import { createEffects, type EffectsInit } from '../../../src/node/effects.ts'
+import { nodeClock } from '../../../src/node/clock.ts'
 import { createTaskHost } from '../../../src/node/task-host.ts'
 import type { Logger } from '../../../src/observe/index.ts'
+import { createEffects, type EffectsInit } from '../../../src/participant/effects.ts'
 import type { Proofs } from '../../../src/proofs/index.ts'
 import { createRounds } from '../../../src/rounds/index.ts'
 import { bundlePath, type TaskRunner } from '../../../src/tasks/index.ts'
@@ -53,9 +54,9 @@ describe('case: K2 away in the middle of the work', () => {
     const effects = createEffects({
       rounds: createRounds({ self: alice.address, network: NETWORK, timing: TIMING, random: () => 0.5, proposer: () => null }),
       timing: TIMING,
-      slots: { now: () => slot, slotMs: () => 1000, on: () => () => {} } as unknown as EffectsInit['slots'],
-      stakes: { at: async () => stakes } as unknown as EffectsInit['stakes'],
-      task: () => host,
+      clock: nodeClock({ now: () => slot, slotMs: () => 1000, on: () => () => {} }),
+      chain: { stakes: { at: async () => stakes } } as unknown as EffectsInit['chain'],
+      host: () => host,
       publish: async (body: Body) => void published.push(body),
       events: eventsInto(events),
       log,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { createPool, type Pool } from '../../src/gossip/index.ts'
+import { createPool, type Pool } from '../../src/judge/index.ts'
 import type { Message } from '../../src/wire/index.ts'
 import { cpuMs } from '../cpu.ts'
 
@@ -9,7 +9,7 @@ const message = (id: string, cycle = 1, signer = 'alice', kind: Message['kind'] 
   ({ id, kind, signer, body: { cycle, [kind]: {} } }) as unknown as Message
 const hex = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes).toString('hex'))
 
-describe('gossip: pool', () => {
+describe('judge: pool', () => {
   it('gives the same digest for the same messages in any order, and another when one is more or less', () => {
     fc.assert(
       fc.property(fc.uniqueArray(hex, { minLength: 1, maxLength: 20 }), fc.integer(), (ids, seed) => {

@@ -1,20 +1,19 @@
-import { setImmediate, setTimeout } from 'node:timers/promises'
 import { CID } from 'multiformats/cid'
 import { scheduleFor, type Timing, windowOf } from '../clock/index.ts'
-import { type FinalVote, messageOf, type Slots, type StakeView } from '../k2/index.ts'
-import { bountyFor, type TaskAccount } from '../k2/settlement/index.ts'
+import { messageOf } from '../k2/errors.ts'
+import type { FinalVote } from '../k2/index.ts'
+import { bountyFor } from '../k2/settlement/weights.ts'
 import type { Events, Logger } from '../observe/index.ts'
 import type { ProviderHint } from '../proofs/index.ts'
+import { recordCid } from '../record/index.ts'
 import type { Base, Rounds, RoundsEffect, RoundsEvent } from '../rounds/index.ts'
 import type { CycleTiming } from '../tasks/index.ts'
 import type { Body } from '../wire/index.ts'
-import { NO_BUNDLE } from './distribution.ts'
-import type { LifeSigns } from './life-signs.ts'
+import { NO_BUNDLE } from './errors.ts'
 import { isNotYet } from './not-yet.ts'
-import type { PaceWork } from './pace-work.ts'
-import { type Records, recordCid } from './records.ts'
+import type { Chain, Clock, TaskHost, Transport, Worked } from './ports.ts'
+import type { Records } from './records.ts'
 import { endsAt, whyLate } from './slot-time.ts'
-import type { TaskHost, Worked } from './task-host.ts'
 
 /** In a testnet's short slots an answer takes no less time, and in slots that wait for a node no more. */
 const [LEAST_ANSWER_MS, MOST_ANSWER_MS] = [1_000, 10_000]
@@ -24,32 +23,29 @@ const notYetOf = (err: unknown) => (isNotYet(err) ? { notYet: true } : {})
 /** So long before its window closes, a submission that lacks the bundle is told of. */
 const TOLD_BEFORE_SLOTS = 2
 
+/** What K2's slots wait for, where they do. @see createPaceWork of src/node */
+export interface Pace {
+  run<T>(effect: RoundsEffect, slot: number, run: () => Promise<T>): Promise<T>
+  /** What runs inside waits for others, or for time: slots do not wait for it. */
+  away<T>(run: () => Promise<T>): Promise<T>
+}
+
 export interface EffectsInit {
   rounds: Rounds
   timing: Timing
-  slots: Slots
-  stakes: StakeView
+  clock: Clock
+  chain: Pick<Chain, 'task' | 'stakes' | 'blockhashAt'>
+  transport: Pick<Transport, 'ask' | 'providers' | 'providerOf'>
   records: Records
   /** Of a cycle, as the task's bundle may change; undefined until that is here. */
-  task: (cycle: number) => TaskHost | undefined
+  host: (cycle: number) => TaskHost | undefined
   /** Brings a final vote to K2, durably. */
   vote: (vote: FinalVote) => Promise<void>
   /** Signs, persists and gossips. */
-  publish: (body: Body) => Promise<void>
-  /** The task's account, read at or after a slot. */
-  taskAccount: (minSlot: number) => Promise<TaskAccount>
-  /** Hash of K2's first block at or after a slot: 32 bytes. */
-  blockhashAt: (slot: number) => Promise<Uint8Array>
-  /** Who is there, when proofs are missing. */
-  lifeSigns: Pick<LifeSigns, 'ask'>
-  providers: () => ProviderHint[]
-  providerOf: (staker: string) => ProviderHint | undefined
-  events: Events
+  publish: (body: Body) => Promise<unknown>
+  events: Pick<Events, 'emit' | 'tell'>
   log: Logger
-  /** ms, monotonic */
-  nowMs?: () => number
-  /** Where K2's slots wait for what is due here. */
-  pace?: PaceWork | undefined
+  pace?: Pace | undefined
   /** What a limit that slots set gets on top in ms, as slots may become longer while it runs: it is the slot that ends it. */
   graceMs?: number
   /** Aborted when the node stops. */
@@ -64,12 +60,12 @@ export interface Effects {
 }
 
 export function createEffects(init: EffectsInit): Effects {
-  const { rounds, timing, slots, stakes, records, publish, events, log, stopping, pace, graceMs = 0 } = init
+  const { rounds, timing, clock, chain, transport, records, publish, events, log, stopping, pace, graceMs = 0 } = init
   const running = new Set<Promise<void>>()
 
   const handle = (event: RoundsEvent) => {
     for (const effect of rounds.handle(event)) {
-      const done = (pace == null ? run(effect) : pace.run(effect, slots.now() ?? 0, () => run(effect)))
+      const done = (pace == null ? run(effect) : pace.run(effect, clock.now() ?? 0, () => run(effect)))
         .catch((err) =>
           log[stopping.aborted ? 'debug' : 'error'](
             { effect: effect.type, cycle: 'cycle' in effect ? effect.cycle : undefined, reason: messageOf(err) },
@@ -88,14 +84,14 @@ export function createEffects(init: EffectsInit): Effects {
 
   /** What ends in one slot tells one after the other: whoever weighs it waits until all of it has. */
   const allTold = async (cycle: number) => {
-    await setImmediate()
+    await clock.breathe()
     handle({ type: 'probed', cycle, asked: [], answered: [] })
   }
 
   /** A cycle that K2 has no record of, asked when its window is over: votes may have landed at the very end. */
   const tellSkipped = async (cycle: number, reason: string) => {
     const from = windowOf(timing, cycle, 'distribution').to
-    const { finalized } = await until(from + timing.roundSlots, () => init.taskAccount(from))
+    const { finalized } = await until(from + timing.roundSlots, () => chain.task(from))
     if (finalized == null || finalized.cycle < cycle) {
       events.emit('skipped', { cycle, reason })
     }
@@ -103,20 +99,20 @@ export function createEffects(init: EffectsInit): Effects {
 
   const timingOf = (cycle: number): CycleTiming => {
     const { from, to } = windowOf(timing, cycle, 'work')
-    return { cycle, startSlot: from, endSlot: to, slotMs: slots.slotMs() }
+    return { cycle, startSlot: from, endSlot: to, slotMs: clock.slotMs() }
   }
-  const msUntil = (slot: number) => Math.max(50, (slot - (slots.now() ?? slot)) * slots.slotMs())
+  const msUntil = (slot: number) => Math.max(50, (slot - (clock.now() ?? slot)) * clock.slotMs())
 
   const pause = (ms: number) => {
-    const sleep = () => setTimeout(ms, undefined, { signal: stopping }).catch(() => {})
+    const sleep = () => clock.sleep(ms, stopping)
     return pace == null ? sleep() : pace.away(sleep)
   }
 
   /** What K2 says the record of `cycle` builds on. Final, as it is read inside the window in which only `cycle` is voted on. */
   const baseOf = async (cycle: number): Promise<Base> => {
     const [account, beacon] = await Promise.all([
-      init.taskAccount(windowOf(timing, cycle, 'distribution').from),
-      init.blockhashAt(scheduleFor(timing, cycle).beaconSlot)
+      chain.task(windowOf(timing, cycle, 'distribution').from),
+      chain.blockhashAt(scheduleFor(timing, cycle).beaconSlot)
     ])
     const { finalized } = account
     if (finalized == null) {
@@ -139,7 +135,7 @@ export function createEffects(init: EffectsInit): Effects {
   const run = async (effect: RoundsEffect): Promise<void> => {
     switch (effect.type) {
       case 'need-stakes':
-        return handle({ type: 'stakes', cycle: effect.cycle, stakes: await untilClosed(effect.cycle, () => stakes.at(effect.cycle)) })
+        return handle({ type: 'stakes', cycle: effect.cycle, stakes: await untilClosed(effect.cycle, () => chain.stakes.at(effect.cycle)) })
       case 'need-base':
         return handle({ type: 'base', cycle: effect.cycle, base: await untilClosed(effect.cycle, () => baseOf(effect.cycle)) })
       case 'work': {
@@ -158,15 +154,16 @@ export function createEffects(init: EffectsInit): Effects {
         return stopping.aborted ? undefined : handle({ type: 'worked', cycle: effect.cycle, outcome })
       }
       case 'publish':
-        return publish(effect.body)
+        await publish(effect.body)
+        return
       case 'audit': {
         const { cycle, submission, fetchBySlot, deadlineSlot } = effect
-        const host = init.task(cycle)
+        const host = init.host(cycle)
         if (host == null) {
           const finding = 'abstained'
           return handle({ type: 'audited', cycle, submission: submission.id, finding, reason: NO_BUNDLE, notYet: true })
         }
-        const slotMs = slots.slotMs()
+        const slotMs = clock.slotMs()
         const result = await endsAt(init, fetchBySlot, 'the time for the proof', (fetchEnds) =>
           endsAt(init, deadlineSlot, 'the audit window', async (ends, spent) => {
             const limits = { fetchMs: msUntil(fetchBySlot), totalMs: msUntil(deadlineSlot), graceMs, fetchEnds, ends }
@@ -181,10 +178,10 @@ export function createEffects(init: EffectsInit): Effects {
       case 'probe': {
         const { cycle } = effect
         const onAnswer = (staker: string) => handle({ type: 'probed', cycle, asked: [], answered: [staker] })
-        const asked = init.lifeSigns.ask(
+        const asked = transport.ask(
           effect.stakers,
           onAnswer,
-          Math.min(MOST_ANSWER_MS, Math.max(LEAST_ANSWER_MS, 2 * slots.slotMs())) + graceMs
+          Math.min(MOST_ANSWER_MS, Math.max(LEAST_ANSWER_MS, 2 * clock.slotMs())) + graceMs
         )
         return handle({ type: 'probed', cycle, asked, answered: [] })
       }
@@ -221,24 +218,24 @@ export function createEffects(init: EffectsInit): Effects {
 
   /** Where those are whose word it is, by what they have announced, and then everybody else. */
   const vouchers = (stakers: string[]): ProviderHint[] => [
-    ...stakers.flatMap((staker) => init.providerOf(staker) ?? []),
-    ...init.providers()
+    ...stakers.flatMap((staker) => transport.providerOf(staker) ?? []),
+    ...transport.providers()
   ]
 
   /** Work whose time ran out while K2 was away has had no time: a slot is what its window is counted in. */
   const workOf = (host: TaskHost, cycle: number, deadlineSlot: number): Promise<Worked> =>
     endsAt(init, deadlineSlot, 'the submission window', async (ends, spent) => {
-      const slotMs = slots.slotMs()
+      const slotMs = clock.slotMs()
       const worked = await host.work(timingOf(cycle), msUntil(deadlineSlot) + graceMs, ends)
       return !worked.ok && worked.timedOut === true ? { ...worked, ...whyLate(spent(), worked.reason, slotMs) } : worked
     })
 
   /** The task, which a node that has just started still fetches. */
   const taskBy = async (cycle: number, slot: number): Promise<TaskHost | undefined> => {
-    while (init.task(cycle) == null && (slots.now() ?? 0) < slot && !stopping.aborted) {
-      await pause(slots.slotMs())
+    while (init.host(cycle) == null && (clock.now() ?? 0) < slot && !stopping.aborted) {
+      await pause(clock.slotMs())
     }
-    return init.task(cycle)
+    return init.host(cycle)
   }
 
   /** Asks again until the cycle is over or the node stops: K2 may be away for a while. */
@@ -250,11 +247,11 @@ export function createEffects(init: EffectsInit): Effects {
         return await ask()
       } catch (err) {
         // whoever stops the node waits for us, and the slots stand still by then
-        if (stopping.aborted || (slots.now() ?? 0) >= to) {
+        if (stopping.aborted || (clock.now() ?? 0) >= to) {
           throw err
         }
         log.warn({ cycle, reason: messageOf(err) }, 'K2 or a peer did not answer; asking again')
-        await pause(Math.min(slots.slotMs() * 2 ** Math.min(attempt, 4), 5000))
+        await pause(Math.min(clock.slotMs() * 2 ** Math.min(attempt, 4), 5000))
       }
     }
   }

@@ -1,6 +1,6 @@
 /** What of its time something had, where K2 was away: it is told as that, and not as the task's own slowness. */
 import { expect } from 'chai'
-import { endsAt, whyLate } from '../../src/node/slot-time.ts'
+import { endsAt, whyLate } from '../../src/participant/slot-time.ts'
 
 /** A clock and slots by hand: 100 ms each. */
 function time() {
@@ -8,15 +8,15 @@ function time() {
   let [ms, slot] = [0, 100]
   return {
     init: {
-      slots: {
+      clock: {
         now: () => slot,
         slotMs: () => 100,
+        nowMs: () => ms,
         on(listener: (slot: number, back: boolean) => void) {
           listeners.add(listener)
           return () => listeners.delete(listener)
         }
-      },
-      nowMs: () => ms
+      }
     },
     listeners,
     /** Time goes on, and K2 shows each slot of it. */
@@ -47,7 +47,7 @@ const told = (turn: (clock: ReturnType<typeof time>) => void) => {
   })
 }
 
-describe('node: time that ends with a slot', () => {
+describe('participant: time that ends with a slot', () => {
   it('is the task’s own where K2 was there', async () => {
     expect(await told(({ shows }) => shows(29))).to.equal(null)
     expect(await told(({ shows }) => shows(30))).to.equal(null)

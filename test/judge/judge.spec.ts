@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { cycleAt, signedWindowOf, windowOf } from '../../src/clock/index.ts'
-import { createJudge, type JudgeInit, REASONS, type Reason } from '../../src/gossip/index.ts'
+import { createJudge, type JudgeInit, REASONS, type Reason } from '../../src/judge/index.ts'
 import { type Body, KIND_NAMES, KINDS, type Kind, LIMITS, type Message, networkOf, open } from '../../src/wire/index.ts'
 import { GENESIS, NETWORK, NOW, TASK, TIMING } from '../network/mesh.ts'
 import {
@@ -272,7 +272,7 @@ const ROWS: Row[] = [
   }
 ]
 
-describe('gossip: judge', () => {
+describe('judge: the ladder', () => {
   for (const { name, says, checks, over, bytes } of ROWS) {
     it(`${name}: ${says}, ${checks} checks`, async () => {
       const { say, checks: counted } = court(over)

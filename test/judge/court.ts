@@ -1,8 +1,9 @@
 /** A judge with a pool behind it, and what alice, bob and carol say in the cycle that is audited. */
 import { expect } from 'chai'
 import { cycleAt, scheduleFor, windowOf } from '../../src/clock/index.ts'
-import { createJudge, createPool, type JudgeInit, type Pool, REASONS } from '../../src/gossip/index.ts'
 import { signEd25519, verifyEd25519 } from '../../src/identity/index.ts'
+import { createJudge, createPool, type JudgeInit, type Pool, REASONS } from '../../src/judge/index.ts'
+import { contactFault } from '../../src/network/index.ts'
 import { Body, Envelope, type Message, seal, signedBytes } from '../../src/wire/index.ts'
 import { fixedStakes, keyOf, NETWORK, NOW, seed, signerOf, someCid, submissionBody, TIMING } from '../network/mesh.ts'
 
@@ -62,6 +63,7 @@ export function court(over: Partial<JudgeInit> = {}): Court {
     stakes: fixedStakes(WEIGHTS),
     pool,
     peers: { isStaked: () => true, isBanned: () => false },
+    contactFault,
     verify: (signature, bytes, publicKey) => {
       checks++
       return verifyEd25519(signature, bytes, publicKey)

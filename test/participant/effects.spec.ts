@@ -1,12 +1,13 @@
 import { expect } from 'chai'
 import { CID } from 'multiformats/cid'
 import { type FinalVote, K2UnreachableError } from '../../src/k2/index.ts'
-import { DistributionUnavailableError, NO_BUNDLE } from '../../src/node/distribution.ts'
-import { createEffects, type EffectsInit } from '../../src/node/effects.ts'
-import { recordCid } from '../../src/node/records.ts'
-import type { TaskHost, Worked } from '../../src/node/task-host.ts'
+import { nodeClock } from '../../src/node/clock.ts'
 import type { Logger } from '../../src/observe/index.ts'
+import { createEffects, type EffectsInit } from '../../src/participant/effects.ts'
+import { DistributionUnavailableError, NO_BUNDLE } from '../../src/participant/errors.ts'
+import type { TaskHost, Worked } from '../../src/participant/ports.ts'
 import { ProofUnavailableError, type ProviderHint } from '../../src/proofs/index.ts'
+import { recordCid } from '../../src/record/index.ts'
 import type { RoundsEffect, RoundsEvent } from '../../src/rounds/index.ts'
 import type { Body } from '../../src/wire/index.ts'
 import { eventsInto } from '../observe/events-into.ts'
@@ -39,7 +40,14 @@ const broken = async (): Promise<never> => {
 const running: AbortController[] = []
 
 /** What the rounds ask for, carried out against stand-ins of everything else. */
-function stage(over: Partial<EffectsInit> = {}) {
+type Over = Partial<Omit<EffectsInit, 'clock' | 'chain' | 'transport'>> & {
+  clock?: Partial<EffectsInit['clock']>
+  taskAccount?: EffectsInit['chain']['task']
+  blockhashAt?: EffectsInit['chain']['blockhashAt']
+  stakes?: Pick<EffectsInit['chain']['stakes'], 'at'>
+  ask?: EffectsInit['transport']['ask']
+}
+function stage({ clock, taskAccount, blockhashAt, stakes, ask, ...over }: Over = {}) {
   const got: RoundsEvent[] = []
   const emitted: Array<{ event: string }> = []
   const logged: Logged[] = []
@@ -60,17 +68,21 @@ function stage(over: Partial<EffectsInit> = {}) {
       cycles: () => new Map()
     },
     timing: TIMING,
-    slots: { now: () => 151, slotMs: () => 1, on: () => () => {} } as unknown as EffectsInit['slots'],
-    stakes: { at: async () => STAKES } as unknown as EffectsInit['stakes'],
+    clock: { ...nodeClock({ now: () => 151, slotMs: () => 1, on: () => () => {} }), ...clock },
+    chain: {
+      stakes: (stakes ?? { at: async () => STAKES }) as EffectsInit['chain']['stakes'],
+      task: taskAccount ?? (async () => account()),
+      blockhashAt: blockhashAt ?? (async () => BEACON)
+    },
+    transport: {
+      ask: ask ?? ((first) => [...first]),
+      providers: () => [hintOf('anybody')],
+      providerOf: (staker) => (staker === carol.address ? undefined : hintOf(staker))
+    },
     records: { ensure: broken, build: broken, check: broken, outcome: broken },
-    task: () => undefined,
+    host: () => undefined,
     vote: async (vote) => void votes.push(vote),
     publish: async (body) => void published.push(body),
-    taskAccount: async () => account(),
-    blockhashAt: async () => BEACON,
-    lifeSigns: { ask: (first) => [...first] },
-    providers: () => [hintOf('anybody')],
-    providerOf: (staker) => (staker === carol.address ? undefined : hintOf(staker)),
     events: eventsInto(emitted),
     log: Object.fromEntries(['debug', 'info', 'warn', 'error'].map((level) => [level, line(level)])) as unknown as Logger,
     stopping: stop.signal,
@@ -98,7 +110,7 @@ function stage(over: Partial<EffectsInit> = {}) {
   }
 }
 
-describe('node: effects', () => {
+describe('participant: effects', () => {
   afterEach(() => {
     for (const stop of running.splice(0)) {
       stop.abort()
@@ -113,13 +125,13 @@ describe('node: effects', () => {
       const read: number[] = []
       const { run } = stage({
         timing: { startingSlot: 0, roundSlots: 120, submissionWindow: 40, auditWindow: 64 },
-        slots: { now: () => 601, slotMs: () => 1 } as EffectsInit['slots'],
+        clock: { now: () => 601, slotMs: () => 1 },
         blockhashAt: async (slot) => {
           asked.push(slot)
           return BEACON
         },
         taskAccount: async (minSlot) => {
-          read.push(minSlot)
+          read.push(minSlot!)
           return account()
         }
       })
@@ -139,7 +151,7 @@ describe('node: effects', () => {
       let slot = 151
       const { run, logged, got } = stage({
         blockhashAt: broken,
-        slots: { now: () => (slot += 10), slotMs: () => 1 } as EffectsInit['slots']
+        clock: { now: () => (slot += 10), slotMs: () => 1 }
       })
       await run(need)
       expect(got.map(({ type }) => type)).to.deep.equal(['slot'])
@@ -147,7 +159,7 @@ describe('node: effects', () => {
     })
 
     it('is given up when the node stops, though the slots stand still then', async () => {
-      const { run, stop, logged } = stage({ blockhashAt: broken, slots: { now: () => 151, slotMs: () => 2_000 } as EffectsInit['slots'] })
+      const { run, stop, logged } = stage({ blockhashAt: broken, clock: { now: () => 151, slotMs: () => 2_000 } })
       const done = run(need)
       await new Promise((resolve) => setTimeout(resolve, 20))
       stop()
@@ -183,7 +195,7 @@ describe('node: effects', () => {
 
   it('stakes: asked for until K2 answers', async () => {
     let left = 2
-    const { run } = stage({ stakes: { at: async () => (left-- > 0 ? broken() : STAKES) } as unknown as EffectsInit['stakes'] })
+    const { run } = stage({ stakes: { at: async () => (left-- > 0 ? broken() : STAKES) } })
     expect(await run({ type: 'need-stakes', cycle: 4 }, 'stakes')).to.deep.equal({ type: 'stakes', cycle: 4, stakes: STAKES })
   })
 
@@ -197,7 +209,7 @@ describe('node: effects', () => {
     it('asks where the submitter has announced itself first, and then the others, within the slots that are left', async () => {
       const asked: unknown[] = []
       const { run } = stage({
-        task: host(async (message, from, timing, limits) => {
+        host: host(async (message, from, timing, limits) => {
           const { fetchMs, totalMs } = limits
           asked.push(message.signer, from, timing, { fetchMs, totalMs })
           return { finding: 'invalid', reason: 'the sums do not add up' }
@@ -222,7 +234,7 @@ describe('node: effects', () => {
     it('asks the others alone about a submitter that has announced nothing', async () => {
       let from: ProviderHint[] = []
       const { run } = stage({
-        task: host(async (_, hints) => {
+        host: host(async (_, hints) => {
           from = hints
           return { finding: 'valid', reason: '' }
         })
@@ -242,10 +254,10 @@ describe('node: effects', () => {
           listeners.add(listener)
           return () => listeners.delete(listener)
         }
-      } as unknown as EffectsInit['slots']
+      }
       const { run } = stage({
-        slots,
-        task: host(async (_, __, ___, { fetchEnds }) => {
+        clock: slots,
+        host: host(async (_, __, ___, { fetchEnds }) => {
           for (; !fetchEnds!.aborted && slot < 400; slot++) {
             for (const listener of listeners) {
               listener(slot, false)
@@ -268,7 +280,7 @@ describe('node: effects', () => {
     it('is told, and then that all that ended with it has told', async () => {
       const host = { audit: async () => ({ finding: 'unavailable', reason: '' }), work: broken } as unknown as TaskHost
       const message = await bob.says(submission('work'))
-      const { run, got } = stage({ task: () => host })
+      const { run, got } = stage({ host: () => host })
       await run({ type: 'audit', cycle: 3, submission: message, purpose: 'sample', fetchBySlot: 251, deadlineSlot: 351 })
       expect(got.map(({ type }) => type)).to.deep.equal(['slot', 'audited', 'probed'])
     })
@@ -284,11 +296,9 @@ describe('node: effects', () => {
 
     it('has signs of life asked for: who was asked, and each that answers', async () => {
       const { run, got } = stage({
-        lifeSigns: {
-          ask(first, onAnswer) {
-            onAnswer('carol')
-            return [...first, 'carol']
-          }
+        ask(first, onAnswer) {
+          onAnswer('carol')
+          return [...first, 'carol']
         }
       })
       await run({ type: 'probe', cycle: 3, stakers: ['bob'] })
@@ -391,15 +401,15 @@ describe('node: effects', () => {
       let left = 3
       const outcome = { ok: false as const, reason: 'nothing to do' }
       const done = { work: async () => outcome, audit: broken } as TaskHost
-      const { run, emitted } = stage({ task: () => (left-- > 0 ? undefined : done) })
+      const { run, emitted } = stage({ host: () => (left-- > 0 ? undefined : done) })
       expect(await run(work, 'worked')).to.deep.equal({ type: 'worked', cycle: 5, outcome })
       expect(emitted).to.deep.equal([{ event: 'work-started', cycle: 5 }])
     })
 
     it('that lacks the bundle says so before the window closes, and may be tried again', async () => {
       let slot = 157
-      const slots = { now: () => slot++, slotMs: () => 1, on: () => () => {} } as unknown as EffectsInit['slots']
-      const { run, emitted } = stage({ task: () => undefined, slots })
+      const slots = { now: () => slot++, slotMs: () => 1, on: () => () => {} }
+      const { run, emitted } = stage({ host: () => undefined, clock: slots })
       const { outcome } = (await run(work, 'worked')) as Extract<RoundsEvent, { type: 'worked' }>
       expect(outcome).to.deep.equal({ ok: false, reason: NO_BUNDLE, notYet: true })
       expect(slot).to.be.below(160)
@@ -417,8 +427,8 @@ describe('node: effects', () => {
           },
           audit: broken
         } as TaskHost
-        const slots = { now: () => slot, slotMs: () => 1, on: () => () => {} } as unknown as EffectsInit['slots']
-        return stage({ task: () => host, slots }).run(work, 'worked')
+        const slots = { now: () => slot, slotMs: () => 1, on: () => () => {} }
+        return stage({ host: () => host, clock: slots }).run(work, 'worked')
       }
       const late: Worked = { ok: false, reason: 'too long', timedOut: true }
       const stood = (await ends(late, 2)).outcome
@@ -433,7 +443,7 @@ describe('node: effects', () => {
     it('and an audit whose time ran out while K2 was away are told as that, and tried again', async () => {
       let ms = 0
       // the clock shows no slot any more
-      const slots = { now: () => 100, slotMs: () => 400, on: () => () => {} } as unknown as EffectsInit['slots']
+      const slots = { now: () => 100, slotMs: () => 400, on: () => () => {} }
       const late = { reason: 'took longer than the 20 s that it had', timedOut: true }
       const host = {
         async work() {
@@ -445,7 +455,7 @@ describe('node: effects', () => {
           return { finding: 'abstained', ...late }
         }
       } as TaskHost
-      const { run } = stage({ task: () => host, slots, nowMs: () => ms })
+      const { run } = stage({ host: () => host, clock: { ...slots, nowMs: () => ms } })
       const reason = 'K2 was away for 20 s of the 20 s that there were'
       expect((await run(work, 'worked')).outcome).to.include({ ok: false, reason, notYet: true })
       const submitted = await bob.says(submission('work'))
@@ -458,7 +468,7 @@ describe('node: effects', () => {
 
     it('of a node that stops is not missed', async () => {
       const { run, stop, got } = stage({
-        task: () => ({ work: async () => ({ ok: false, reason: 'stopped' }), audit: broken }) as TaskHost
+        host: () => ({ work: async () => ({ ok: false, reason: 'stopped' }), audit: broken }) as TaskHost
       })
       stop()
       await run(work)

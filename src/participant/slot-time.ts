@@ -2,8 +2,8 @@
  * Work whose end is a slot, and what it had of its time: where K2 was away meanwhile, that is what it lacked, and the task was not
  * slow.
  */
-import type { Slots } from '../k2/index.ts'
 import { counted } from '../observe/words.ts'
+import type { Clock } from './ports.ts'
 
 /** What has passed since something began. */
 export interface Spent {
@@ -16,9 +16,7 @@ export interface Spent {
 }
 
 export interface SlotTimeInit {
-  slots: Pick<Slots, 'now' | 'slotMs' | 'on'>
-  /** ms, monotonic */
-  nowMs?: () => number
+  clock: Pick<Clock, 'now' | 'slotMs' | 'on' | 'nowMs'>
 }
 
 /** Without a slot for longer than this, K2 was away: so much later than the next one was due, and no shorter than a hiccup. */
@@ -32,21 +30,21 @@ const SHORTEST_AWAY_MS = 1000
  * @param what what is over then, for the operator: `the audit window`
  */
 export async function endsAt<T>(
-  { slots, nowMs = () => performance.now() }: SlotTimeInit,
+  { clock }: SlotTimeInit,
   slot: number,
   what: string,
   run: (ends: AbortSignal, spent: () => Spent) => Promise<T>
 ): Promise<T> {
   const ends = new AbortController()
-  const [beganMs, beganSlot] = [nowMs(), slots.now() ?? 0]
+  const [beganMs, beganSlot] = [clock.nowMs(), clock.now() ?? 0]
   let [shownMs, shownSlot, awayMs] = [beganMs, beganSlot, 0]
   const silence = () => {
-    const ms = nowMs() - shownMs
-    return ms > Math.max(SHORTEST_AWAY_MS, AWAY_SLOTS * slots.slotMs()) ? ms : 0
+    const ms = clock.nowMs() - shownMs
+    return ms > Math.max(SHORTEST_AWAY_MS, AWAY_SLOTS * clock.slotMs()) ? ms : 0
   }
-  const leave = slots.on((now) => {
+  const leave = clock.on((now) => {
     awayMs += silence()
-    shownMs = nowMs()
+    shownMs = clock.nowMs()
     shownSlot = now
     if (now >= slot) {
       // by its name it is nobody's fault (src/proofs/errors.ts)
@@ -54,8 +52,8 @@ export async function endsAt<T>(
     }
   })
   const spent = (): Spent => {
-    const now = Math.max(shownSlot, slots.now() ?? 0)
-    return { ms: nowMs() - beganMs, slots: now - beganSlot, awayMs: awayMs + silence(), early: now < slot }
+    const now = Math.max(shownSlot, clock.now() ?? 0)
+    return { ms: clock.nowMs() - beganMs, slots: now - beganSlot, awayMs: awayMs + silence(), early: now < slot }
   }
   try {
     return await run(ends.signal, spent)

@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import type { CID } from 'multiformats/cid'
-import { recordCid } from '../../src/node/index.ts'
-import { createSettled, type SettledCycle } from '../../src/node/settled.ts'
+import { createSettled, type SettledCycle } from '../../src/participant/settled.ts'
+import { recordCid } from '../../src/record/index.ts'
 import { openStore, type Store } from '../../src/store/index.ts'
 import { silent } from '../k2/chain.ts'
 
 const cidOf = (cycle: number) => recordCid(new Uint8Array(32).fill(cycle + 1))
 
-describe('node: what was settled', () => {
+describe('participant: what was settled', () => {
   const open: Array<{ store: Store; dir: string }> = []
   afterEach(() => {
     for (const { store, dir } of open.splice(0)) {
@@ -72,10 +72,9 @@ describe('node: what was settled', () => {
         }
         return { weights: stakes, total: 10n }
       },
-      proofs: { pin: async () => undefined } as never,
+      blocks: { pin: async () => undefined },
       cycles,
-      slasher: () => ({ finalized: async (cycle: number) => void slashed.push(cycle) }) as never,
-      slot: () => 0,
+      onLedger: (cycle) => void slashed.push(cycle),
       most: 10,
       signal: stopping.signal,
       log: silent,

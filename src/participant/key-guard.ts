@@ -7,9 +7,9 @@
  */
 
 import { cycleAt, windowOf } from '../clock/index.ts'
-import { commandLine } from '../command/index.ts'
-import { KeyInUseError } from '../identity/index.ts'
-import { messageOf } from '../k2/index.ts'
+import { commandLine } from '../command/line.ts'
+import { KeyInUseError } from '../identity/errors.ts'
+import { messageOf } from '../k2/errors.ts'
 import type { Events, Logger } from '../observe/index.ts'
 import type { Signer } from '../signer/index.ts'
 import type { KeyValue, Store } from '../store/index.ts'

@@ -3,7 +3,7 @@ import { type Body, KINDS, type Message } from '../../src/wire/index.ts'
 import { keyOf } from '../network/mesh.ts'
 import { AUDITING, by, CYCLE, challenge, court, response, slotIn, submission } from './court.ts'
 
-describe('gossip: judge, about a submission', () => {
+describe('judge: about a submission', () => {
   let bobs: Message
   let here: ReturnType<typeof court>
   beforeEach(async () => {

@@ -1,9 +1,17 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect } from 'chai'
 import { CID } from 'multiformats/cid'
 import { verifyEd25519 } from '../../src/identity/index.ts'
-import { blocksFrom, recordCid } from '../../src/node/index.ts'
-import { type CycleFacts, createRecords, type Records } from '../../src/node/records.ts'
-import { type DistributionEntry, type DistributionInput, encodeRecord, LARGEST_SLASH, readRecord } from '../../src/record/index.ts'
+import { blocksFrom, recordBlocks } from '../../src/node/blocks.ts'
+import { type CycleFacts, createRecords, type Records } from '../../src/participant/records.ts'
+import {
+  type DistributionEntry,
+  type DistributionInput,
+  encodeRecord,
+  LARGEST_SLASH,
+  readRecord,
+  recordCid
+} from '../../src/record/index.ts'
 import { sorted } from '../../src/record/tally.ts'
 import type { Message } from '../../src/wire/index.ts'
 import { withMoreTime } from '../cpu.ts'
@@ -11,7 +19,7 @@ import { failure, Lab, type TestNode } from '../proofs/fixtures.ts'
 import { BEACON, equalShares, TIMING } from '../record/cycle.ts'
 import { alice, bob, carol, cidBytes, equivocation, GENESIS, person, submission, TASK } from '../wire/people.ts'
 
-describe('node: records', () => {
+describe('participant: records', () => {
   const lab = new Lab()
   let makers: TestNode
   let readers: TestNode
@@ -24,7 +32,8 @@ describe('node: records', () => {
   type Distribution = (input: DistributionInput) => Promise<readonly DistributionEntry[]>
   const open = ({ proofs }: TestNode, from: TestNode[], distribution: Distribution = equalShares, largestSlash = LARGEST_SLASH): Records =>
     createRecords({
-      proofs,
+      blocks: recordBlocks(proofs, TASK),
+      breathe: () => nextTurn(),
       taskId: TASK,
       genesisHash: GENESIS,
       timing: TIMING,
@@ -106,7 +115,12 @@ describe('node: records', () => {
     }
     turn()
     const held = new Map(blocks.map((block) => [block.cid.toString(), block.bytes]))
-    await readRecord(cid, async (wanted) => held.get(wanted.toString())!)
+    await readRecord(
+      cid,
+      async (wanted) => held.get(wanted.toString())!,
+      undefined,
+      () => nextTurn()
+    )
     reading = false
     expect(turns).to.be.at.least(4)
   })

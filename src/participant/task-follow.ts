@@ -1,12 +1,12 @@
 import { cycleAt, type Timing, windowOf } from '../clock/index.ts'
-import { commandLine, type LineOptions } from '../command/index.ts'
-import { bundleOf, type TaskAccount } from '../k2/settlement/index.ts'
+import { commandLine, type LineOptions } from '../command/line.ts'
+import type { TaskAccount } from '../k2/settlement/index.ts'
+import { bundleOf } from '../k2/settlement/weights.ts'
 import type { Events, Logger } from '../observe/index.ts'
+import { recordCid } from '../record/index.ts'
 import type { RoundsEvent } from '../rounds/index.ts'
-import type { History } from './history.ts'
-import { recordCid } from './records.ts'
+import type { Archive, Runtime } from './ports.ts'
 import type { Settled } from './settled.ts'
-import type { TaskVersions } from './task-versions.ts'
 
 export interface TaskFollowInit {
   task: string
@@ -17,12 +17,12 @@ export interface TaskFollowInit {
   followBundle: boolean
   /** What a command takes that is about this node's stake. */
   own: LineOptions
-  versions: Pick<TaskVersions, 'follow'>
+  runtime: Pick<Runtime, 'follow'>
   /** The cycle whose work is under way. */
   cycle: () => number
   handle: (event: RoundsEvent) => void
   settled: Settled
-  history: Pick<History, 'follow'>
+  archive: Archive
   events: Events
   log: Logger
 }
@@ -42,7 +42,7 @@ export interface TaskFollow {
 }
 
 export function createTaskFollow(init: TaskFollowInit): TaskFollow {
-  const { task, account: first, timing, own, versions, handle, settled, history, events, log } = init
+  const { task, account: first, timing, own, runtime, handle, settled, archive, events, log } = init
   let finalizedCycle = first.finalized?.cycle ?? -1
   let { bundle } = first
   let closedFrom: number | undefined
@@ -55,7 +55,7 @@ export function createTaskFollow(init: TaskFollowInit): TaskFollow {
 
   /** What the manager of the task has changed. */
   const follow = (account: TaskAccount): void => {
-    versions.follow(account, init.cycle())
+    runtime.follow(account, init.cycle())
     // one that was given may give up its place to another, in the same round too
     if (account.bundle.from >= bundle.from && account.bundle.cid !== bundle.cid) {
       bundle = account.bundle
@@ -97,14 +97,14 @@ export function createTaskFollow(init: TaskFollowInit): TaskFollow {
         root: Buffer.from(finalized.root).toString('hex'),
         totalRewards: account.totalRewards.toString()
       })
-      settled.follow(finalized.cycle, cid).finally(() => history.follow(finalized.cycle, cid))
+      settled.follow(finalized.cycle, cid).finally(() => archive.follow(finalized.cycle, cid))
     },
     catchUp() {
       if (first.finalized != null) {
         // the ledger so far, for the records to come
         const last = recordCid(first.finalized.recordDigest)
         const { cycle } = first.finalized
-        settled.catchUp(cycle, last).finally(() => history.follow(cycle, last))
+        settled.catchUp(cycle, last).finally(() => archive.follow(cycle, last))
       }
     },
     finalizedCycle: () => finalizedCycle,

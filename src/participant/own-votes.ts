@@ -1,14 +1,16 @@
 import { cycleAt, type Timing } from '../clock/index.ts'
 import type { SignerLog } from '../identity/index.ts'
-import { decodeVote, type K2Client } from '../k2/index.ts'
-import { type StakeAccount, speakerOf, weightOrZero } from '../k2/settlement/index.ts'
+import { decodeVote } from '../k2/outbox-entry.ts'
+import type { StakeAccount } from '../k2/settlement/index.ts'
+import { speakerOf, weightOrZero } from '../k2/settlement/weights.ts'
+import type { Chain } from './ports.ts'
 
 export interface OwnVotesInit {
   self: string
   task: string
   timing: Timing
   log: SignerLog
-  k2: Pick<K2Client, 'lastVote'>
+  chain: Pick<Chain, 'lastVote'>
   accounts: () => readonly StakeAccount[]
 }
 
@@ -20,7 +22,7 @@ export interface OwnVotes {
   counts(slot: number): boolean
 }
 
-export function createOwnVotes({ self, task, timing, log, k2, accounts }: OwnVotesInit): OwnVotes {
+export function createOwnVotes({ self, task, timing, log, chain, accounts }: OwnVotesInit): OwnVotes {
   const isOurs = (cycle: number, recordDigest: Uint8Array) => {
     if (log.get(task, cycle, 'vote') == null) {
       return false
@@ -35,7 +37,7 @@ export function createOwnVotes({ self, task, timing, log, k2, accounts }: OwnVot
       if (stake == null) {
         return undefined
       }
-      const { value, sure } = await k2.lastVote({ task, staker: stake.staker, commitment: 'confirmed' })
+      const { value, sure } = await chain.lastVote({ task, staker: stake.staker, commitment: 'confirmed' })
       return sure && value != null && speakerOf(stake, value.cycle) === self
         ? { cycle: value.cycle, isOurs: isOurs(value.cycle, value.recordDigest) }
         : undefined

@@ -1,6 +1,6 @@
-import { K2ContradictionError, K2LacksBlockError, K2NotYetError, K2UnreachableError } from '../k2/index.ts'
-import { ProofUnavailableError } from '../proofs/index.ts'
-import { DistributionUnavailableError } from './distribution.ts'
+import { K2ContradictionError, K2LacksBlockError, K2NotYetError, K2UnreachableError } from '../k2/errors.ts'
+import { ProofUnavailableError } from '../proofs/errors.ts'
+import { DistributionUnavailableError } from './errors.ts'
 
 const PASSING = [ProofUnavailableError, K2UnreachableError, K2NotYetError, K2LacksBlockError, K2ContradictionError]
 

@@ -1,13 +1,11 @@
 import type { CID } from 'multiformats/cid'
-import { messageOf } from '../k2/index.ts'
+import { messageOf } from '../k2/errors.ts'
 import type { Logger } from '../observe/index.ts'
-import type { Proofs } from '../proofs/index.ts'
-import type { RecordContent } from '../record/index.ts'
+import { type Ledger, providesRecord, type RecordContent } from '../record/index.ts'
 import type { StakeSet } from '../rounds/index.ts'
 import type { CycleLog } from '../store/index.ts'
-import { providesRecord } from './history.ts'
+import type { Blocks } from './ports.ts'
 import type { Records } from './records.ts'
-import type { Slasher } from './slasher.ts'
 
 /** What a finalized cycle came to for this node, as it is kept and told. Amounts in ROE. */
 export interface SettledCycle {
@@ -31,11 +29,10 @@ export interface SettledInit {
   staker: () => string
   records: Records
   stakesAt: (cycle: number) => Promise<StakeSet>
-  proofs: Pick<Proofs, 'pin'>
+  blocks: Pick<Blocks, 'pin'>
   cycles: CycleLog
-  /** Undefined while this node pays for no slashes. */
-  slasher: () => Slasher | undefined
-  slot: () => number
+  /** Told of the ledger that is the newest: what it says that stakers have lost is K2's to take. */
+  onLedger: (cycle: number, ledger: Ledger) => void
   /** The most cycles that are told again after an absence. */
   most: number
   signal: AbortSignal
@@ -65,7 +62,7 @@ interface Head {
 const MAX_TRIES = 4
 
 export function createSettled(init: SettledInit): Settled {
-  const { task, self, records, proofs, cycles, most, signal, log } = init
+  const { task, self, records, blocks, cycles, most, signal, log } = init
   let newest = -1
   let turn: Promise<void> = Promise.resolve()
   /** Where what was not to be had begins, downwards: tried again with the next news. */
@@ -76,14 +73,11 @@ export function createSettled(init: SettledInit): Settled {
     const set = await init.stakesAt(cycle)
     const { content, ledger, tally: outcome } = await records.outcome(cid, set)
     if (providesRecord(set.weights, self, cycle)) {
-      await proofs.pin(cid, { task, cycle, shallow: true, provide: true })
+      await blocks.pin(cid, { cycle, provide: true })
     }
     // a newer ledger says all that an older one does
     if (cycle === newest) {
-      init
-        .slasher()
-        ?.finalized(cycle, ledger, init.slot())
-        .catch((err) => log.debug({ cycle, reason: messageOf(err) }, 'K2 did not tell which slashes it lacks'))
+      init.onLedger(cycle, ledger)
     }
     const accepted = outcome.accepted.some(({ signer }) => signer === self)
     const rejected = outcome.rejected.find((one) => one.staker === self)

@@ -1,7 +1,5 @@
-import { multiaddr } from '@multiformats/multiaddr'
 import { CID } from 'multiformats/cid'
 import { cycleAt, signedWindowOf, type Timing, within } from '../clock/index.ts'
-import { isPeerId, type Peers, type StakeView } from '../network/index.ts'
 import {
   type Evidence,
   KINDS,
@@ -21,17 +19,35 @@ export type Verdict =
   | { result: 'accept'; message: Message }
   | { result: 'ignore' | 'reject'; reason: Reason; message?: Message; detail?: string }
 
+/** What K2 says of the stake that a message speaks for. */
+export interface StakeWeights {
+  /**
+   * The stake that counts in `cycle`, in ROE, fixed when the cycle begins. 0n only when the set of that cycle is known and
+   * holds none; undefined while it is not known.
+   */
+  weight(staker: string, cycle: number): bigint | undefined
+  /**
+   * Whether the staker has stake on K2 now, which may count only from a later cycle: it may enter the mesh. undefined while
+   * K2 was not read. Left out, whoever has weight in a live cycle or the next may.
+   */
+  isStaked?(staker: string): boolean | undefined
+}
+
 export interface JudgeInit {
   network: Network
   timing: Timing
   /** The slot of K2 now; undefined while it is not known. */
   slot: () => number | undefined
-  stakes: StakeView
+  stakes: StakeWeights
   pool: Pool
   /** The one native signature check. */
   verify: Verify
+  /** Decodes bytes that stay their owner's. Handed in where many nodes of one process decode the same. @default a copy, opened */
+  open?: ((bytes: Uint8Array, network: Network) => Message) | undefined
   /** Whether the peer that brings a message may speak. */
-  peers: Pick<Peers, 'isStaked' | 'isBanned'>
+  peers: { isStaked(peerId: string): boolean; isBanned(peerId: string): boolean }
+  /** What is wrong with where an announcement says that its node is: PeerId and multiaddrs in their bytes. */
+  contactFault: (announcement: { peerId: Uint8Array; multiaddrs: Uint8Array[] }) => string | undefined
   /** How far ahead of ours another's slot may be: clocks and K2 nodes differ by about half a second. */
   toleranceSlots?: number
 }
@@ -56,7 +72,7 @@ export function takenCycles(timing: Timing, slot: number): { from: number; to: n
 }
 
 export function createJudge(init: JudgeInit): Judge {
-  const { network, peers } = init
+  const { network, peers, open = opened } = init
   return {
     fromPeer(bytes, peerId) {
       if (peers.isBanned(peerId) || !peers.isStaked(peerId)) {
@@ -149,7 +165,7 @@ function inWindow({ body, kind }: Message, timing: Timing): boolean {
 }
 
 /** An announcement says that a node is there, which it may as soon as its stake will count. */
-function stakeOf({ kind, signer, body }: Message, stakes: StakeView): bigint | undefined {
+function stakeOf({ kind, signer, body }: Message, stakes: StakeWeights): bigint | undefined {
   const weight = stakes.weight(signer, body.cycle)
   if (kind !== 'announcement' || (weight != null && weight > 0n)) {
     return weight
@@ -177,7 +193,7 @@ function isAboutUnknown({ body }: Message, pool: Pool): boolean {
 function meaningOf(message: Message, init: JudgeInit): string | undefined {
   const { announcement, submission, challenge, response, slot } = message.body
   if (announcement != null) {
-    return addressesOf(announcement) ?? (announcement.expirySlot < slot ? 'expires before it is said' : undefined)
+    return init.contactFault(announcement) ?? (announcement.expirySlot < slot ? 'expires before it is said' : undefined)
   }
   if (submission != null) {
     return (
@@ -215,20 +231,6 @@ function signedEvidence({ halves }: Evidence, { network, verify, pool }: JudgeIn
   return halves.every((half) => checked(half) || verifySignature(half, network, verify)) ? undefined : 'a half is not signed by its signer'
 }
 
-function addressesOf({ peerId, multiaddrs }: { peerId: Uint8Array; multiaddrs: Uint8Array[] }): string | undefined {
-  if (!isPeerId(peerId)) {
-    return 'the PeerId does not parse'
-  }
-  try {
-    multiaddrs.forEach((bytes) => {
-      multiaddr(bytes)
-    })
-    return undefined
-  } catch {
-    return 'an address does not parse'
-  }
-}
-
 function isUtf8(bytes: Uint8Array): boolean {
   try {
     new TextDecoder('utf-8', { fatal: true }).decode(bytes)
@@ -240,6 +242,11 @@ function isUtf8(bytes: Uint8Array): boolean {
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && Buffer.compare(a, b) === 0
+}
+
+/** From a copy: the bytes are a piece of the frame in which they came, and the pool would hold on to all of that. */
+function opened(bytes: Uint8Array, network: Network): Message {
+  return open(new Uint8Array(bytes), network)
 }
 
 function refuse(reason: Reason, message?: Message, detail?: string): Verdict {

@@ -1,5 +1,5 @@
 import { cycleAt, liveCycles, type Timing } from '../clock/index.ts'
-import { messageOf } from '../k2/index.ts'
+import { messageOf } from '../k2/errors.ts'
 import type { Events, Logger } from '../observe/index.ts'
 import type { Signer } from '../signer/index.ts'
 import type { Store } from '../store/index.ts'

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import type { JudgeInit } from '../../src/gossip/index.ts'
-import { quotaOf } from '../../src/gossip/quota.ts'
+import type { JudgeInit } from '../../src/judge/index.ts'
+import { quotaOf } from '../../src/judge/quota.ts'
 import { type Body, KINDS, MAX_ATTEMPTS, type Message, open } from '../../src/wire/index.ts'
 import { fixedStakes, keyOf, NETWORK, NOW } from '../network/mesh.ts'
 import {
@@ -25,7 +25,7 @@ import {
   WEIGHTS
 } from './court.ts'
 
-describe('gossip: quotas', () => {
+describe('judge: quotas', () => {
   /** Each says one thing that no other of the row says, all under one key. */
   const once: Array<[key: string, over: Partial<JudgeInit>, body: (at: number) => Body]> = [
     ['submission', {}, (at) => submission({}, `work ${at}`)],
@@ -146,7 +146,7 @@ const agreedOn = ({ pool }: Court) => {
   }
 }
 
-describe('gossip: a burst in two orders', () => {
+describe('judge: a burst in two orders', () => {
   const slot = SCHEDULE.proposalSlot
   /** Both get all of it, as sync brings what gossip did not, until nothing new is taken. */
   const exchange = (one: Court, other: Court) => {

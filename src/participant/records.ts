@@ -1,10 +1,10 @@
 import { CID } from 'multiformats/cid'
-import * as Digest from 'multiformats/hashes/digest'
 import type { Timing } from '../clock/index.ts'
-import type { Proofs, ProviderHint } from '../proofs/index.ts'
-import { ProofUnavailableError } from '../proofs/index.ts'
+import { ProofUnavailableError } from '../proofs/errors.ts'
+import type { ProviderHint } from '../proofs/index.ts'
 import {
   type Block,
+  type Breathe,
   type BuiltRecord,
   buildRecord,
   type CycleInputs,
@@ -13,7 +13,6 @@ import {
   type DistributionInput,
   distributionInput,
   encodeLedger,
-  type GetBlock,
   type Heard,
   type Ledger,
   merkleRoot,
@@ -30,35 +29,12 @@ import {
 } from '../record/index.ts'
 import type { Base, CheckResult, StakeSet } from '../rounds/index.ts'
 import { type Message, networkOf, open, type Verify } from '../wire/index.ts'
-
-const DAG_CBOR = 0x71
-const SHA2_256 = 0x12
-
-/** The record that a digest on K2 names. */
-export function recordCid(digest: Uint8Array): CID {
-  return CID.createV1(DAG_CBOR, Digest.create(SHA2_256, digest))
-}
-
-/** Gives blocks by their CID, from here or from those who may have them, until `timeoutMs` from now; the proofs room checks the hashes. */
-export function blocksFrom(proofs: Proofs, from: ProviderHint[], timeoutMs: number, until?: AbortSignal): GetBlock {
-  const deadline = performance.now() + timeoutMs
-  return async (cid) => {
-    await proofs.fetch(cid, { from, shallow: true, timeoutMs: Math.max(1, deadline - performance.now()), until })
-    return localBlock(proofs, cid)
-  }
-}
-
-/** A block that is here. */
-export async function localBlock({ helia }: Pick<Proofs, 'helia'>, cid: CID): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  for await (const chunk of helia.blockstore.get(cid)) {
-    chunks.push(chunk)
-  }
-  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
-}
+import type { Blocks } from './ports.ts'
 
 export interface RecordsInit {
-  proofs: Proofs
+  blocks: Blocks
+  /** Lets others go first between two helpings of long work. */
+  breathe: Breathe
   taskId: string
   genesisHash: string
   timing: Timing
@@ -71,7 +47,7 @@ export interface RecordsInit {
   providers: () => ProviderHint[]
   /** What fetching a finalized record may take in ms beyond the usual, on machines that may be slow. */
   graceMs?: number
-  /** How those wait who wait for the same, where somebody keeps account of it. @see PaceWork.shared */
+  /** How those wait who wait for the same, where somebody keeps account of it.  */
   shared?: <T>(what: string, run: () => Promise<T>) => () => Promise<T>
 }
 
@@ -105,7 +81,7 @@ const FETCH_TIMEOUT_MS = 10_000
 const KEPT_LEDGERS = 8
 
 export function createRecords(init: RecordsInit): Records {
-  const { proofs, taskId, genesisHash, timing, largestSlash, verify, distribution, providers } = init
+  const { blocks: kept, breathe, taskId, genesisHash, timing, largestSlash, verify, distribution, providers } = init
   const network = networkOf(genesisHash, taskId)
   const ledgers = new Map<string, () => Promise<Kept>>()
   const shared =
@@ -118,19 +94,19 @@ export function createRecords(init: RecordsInit): Records {
   const keep = async (cycle: number, cids: CID[]) => {
     for (const cid of cids) {
       // each block for itself: following the link to the record before would keep all of history
-      await proofs.pin(cid, { task: taskId, cycle, shallow: true })
+      await kept.pin(cid, { cycle })
     }
   }
 
   const store = async (blocks: readonly Block[]) => {
     for (const { cid, bytes } of blocks) {
-      await proofs.helia.blockstore.put(cid, bytes)
+      await kept.put(cid, bytes)
     }
   }
 
   const load = async (cid: CID, timeoutMs: number): Promise<Kept> => {
-    const get = blocksFrom(proofs, providers(), timeoutMs)
-    const { content, blocks } = await readRecord(cid, get)
+    const get = kept.from(providers(), timeoutMs)
+    const { content, blocks } = await readRecord(cid, get, undefined, breathe)
     const isNext = content.previous == null || ledgers.has(content.previous.toString())
     const fetched = async () => {
       const { ledger, blocks } = await readLedger(content.ledger, get, undefined, content)
@@ -231,9 +207,9 @@ export function createRecords(init: RecordsInit): Records {
     async check(cid, facts, from, timeoutMs, ends) {
       try {
         const inputs = await inputsOf(facts)
-        const { content } = await readRecord(cid, blocksFrom(proofs, from, timeoutMs, ends), recordLimits(facts.stakes.weights.size))
+        const { content } = await readRecord(cid, kept.from(from, timeoutMs, ends), recordLimits(facts.stakes.weights.size), breathe)
         const { mustHave, timely } = facts
-        const check = await checkRecord(content, { ...inputs, mustHave, timely }, { timing, verify, distribution })
+        const check = await checkRecord(content, { ...inputs, mustHave, timely }, { timing, verify, distribution, breathe })
         if (!check.ok && check.verdict === 'wrong') {
           return { verdict: 'wrong', reason: check.reason }
         }

@@ -7,10 +7,10 @@ import { pino } from 'pino'
 import type { Timing } from '../../src/clock/index.ts'
 import { type KeyInUseError, type KeyPair, keyPairFromSeed, signEd25519, verifyEd25519 } from '../../src/identity/index.ts'
 import type { StakeAccount } from '../../src/k2/settlement/index.ts'
-import { createKeyGuard, type KeyGuard } from '../../src/node/key-guard.ts'
-import { GRACE_SLOTS } from '../../src/node/key-standing.ts'
-import { reopened, unsaid } from '../../src/node/say-again.ts'
 import { createEvents, type NodeEvent } from '../../src/observe/index.ts'
+import { createKeyGuard, type KeyGuard } from '../../src/participant/key-guard.ts'
+import { GRACE_SLOTS } from '../../src/participant/key-standing.ts'
+import { reopened, unsaid } from '../../src/participant/say-again.ts'
 import { type Signer, SigningHeldError } from '../../src/signer/index.ts'
 import { openStore, type Store } from '../../src/store/index.ts'
 import { type Body, type Message, networkOf, seal } from '../../src/wire/index.ts'
@@ -52,7 +52,7 @@ const announcement = (slot: number, sequence: number): Body => ({
 const elsewhere = (body: Body, key: KeyPair = pair): Promise<Message> =>
   seal(body, network, { publicKey: key.publicKey, sign: async (bytes) => signEd25519(bytes, key.secretKey) })
 
-describe('node: whose the staking key is', () => {
+describe('participant: whose the staking key is', () => {
   let dir: string
   let store: Store
   let signer: Signer
@@ -91,7 +91,7 @@ describe('node: whose the staking key is', () => {
       log: store.signerLog,
       store,
       state: store.keyValue('key-guard', undefined, true),
-      k2: { lastVote: async () => ({ value: vote, sure, slot: START, witnesses: 1, of: 1 }) },
+      chain: { lastVote: async () => ({ value: vote, sure, slot: START, witnesses: 1, of: 1 }) },
       accounts: () => stakes,
       verify: verifyEd25519,
       idle,
