@@ -2,7 +2,7 @@ import { sampleSubmissions } from '../audit/index.ts'
 import { AUDITS_PER_CYCLE, FINDINGS, type Finding, findingOf, type Message } from '../wire/index.ts'
 import { type AuditState, type Contest, type CycleState, heardBefore, staked, stakeIn, standing, submissionOf } from './cycle.ts'
 import { triedInVain, tryAgain } from './not-yet.ts'
-import { gotThrough, isOwnFault, tickProbe } from './own-fault.ts'
+import { gotThrough, hasLook, isOwnFault, tickProbe } from './own-fault.ts'
 import { clip } from './text.ts'
 import type { AuditPurpose, RoundsEffect, RoundsEvent, RoundsInit } from './types.ts'
 
@@ -179,20 +179,20 @@ function ended(
 
 /** Looks that could not be made yet are made as soon as they can, and given up at the end of their time. */
 export function tickRetries(state: CycleState, slot: number): RoundsEffect[] {
-  return [...state.audits].flatMap(([id, audited]) => {
+  const effects: RoundsEffect[] = []
+  for (const [id, audited] of state.audits) {
     if (!audited.running || audited.retry == null || audited.retry.slot === Number.POSITIVE_INFINITY) {
-      return []
+      continue
     }
     if (slot >= audited.deadlineSlot) {
-      return ended(state, id, audited, 'abstained', triedInVain(audited.retry), slot)
+      effects.push(...ended(state, id, audited, 'abstained', triedInVain(audited.retry), slot))
+    } else if (slot >= audited.retry.slot) {
+      audited.retry.slot = Number.POSITIVE_INFINITY
+      audited.since = slot
+      effects.push(...lookEffect(state, id, audited))
     }
-    if (slot < audited.retry.slot) {
-      return []
-    }
-    audited.retry.slot = Number.POSITIVE_INFINITY
-    audited.since = slot
-    return lookEffect(state, id, audited)
-  })
+  }
+  return effects
 }
 
 /**
@@ -200,7 +200,7 @@ export function tickRetries(state: CycleState, slot: number): RoundsEffect[] {
  * did not come may be our own network's fault, so that is said when another look got through, or all are over, and we are not cut off.
  */
 function accuse(init: RoundsInit, state: CycleState, slot: number): RoundsEffect[] {
-  if (slot >= state.schedule.challengeSlot) {
+  if (slot >= state.schedule.challengeSlot || !hasLook(state, isBad)) {
     return []
   }
   // of what we drew: what others challenge may keep us looking until it is too late to say anything
@@ -226,6 +226,8 @@ function accuse(init: RoundsInit, state: CycleState, slot: number): RoundsEffect
     return [{ type: 'publish' as const, body: { cycle: state.cycle, slot, challenge } }]
   })
 }
+
+const isBad = ({ result }: AuditState) => result?.finding === 'invalid' || result?.finding === 'unavailable'
 
 function lookAgain(state: CycleState, id: string, slot: number): RoundsEffect[] {
   const before = state.audits.get(id)

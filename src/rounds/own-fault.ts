@@ -19,10 +19,20 @@ const subjectsOf = (state: CycleState, looks: readonly Look[]) =>
 /** A look found nothing, and it is not known yet whose fault that is. */
 const isOpen = ({ running, result, confirmed }: AuditState) => !running && result?.finding === 'unavailable' && !confirmed
 
+/** Asked in each slot, so without a copy of what is looked at. */
+export function hasLook({ audits }: CycleState, test: (look: AuditState) => boolean): boolean {
+  for (const look of audits.values()) {
+    if (test(look)) {
+      return true
+    }
+  }
+  return false
+}
+
 /** Asks for signs of life while a proof is missing and there is something to be said about it. */
 export function tickProbe(state: CycleState, slot: number): RoundsEffect[] {
   const { deliverySlots } = state.schedule
-  if (state.spoken) {
+  if (state.spoken || !hasLook(state, (look) => look.running || isOpen(look))) {
     return []
   }
   const looks = [...state.audits]

@@ -26,13 +26,18 @@ export interface SimStore extends Pick<Store, 'messages' | 'cycles' | 'signerLog
   keys: KeyValue
 }
 
-/**
- * One life of a process on a disk.
- *
- * @param write - called before each write; what it throws is what the disk says, and with a kill in it nothing of the write is there
- */
-export function storeOn(disk: Disk, write: (what: Write) => void): SimStore {
+/** What a write is called with, before and after it is there. What it throws is what the disk says, or the end of the process. */
+export type OnWrite = (what: Write, when: 'before' | 'after') => void
+
+/** One life of a process on a disk. */
+export function storeOn(disk: Disk, onWrite: OnWrite): SimStore {
+  const write = (what: Write, run: () => void) => {
+    onWrite(what, 'before')
+    run()
+    onWrite(what, 'after')
+  }
   let waiting: StoredMessage[] = []
+  const waitingCycles = new Map<number, CycleEntry>()
   const messages: MessageLog = {
     put(_task, message) {
       waiting.push(message)
@@ -40,8 +45,7 @@ export function storeOn(disk: Disk, write: (what: Write) => void): SimStore {
     flush() {
       for (const message of waiting) {
         // a batch that is torn has its first ones
-        write('message')
-        disk.messages.set(`${message.cycle}/${message.id}`, message)
+        write('message', () => disk.messages.set(`${message.cycle}/${message.id}`, message))
       }
       waiting = []
     },
@@ -53,8 +57,7 @@ export function storeOn(disk: Disk, write: (what: Write) => void): SimStore {
       waiting = waiting.filter((message) => message.cycle >= cycle)
       for (const [name, message] of disk.messages) {
         if (message.cycle < cycle) {
-          write('forget')
-          disk.messages.delete(name)
+          write('forget', () => disk.messages.delete(name))
         }
       }
     },
@@ -62,20 +65,19 @@ export function storeOn(disk: Disk, write: (what: Write) => void): SimStore {
   }
   const cycles: CycleLog = {
     merge(_task, cycle, entry) {
+      const merged = { ...disk.cycles.get(cycle), ...waitingCycles.get(cycle), ...entry }
+      waitingCycles.set(cycle, merged)
       try {
-        write('cycle')
-      } catch (err) {
-        if ((err as Error).name === 'Killed') {
-          throw err
-        }
+        write('cycle', () => disk.cycles.set(cycle, merged))
+        waitingCycles.delete(cycle)
+      } catch {
         // what the disk does not take waits in memory
       }
-      disk.cycles.set(cycle, { ...disk.cycles.get(cycle), ...entry })
     },
     flush() {},
-    get: (_task, cycle) => disk.cycles.get(cycle),
+    get: (_task, cycle) => waitingCycles.get(cycle) ?? disk.cycles.get(cycle),
     list: (_task, limit) =>
-      [...disk.cycles]
+      [...new Map([...disk.cycles, ...waitingCycles])]
         .sort(([a], [b]) => b - a)
         .slice(0, limit)
         .map(([cycle, entry]) => ({ cycle, entry }))
@@ -83,12 +85,10 @@ export function storeOn(disk: Disk, write: (what: Write) => void): SimStore {
   const keys: KeyValue = {
     get: async (key) => disk.values.get(key),
     async put(key, value) {
-      write('key')
-      disk.values.set(key, value)
+      write('key', () => disk.values.set(key, value))
     },
     async delete(key) {
-      write('key')
-      disk.values.delete(key)
+      write('key', () => disk.values.delete(key))
     },
     list: async (prefix = '') => [...disk.values.keys()].filter((key) => key.startsWith(prefix)).sort()
   }
@@ -99,8 +99,7 @@ export function storeOn(disk: Disk, write: (what: Write) => void): SimStore {
     signerLog: {
       get: (task, cycle, key) => disk.signed.get(`${task}/${cycle}/${key}`)?.hash,
       put(task, cycle, key, hash, bytes) {
-        write('signed')
-        disk.signed.set(`${task}/${cycle}/${key}`, { task, cycle, key, hash, bytes })
+        write('signed', () => disk.signed.set(`${task}/${cycle}/${key}`, { task, cycle, key, hash, bytes }))
       },
       list: (task, fromCycle) =>
         [...disk.signed.values()]
@@ -110,16 +109,16 @@ export function storeOn(disk: Disk, write: (what: Write) => void): SimStore {
       prune(_task, cycle) {
         for (const [name, one] of disk.signed) {
           if (one.cycle < cycle && one.bytes != null) {
-            write('forget')
-            disk.signed.set(name, { ...one, bytes: null })
+            write('forget', () => disk.signed.set(name, { ...one, bytes: null }))
           }
         }
       }
     },
     origin: () => disk.origin,
     trustLog() {
-      write('trust')
-      disk.origin = 'kept'
+      write('trust', () => {
+        disk.origin = 'kept'
+      })
     }
   }
 }

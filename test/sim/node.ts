@@ -1,6 +1,6 @@
 /** One node: the participant that a real node runs, over ports that are models. */
 import type { Pool } from '../../src/judge/index.ts'
-import type { FinalVote } from '../../src/k2/index.ts'
+import { decodeVote, type FinalVote } from '../../src/k2/index.ts'
 import { createEvents } from '../../src/observe/index.ts'
 import { createParticipant, type Participant, type ParticipantInit } from '../../src/participant/index.ts'
 import { recordCid } from '../../src/record/index.ts'
@@ -8,7 +8,7 @@ import type { RoundsEffect, RoundsEvent } from '../../src/rounds/index.ts'
 import { ContradictionError, createSigner, type Signer } from '../../src/signer/index.ts'
 import type { Body, Finding, Message } from '../../src/wire/index.ts'
 import type { Adversary, Power } from './adversary.ts'
-import { type Disk, newDisk, type SimStore, storeOn, type Write } from './disk.ts'
+import { type Disk, newDisk, type SimStore, storeOn } from './disk.ts'
 import type { SimKey } from './keys.ts'
 import { chainOf, clockOf, recordsOf, silent } from './ports.ts'
 import { FETCH_SLOTS, SLOT_MS } from './units.ts'
@@ -31,13 +31,19 @@ export interface NodeInit {
   /** A key with which things are said, and no program behind it. */
   idle: boolean
   down: ((slot: number) => boolean) | undefined
+  /** Where that changes. */
+  lagAt: ((at: number) => number) | undefined
+}
+
+/** The end of a process. */
+export class KilledError extends Error {
+  override name = 'Killed'
 }
 
 export class SimNode {
   readonly index: number
   readonly key: SimKey
   readonly honest: boolean
-  readonly lag: number
   readonly disk: Disk = newDisk()
   #world: World
   #init: NodeInit
@@ -47,7 +53,6 @@ export class SimNode {
     this.index = init.index
     this.key = init.key
     this.honest = init.faulty == null
-    this.lag = init.lag
     this.#world = init.world
     this.#init = init
     this.#life = this.#begin()
@@ -59,6 +64,11 @@ export class SimNode {
 
   get participant(): Participant {
     return this.#life.participant
+  }
+
+  /** By how many slots its clock is behind. */
+  get lag(): number {
+    return this.#init.lagAt?.(this.#world.clock.now()) ?? this.#init.lag
   }
 
   /** By its own clock. */
@@ -76,14 +86,30 @@ export class SimNode {
 
   /** As a process does when it starts. */
   async start(): Promise<void> {
-    await this.#life.start()
+    try {
+      await this.#life.start()
+    } catch (err) {
+      if (!(err instanceof KilledError)) {
+        throw err
+      }
+    }
   }
 
-  /** The process ends between two instructions, and another one starts on the same disk. */
+  /** The process ends here, between two instructions. */
+  kill(): never {
+    this.end()
+    throw new KilledError('killed')
+  }
+
+  end(): void {
+    this.#life.end()
+  }
+
+  /** Another process starts on the same disk. */
   async restart(): Promise<void> {
     this.#life.end()
     this.#life = this.#begin()
-    await this.#life.start()
+    await this.start()
   }
 
   tick(slot: number): void {
@@ -146,6 +172,7 @@ class Life {
   #init: NodeInit
   #world: World
   #store: SimStore
+  #signer: Signer
   #stop = new AbortController()
   #slotListeners = new Set<(slot: number) => void>()
   /** Why a submission is looked at: for the checker. */
@@ -155,7 +182,18 @@ class Life {
     this.#node = node
     this.#init = init
     this.#world = init.world
-    this.#store = storeOn(disk, (what) => this.#write(what))
+    this.#store = storeOn(disk, (what, when) => {
+      this.#demandLife()
+      this.#world.init.onWrite?.(node, what, when)
+    })
+    const { key } = node
+    this.#signer = createSigner({
+      keyPair: { address: key.address, publicKey: key.publicKey, secretKey: key.publicKey },
+      log: this.#store.signerLog,
+      programId: PROGRAM,
+      maxFeeRoe: 0n,
+      signBytes: (bytes) => key.sign(bytes)
+    })
     this.participant = createParticipant(this.#ports())
   }
 
@@ -165,6 +203,9 @@ class Life {
     await this.participant.join(slot)
     this.participant.start(slot)
     this.participant.follow.catchUp()
+    for (const promised of this.participant.openVotes(slot)) {
+      await this.#cast(decodeVote(promised))
+    }
   }
 
   end(): void {
@@ -173,24 +214,23 @@ class Life {
   }
 
   tick(slot: number): void {
-    this.#guarded(() => {
-      this.participant.door.prune()
-      for (const listener of this.#slotListeners) {
-        listener(slot)
-      }
-      this.participant.onSlot(slot, { isBack: false, isConnected: this.#world.hasPeer(this.#node.index) })
+    this.participant.door.prune()
+    for (const listener of this.#slotListeners) {
+      listener(slot)
+    }
+    this.participant.onSlot(slot, { isBack: false, isConnected: this.#world.hasPeer(this.#node.index) })
+    try {
       this.#store.messages.flush()
-    })
-  }
-
-  #guarded(run: () => void): void {
-    if (!this.isOver) {
-      run()
+    } catch {
+      // they wait for a disk that takes them, or for nobody
     }
   }
 
-  #write(what: Write): void {
-    this.#world.init.onWrite?.(this.#node.index, what)
+  /** Who was killed does nothing more, whatever was under way. */
+  #demandLife(): void {
+    if (this.isOver) {
+      throw new KilledError('the process is gone')
+    }
   }
 
   #ports(): ParticipantInit {
@@ -205,13 +245,6 @@ class Life {
         world.note(this.#node, told.cycle, `${told.event} ${told.reason}`)
       }
     })
-    const signer = createSigner({
-      keyPair: { address: key.address, publicKey: key.publicKey, secretKey: key.publicKey },
-      log: this.#store.signerLog,
-      programId: PROGRAM,
-      maxFeeRoe: 0n,
-      signBytes: (bytes) => key.sign(bytes)
-    })
     const chain = chainOf(world)
     return {
       task: TASK,
@@ -221,14 +254,17 @@ class Life {
       clock: clockOf(world, () => this.#node.slot(), this.#slotListeners),
       random: this.#init.random,
       transport: {
-        send: async (message) => world.wire.broadcast(message, index),
+        send: async (message) => {
+          this.#demandLife()
+          world.wire.broadcast(message, index)
+        },
         ask: (first, onAnswer) => this.#ask(first, onAnswer),
         providers: () => [],
         providerOf: () => undefined
       },
       chain: {
         ...chain,
-        cast: (vote) => this.#cast(vote, signer),
+        cast: (vote) => this.#cast(vote),
         lastVote: async () => (this.#node.honest ? chain.lastVote(key.address) : { value: undefined, sure: true })
       },
       blocks: world.blocksOf(index),
@@ -242,10 +278,10 @@ class Life {
       },
       archive: { follow() {} },
       signer: {
-        ...signer,
+        ...this.#signer,
         signMessage: async (bytes) => {
           try {
-            return await signer.signMessage(bytes)
+            return await this.#signer.signMessage(bytes)
           } catch (err) {
             if (err instanceof ContradictionError && this.#node.honest) {
               world.history.contradictions.push(`n${index} ${err.message}`)
@@ -330,19 +366,22 @@ class Life {
     }
   }
 
-  async #cast(vote: FinalVote, signer: Pick<Signer, 'reserveVote'>): Promise<void> {
+  async #cast(vote: FinalVote): Promise<void> {
     const { cycle, recordDigest } = vote
     // as the outbox does it
-    await signer.reserveVote(TASK, vote)
+    await this.#signer.reserveVote(TASK, vote)
     const world = this.#world
     const { index } = this.#node
     const cid = recordCid(recordDigest).toString()
     if (this.#init.faulty?.adversary.vote?.(this.#init.faulty.power(), index, cycle, cid) === false) {
       return
     }
+    this.#demandLife()
     world.clock.at(world.clock.now() + VOTE_SLOTS, () => {
       world.vote(index, cycle, cid)
-      this.#guarded(() => this.participant.notes.voted(vote, null))
+      if (!this.isOver) {
+        this.participant.notes.voted(vote, null)
+      }
     })
   }
 
@@ -351,7 +390,7 @@ class Life {
     const asked = world.peersOf(this.#node.index)
     world.clock.at(world.clock.now() + FETCH_SLOTS, () => {
       for (const { staker, answers } of asked) {
-        if (answers && !this.#node.isDown()) {
+        if (answers && !this.isOver && !this.#node.isDown()) {
           onAnswer(staker)
         }
       }

@@ -26,7 +26,8 @@ import { saidBy, sign, subjectOf, words } from './words.ts'
 
 export interface WorldInit {
   seed: number
-  nodes: Array<{ stake: bigint; faulty?: boolean; idle?: boolean; down?: (slot: number) => boolean }>
+  /** `lagAt`: by how many slots its clock is behind at a time; below 0 for one that is ahead. */
+  nodes: Array<{ stake: bigint; faulty?: boolean; idle?: boolean; down?: (slot: number) => boolean; lagAt?: (at: number) => number }>
   timing?: Timing
   network?: Partial<NetworkModel>
   adversary?: Adversary
@@ -42,8 +43,8 @@ export interface WorldInit {
   buildSlots?: number
   /** Every node makes, fetches and checks records itself, over blocks that others have to give. */
   ownRecords?: boolean
-  /** Called before each write of a node to its disk: what it throws is what the disk says. */
-  onWrite?: (node: number, what: Write) => void
+  /** Called before and after each write of a node to its disk: what it throws is what the disk says. */
+  onWrite?: (node: SimNode, what: Write, when: 'before' | 'after') => void
 }
 
 /** Windows around an audit window of a given length, in slots. */
@@ -139,7 +140,8 @@ export class World {
           lag: model.skewSlots === 0 || init.nodes[index]!.faulty ? 0 : this.#dice.pick([0, 0.5, 1]) * model.skewSlots,
           faulty: init.nodes[index]!.faulty ? { adversary: init.adversary ?? { name: 'none' }, power: () => this.power() } : null,
           idle: init.nodes[index]!.idle === true,
-          down: init.nodes[index]!.down
+          down: init.nodes[index]!.down,
+          lagAt: init.nodes[index]!.lagAt
         })
     )
     if (init.nodes.some(({ faulty }) => faulty)) {
@@ -167,7 +169,9 @@ export class World {
     for (let tick = this.#ticked; tick < slot; tick++) {
       this.clock.at(tick, () => {
         for (const node of this.nodes) {
-          if (node.lag === 0) {
+          if (this.init.nodes[node.index]!.lagAt != null) {
+            node.tick(node.slot())
+          } else if (node.lag === 0) {
             node.tick(tick)
           } else {
             this.clock.at(tick + node.lag, () => node.tick(tick))
@@ -265,8 +269,10 @@ export class World {
         }
       },
       put: async (cid, bytes) => {
-        this.init.onWrite?.(index, 'block')
+        const node = this.nodes[index]!
+        this.init.onWrite?.(node, 'block', 'before')
         own().set(cid.toString(), bytes)
+        this.init.onWrite?.(node, 'block', 'after')
       },
       pin: async () => undefined
     }

@@ -1,0 +1,17 @@
+/** Each row of what the mesh has to stand, over some seeds of every run; `npm run sim:long` takes thousands of each. */
+import { expect } from 'chai'
+import { ROWS, runRow } from './rows.ts'
+
+const SHIFT = Number(process.env.KOII_MESH_SIM_SHIFT ?? 0)
+const SEEDS = 12
+
+describe('sim: what the mesh has to stand', () => {
+  for (const row of ROWS) {
+    it(`${row.name}: ${row.promise}`, async () => {
+      for (let seed = 1 + SHIFT; seed <= SEEDS + SHIFT; seed++) {
+        const { world, faults } = await runRow(row, seed)
+        expect(faults, `npm run sim -- --faults '${row.name}' --seed ${seed}\n${world.table()}`).to.deep.equal([])
+      }
+    }).timeout(5 * 60_000)
+  }
+})
