@@ -149,6 +149,8 @@ function strip(file: string): void {
 const packed = execFileSync('npm', ['pack', '--json', '--pack-destination', join(root, 'build')], {
   cwd: stage,
   encoding: 'utf8',
+  // it lists every file
+  maxBuffer: 64 * 1024 * 1024,
   stdio: ['ignore', 'pipe', 'ignore']
 })
 const listing = JSON.parse(packed) as Array<{ filename: string; size: number }> | Record<string, { filename: string; size: number }>

@@ -15,12 +15,15 @@
  * ```
  */
 export { type Config, ConfigError, koiiToRoe, loadConfig, roeToKoii } from './config/index.ts'
+export type { Cycle, Status, Task } from './control/index.ts'
+export { statusSchema } from './control/schemas.ts'
 export { generateKeyPair, readKeyFile, writeKeyFile } from './identity/index.ts'
 export { createK2Client, type K2Client } from './k2/index.ts'
 export { createLocalK2, createTraffic, type LocalK2 } from './k2/local/index.ts'
 export * as settlement from './k2/settlement/index.ts'
 export { createAuditor, createNode, type MeshNode, type NodeInit } from './node/index.ts'
-export { createLog, type NodeEvent } from './observe/index.ts'
+export { type EventName, eventSchemas, type NodeEvent, nodeEventSchema } from './observe/events.ts'
+export { createLog } from './observe/index.ts'
 export * as record from './record/index.ts'
 export { createRounds, type Rounds, type RoundsEffect, type RoundsEvent } from './rounds/index.ts'
 export { createSigner, type Signer } from './signer/index.ts'

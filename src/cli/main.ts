@@ -30,6 +30,7 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   testnet: async () => (await import('./testnet.ts')).testnetCommand(),
   start: async () => (await import('./start.ts')).startCommand(),
   status: async () => (await import('./status.ts')).statusCommand(),
+  events: async () => (await import('./events.ts')).eventsCommand(),
   keygen: async () => (await import('./keygen.ts')).keygenCommand(),
   stake: async () => (await import('./stake.ts')).stakeCommand(),
   unstake: async () => (await import('./unstake.ts')).unstakeCommand(),

@@ -1,56 +1,54 @@
-/** The node that runs on this machine, asked by its status API. */
-import { join } from 'node:path'
-import { commandLine } from '../command/index.ts'
+/** The node that runs on this machine, asked by its control API. */
+import type { Command } from 'commander'
 import { loadConfig } from '../config/index.ts'
-import { readSmallFile } from '../disk/index.ts'
-import { API_FILE } from '../node/api.ts'
+import { ask, doorOf, type NodeDoor, tokenAt } from '../control/client.ts'
+import { type Status, statusSchema } from '../control/schemas.ts'
 import { providerAt } from '../node/hints.ts'
 import type { ProviderHint } from '../proofs/index.ts'
+import { UsageError } from './common.ts'
 
-export class StatusError extends Error {
-  override name = 'StatusError'
+/** Which node is meant. */
+export interface NodeOptions {
+  dataDir?: string
+  url?: string
+  tokenFile?: string
 }
 
-/** A node on this machine answers at once. */
-const TIMEOUT_MS = 5000
-const MAX_API_FILE_BYTES = 4096
+export function withNode(command: Command): Command {
+  return command
+    .option('--data-dir <dir>', 'the data directory of the node')
+    .option('--url <url>', 'its control API, where that is not on this machine; with --token-file')
+    .option('--token-file <file>', 'a file with the token of that node: what is in api-token in its data directory')
+}
 
-/** The URL of a running node's status API. @throws StatusError */
-export async function findApi(dataDir: string | undefined): Promise<string> {
-  const dir = dataDir ?? process.env.KOII_MESH_DATA_DIR ?? loadConfig({ flags: { k2: 'http://localhost', task: '1'.repeat(32) } }).dataDir
-  try {
-    const { url } = JSON.parse(readSmallFile(join(dir, API_FILE), MAX_API_FILE_BYTES).toString('utf8')) as { url: string }
-    return url
-  } catch {
-    throw new StatusError(
-      `no node runs with the data directory ${dir}: start one (${commandLine(['start'], { help: true })}), or name its directory with --data-dir`
-    )
+/** @throws UsageError, ControlError */
+export function nodeOf({ dataDir, url, tokenFile }: NodeOptions): NodeDoor {
+  if ((url == null) !== (tokenFile == null)) {
+    throw new UsageError('--url and --token-file go together: without both, the node is found by its --data-dir')
   }
-}
-
-/** What a running node says of itself. @throws StatusError */
-export async function askStatus<T>(url: string): Promise<T> {
-  try {
-    const response = await fetch(`${url}/status`, { signal: AbortSignal.timeout(TIMEOUT_MS) })
-    if (!response.ok) {
-      throw new Error(`status ${response.status}`)
+  if (url != null && tokenFile != null) {
+    if (!URL.canParse(url) || new URL(url).protocol !== 'http:') {
+      throw new UsageError(`--url is "${url}": should be like http://127.0.0.1:4100`)
     }
-    return (await response.json()) as T
-  } catch (err) {
-    throw new StatusError(
-      `the node at ${url} does not answer (${err instanceof Error ? err.message : String(err)}): it may have been killed: start it again (${commandLine(['start'], { help: true })}), or name the data directory of the node you mean with --data-dir`
-    )
+    return { url, token: tokenAt(tokenFile), named: url }
   }
+  const dir = dataDir ?? process.env.KOII_MESH_DATA_DIR ?? loadConfig({ flags: { k2: 'http://localhost', task: '1'.repeat(32) } }).dataDir
+  return doorOf(dir)
+}
+
+/** What a running node says of itself. @throws ControlError */
+export function askStatus(node: NodeDoor): Promise<Status> {
+  return ask(node, statusSchema, '/v1/status')
 }
 
 export const ASK_NODE_OPTION = ['--data-dir <dir>', 'the data directory of a node that runs on this machine: it is asked first'] as const
 
-/** Where the node of a data directory listens; none without one. @throws StatusError */
+/** Where the node of a data directory listens; none without one. @throws ControlError */
 export async function ownNode(dataDir: string | undefined): Promise<ProviderHint[]> {
   if (dataDir == null) {
     return []
   }
-  const { listens, multiaddrs } = await askStatus<{ listens: string[]; multiaddrs: string[] }>(await findApi(dataDir))
+  const { listens, multiaddrs } = await askStatus(doorOf(dataDir))
   const hints = [...listens, ...multiaddrs].map(providerAt)
   return hints.slice(0, 1).map(({ peerId }) => ({ peerId, multiaddrs: [...new Set(hints.flatMap((hint) => hint.multiaddrs ?? []))] }))
 }

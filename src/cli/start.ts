@@ -14,12 +14,13 @@ import { createK2Client } from '../k2/index.ts'
 import { effectiveCycle, stake as stakeInstruction } from '../k2/settlement/index.ts'
 import { hintAmong } from '../network/past-hint.ts'
 import { createNode, type MeshNode, type NodeParts } from '../node/index.ts'
-import { counted, createLog, type NodeEvent, sayJson, sayLines, timeOfDay, toLine } from '../observe/index.ts'
+import { createLog, type EventDetail, sayJson, sayLines, toLine } from '../observe/index.ts'
 import { leave, onOutputLost } from '../observe/process.ts'
 import { distinct, ensureMoney, signerFrom, VOTE_FEES_ROE } from './chain.ts'
 import { collect, example, sayOnce, withJson } from './common.ts'
+import { lineOf } from './event-text.ts'
 import { payFor, stakeCosts } from './money.ts'
-import { type NextSteps, nextSteps } from './next.ts'
+import { nextSteps } from './next.ts'
 import { createStop } from './stop.ts'
 import { ACCEPT_SHORT_NOTICE, checkMinimum, checkNotice, termsLines } from './terms.ts'
 
@@ -73,8 +74,8 @@ export function startOptions(command: Command): Command {
       .option('--no-apply-slashes', 'do not pay K2’s fee for having others’ slashes applied')
       .option('--max-fee <koii>', 'what a vote, batch or slash that does not land may bid K2 on top of its signatures')
       .option('--params <json>', 'ctx.params, or @FILE of them: only with --bundle, or for a task that fixes none')
-      .option('--api-port <port>', 'port of the status API; 0 takes a free one')
-      .option('--api-host <address>', 'where the status API listens, if not on loopback')
+      .option('--api-port <port>', 'port of the control API; 0 takes a free one')
+      .option('--api-host <address>', 'where the control API listens, if not on loopback')
       .option('--program <address>', 'the settlement program, if not the usual one')
       .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
       .option('--config <file>', 'read settings from a JSON file; flags and KOII_MESH_... variables override it')
@@ -151,16 +152,19 @@ export async function runStart(
   let hint: string | undefined
   node.events.on((event) => {
     if (event.event === 'listening') {
-      hint = hintAmong(event.multiaddrs as string[])
+      hint = hintAmong(event.multiaddrs)
     }
     if (event.event === 'address-past') {
       // beside the events, as it wants something of whoever runs the node
-      sayOnce(String(event.reason))
+      sayOnce(event.reason)
     }
     if (json === true) {
       sayJson(toLine(event))
     } else {
-      tell(event, next)
+      const line = lineOf(event, next.get)
+      if (line != null) {
+        sayLines([line])
+      }
     }
   })
   process.on('unhandledRejection', (err) => {
@@ -201,7 +205,7 @@ export async function runStart(
 
 /** Without a stake, and not because another key has it now. */
 async function isNewcomer(node: MeshNode): Promise<boolean> {
-  const { staked, keyReplaced } = (await node.status()) as { staked: boolean | null; keyReplaced: boolean }
+  const { staked, keyReplaced } = await node.status()
   return staked === false && !keyReplaced
 }
 
@@ -219,7 +223,7 @@ async function stakeAtStart(
     StartOptions,
     'wallet' | 'acceptShortNotice' | 'airdrop'
   >
-): Promise<Record<string, unknown> | null> {
+): Promise<EventDetail<'staked'> | null> {
   const k2 = createK2Client({ url: config.k2, programId: config.program })
   const key = await signerFrom(keyPathOf(config))
   const before = await k2.stake(config.task, key.address)
@@ -257,93 +261,5 @@ async function stakeAtStart(
     countsFromCycle: newest?.from ?? effectiveCycle(task, await k2.connection.getSlot()),
     withdrawAuthority: after?.withdrawAuthority ?? payer.address,
     signature
-  }
-}
-
-/** One line for people, for what they want to know as it happens. */
-function tell({ event, time, slot, cycle, ...detail }: NodeEvent, next: NextSteps): void {
-  const text = sentence(event, detail, next)
-  if (text != null) {
-    sayLines([`${timeOfDay(time)}  slot ${slot ?? '?'}${cycle == null ? '' : ` cycle ${cycle}`}  ${text}`])
-  }
-}
-
-function listeningOn(told: string[], listens: string[]): string {
-  return told.length > 0 ? `listening on ${told.join(', ')}` : `listening on ${listens.join(', ')}, which is told to nobody`
-}
-
-/** The CIDs by which anybody can get them. */
-function proofsIn(proofs: unknown): string {
-  return Array.isArray(proofs) && proofs.length > 0 ? `, ${proofs.length === 1 ? 'proof' : 'proofs'} ${proofs.join(', ')}` : ''
-}
-
-function sentence(event: string, d: Record<string, unknown>, next: NextSteps): string | null {
-  switch (event) {
-    case 'listening':
-      return listeningOn(d.multiaddrs as string[], d.listens as string[])
-    case 'task':
-      return `task ${d.taskName} runs, bundle ${d.bundle}${d.params == null ? '' : `, params ${d.params}`}`
-    case 'bundle-changed':
-      return `the task has another bundle from cycle ${d.from} on: ${d.bundle}. Read it (${next.get(String(d.bundle))}), or stop the node before`
-    case 'task-closed':
-      return String(d.reason)
-    case 'task-failed':
-      return `the task cannot run: ${d.reason}`
-    case 'k2-away':
-      return `${d.reason}: the node asks on, and work and votes wait for it`
-    case 'k2-back':
-      return `K2 answers again, after ${d.seconds} s`
-    case 'k2-doubt':
-      return d.reason == null
-        ? `the list of ${d.list} of ${d.endpoint} can be believed again`
-        : `the list of ${d.list} of ${d.endpoint} is not believed, and is asked for again: ${d.reason}`
-    case 'waiting':
-      return d.for === 'disk' ? `waiting for the disk: ${d.reason}` : `waiting for a peer that has the ${d.for}`
-    case 'disk-trouble':
-      return `${d.reason}. The node goes on as far as it can, and tries again by itself`
-    case 'disk-well':
-      return 'the disk takes what is written again'
-    case 'silent':
-      return `only listens until slot ${d.until}, and signs nothing before: ${d.reason}. If you know that no other node has used this key for three rounds, start with --key-is-idle`
-    case 'speaking':
-      return 'nothing was heard of another node with this key: the node signs from now on'
-    case 'key-replaced':
-      return String(d.reason)
-    case 'key-conflict':
-      return `another node signs with this staking key (${d.reason}): this one signs nothing any more, and stops`
-    case 'peer':
-      return `peer ${d.peerId} of staker ${d.staker}: ${counted(Number(d.staked), 'staked peer')}`
-    case 'peer-left':
-      return `peer ${d.peerId} left: ${counted(Number(d.staked), 'staked peer')}`
-    case 'peer-cut':
-      return `cut peer ${d.peerId}${d.staker == null ? '' : ` of staker ${d.staker}`}: ${d.reason}`
-    case 'staked':
-      return `staked ${roeToKoii(BigInt(d.stake as string))} KOII for ${d.staker}, counted from cycle ${d.countsFromCycle} on; rewards and the stake itself go to ${d.withdrawAuthority}`
-    case 'submitted':
-      return `submitted the work${proofsIn(d.proofs)}`
-    case 'missed':
-      return `missed the ${d.stage}: ${d.reason}`
-    case 'not-yet':
-      return `the ${d.what} has to wait, and is tried again: ${d.reason}`
-    case 'skipped':
-      return `no record of the cycle on K2, nobody is paid for it: ${d.reason}`
-    case 'audited':
-      return `audited ${d.subject}: ${d.finding}${d.reason === '' ? '' : ` (${d.reason})`}`
-    case 'challenged':
-      return `${d.by} challenges ${d.subject}: ${d.finding} (${d.reason})`
-    case 'equivocated':
-      return `${d.staker} signed two different messages (${d.key})`
-    case 'agreed':
-      return `agreed on record ${d.cid} with ${counted(Number(d.approvals), 'approval')}`
-    case 'refused':
-      return `refused record ${d.cid}: ${d.reason}`
-    case 'voted':
-      return `final vote is on K2: ${d.signature ?? 'as found there'}`
-    case 'vote-lost':
-      return `the final vote was lost: ${d.reason}`
-    case 'settled':
-      return `${d.outcome}, paid ${roeToKoii(BigInt(d.paid as string))} KOII, ${roeToKoii(BigInt(d.total as string))} KOII in all${d.reason == null ? '' : ` (${d.reason})`}; record ${d.record}`
-    default:
-      return null
   }
 }

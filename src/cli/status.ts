@@ -1,67 +1,16 @@
 import { Command } from 'commander'
 import { commandLine } from '../command/index.ts'
 import { roeToKoii } from '../config/index.ts'
+import type { Status } from '../control/schemas.ts'
 import { shownText } from '../observe/shown-text.ts'
 import { counted } from '../observe/words.ts'
 import { answer, example, withJson } from './common.ts'
 import { nextSteps } from './next.ts'
-import { askStatus, findApi } from './own-node.ts'
+import { askStatus, type NodeOptions, nodeOf, withNode } from './own-node.ts'
 import { tableOf } from './table.ts'
 
-/** An endpoint as the node sees it; what a node of before does not tell is left out. */
-interface Endpoint {
-  name: string
-  state: 'good' | 'behind' | 'paused' | 'suspect' | 'of another network'
-  slot: number | null
-  lagSlots: number
-  away?: boolean
-  silentMs?: number
-  webSocket?: boolean
-}
-
-interface Status {
-  node: string
-  k2?: Endpoint[]
-  taskName: string
-  task: string
-  slot: number | null
-  cycle: number | null
-  staked: boolean | null
-  /** Whether another key signs for the stake by now. */
-  keyReplaced?: boolean
-  stake: string
-  /** What a first stake needs; a node of before does not tell it. */
-  program?: string
-  minStake?: string
-  bundleNotice?: number
-  keyFile?: string
-  finalizedCycle: number | null
-  bundles: Array<{ cid: string; from: number; state: string }>
-  /** What the operator should know and do. */
-  notices: string[]
-  peers: { staked: number; connected: number; mesh: number }
-  rssBytes: number
-  records?: { from: number | null; to: number | null; bytes: number; maxBytes: number; gaps: number[] }
-  multiaddrs: string[]
-  cycles: Array<{ cycle: number; entry: Entry }>
-}
-
-interface Entry {
-  outcome?: string
-  reason?: string
-  /** Why there was nothing to submit. */
-  missed?: string
-  paid?: string
-  total?: string
-  voted?: string
-  voteLost?: string
-  /** Why K2 has no record of the cycle. */
-  skipped?: string
-  /** CIDs of what the node submitted. */
-  proofs?: string[]
-  /** CID of the finalized record. */
-  record?: string
-}
+type Endpoint = Status['k2'][number]
+type Entry = Status['cycles'][number]['entry']
 
 /** Columns of a reason: the whole one is in --json. */
 const MAX_REASON = 160
@@ -97,7 +46,7 @@ function endpointInWords({ state, slot, lagSlots, away, silentMs, webSocket }: E
   }
 }
 
-function recordsInWords({ from, to, bytes, maxBytes, gaps }: NonNullable<Status['records']>): string {
+function recordsInWords({ from, to, bytes, maxBytes, gaps }: Status['records']): string {
   const mib = (of: number) => (of / 1024 / 1024).toFixed(1)
   const lacks = gaps.length === 0 ? '' : `, without those right before ${gaps.length > 1 ? 'cycles' : 'cycle'} ${gaps.join(', ')}`
   return `of cycles ${from} to ${to}${lacks}; ${mib(bytes)} of ${mib(maxBytes)} MiB`
@@ -116,10 +65,10 @@ function cidLines(cycles: Status['cycles']): string[] {
     ])
 }
 
-function firstStake({ k2 = [], program, task, minStake, bundleNotice, keyFile }: Status, dataDir: string | undefined): string {
+function firstStake({ k2, program, task, minStake, bundleNotice, keyFile }: Status, dataDir: string | undefined): string {
   const urls = k2.map(({ name }) => name)
   // what follows on the host of a provider's URL is its customer's secret, and not told
-  if (minStake == null || bundleNotice == null || keyFile == null || urls.length === 0 || urls.some((url) => url.endsWith('/...'))) {
+  if (urls.length === 0 || urls.some((url) => url.endsWith('/...'))) {
     return commandLine(['stake'], { help: true })
   }
   return nextSteps({ k2: urls, program, task, key: keyFile, dataDir: dataDir ?? '' }).stake(
@@ -129,10 +78,8 @@ function firstStake({ k2 = [], program, task, minStake, bundleNotice, keyFile }:
 }
 
 export function statusCommand(): Command {
-  return withJson(new Command('status'))
+  return withNode(withJson(new Command('status')))
     .description('ask the running node how it is: its peers, its rounds, what it was paid and why not')
-    .option('--data-dir <dir>', 'the data directory of the node')
-    .option('--url <url>', 'its status API, if known')
     .addHelpText(
       'after',
       `
@@ -142,8 +89,8 @@ vote, what the cycle paid, and the sum of all.
 `
     )
     .addHelpText('after', example('koii-mesh status --data-dir ./alice'))
-    .action(async ({ dataDir, url, json }: { dataDir?: string; url?: string; json?: boolean }) => {
-      const status = await askStatus<Status>(url ?? (await findApi(dataDir)))
+    .action(async ({ json, ...options }: NodeOptions & { json?: boolean }) => {
+      const status = await askStatus(nodeOf(options))
       const table = tableOf(
         ['cycle', 'submission', 'vote', 'paid', 'in all'],
         status.cycles.map(({ cycle, entry }) => [
@@ -158,11 +105,11 @@ vote, what the cycle paid, and the sum of all.
       answer(json, status, [
         `node    ${status.node}`,
         `task    ${status.taskName} ${status.task}`,
-        `stake   ${status.staked === true ? `${roeToKoii(BigInt(status.stake))} KOII` : status.staked === false ? `none${status.keyReplaced === true ? ': another key signs for it' : `: ${firstStake(status, dataDir)}`}` : 'not known yet: K2 has not answered'}`,
+        `stake   ${status.staked === true ? `${roeToKoii(BigInt(status.stake))} KOII` : status.staked === false ? `none${status.keyReplaced === true ? ': another key signs for it' : `: ${firstStake(status, options.dataDir)}`}` : 'not known yet: K2 has not answered'}`,
         `time    slot ${status.slot ?? 'unknown'}, cycle ${status.cycle ?? 'unknown'}, last finalized ${status.finalizedCycle ?? 'none'}`,
-        ...(status.k2 ?? []).map((endpoint, i) => `${i === 0 ? 'k2' : '  '}      ${endpoint.name} ${endpointInWords(endpoint)}`),
+        ...status.k2.map((endpoint, i) => `${i === 0 ? 'k2' : '  '}      ${endpoint.name} ${endpointInWords(endpoint)}`),
         `peers   ${status.peers.staked} staked, ${status.peers.mesh} in the mesh, ${status.peers.connected} connected`,
-        ...(status.records?.from == null ? [] : [`records ${recordsInWords(status.records)}`]),
+        ...(status.records.from == null ? [] : [`records ${recordsInWords(status.records)}`]),
         `memory  ${(status.rssBytes / 1024 / 1024).toFixed(0)} MiB`,
         ...status.bundles
           .filter(({ state }) => state !== 'here')

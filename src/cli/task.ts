@@ -28,6 +28,7 @@ import { onTestnet } from './next.ts'
 import { fixedParams, givenParams, type ParamsOptions, paramsLine, typedParamsAgain } from './params.ts'
 import { tableOf } from './table.ts'
 import { closeCommand, fundCommand, updateCommand } from './task-manage.ts'
+import { pauseCommand, resumeCommand } from './task-pause.ts'
 import { isShort, percentOf, roundsOf, termsLines } from './terms.ts'
 
 interface CreateOptions extends K2Options, ParamsOptions {
@@ -49,7 +50,7 @@ interface CreateOptions extends K2Options, ParamsOptions {
 
 export function taskCommand(): Command {
   return new Command('task')
-    .description('create tasks, look at them, fund, change and close them')
+    .description('create tasks, look at them, fund, change and close them; pause the one that a node of yours does')
     .addHelpText('after', example('koii-mesh task list', 'koii-mesh task show 9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin'))
     .addCommand(
       withK2(new Command('create'))
@@ -90,6 +91,8 @@ export function taskCommand(): Command {
     .addCommand(fundCommand())
     .addCommand(updateCommand())
     .addCommand(closeCommand())
+    .addCommand(pauseCommand())
+    .addCommand(resumeCommand())
     .addCommand(
       withPeers(withK2(new Command('show')), 'a peer to ask for the bundle, too, with /p2p/ and its PeerId')
         .description('show one task, its stakers and what it pays')

@@ -165,12 +165,12 @@ const schema = z.strictObject({
       }
     })
     .optional(),
-  /** Where the status API listens: on loopback, as it is for this machine; another address tells whoever can reach it. */
+  /** Where the control API listens: on loopback, as it is for this machine; elsewhere its token goes over the network as it is. */
   apiHost: z
     .string({ error: AN_IP })
     .refine((host) => isIP(host) !== 0, AN_IP)
     .default(() => loopbackHost()),
-  /** Port of the status API: 0 takes a free one, and `koii-mesh status` finds it by the data directory. */
+  /** Port of the control API: 0 takes a free one, and `koii-mesh status` finds it by the data directory. */
   apiPort: whole(0, 65_535).default(0),
   logLevel: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], { error: 'should be trace, debug, info, warn, error or silent' })

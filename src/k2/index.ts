@@ -42,7 +42,7 @@ export {
   K2UnreachableError,
   messageOf
 } from './errors.ts'
-export { createOutage, type EndpointHearing, type Outage } from './outage.ts'
+export { createOutage, type EndpointHearing, type Outage, type OutageEvent } from './outage.ts'
 export {
   createOutbox,
   decodeVote,

@@ -1,12 +1,15 @@
 /** When K2 is away, and which of its endpoints: what the operator is told, once when it begins and once when it is over. */
-import type { Logger } from '../observe/index.ts'
+import type { EventInit, Logger } from '../observe/index.ts'
 import { SHORTEST_SLOT_MS } from './slot-clock.ts'
 import type { Hearing, Slots } from './slots.ts'
+
+/** As it is told. */
+export type OutageEvent = Extract<EventInit, { event: 'k2-away' | 'k2-back' }>
 
 export interface OutageInit {
   slots: Pick<Slots, 'now' | 'slotMs' | 'hearings'>
   log: Logger
-  emit: (event: 'k2-away' | 'k2-back', detail: Record<string, unknown>) => void
+  emit: (told: OutageEvent) => void
 }
 
 /** How an endpoint is heard, in words and figures. */
@@ -66,12 +69,12 @@ export function createOutage({ slots, log, emit }: OutageInit): Outage {
         if (began == null) {
           began = { reason: found.text(found.forMs), sinceSlot: slots.now() }
           log.warn({ event: 'k2-away', slot: began.sinceSlot }, `${began.reason}: it is asked on, and work and votes wait for it`)
-          emit('k2-away', { reason: began.reason, endpoints: live().map(({ name }) => name) })
+          emit({ event: 'k2-away', reason: began.reason, endpoints: live().map(({ name }) => name) })
         }
       } else if (began != null) {
         began = undefined
         log.info({ event: 'k2-back', slot: slots.now() }, `K2 answers again, after ${seconds(longestMs)} s`)
-        emit('k2-back', { seconds: seconds(longestMs) })
+        emit({ event: 'k2-back', seconds: seconds(longestMs) })
       }
       for (const one of slots.hearings()) {
         const former = gone.get(one.name)

@@ -26,6 +26,7 @@ import bs58 from 'bs58'
 import { type CycleSchedule, cycleAt, scheduleFor, type Timing } from '../clock/index.ts'
 import { commandLine } from '../command/index.ts'
 import { bytesOf, type Config, keyPathOf } from '../config/index.ts'
+import { type Control, type Status, startControl } from '../control/index.ts'
 import { createDiskWatch } from '../disk/index.ts'
 import { createGossip } from '../gossip/index.ts'
 import { generateKeyPair, type KeyPair, lockKeyFile, readKeyFile, verifyEd25519, writeKeyFile } from '../identity/index.ts'
@@ -40,6 +41,7 @@ import {
   type FinalVote,
   K2NetworkError,
   messageOf,
+  type OutageEvent,
   readFirst,
   type StakeFollow
 } from '../k2/index.ts'
@@ -70,11 +72,11 @@ import { createSigner } from '../signer/index.ts'
 import { openStore } from '../store/index.ts'
 import { createSync } from '../sync/index.ts'
 import { type Body, type Message, networkOf, open, signedBytes } from '../wire/index.ts'
-import { startApi } from './api.ts'
 import { recordBlocks } from './blocks.ts'
 import { createBootstrapNotice } from './bootstrap-notice.ts'
 import { slashFor } from './claims.ts'
 import { nodeClock } from './clock.ts'
+import { createControlled } from './control.ts'
 import { createDiskCare } from './disk-care.ts'
 import { distributionOf } from './distribution.ts'
 import { endingProofs } from './ending-proofs.ts'
@@ -83,6 +85,7 @@ import { createLifeSigns } from './life-signs.ts'
 import { createMeeting } from './meeting.ts'
 import { createPaced } from './paced.ts'
 import { ParamsDifferError } from './params.ts'
+import { createPause } from './pause.ts'
 import { checkRunnable } from './runnable.ts'
 import { createSlasher } from './slasher.ts'
 import { createNodeStatus } from './status.ts'
@@ -90,7 +93,6 @@ import { createTaskMaker } from './task-maker.ts'
 import { createTaskVersions } from './task-versions.ts'
 
 export type { TaskHost } from '../participant/index.ts'
-export { API_FILE, ApiError } from './api.ts'
 export { type Auditor, askInTurn, createAuditor } from './auditor.ts'
 export { blocksFrom } from './blocks.ts'
 export { BUNDLE_LIMITS, bundleAt, describeBundle } from './bundle.ts'
@@ -147,7 +149,7 @@ export interface MeshNode {
   events: Events
   start(): Promise<void>
   stop(): Promise<void>
-  status(): Promise<object>
+  status(): Promise<Status>
   /** Resolves, with the reason, when somebody else signs with the staking key: the node signs nothing more and is to be stopped. */
   failed: Promise<Error>
 }
@@ -216,7 +218,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       auditWindow: account.auditWindow
     }
     const slots = createSlots({ k2, log, onTick: () => outage.tick() })
-    const outage = createOutage({ slots, log, emit: (event, detail) => onOutage(event, detail) })
+    const outage = createOutage({ slots, log, emit: (told) => onOutage(told) })
     const stakes = createStakeView({ k2, task: config.task, timing, slot: slots.now, log })
     const events = createEvents({ slot: slots.now, node: self })
     // the network: one libp2p, lent to every room below
@@ -346,7 +348,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       },
       blocks: recordBlocks(proofs, config.task),
       runtime: {
-        host: (cycle) => versions.of(cycle)?.host,
+        host: (cycle) => pause.host(cycle, versions.of(cycle)?.host),
         distribution: (input) => distributionOf(versions.of(input.cycle)?.runner, input),
         follow: (task, cycle) => versions.follow(task, cycle)
       },
@@ -407,6 +409,10 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       }
     })
     const { door, pool, guard, replaced, follow } = participant
+    const pause = await createPause({
+      ...{ task: config.task, dataDir: config.dataDir, store: store.keyValue('pause', undefined, true), events },
+      cycle: () => (slots.now() == null ? undefined : participant.cycle())
+    })
 
     // gossip and sync: the two ways to its door
     const gossip = createGossip({ pubsub: libp2p.services.pubsub, network, peers, traffic: host.traffic, meter: host.meter, door, log })
@@ -507,7 +513,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       stakers: () => stakes.accounts().map(({ stakingKey }) => stakingKey),
       apply: (staker, ledger) => slashFor(k2, config.task, staker, ledger, payer),
       log,
-      onApplied: (cycle, staker, { amount, signature }) => events.emit('slash-applied', { cycle, staker, amount, signature })
+      onApplied: (cycle, staker, { amount, signature }) =>
+        events.emit('slash-applied', { cycle, staker, amount: amount.toString(), signature })
     })
     const cast = parts.vote?.(outbox.cast) ?? outbox.cast
     const unfit = Promise.withResolvers<Error>()
@@ -523,7 +530,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       onNewHint: () => discovery.hasten(),
       log
     })
-    const { status, healthy, stats } = createNodeStatus({
+    const nodeStatus = createNodeStatus({
       config,
       account,
       timing,
@@ -545,6 +552,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       history,
       versions,
       follow,
+      pause,
       guard,
       replaced,
       disk,
@@ -553,7 +561,13 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       log
     })
 
-    let api: Awaited<ReturnType<typeof startApi>> | undefined
+    const { status, stats } = nodeStatus
+    const node = createControlled({
+      ...{ task: config.task, account, timing, self, slot: slots.now, ownStake, stakes, follow, versions, cycles: store.cycles },
+      ...{ libp2p, peers, gossip, pause, status: nodeStatus }
+    })
+
+    let api: Control | undefined
     const lost = Promise.withResolvers<Error>()
     // of another chain in the place of ours, nothing that we know is true
     k2.watchNetwork((reason) => lost.resolve(new K2NetworkError(reason)))
@@ -590,9 +604,9 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       return peers.staked().map(({ peerId, staker }) => hintOfStaker(staker) ?? { peerId })
     }
 
-    function onOutage(event: 'k2-away' | 'k2-back', detail: Record<string, unknown>): void {
-      events.emit(event, detail)
-      if (event === 'k2-back') {
+    function onOutage(told: OutageEvent): void {
+      events.tell(told)
+      if (told.event === 'k2-back') {
         k2.doubtNetwork()
       }
     }
@@ -640,7 +654,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       failed: Promise.race([guard.stopped, lost.promise, unfit.promise]),
       async start() {
         // first, as a port in use is the operator's to mend, and nothing has to be undone yet
-        api = await startApi({ host: config.apiHost, port: config.apiPort, dataDir: config.dataDir, status, healthy })
+        api = await startControl({ host: config.apiHost, port: config.apiPort, dataDir: config.dataDir, node, events, log })
         started = true
         await slots.start()
         await readFirst(stakes, log, stopping.signal)
@@ -718,7 +732,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         await hello.stop()
         gossip.stop()
         if (started) {
-          events.emit('stats', stats() as Record<string, unknown>)
+          events.emit('stats', stats())
         }
         await participant.settled()
         await history.stop()

@@ -1,11 +1,12 @@
 import { resolve } from 'node:path'
 import { cycleAt, type Timing } from '../clock/index.ts'
 import { type Config, keyPathOf } from '../config/index.ts'
+import type { Health, Status } from '../control/index.ts'
 import type { Gossip } from '../gossip/index.ts'
 import type { K2Client, Outage, Outbox, Slots, StakeView } from '../k2/index.ts'
 import type { StakeAccount, TaskAccount } from '../k2/settlement/index.ts'
 import { type Host, type Presence, unreachableNotice } from '../network/index.ts'
-import { type Logger, logTrouble } from '../observe/index.ts'
+import { type Logger, logTrouble, type Stats } from '../observe/index.ts'
 import type { KeyGuard, ReplacedKey, TaskFollow } from '../participant/index.ts'
 import type { Proofs } from '../proofs/index.ts'
 import type { Store } from '../store/index.ts'
@@ -13,6 +14,7 @@ import type { Sync } from '../sync/index.ts'
 import type { BootstrapNotice } from './bootstrap-notice.ts'
 import type { DiskCare } from './disk-care.ts'
 import type { History } from './history.ts'
+import type { Pause } from './pause.ts'
 import type { TaskVersions } from './task-versions.ts'
 
 export interface NodeStatusInit {
@@ -41,6 +43,7 @@ export interface NodeStatusInit {
   history: History
   versions: TaskVersions
   follow: TaskFollow
+  pause: Pick<Pause, 'paused' | 'notice'>
   guard: KeyGuard
   replaced: ReplacedKey
   disk: DiskCare
@@ -51,19 +54,19 @@ export interface NodeStatusInit {
 
 /** What a node tells of itself: to its operator, to a supervisor, and in its events. */
 export interface NodeStatus {
-  status(): Promise<object>
-  healthy(): { ok: boolean; reason: string }
+  status(): Promise<Status>
+  healthy(): Health
   /** Counters since the start. */
-  stats(): object
+  stats(): Stats
 }
 
 export function createNodeStatus(init: NodeStatusInit): NodeStatus {
   const { config, account, timing, self, host, presence, gossip, sync, proofs, k2, outage, slots, stakes, outbox, store, history } = init
-  const { versions, follow, guard, replaced, disk, bootstrapNotice, log } = init
+  const { versions, follow, pause, guard, replaced, disk, bootstrapNotice, log } = init
   const { libp2p } = host
   const { addresses } = libp2p.services
 
-  function stats(): object {
+  function stats(): Stats {
     const { delivered, duplicates, signatureChecks, published, synced, refused } = gossip.counters()
     const { fetched, fetchedBytes, unavailable, invalid, servedBlocks, servedBytes, dhtQueries } = proofs.stats()
     return {
@@ -82,7 +85,7 @@ export function createNodeStatus(init: NodeStatusInit): NodeStatus {
     }
   }
 
-  async function status(): Promise<object> {
+  async function status(): Promise<Status> {
     const slot = slots.now() ?? null
     return {
       node: self,
@@ -92,7 +95,7 @@ export function createNodeStatus(init: NodeStatusInit): NodeStatus {
       task: config.task,
       taskName: account.name,
       program: k2.programId,
-      minStake: account.minStake,
+      minStake: account.minStake.toString(),
       bundleNotice: account.bundleNotice,
       keyFile: resolve(keyPathOf(config)),
       k2: k2.endpoints().map((endpoint) => ({ ...endpoint, ...outage.of(endpoint.name) })),
@@ -100,10 +103,11 @@ export function createNodeStatus(init: NodeStatusInit): NodeStatus {
       cycle: slot == null ? null : cycleAt(timing, slot),
       staked: stakes.isStaked(self) ?? null,
       keyReplaced: replaced.notice() != null,
-      stake: init.ownStake()?.amount[0]?.value ?? 0n,
+      stake: (init.ownStake()?.amount[0]?.value ?? 0n).toString(),
       finalizedCycle: follow.finalizedCycle() < 0 ? null : follow.finalizedCycle(),
       bundles: versions.list(),
       closedFrom: follow.closedFrom() ?? null,
+      paused: pause.paused(),
       signing: guard.status(),
       notices: [
         guard.notice(),
@@ -113,7 +117,8 @@ export function createNodeStatus(init: NodeStatusInit): NodeStatus {
         unreachableNotice(addresses),
         presence.staked().length > 0 ? null : bootstrapNotice.notice(),
         init.hintNotice(),
-        follow.notice()
+        follow.notice(),
+        pause.notice()
       ].filter((notice) => notice != null),
       taskProcess: versions.of(init.cycle())?.runner.status() ?? null,
       ...stats(),
@@ -124,7 +129,7 @@ export function createNodeStatus(init: NodeStatusInit): NodeStatus {
     }
   }
 
-  function healthy(): { ok: boolean; reason: string } {
+  function healthy(): Health {
     if (slots.now() == null) {
       return { ok: false, reason: 'K2 has not answered' }
     }
@@ -145,9 +150,10 @@ export function createNodeStatus(init: NodeStatusInit): NodeStatus {
       return { ok: false, reason: 'no staked peer is connected' }
     }
     const dialled = unreachableNotice(addresses) == null
+    const idle = pause.paused() == null ? null : 'working, but the operator has paused the task'
     return {
       ok: true,
-      reason: disk.notice() ?? (dialled ? 'working' : 'working, but nobody can dial this node: it has no public address to tell')
+      reason: disk.notice() ?? idle ?? (dialled ? 'working' : 'working, but nobody can dial this node: it has no public address to tell')
     }
   }
 

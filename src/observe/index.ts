@@ -7,10 +7,11 @@
  * ```ts
  * const events = createEvents({ slot: () => clock.slot(), node: staker })
  * events.on((event) => process.stdout.write(`${toLine(event)}\n`))
- * events.emit('finalized', { cycle: 3, root })
+ * events.emit('vote-lost', { cycle: 3, reason: 'its window has closed' })
  * ```
  */
 import { type Logger, pino } from 'pino'
+import type { EventDetail, EventInit, EventName, NodeEvent } from './events.ts'
 import { createLineWriter, type LineWriter } from './line-writer.ts'
 import { logText } from './log-text.ts'
 import { printableJson } from './output.ts'
@@ -19,24 +20,17 @@ import { shownJson } from './shown-text.ts'
 import { counted } from './words.ts'
 
 export type { Logger } from 'pino'
+// the schemas themselves are in events.ts, as most who tell events need no zod
+export type { EventDetail, EventInit, EventName, EventOf, NodeEvent, Stats } from './events.ts'
 export { complain, sayJson, sayLines } from './output.ts'
 export { shownJson, shownText } from './shown-text.ts'
 export { counted, duration, timeOfDay } from './words.ts'
 
-/** One thing that happened. Amounts are decimal strings of ROE. */
-export interface NodeEvent {
-  event: string
-  /** When it happened, by the machine's clock: ISO 8601, UTC. */
-  time: string
-  slot: number | null
-  cycle: number | null
-  /** The staking key of the node that tells. */
-  node: string
-  [detail: string]: unknown
-}
-
 export interface Events {
-  emit(event: string, detail?: Record<string, unknown> & { cycle?: number }): void
+  /** Tells an event by its name; what goes with it is in `eventSchemas`. */
+  emit<Name extends EventName>(event: Name, ...detail: object extends EventDetail<Name> ? [] : [EventDetail<Name>]): void
+  /** The same for one that is made elsewhere. */
+  tell(told: EventInit): void
   /** Returns the function that ends the subscription. */
   on(listener: (event: NodeEvent) => void): () => void
 }
@@ -51,13 +45,16 @@ export interface EventsInit {
 
 export function createEvents({ slot, node, now = Date.now }: EventsInit): Events {
   const listeners = new Set<(event: NodeEvent) => void>()
+  const tell = ({ event, cycle, ...detail }: EventInit) => {
+    // the types of what is emitted are those of the schemas, less what is added here
+    const full = { event, time: new Date(now()).toISOString(), slot: slot() ?? null, cycle: cycle ?? null, node, ...detail } as NodeEvent
+    for (const listener of listeners) {
+      listener(full)
+    }
+  }
   return {
-    emit(event, { cycle, ...detail } = {}) {
-      const full: NodeEvent = { event, time: new Date(now()).toISOString(), slot: slot() ?? null, cycle: cycle ?? null, node, ...detail }
-      for (const listener of listeners) {
-        listener(full)
-      }
-    },
+    emit: (event, ...[detail]) => tell({ event, ...detail } as EventInit),
+    tell,
     on(listener) {
       listeners.add(listener)
       return () => {

@@ -2,6 +2,7 @@
 import type { FinalVote } from '../k2/index.ts'
 import type { Events } from '../observe/index.ts'
 import type { CycleLog } from '../store/index.ts'
+import { keepInLog } from './journal.ts'
 
 export interface CycleNotes {
   /** Whether K2 has this vote for good, as far as this node was told. */
@@ -16,23 +17,14 @@ export interface CycleNotes {
 
 export function createCycleNotes({ task, cycles, events }: { task: string; cycles: CycleLog; events: Events }): CycleNotes {
   let last = -1
-  events.on(({ event, cycle, reason, proofs }) => {
-    if ((event === 'missed' || event === 'skipped') && cycle != null) {
-      cycles.merge(task, cycle, { [event]: String(reason) })
-    }
-    if (event === 'submitted' && cycle != null) {
-      cycles.merge(task, cycle, { proofs })
-    }
-  })
+  events.on(keepInLog(cycles, task))
   return {
     hasVoted: ({ cycle, root }) => cycles.get(task, cycle)?.voted === hex(root),
     voted({ cycle, root }, sent) {
       last = cycle
-      cycles.merge(task, cycle, { voted: hex(root) })
       events.emit('voted', { cycle, root: hex(root), signature: sent?.signature ?? null, bytes: sent?.bytes ?? null })
     },
     voteLost({ cycle }, reason) {
-      cycles.merge(task, cycle, { voteLost: reason })
       events.emit('vote-lost', { cycle, reason })
     },
     votedCycle: () => last

@@ -42,7 +42,7 @@ export interface EffectsInit {
   vote: (vote: FinalVote) => Promise<void>
   /** Signs, persists and gossips. */
   publish: (body: Body) => Promise<unknown>
-  events: Pick<Events, 'emit'>
+  events: Pick<Events, 'emit' | 'tell'>
   log: Logger
   pace?: Pace | undefined
   /** What a limit that slots set gets on top in ms, as slots may become longer while it runs: it is the slot that ends it. */
@@ -121,7 +121,9 @@ export function createEffects(init: EffectsInit): Effects {
             ? undefined
             : handle({ type: 'worked', cycle: effect.cycle, outcome: { ok: false, reason: NO_BUNDLE, notYet: true } })
         }
-        events.emit('work-started', { cycle: effect.cycle })
+        if (host.idle !== true) {
+          events.emit('work-started', { cycle: effect.cycle })
+        }
         const outcome = await workOf(host, effect.cycle, effect.deadlineSlot)
         // a node that is told to stop has missed nothing
         return stopping.aborted ? undefined : handle({ type: 'worked', cycle: effect.cycle, outcome })
@@ -180,8 +182,7 @@ export function createEffects(init: EffectsInit): Effects {
         return init.vote({ cycle: effect.cycle, root, recordDigest: CID.parse(cid).multihash.digest, totalRewards })
       }
       case 'note': {
-        const { event, ...detail } = effect.note
-        return events.emit(event, { cycle: effect.cycle, ...detail })
+        return events.tell({ cycle: effect.cycle, ...effect.note })
       }
       case 'closed':
         events.emit('closed', { cycle: effect.cycle })

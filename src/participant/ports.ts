@@ -105,6 +105,8 @@ export interface AuditLimits {
 
 /** Between the rounds and the task: does the work of a cycle, and audits what others submitted. */
 export interface TaskHost {
+  /** It only says why it does nothing. */
+  idle?: true
   /** @param ends aborted when the slot has come by which it must be done */
   work(timing: CycleTiming, timeoutMs: number, ends?: AbortSignal): Promise<Worked>
   /**

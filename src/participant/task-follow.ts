@@ -95,7 +95,7 @@ export function createTaskFollow(init: TaskFollowInit): TaskFollow {
         cycle: finalized.cycle,
         record: cid.toString(),
         root: Buffer.from(finalized.root).toString('hex'),
-        totalRewards: account.totalRewards
+        totalRewards: account.totalRewards.toString()
       })
       settled.follow(finalized.cycle, cid).finally(() => archive.follow(finalized.cycle, cid))
     },

@@ -32,7 +32,7 @@ export {
 } from './archive.ts'
 export { DataDirInUseError, StoreError } from './errors.ts'
 export { KEY_COST_BYTES, type KeyValue, type ListRange, QuotaExceededError } from './key-value.ts'
-export type { CycleEntry, CycleLog, MessageLog, StoredMessage } from './logs.ts'
+export type { CycleEntry, CycleLog, CyclePhases, MessageLog, PhaseAudit, StoredMessage } from './logs.ts'
 
 /** Raised when the tables change; an older or newer file is refused rather than guessed at. */
 const SCHEMA_VERSION = 2

@@ -34,8 +34,64 @@ export interface MessageLog {
   stop(): void
 }
 
-/** What became of a cycle, as the operator is told and as a restart needs it: JSON, bigint as text. */
-export type CycleEntry = Record<string, unknown>
+/** What became of a cycle, as the operator is told and as a restart needs it: JSON, amounts in ROE as decimal text. */
+export interface CycleEntry {
+  /** CIDs of what the node submitted. */
+  proofs?: string[]
+  /** Why there was nothing to submit. */
+  missed?: string
+  /** Why K2 has no record of the cycle. */
+  skipped?: string
+  /** Root of the final vote that is on K2, hex. */
+  voted?: string
+  /** Why K2 did not take the vote. */
+  voteLost?: string
+  /** CID of the finalized record. */
+  record?: string
+  /** `accepted`, `no submission`, `not known`, or why it was rejected. */
+  outcome?: string
+  reason?: string
+  paid?: string
+  total?: string
+  /** When each thing was done, as far as it was told. */
+  phases?: CyclePhases
+}
+
+/** Slots in which things were told; null where K2's slot was not known. */
+export interface CyclePhases {
+  submittedSlot?: number | null
+  missedSlot?: number | null
+  /** The first ones, as many as are kept. */
+  audits?: PhaseAudit[]
+  /** All of them. */
+  auditCount?: number
+  /** Who challenged this node's own submission. */
+  challengedBy?: string[]
+  proposals?: number
+  approvedSlot?: number | null
+  agreedSlot?: number | null
+  /** CID */
+  agreed?: string
+  /** Why there was no agreement, or not yet: the last that was told. */
+  noAgreement?: string
+  handedOverSlot?: number | null
+  votedSlot?: number | null
+  voteLostSlot?: number | null
+  /** Of the transaction that brought the vote; null where it is not known. */
+  signature?: string | null
+  finalizedSlot?: number | null
+  settledSlot?: number | null
+  closedSlot?: number | null
+}
+
+export interface PhaseAudit {
+  slot: number | null
+  /** Whose work. */
+  subject: string
+  finding: 'valid' | 'invalid' | 'unavailable' | 'abstained'
+  reason: string
+  purpose: 'sample' | 'challenge'
+}
 
 export interface CycleLog {
   /** Merges `entry` into what is known of the cycle. What the disk does not take waits in memory. */

@@ -25,6 +25,7 @@ import type { Ledger } from '../record/index.ts'
 import { type Chain, paceNow, startChain } from './chain.ts'
 import { collectFacts } from './collect.ts'
 import { TestnetError } from './errors.ts'
+import type { TestnetEvent } from './events.ts'
 import type { RecordFacts } from './facts.ts'
 import { createFailure, type Failure } from './failure.ts'
 import { type Fault, FaultError } from './faults.ts'
@@ -46,6 +47,7 @@ import { viewState } from './view-state.ts'
 import { windowsOf } from './windows.ts'
 
 export { TestnetError } from './errors.ts'
+export type { TestnetEvent } from './events.ts'
 export { FAULTS, type Fault, FaultError, parseFaults } from './faults.ts'
 export type { TestnetSummary } from './summary.ts'
 export { createView, picture, type View } from './view.ts'
@@ -74,7 +76,7 @@ export interface TestnetInit {
   nodeArgs?: string[]
   settlementProgram: URL
   signal: AbortSignal
-  onEvent: (event: Record<string, unknown>) => void
+  onEvent: (event: TestnetEvent) => void
   onView: (view: ViewState | SetupView) => void
 }
 
@@ -245,7 +247,7 @@ async function run(
   const summary = await conclude({ init, stage, records, ledger: ledgerCheck.ledger(), failure, stoppedAt: stopped.slot(), startedMs })
   clearInterval(view)
   show(true)
-  init.onEvent(summary as unknown as Record<string, unknown>)
+  init.onEvent(summary)
   return summary
 }
 

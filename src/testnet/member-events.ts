@@ -1,6 +1,6 @@
 /** What nodes say of themselves, as the testnet knows it and as the table shows it. */
 import type { NodeEvent } from '../observe/index.ts'
-import { type Member, nameOf, type Stats } from './member.ts'
+import { type Member, nameOf } from './member.ts'
 import type { News } from './news.ts'
 import { stateOf } from './states.ts'
 
@@ -24,7 +24,7 @@ export function createMemberEvents({ members, news, onListening, onProgress }: M
     switch (event.event) {
       case 'listening': {
         member.listens = true
-        const hint = (event.multiaddrs as string[])[0]
+        const hint = event.multiaddrs[0]
         if (hint != null && !member.staked) {
           member.hint = hint
           member.staked = true
@@ -36,7 +36,7 @@ export function createMemberEvents({ members, news, onListening, onProgress }: M
       }
       case 'peer':
       case 'peer-left':
-        row.peers = event.staked as number
+        row.peers = event.staked
         onProgress()
         break
       case 'task':
@@ -67,8 +67,8 @@ export function createMemberEvents({ members, news, onListening, onProgress }: M
         break
       case 'challenged':
         if (event.by === member.pair.address) {
-          row.challenged = `cycle ${cycle}: ${nameOf(members, event.subject as string)}`
-          news.say(`${member.name} challenges ${nameOf(members, event.subject as string)}, cycle ${cycle}: ${event.finding}`)
+          row.challenged = `cycle ${cycle}: ${nameOf(members, event.subject)}`
+          news.say(`${member.name} challenges ${nameOf(members, event.subject)}, cycle ${cycle}: ${event.finding}`)
         }
         break
       case 'voted':
@@ -81,11 +81,11 @@ export function createMemberEvents({ members, news, onListening, onProgress }: M
         news.say(`${member.name} lost its vote for cycle ${cycle}: ${event.reason}`)
         break
       case 'settled':
-        member.records.set(cycle, event.record as string)
-        row.rewards = BigInt(event.total as string)
+        member.records.set(cycle, event.record)
+        row.rewards = BigInt(event.total)
         break
       case 'stats':
-        member.stats = event as unknown as Stats
+        member.stats = event
         break
       case 'unhandled':
         member.crashed ??= `unhandled: ${event.reason}`

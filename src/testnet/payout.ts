@@ -35,7 +35,7 @@ export async function payOut({ chain, task, members, ledger, lastCycle, news }: 
   if (finalized?.cycle !== lastCycle) {
     news.tell(
       'unclaimed',
-      { cycle: finalized?.cycle },
+      { cycle: finalized?.cycle ?? null },
       `cycle ${finalized?.cycle} was finalized while the nodes stopped: rewards stay in the pot`
     )
     return { paid, slashed, complete: false }

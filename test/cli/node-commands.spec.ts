@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { expect } from 'chai'
-import { API_FILE } from '../../src/node/index.ts'
+import { API_FILE, TOKEN_FILE } from '../../src/control/files.ts'
+import { STATUS } from '../control/fake-node.ts'
 import { run, tempDir } from '../e2e/cli.ts'
 
 const TASK = '9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin'
@@ -36,6 +37,7 @@ describe('CLI: start, status, and rounds too short to audit', function () {
     const { port } = server.address() as AddressInfo
     await new Promise((resolve) => server.close(resolve))
     await writeFile(join(dir, API_FILE), JSON.stringify({ url: `http://127.0.0.1:${port}`, pid: 1 }))
+    await writeFile(join(dir, TOKEN_FILE), 'token')
     const { code, stderr } = await run(['status', '--data-dir', dir])
     expect(code).to.equal(1)
     expect(stderr).to.match(/^koii-mesh: the node at [^\n]*koii-mesh start[^\n]*--data-dir[^\n]*\n$/)
@@ -43,8 +45,7 @@ describe('CLI: start, status, and rounds too short to audit', function () {
 
   it('status tells for each cycle what became of its submission, and why there was none', async () => {
     const status = {
-      ...{ node: 'n', taskName: 'count', task: TASK, slot: 200, cycle: 5, staked: true, stake: '10000000000', finalizedCycle: 4 },
-      ...{ peers: { staked: 2, connected: 2, mesh: 2 }, rssBytes: 1, multiaddrs: [] },
+      ...STATUS,
       bundles: [
         { cid: 'bafynew', from: 6, state: 'fetching' },
         { cid: 'bafyold', from: 0, state: 'here' }
@@ -62,8 +63,11 @@ describe('CLI: start, status, and rounds too short to audit', function () {
     const server = createServer((_request, response) => response.end(JSON.stringify(status)))
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     try {
-      const { code, stdout: shown } = await run(['status', '--url', `http://127.0.0.1:${(server.address() as AddressInfo).port}`])
-      expect(code).to.equal(0)
+      const token = join(dir, 'token')
+      await writeFile(token, 'x')
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+      const { code, stdout: shown, stderr } = await run(['status', '--url', url, '--token-file', token])
+      expect(code, stderr).to.equal(0)
       const stdout = stripVTControlCharacters(shown)
       expect(stdout)
         .to.match(/bundle +bafynew, from cycle 6 on, is being fetched/)

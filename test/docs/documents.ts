@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { Command } from 'commander'
 import { claimCommand } from '../../src/cli/claim.ts'
+import { eventsCommand } from '../../src/cli/events.ts'
 import { hintCommand } from '../../src/cli/hint.ts'
 import { k2Command } from '../../src/cli/k2.ts'
 import { keygenCommand } from '../../src/cli/keygen.ts'
@@ -45,6 +46,7 @@ export function commands(): Command {
     testnetCommand(),
     startCommand(),
     statusCommand(),
+    eventsCommand(),
     keygenCommand(),
     stakeCommand(),
     unstakeCommand(),

@@ -21,7 +21,7 @@ describe('k2: outages', () => {
     outage = createOutage({
       slots: { now: () => 1234, slotMs: () => SLOT_MS, hearings: () => hearings },
       log: pino({ level: 'info' }, { write: (line: string) => void logged.push(JSON.parse(line)) }),
-      emit: (event, detail) => told.push({ event, ...detail })
+      emit: (event) => told.push(event)
     })
   })
   /** Half a second each. */
@@ -70,7 +70,7 @@ describe('k2: outages', () => {
     let ms = 0
     const source = { name: 'a', slot: async () => 7, onSlot: () => () => {}, renew: () => {}, dropped: () => false }
     const slots = createSlots({ k2: { slotSources: [source] }, log: silent, nowMs: () => ms, onTick: () => outage.tick() })
-    outage = createOutage({ slots, log: silent, emit: (event) => told.push({ event }) })
+    outage = createOutage({ slots, log: silent, emit: ({ event }) => told.push({ event }) })
     const answers = { slot: source.slot }
     await slots.start()
     try {

@@ -10,6 +10,7 @@ import { ProofUnavailableError, type ProviderHint } from '../../src/proofs/index
 import { recordCid } from '../../src/record/index.ts'
 import type { RoundsEffect, RoundsEvent } from '../../src/rounds/index.ts'
 import type { Body } from '../../src/wire/index.ts'
+import { eventsInto } from '../observe/events-into.ts'
 import { BEACON, TIMING } from '../record/cycle.ts'
 import { alice, bob, carol, cidBytes, submission } from '../wire/people.ts'
 
@@ -48,7 +49,7 @@ type Over = Partial<Omit<EffectsInit, 'clock' | 'chain' | 'transport'>> & {
 }
 function stage({ clock, taskAccount, blockhashAt, stakes, ask, ...over }: Over = {}) {
   const got: RoundsEvent[] = []
-  const emitted: Array<Record<string, unknown>> = []
+  const emitted: Array<{ event: string }> = []
   const logged: Logged[] = []
   const published: Body[] = []
   const votes: FinalVote[] = []
@@ -82,7 +83,7 @@ function stage({ clock, taskAccount, blockhashAt, stakes, ask, ...over }: Over =
     host: () => undefined,
     vote: async (vote) => void votes.push(vote),
     publish: async (body) => void published.push(body),
-    events: { emit: (event, detail) => void emitted.push({ event, ...detail }) },
+    events: eventsInto(emitted),
     log: Object.fromEntries(['debug', 'info', 'warn', 'error'].map((level) => [level, line(level)])) as unknown as Logger,
     stopping: stop.signal,
     ...over

@@ -45,7 +45,7 @@ describe('participant: what was settled', () => {
     const lastBelow = (cycle: number): number => (none.has(cycle - 1) ? lastBelow(cycle - 1) : cycle - 1)
     const cycles = newCycles()
     for (const cycle of worked) {
-      cycles.merge('TASK', cycle, { submitted: true })
+      cycles.merge('TASK', cycle, { proofs: [] })
     }
     const stopping = new AbortController()
     const read = async (cid: CID) => {

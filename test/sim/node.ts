@@ -237,12 +237,12 @@ class Life {
     const world = this.#world
     const { index, key } = this.#node
     const events = createEvents({ slot: () => this.#node.slot(), node: key.address, now: () => world.clock.now() * SLOT_MS })
-    events.on(({ event, cycle, attempt, reason }) => {
-      if (event === 'refused') {
-        world.history.cycle(cycle!).refusals.push({ node: index, attempt: attempt as number, reason: String(reason) })
+    events.on((told) => {
+      if (told.event === 'refused') {
+        world.history.cycle(told.cycle).refusals.push({ node: index, attempt: told.attempt, reason: told.reason })
       }
-      if (event === 'refused' || event === 'build-failed' || event === 'missed') {
-        world.note(this.#node, cycle!, `${event} ${reason}`)
+      if (told.event === 'refused' || told.event === 'build-failed' || told.event === 'missed') {
+        world.note(this.#node, told.cycle, `${told.event} ${told.reason}`)
       }
     })
     const chain = chainOf(world)

@@ -36,11 +36,11 @@ describe('store', () => {
   })
 
   it('merges what is known of a cycle', () => {
-    store.cycles.merge('task', 3, { submitted: true, value: 'x' })
-    store.cycles.merge('task', 3, { value: 'y', paid: '5' })
+    store.cycles.merge('task', 3, { missed: 'late', reason: 'x' })
+    store.cycles.merge('task', 3, { reason: 'y', paid: '5' })
     store.cycles.merge('task', 4, {})
     reopen()
-    expect(store.cycles.get('task', 3)).to.deep.equal({ submitted: true, value: 'y', paid: '5' })
+    expect(store.cycles.get('task', 3)).to.deep.equal({ missed: 'late', reason: 'y', paid: '5' })
     expect(store.cycles.get('task', 5)).to.equal(undefined)
     expect(store.cycles.list('task', 1)).to.deep.equal([{ cycle: 4, entry: {} }])
     expect(store.cycles.list('task', 9).map(({ cycle }) => cycle)).to.deep.equal([4, 3])

@@ -1,11 +1,11 @@
 import { expect } from 'chai'
 import { describeBundle } from '../../src/node/index.ts'
 import { bundlePath } from '../../src/tasks/index.ts'
-import { runTestnet, TestnetError, type TestnetSummary } from '../../src/testnet/index.ts'
+import { runTestnet, TestnetError, type TestnetEvent, type TestnetSummary } from '../../src/testnet/index.ts'
 
 const UNKNOWN = 'bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi'
 
-async function run(init: { task: string; from?: string[]; onEvent?: (event: Record<string, unknown>) => void }): Promise<TestnetSummary> {
+async function run(init: { task: string; from?: string[]; onEvent?: (event: TestnetEvent) => void }): Promise<TestnetSummary> {
   const stop = new AbortController()
   return runTestnet({
     nodes: 1,
@@ -37,7 +37,7 @@ describe('testnet: the task by its CID', () => {
 
   it('knows the built-in ones', async () => {
     const { cid } = await describeBundle(bundlePath('k2-index'))
-    const events: Array<Record<string, unknown>> = []
+    const events: TestnetEvent[] = []
     await run({ task: cid, onEvent: (event) => events.push(event) })
     expect(events.find(({ event }) => event === 'task')).to.include({ name: 'k2-index', bundle: cid })
   })

@@ -1,6 +1,8 @@
 import { cpSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { askStatus } from '../../../src/cli/own-node.ts'
+import { doorOf } from '../../../src/control/client.ts'
 import { run } from '../../e2e/cli.ts'
 import { loneNodeOfSuite } from '../../e2e/lone-node.ts'
 import { type SmallDisk, smallDisk } from '../../small-disk.ts'
@@ -54,13 +56,13 @@ describe('case: a disk that is full or read-only', function () {
     const trouble = await node.event('trouble', ({ event }) => event === 'disk-trouble')
     expect(trouble.kind).to.equal('full')
     expect(trouble.reason).to.match(/the disk of .* is full/)
-    const status = (await (await fetch(`${url}/status`)).json()) as { notices: string[] }
+    const status = await askStatus(doorOf(data))
     expect(status.notices.join('\n')).to.match(/the disk of .* is full/)
     const health = await fetch(`${url}/healthz`)
     expect(health.status).to.equal(503)
     disk.free()
     await node.event('end of it', ({ event }) => event === 'disk-well')
-    const after = (await (await fetch(`${url}/status`)).json()) as { notices: string[] }
+    const after = await askStatus(doorOf(data))
     expect(after.notices.join('\n')).not.to.match(/disk/)
     expect(await lone.stop(node)).to.deep.equal({ code: 0, signal: null })
   })

@@ -109,7 +109,7 @@ describe('cases: ux/10, money and keys', function () {
     const replaced = createReplacedKey({
       self: 'a',
       accounts: () => accounts,
-      events: { emit: (event) => told.push(event) },
+      events: { emit: (event, ..._detail) => void told.push(event) },
       log: { warn: () => {} } as never
     })
     replaced.look()

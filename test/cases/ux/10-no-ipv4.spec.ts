@@ -23,7 +23,7 @@ describe('cases: ux/10, a machine without IPv4', function () {
     ])
   })
 
-  it('the address of the status API is a setting, and an address', () => {
+  it('the address of the control API is a setting, and an address', () => {
     const flags = { k2: 'http://[::1]:8899', task: '1'.repeat(32) }
     expect(loadConfig({ flags: { ...flags, apiHost: '::' } }).apiHost).to.equal('::')
     expect(() => loadConfig({ flags: { ...flags, apiHost: 'localhost' } })).to.throw(/--api-host is "localhost": should be an IP address/)
@@ -41,7 +41,7 @@ describe('cases: ux/10, a machine without IPv4', function () {
       expect(multiaddrs[0]).to.match(/^\/ip6\/::1\/tcp\/\d+\/p2p\//)
       expect(status).to.equal(true)
       expect(refusals[0].stderr).to.match(/^koii-mesh: this machine has no address 127\.0\.0\.1 to listen on: .*--host.*\n$/)
-      expect(refusals[1].stderr).to.match(/^koii-mesh: this machine has no address 127\.0\.0\.1 for the status API: .*--api-host.*\n$/)
+      expect(refusals[1].stderr).to.match(/^koii-mesh: this machine has no address 127\.0\.0\.1 for the control API: .*--api-host.*\n$/)
     } finally {
       await lab.end()
     }

@@ -10,6 +10,7 @@ import type { Proofs } from '../../../src/proofs/index.ts'
 import { createRounds } from '../../../src/rounds/index.ts'
 import { bundlePath, type TaskRunner } from '../../../src/tasks/index.ts'
 import type { Body } from '../../../src/wire/index.ts'
+import { eventsInto } from '../../observe/events-into.ts'
 import { makeRunner, seededK2, source, TASK } from '../../tasks/support.ts'
 import { alice, NETWORK } from '../../wire/people.ts'
 
@@ -70,7 +71,7 @@ describe('case: K2 away in the middle of the work', () => {
       chain: { stakes: { at: async () => stakes } } as unknown as EffectsInit['chain'],
       host: () => host,
       publish: async (body: Body) => void published.push(body),
-      events: { emit: (event, detail) => void events.push({ event, ...detail }), on: () => () => {} },
+      events: eventsInto(events),
       log,
       stopping: new AbortController().signal
     } as Partial<EffectsInit> as EffectsInit)

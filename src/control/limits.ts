@@ -1,0 +1,18 @@
+/** What a request, a connection and a reader of events may have: no more is read or kept. */
+export const LIMITS = {
+  bodyBytes: 1024,
+  headerBytes: 8 * 1024,
+  /** How long its head, and all of it, may take to come. */
+  requestMs: 5_000,
+  /** A connection that asks for nothing is closed after so long. */
+  idleMs: 5_000,
+  /** By TCP, and as many by the socket. */
+  connections: 64,
+  /** Cycles in one answer. */
+  cycles: 100,
+  /** Who reads events at a time. */
+  readers: 16,
+  /** Events that are kept for who comes back, and their bytes. */
+  events: 1_024,
+  eventBytes: 1024 * 1024
+} as const
