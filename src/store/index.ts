@@ -15,7 +15,7 @@ import { closeSync, existsSync, fsyncSync, openSync, statSync, writeSync } from 
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type DiskWatch, demandFile, diskAdvice, diskFault, forgetPid, holderAt, leavePid, makeFolder } from '../disk/index.ts'
-import type { SignerLog } from '../identity/index.ts'
+import type { WholeLog } from '../identity/index.ts'
 import { durably } from './durably.ts'
 import { DataDirInUseError, StoreError } from './errors.ts'
 import { type KeyValue, keyValueIn } from './key-value.ts'
@@ -63,11 +63,13 @@ const PID = 'node.sqlite.pid'
 export type Origin = 'kept' | 'new' | 'lost'
 
 export interface Store {
-  signerLog: SignerLog
+  signerLog: WholeLog
   /** Stays `new` or `lost` over restarts until `trustLog`. */
   origin(): Origin
   /** From now on the log tells all that this key may still be held to. Durable. */
   trustLog(): void
+  /** The key has spoken where this log does not know of: it is `lost` until `trustLog`. Durable. */
+  distrustLog(): void
   messages: MessageLog
   cycles: CycleLog
   /**
@@ -168,6 +170,8 @@ export function openStore({ dir, watch }: StoreInit): Store {
     origin: () => (opened.prepare("SELECT value FROM meta WHERE key = 'origin'").get() as { value: Origin }).value,
     trustLog: () =>
       room.need(() => durably(opened, () => opened.exec("UPDATE meta SET value = 'kept' WHERE key = 'origin' AND value <> 'kept'"))),
+    distrustLog: () =>
+      room.need(() => durably(opened, () => opened.exec("UPDATE meta SET value = 'lost' WHERE key = 'origin' AND value = 'kept'"))),
     messages,
     cycles,
     keyValue: (space, quotaBytes, durable) => keyValueIn(tools, space, usage, quotaBytes, durable),
