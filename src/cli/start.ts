@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander'
+import { commandLine } from '../command/index.ts'
 import { amountOf, type Config, type ConfigSource, flagName, keyPathOf, loadConfig, roeToKoii } from '../config/index.ts'
 import { createK2Client } from '../k2/index.ts'
 import { effectiveCycle, stake as stakeInstruction } from '../k2/settlement/index.ts'
@@ -7,7 +8,7 @@ import { createNode, type MeshNode, type NodeParts } from '../node/index.ts'
 import { counted, createLog, type NodeEvent, sayJson, sayLines, timeOfDay, toLine } from '../observe/index.ts'
 import { onOutputLost, untilStopped } from '../observe/process.ts'
 import { distinct, ensureMoney, signerFrom, VOTE_FEES_ROE } from './chain.ts'
-import { collect, example, sayOnce, withJson } from './common.ts'
+import { collect, example, sayOnce, UsageError, withJson } from './common.ts'
 import { payFor, stakeCosts } from './money.ts'
 import { type NextSteps, nextSteps } from './next.ts'
 import { ACCEPT_SHORT_NOTICE, checkNotice, termsLines } from './terms.ts'
@@ -41,6 +42,7 @@ export function startOptions(command: Command): Command {
     .option('--k2 <url>', 'JSON-RPC endpoint of K2; may be given several times, for endpoints that watch each other', commas)
     .option('--task <id>', 'address of the task')
     .option('--key <file>', 'the staking key; without it, one in the data directory, made on the first start')
+    .option('--signer <socket>', 'the socket of a signer process (koii-mesh signer), which has the staking key instead of this one')
     .option('--data-dir <dir>', 'where the node keeps its state: one directory per staking key')
     .option('--listen <multiaddr>', 'where to listen; may be given several times', collect)
     .option('--announce <multiaddr>', 'what to tell peers instead, behind a forwarded port', collect)
@@ -108,6 +110,11 @@ export async function runStart(
     ...(applySlashes === false ? { applySlashes } : {})
   }
   const config = loadConfig({ file, env: process.env, flags })
+  if (config.signer != null && stake != null) {
+    throw new UsageError(
+      `--stake needs the staking key, which a node with a signer does not read: ${commandLine(['stake'], { help: true })} says how to stake before`
+    )
+  }
   const next = nextSteps(config)
   const log = createLog({
     level: config.logLevel,
@@ -265,6 +272,10 @@ function sentence(event: string, d: Record<string, unknown>, next: NextSteps): s
       return d.reason == null
         ? `the list of ${d.list} of ${d.endpoint} can be believed again`
         : `the list of ${d.list} of ${d.endpoint} is not believed, and is asked for again: ${d.reason}`
+    case 'signer-away':
+      return String(d.reason)
+    case 'signer-back':
+      return `the signer answers again, after ${d.seconds} s`
     case 'waiting':
       return d.for === 'disk' ? `waiting for the disk: ${d.reason}` : `waiting for a peer that has the ${d.for}`
     case 'disk-trouble':

@@ -19,16 +19,16 @@
  * ```
  */
 import { randomInt } from 'node:crypto'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import bs58 from 'bs58'
-import { type CycleSchedule, cycleAt, scheduleFor, type Timing, windowOf } from '../clock/index.ts'
+import { type CycleSchedule, cycleAt, firstLive, scheduleFor, type Timing, windowOf } from '../clock/index.ts'
 import { commandLine } from '../command/index.ts'
-import { bytesOf, type Config, keyPathOf } from '../config/index.ts'
+import { bytesOf, type Config, keyFileOf } from '../config/index.ts'
 import { createDiskWatch } from '../disk/index.ts'
 import { createGossip, createPool } from '../gossip/index.ts'
-import { generateKeyPair, type KeyPair, lockKeyFile, readKeyFile, verifyEd25519, writeKeyFile } from '../identity/index.ts'
+import { type KeyPair, verifyEd25519 } from '../identity/index.ts'
 import {
   createK2Client,
   createOutage,
@@ -43,7 +43,7 @@ import {
   readFirst,
   type StakeFollow
 } from '../k2/index.ts'
-import { PROGRAM_ID, type StakeAccount } from '../k2/settlement/index.ts'
+import type { StakeAccount } from '../k2/settlement/index.ts'
 import {
   createAnnouncer,
   createDiscovery,
@@ -65,7 +65,6 @@ import { createEvents, type Events, type Logger } from '../observe/index.ts'
 import { createMadeBook, createProofs, MADE_BLOCKS, MADE_ROOTS, type ProviderHint } from '../proofs/index.ts'
 import { proposerFor } from '../record/index.ts'
 import { createRounds, type StakeSet } from '../rounds/index.ts'
-import { createSigner } from '../signer/index.ts'
 import { openStore } from '../store/index.ts'
 import { createSync } from '../sync/index.ts'
 import { type Body, type Message, networkOf, open, seal, signedBytes } from '../wire/index.ts'
@@ -87,6 +86,7 @@ import { createRecords, type Records } from './records.ts'
 import { createReplacedKey } from './replaced.ts'
 import { checkRunnable } from './runnable.ts'
 import { createSettled } from './settled.ts'
+import { openSigning } from './signing.ts'
 import { createSlasher } from './slasher.ts'
 import { createNodeStatus } from './status.ts'
 import { createTaskFollow } from './task-follow.ts'
@@ -188,13 +188,9 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
   async function build(): Promise<MeshNode> {
     // who we are: the staking key behind the signer, and the node key of libp2p
-    const keyPair = await stakingKey(config)
-    const lock = lockKeyFile(keyPathOf(config), { dataDir: config.dataDir, task: config.task })
-    unlockKey = lock.release
-    if (lock.unlocked != null) {
-      log.warn({ reason: lock.unlocked }, 'the staking key could not be locked: see that no other node of this machine uses it')
-    }
-    const signer = createSigner({ keyPair, log: store.signerLog, programId: config.program ?? PROGRAM_ID, maxFeeRoe: config.maxFee })
+    const signing = await openSigning({ config, store, log })
+    unlockKey = signing.close
+    const { signer } = signing
     // how the key speaks in the mesh, and how it pays on K2
     const voice = { publicKey: signer.publicKey, sign: signer.signMessage }
     const payer = { address: signer.address, sign: signer.signTransaction }
@@ -244,8 +240,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       task: config.task,
       timing,
       signer,
-      log: store.signerLog,
-      store,
+      log: signing.log,
+      store: signing.trust,
       state: store.keyValue('key-guard', undefined, true),
       k2,
       accounts: stakes.accounts,
@@ -255,6 +251,8 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       logger: log,
       onListen: (slot) => effects.handle({ type: 'silent-until', slot })
     })
+
+    signing.hook({ events, liveFrom: () => firstLive(timing, slots.now()), mistrust: guard.mistrust })
 
     // the network: one libp2p, lent to every room below
     const hints = () =>
@@ -525,7 +523,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     const slotNow = paced?.asking(() => slots.now() ?? 0) ?? (() => slots.now() ?? 0)
     const publish =
       parts.publish?.(honestPublish, {
-        keyPair,
+        keyPair: signing.keyPair(),
         signedBytes: (body) => signedBytes(network, body),
         open: (bytes) => open(bytes, network),
         send: (message) => {
@@ -578,7 +576,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     })
 
     /** What a command takes that is about this node's stake, from wherever it is run. */
-    const own = { k2: config.k2.join(','), program: config.program, task: config.task, key: resolve(keyPathOf(config)) }
+    const own = { k2: config.k2.join(','), program: config.program, task: config.task, key: keyFileOf(config) }
     const follow = createTaskFollow({
       task: config.task,
       account,
@@ -611,7 +609,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       dataDir: config.dataDir,
       timing,
       network,
-      store,
+      store: { ...store, signerLog: signing.log },
       signer,
       take(message, slot) {
         guard.said(message)
@@ -646,6 +644,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       versions,
       follow,
       guard,
+      signing,
       replaced,
       disk,
       bootstrapNotice,
@@ -896,6 +895,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       },
       async stop() {
         stopping.abort()
+        signing.abandon()
         leaveNetworks()
         paced?.stop()
         lifeSigns.stop()
@@ -933,24 +933,6 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       }
     }
   }
-}
-
-/** The operator's key, or one made on the first start. */
-async function stakingKey(config: Config): Promise<KeyPair> {
-  if (config.key != null) {
-    return readKeyFile(config.key)
-  }
-  const path = keyPathOf(config)
-  try {
-    return await readKeyFile(path)
-  } catch (err) {
-    if (!/ENOENT/.test(messageOf(err))) {
-      throw err
-    }
-  }
-  const pair = generateKeyPair()
-  await writeKeyFile(path, pair)
-  return pair
 }
 
 function hex(bytes: Uint8Array): string {

@@ -41,6 +41,8 @@ export interface KeyGuard {
   heardRefused(message: Message): void
   /** Another peer proved that it speaks for our stake. */
   heardTwin(peerId: string): void
+  /** The log of what was signed cannot be relied on any more: the node listens, unless it does already. */
+  mistrust(why: string): void
   /** What this process sent, or its own store had kept: ours, whatever the log says. */
   said(message: Message): void
   /** `back`: the clock had followed a lie, and goes back. */
@@ -173,6 +175,11 @@ export function createKeyGuard(init: KeyGuardInit): KeyGuard {
     heard: (message) => judge(message, true),
     heardRefused: (message) => void judge(message, false),
     heardTwin: (peerId) => halt(`peer ${peerId} speaks for its stake`),
+    mistrust(why) {
+      if (halted == null && !isListening()) {
+        listen(nowSlot + LISTEN_ROUNDS * timing.roundSlots, why, undefined)
+      }
+    },
     said: messages.said,
     forget(cycle) {
       if (cycle > state.forgottenTo) {

@@ -1,6 +1,5 @@
-import { resolve } from 'node:path'
 import { cycleAt, type Timing } from '../clock/index.ts'
-import { type Config, keyPathOf } from '../config/index.ts'
+import { type Config, keyFileOf } from '../config/index.ts'
 import type { Gossip } from '../gossip/index.ts'
 import type { K2Client, Outage, Outbox, Slots, StakeView } from '../k2/index.ts'
 import type { StakeAccount, TaskAccount } from '../k2/settlement/index.ts'
@@ -14,6 +13,7 @@ import type { DiskCare } from './disk-care.ts'
 import type { History } from './history.ts'
 import type { KeyGuard } from './key-guard.ts'
 import type { ReplacedKey } from './replaced.ts'
+import type { Signing } from './signing.ts'
 import type { TaskFollow } from './task-follow.ts'
 import type { TaskVersions } from './task-versions.ts'
 
@@ -44,6 +44,7 @@ export interface NodeStatusInit {
   versions: TaskVersions
   follow: TaskFollow
   guard: KeyGuard
+  signing: Pick<Signing, 'notice'>
   replaced: ReplacedKey
   disk: DiskCare
   bootstrapNotice: BootstrapNotice
@@ -61,7 +62,7 @@ export interface NodeStatus {
 
 export function createNodeStatus(init: NodeStatusInit): NodeStatus {
   const { config, account, timing, self, host, presence, gossip, sync, proofs, k2, outage, slots, stakes, outbox, store, history } = init
-  const { versions, follow, guard, replaced, disk, bootstrapNotice, log } = init
+  const { versions, follow, guard, signing, replaced, disk, bootstrapNotice, log } = init
   const { libp2p } = host
   const { addresses } = libp2p.services
 
@@ -96,7 +97,7 @@ export function createNodeStatus(init: NodeStatusInit): NodeStatus {
       program: k2.programId,
       minStake: account.minStake,
       bundleNotice: account.bundleNotice,
-      keyFile: resolve(keyPathOf(config)),
+      ...(config.signer == null ? { keyFile: keyFileOf(config) } : { signer: config.signer }),
       k2: k2.endpoints().map((endpoint) => ({ ...endpoint, ...outage.of(endpoint.name) })),
       slot,
       cycle: slot == null ? null : cycleAt(timing, slot),
@@ -109,6 +110,7 @@ export function createNodeStatus(init: NodeStatusInit): NodeStatus {
       signing: guard.status(),
       notices: [
         guard.notice(),
+        signing.notice(),
         replaced.notice(),
         disk.notice(),
         logTrouble(log),
@@ -137,8 +139,9 @@ export function createNodeStatus(init: NodeStatusInit): NodeStatus {
     if (stakes.isStaked(self) !== true) {
       return { ok: false, reason: replaced.notice() ?? 'no stake in the task' }
     }
-    if (guard.notice() != null) {
-      return { ok: false, reason: guard.notice()! }
+    const unsigned = guard.notice() ?? signing.notice()
+    if (unsigned != null) {
+      return { ok: false, reason: unsigned }
     }
     if (!disk.works()) {
       return { ok: false, reason: disk.notice()! }
