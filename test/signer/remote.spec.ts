@@ -284,11 +284,16 @@ describe('a signer process and its node', function () {
       await killed(signer)
       toOld()
       await up()
-      node = await nodeSide(place)
-      expect(node.trust.origin()).to.equal('lost')
-      // and of no account when the cycle is over
-      node.live(5)
+      // of no account once the cycle is over
+      node = await nodeSide(place, { liveFrom: () => 5 })
       expect(node.trust.origin()).to.equal('kept')
+      node.close()
+      // and while the slot is not known yet, nothing is decided
+      let now: number | undefined
+      node = await nodeSide(place, { liveFrom: () => now })
+      expect(node.trust.origin()).to.equal('kept')
+      now = 4
+      expect(node.trust.origin()).to.equal('lost')
     })
 
     it('is mistrusted when it is a new one, although nothing that is live was signed', async () => {

@@ -18,12 +18,23 @@ export interface Copy {
 
 const PAGE = 500
 /** Four years of rounds of an hour, with as many attempts as there ever were: a log that goes on is none. */
-const MOST_ENTRIES = 1_000_000
+export const MOST_ENTRIES = 1_000_000
 const nameOf = ({ cycle, key }: Pick<LogEntry, 'cycle' | 'key'>) => `${cycle}/${key}`
 /** What may be said again is dropped from either log with its cycle, and contradicts nothing. */
 const mayBeOnce = ({ key }: Pick<LogEntry, 'key'>) => !key.startsWith('again/')
 
-export function createCopy({ log, task, address }: { log: WholeLog; task: string; address: string }): Copy {
+export function createCopy({
+  log,
+  task,
+  address,
+  mostEntries
+}: {
+  log: WholeLog
+  task: string
+  /** base58: the key's. */
+  address: string
+  mostEntries: number
+}): Copy {
   const placeOf = (of: string) => `signer/${address}/${of}`
   const copy: WholeLog = {
     get: (of, cycle, key) => log.get(placeOf(of), cycle, key),
@@ -59,8 +70,8 @@ export function createCopy({ log, task, address }: { log: WholeLog; task: string
         if (last == null) {
           break
         }
-        if (theirs.size > MOST_ENTRIES) {
-          throw new SignerAwayError(`its log has more than ${MOST_ENTRIES} entries, and is none of a signer`)
+        if (theirs.size > mostEntries) {
+          throw new SignerAwayError(`its log has more than ${mostEntries} entries, and is none of a signer`)
         }
         copy.takeAll(task, page.entries)
         for (const entry of page.entries) {

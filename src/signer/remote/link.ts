@@ -37,15 +37,20 @@ export function createLink({ path, answerMs, stopping }: { path: string; answerM
     if (why != null) {
       throw new SignerAwayError(why)
     }
-    const signal = AbortSignal.any([AbortSignal.timeout(answerMs), stopping])
+    const timedOut = AbortSignal.timeout(answerMs)
+    const signal = AbortSignal.any([timedOut, stopping])
     const body = JSON.stringify(asking)
     const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
-    const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const asked = request({ socketPath: path, path: `/${VERSION}/${name}`, method: 'POST', agent, headers, signal }, resolve)
-      asked.once('error', reject)
-      asked.end(body)
-    })
-    return { status: response.statusCode ?? 0, text: await bounded(response) }
+    try {
+      const response = await new Promise<IncomingMessage>((resolve, reject) => {
+        const asked = request({ socketPath: path, path: `/${VERSION}/${name}`, method: 'POST', agent, headers, signal }, resolve)
+        asked.once('error', reject)
+        asked.end(body)
+      })
+      return { status: response.statusCode ?? 0, text: await bounded(response) }
+    } catch (err) {
+      throw timedOut.aborted ? new SignerAwayError(`no answer within ${answerMs / 1000} s`, { cause: err }) : err
+    }
   }
 
   return {
@@ -54,7 +59,7 @@ export function createLink({ path, answerMs, stopping }: { path: string; answerM
       try {
         answer = await ask(name, asking)
       } catch (err) {
-        throw err instanceof SignerAwayError ? err : new SignerAwayError(inWords(err, answerMs), { cause: err })
+        throw err instanceof SignerAwayError ? err : new SignerAwayError(inWords(err), { cause: err })
       }
       if (answer.status === 200) {
         const said = REPLIES[name].safeParse(parsed(answer.text))
@@ -104,11 +109,8 @@ function parsed(text: string): unknown {
   }
 }
 
-function inWords(err: unknown, answerMs: number): string {
-  const { name, code } = err as NodeJS.ErrnoException
-  if (name === 'TimeoutError' || (name === 'AbortError' && (err as Error & { cause?: Error }).cause?.name === 'TimeoutError')) {
-    return `no answer within ${answerMs / 1000} s`
-  }
+function inWords(err: unknown): string {
+  const { code } = err as NodeJS.ErrnoException
   const words: Record<string, string> = {
     ECONNREFUSED: 'nobody listens there',
     ENOENT: 'there is no socket',

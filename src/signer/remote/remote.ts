@@ -24,7 +24,7 @@ import {
   reservedByVote
 } from '../reserved.ts'
 import type { Signer } from '../signer.ts'
-import { createCopy } from './copy.ts'
+import { createCopy, MOST_ENTRIES } from './copy.ts'
 import { createLink, NoSessionError, SignerBusyError } from './link.ts'
 import { type Answer, type Asking, type Path, toReason, toText, voteToJson } from './protocol.ts'
 
@@ -48,6 +48,8 @@ export interface RemoteSignerInit {
   answerMs?: number
   /** So long the first connection is tried, and a transaction is. */
   patienceMs?: number
+  /** A log with more entries is none of a signer. */
+  mostEntries?: number
 }
 
 export interface RemoteSigner {
@@ -146,7 +148,7 @@ export async function connectSigner(init: RemoteSignerInit): Promise<RemoteSigne
     }
     known ??= { publicKey: told.publicKey, address, maxFeeRoe: told.maxFeeRoe }
     const first = copy == null
-    copy ??= createCopy({ log: init.log, task, address })
+    copy ??= createCopy({ log: init.log, task, address, mostEntries: init.mostEntries ?? MOST_ENTRIES })
     await sayAdopted()
     await copy.compare((from) => link.call('log', from), first ? 0 : (init.liveFrom() ?? 0))
     const lacks = isMistrusted()
