@@ -35,6 +35,8 @@ interface Status {
   minStake?: string
   bundleNotice?: number
   keyFile?: string
+  /** The socket of the signer process that has the key instead. */
+  signer?: string
   finalizedCycle: number | null
   bundles: Array<{ cid: string; from: number; state: string }>
   /** What the operator should know and do. */
@@ -163,6 +165,7 @@ vote, what the cycle paid, and the sum of all.
         ...(status.k2 ?? []).map((endpoint, i) => `${i === 0 ? 'k2' : '  '}      ${endpoint.name} ${endpointInWords(endpoint)}`),
         `peers   ${status.peers.staked} staked, ${status.peers.mesh} in the mesh, ${status.peers.connected} connected`,
         ...(status.records?.from == null ? [] : [`records ${recordsInWords(status.records)}`]),
+        ...(status.signer == null ? [] : [`signer  ${status.signer}`]),
         `memory  ${(status.rssBytes / 1024 / 1024).toFixed(0)} MiB`,
         ...status.bundles
           .filter(({ state }) => state !== 'here')

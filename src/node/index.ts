@@ -174,12 +174,12 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
   // what outlives a kill; its lock keeps a second process away from this data directory
   const watch = createDiskWatch({ dir: config.dataDir })
   const store = openStore({ dir: config.dataDir, watch })
-  let unlockKey = () => {}
+  let unlockKey: () => void | Promise<void> = () => {}
   let closeArchive = () => {}
   try {
     return await build()
   } catch (err) {
-    unlockKey()
+    await unlockKey()
     watch.stop()
     closeArchive()
     store.close()
@@ -242,7 +242,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       signer,
       log: signing.log,
       store: signing.trust,
-      state: store.keyValue('key-guard', undefined, true),
+      state: store.keyValue(signing.space, undefined, true),
       k2,
       accounts: stakes.accounts,
       verify: verifyEd25519,
@@ -926,7 +926,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         }
         watch.stop()
         store.close()
-        unlockKey()
+        await unlockKey()
         if (started) {
           events.emit('stopped')
         }

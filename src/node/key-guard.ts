@@ -159,7 +159,9 @@ export function createKeyGuard(init: KeyGuardInit): KeyGuard {
       sinceSlot = slot
       nowSlot = slot
       const kept = await init.state.get(STATE_KEY)
-      state = kept == null ? NEW_STATE : { ...NEW_STATE, ...(JSON.parse(Buffer.from(kept).toString()) as Partial<KeyState>) }
+      // of what may be said again nobody knows any more what there was
+      const unknown = { ...NEW_STATE, forgottenTo: Math.max(0, cycleAt(timing, slot) - 2) }
+      state = kept == null ? unknown : { ...NEW_STATE, ...(JSON.parse(Buffer.from(kept).toString()) as Partial<KeyState>) }
       const vote = await votes.last()
       const facts = { origin: init.store.origin(), before: state, counts: votes.counts(slot), idle: init.idle }
       const decision = whenToSign({ timing, slot, ...facts, voted: vote?.cycle, voteIsOurs: vote?.isOurs === true })

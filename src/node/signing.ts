@@ -24,13 +24,15 @@ export interface Signing {
   trust: Pick<Store, 'origin' | 'trustLog'>
   /** The key itself, for a testnet's faulty nodes. @throws where a signer process has it */
   keyPair(): KeyPair
+  /** Where the node's store keeps how the key stands, by the log that this is about. */
+  space: string
   hook(hooks: SigningHooks): void
   /** One line for the operator, when there is something to know. */
   notice(): string | null
   /** Ends what waits for a signature. */
   abandon(): void
   /** Lets the key go. */
-  close(): void
+  close(): void | Promise<void>
 }
 
 export function openSigning({ config, store, log }: { config: Config; store: Store; log: Logger }): Promise<Signing> {
@@ -50,6 +52,7 @@ async function ownKey(config: Config, store: Store, log: Logger): Promise<Signin
     log: store.signerLog,
     trust: store,
     keyPair: () => keyPair,
+    space: 'key-guard',
     hook() {},
     notice: () => null,
     abandon() {},
@@ -89,11 +92,10 @@ async function signerAt(path: string, config: Config, store: Store, log: Logger)
     keyPair() {
       throw new Error('the staking key is in a signer process, and this node has none to misbehave with: leave --signer out')
     },
+    space: `key-guard/${remote.logId}`,
     hook(given) {
       hooks = given
-    },
-    abandon: remote.stop,
-    close: remote.stop
+    }
   }
 }
 

@@ -11,6 +11,7 @@
  * store.close()
  * ```
  */
+import { randomBytes } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, openSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -64,6 +65,8 @@ export type Origin = 'kept' | 'new' | 'lost'
 
 export interface Store {
   signerLog: WholeLog
+  /** Of this database: one that is made anew has another. 32 hex digits. */
+  id(): string
   /** Stays `new` or `lost` over restarts until `trustLog`. */
   origin(): Origin
   /** From now on the log tells all that this key may still be held to. Durable. */
@@ -167,6 +170,7 @@ export function openStore({ dir, watch }: StoreInit): Store {
   })
   return {
     signerLog: signerLogIn(tools),
+    id: () => (opened.prepare("SELECT value FROM meta WHERE key = 'id'").get() as { value: string }).value,
     origin: () => (opened.prepare("SELECT value FROM meta WHERE key = 'origin'").get() as { value: Origin }).value,
     trustLog: () =>
       room.need(() => durably(opened, () => opened.exec("UPDATE meta SET value = 'kept' WHERE key = 'origin' AND value <> 'kept'"))),
@@ -204,6 +208,7 @@ function makeTables(db: DatabaseSync, origin: Origin): void {
     db.exec('ALTER TABLE signed ADD COLUMN bytes BLOB')
   }
   db.prepare("INSERT OR IGNORE INTO meta (key, value) VALUES ('origin', ?)").run(origin)
+  db.prepare("INSERT OR IGNORE INTO meta (key, value) VALUES ('id', ?)").run(randomBytes(16).toString('hex'))
   db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`)
 }
 

@@ -70,7 +70,7 @@ describe('a node whose key is in a signer', function () {
     renameSync(place.data, `${place.data}-gone`)
     await signerUp()
     const silent = await node.event('silent', ({ event }) => event === 'silent')
-    expect(silent.reason).to.match(/the log of the signer lacks|data directory of the signer is a new one/)
+    expect(silent.reason).to.match(/the log of the signer lacks|data directory of the signer is another one/)
     await killed(node)
     rmSync(lone.data, { recursive: true })
     const fresh = await upWith()

@@ -57,6 +57,6 @@ for (let cycle = 0; cycle < Number(cycles); cycle++) {
   ])
 }
 say({ event: 'done' })
-remote.stop()
+await remote.close()
 store.close()
 process.exit(0)

@@ -53,7 +53,8 @@ describe('a signer’s socket', () => {
       publicKey: Buffer.from(alice.publicKey).toString('base64'),
       program: PROGRAM_ID,
       maxFeeRoe: '50000',
-      origin: 'kept'
+      origin: 'kept',
+      logId: '0'.repeat(32)
     }
     const json =
       (status: number, value: unknown): RequestListener =>
@@ -119,7 +120,7 @@ describe('a signer’s socket', () => {
         if (side instanceof Error) {
           expect(side.message).to.match(/more than 2000 entries/)
         } else {
-          side.close()
+          await side.close()
         }
         await close()
       }
@@ -154,7 +155,7 @@ describe('a signer’s socket', () => {
       good = true
       await asked
       expect(side.heard.said.map(([what]) => what)).to.deep.equal(['away', 'back'])
-      side.close()
+      await side.close()
     })
   })
 
@@ -243,7 +244,7 @@ describe('a signer’s socket', () => {
       expect(existsSync(socket)).to.equal(true)
       const serving = await serve()
       const side = await nodeSide({ dir, socket })
-      side.close()
+      await side.close()
       await serving.stop()
     })
 

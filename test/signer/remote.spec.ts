@@ -7,6 +7,8 @@ import { keyPairFromSeed, lockKeyFile, verifyEd25519, writeKeyFile } from '../..
 import type { FinalVote } from '../../src/k2/index.ts'
 import { vote, voteMessage } from '../../src/k2/settlement/index.ts'
 import { ContradictionError, SignerAwayError, SigningHeldError, UnreadableRequestError } from '../../src/signer/index.ts'
+import { createLink } from '../../src/signer/remote/link.ts'
+import { toText } from '../../src/signer/remote/protocol.ts'
 import { openStore } from '../../src/store/index.ts'
 import { Body, signedBytes } from '../../src/wire/index.ts'
 import { type Cli, run, tempDir } from '../e2e/cli.ts'
@@ -71,7 +73,7 @@ describe('a signer process and its node', function () {
   })
   afterEach(async () => {
     for (const side of [node, ...others.splice(0)]) {
-      side.close()
+      await side.close()
     }
     await Promise.all(processes.splice(0).map((process) => process.clean()))
     await remove()
@@ -87,7 +89,7 @@ describe('a signer process and its node', function () {
     expect(isOfAlice(await node.signer.signMessage(announcement(1)), announcement(1))).to.equal(true)
     expect([one, announcement(1), two, announcement(2)].map(node.signer.has)).to.deep.equal([true, true, false, false])
     const copied = node.log.list(TASK, 0)
-    node.close()
+    await node.close()
     await killed(signer)
     const theirs = openStore({ dir: place.data })
     expect(theirs.signerLog.list(TASK, 0)).to.deep.equal(copied)
@@ -107,11 +109,11 @@ describe('a signer process and its node', function () {
       expect(isOfAlice(await signer.signTransaction(transaction(ballot(1))), transaction(ballot(1)))).to.equal(true)
     }
     await all(node)
-    node.close()
+    await node.close()
     const fresh = await other('another')
     maySign(fresh)
     await all(fresh)
-    fresh.close()
+    await fresh.close()
     others.pop()
     await killed(signer)
     await up()
@@ -123,7 +125,7 @@ describe('a signer process and its node', function () {
 
   it('asks the signer itself what contradicts, and not only its copy', async () => {
     await node.signer.signMessage(one)
-    node.close()
+    await node.close()
     node = await nodeSide(place, {
       name: 'blind',
       // a copy that takes nothing, and knows nothing
@@ -153,7 +155,7 @@ describe('a signer process and its node', function () {
   })
 
   it('is held before the node says otherwise: a new node, and a signer that was just started', async () => {
-    node.close()
+    await node.close()
     node = await nodeSide(place)
     await refused(node.signer.signMessage(one), SigningHeldError, /has not begun to sign/)
     maySign(node)
@@ -172,13 +174,13 @@ describe('a signer process and its node', function () {
     await back
     await again.event('halt', ({ event, state }) => event === 'standing' && state === 'halted')
     await refused(node.signer.signTransaction(transaction(ballot(1))), SigningHeldError, /any more: a twin/)
-    node.close()
+    await node.close()
     // with a data directory that knows of no halt
     node = await nodeSide(place, { name: 'fresh' })
     expect(node.trust.origin()).to.equal('lost')
     maySign(node)
     await node.signer.signMessage(one)
-    node.close()
+    await node.close()
     node = await nodeSide(place, { name: 'fresh' })
     expect(node.trust.origin()).to.equal('kept')
   })
@@ -212,7 +214,7 @@ describe('a signer process and its node', function () {
     node.live(4)
     await refused(late, SignerAwayError, /does not answer/)
     const live = node.signer.signMessage(bytesOf(submission('x', 4, 160)))
-    node.stop()
+    node.abandon()
     await refused(live, SignerAwayError, /is being stopped/)
   })
 
@@ -253,10 +255,10 @@ describe('a signer process and its node', function () {
       await refused(node.signer.signMessage(bytesOf(submission('x', 4, 160))), SigningHeldError, /lacks what this node signed/)
       await refused(node.signer.signMessage(two), ContradictionError, /second, different submission/)
       // a restart of the node does not forget it, nor does one of the signer
-      node.close()
+      await node.close()
       node = await nodeSide(place, { name: 'knows nothing' })
       expect(node.trust.origin()).to.equal('new')
-      node.close()
+      await node.close()
       node = await nodeSide(place)
       expect(node.trust.origin()).to.equal('lost')
       maySign(node)
@@ -277,17 +279,17 @@ describe('a signer process and its node', function () {
       expect(await restarted(toOld)).to.match(/lacks what this node signed/)
       // said to the signer, whose data directory remembers it
       await signer.event('mistrust', ({ event, distrust }) => event === 'standing' && distrust === true)
-      node.close()
+      await node.close()
       node = await nodeSide(place, { name: 'knows nothing' })
       expect(node.trust.origin()).to.equal('lost')
-      node.close()
+      await node.close()
       await killed(signer)
       toOld()
       await up()
       // of no account once the cycle is over
       node = await nodeSide(place, { liveFrom: () => 5 })
       expect(node.trust.origin()).to.equal('kept')
-      node.close()
+      await node.close()
       // and while the slot is not known yet, nothing is decided
       let now: number | undefined
       node = await nodeSide(place, { liveFrom: () => now })
@@ -299,17 +301,17 @@ describe('a signer process and its node', function () {
     it('is mistrusted when it is a new one, although nothing that is live was signed', async () => {
       await node.signer.signMessage(one)
       node.live(9)
-      expect(await restarted(() => rmSync(place.data, { recursive: true }))).to.match(/data directory of the signer is a new one/)
+      expect(await restarted(() => rmSync(place.data, { recursive: true }))).to.match(/data directory of the signer is another one/)
     })
 
     it('is held to what the node signed itself, before it had a signer', async () => {
-      node.close()
+      await node.close()
       const store = openStore({ dir: join(place.dir, 'moved') })
       store.signerLog.put(TASK, 3, 'submission', 'ab'.repeat(32), new Uint8Array(1))
       store.trustLog()
       store.close()
       maySign(await other('first'))
-      others.pop()!.close()
+      await others.pop()!.close()
       node = await nodeSide(place, { name: 'moved' })
       expect(node.trust.origin()).to.equal('lost')
     })
@@ -322,7 +324,7 @@ describe('a signer process and its node', function () {
     await up()
     await back
     await refused(node.signer.signMessage(two), ContradictionError, /second, different submission/)
-    node.close()
+    await node.close()
     node = await nodeSide(place, { name: 'fresh' })
     maySign(node)
     await refused(node.signer.signMessage(two), ContradictionError, /second, different submission/)
@@ -333,7 +335,7 @@ describe('a signer process and its node', function () {
     await node.signer.signMessage(announcement(1))
     node.log.prune(TASK, 4)
     await node.signer.signMessage(bytesOf(submission('x', 4, 160)))
-    node.close()
+    await node.close()
     await killed(signer)
     const theirs = openStore({ dir: place.data })
     expect(theirs.signerLog.list(TASK, 0).map(({ cycle }) => cycle)).to.deep.equal([4])
@@ -352,7 +354,7 @@ describe('a signer process and its node', function () {
     expect(err).to.include({ name: 'KeyInUseError' })
     expect((err as Error).message).to.match(/serves another node/)
     await node.signer.signMessage(one)
-    node.close()
+    await node.close()
     node = await nodeSide(place, { name: 'second' })
   })
 
@@ -381,9 +383,21 @@ describe('a signer process and its node', function () {
     await node.signer.signMessage(one)
   })
 
+  it('tells whether a message is in its log, and only to the node that it serves', async () => {
+    await node.signer.signMessage(one)
+    const link = createLink({ path: place.socket, answerMs: 5_000, stopping: new AbortController().signal })
+    const has = (bytes: Uint8Array) => link.call('has', { bytes: toText(bytes) })
+    await refused(has(one), SignerAwayError, /begins with session/)
+    await node.close()
+    await signer.event('end of the session', ({ event }) => event === 'node-left')
+    await link.call('session', {})
+    expect([await has(one), await has(two)]).to.deep.equal([{ has: true }, { has: false }])
+    link.close()
+  })
+
   it('is another staker’s with another key, which knows nothing of the first', async () => {
     await node.signer.signMessage(one)
-    node.close()
+    await node.close()
     await killed(signer)
     const pair = keyPairFromSeed(new Uint8Array(32).fill(9))
     place = { ...place, key: join(place.dir, 'other.json'), data: join(place.dir, 'other') }

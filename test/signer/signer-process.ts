@@ -48,7 +48,7 @@ export interface NodeSide extends RemoteSigner {
   heard: Heard
   /** The first live cycle, from now on. */
   live(cycle: number): void
-  close(): void
+  close(): Promise<void>
 }
 
 /** A node's side, with a data directory of its own. */
@@ -101,10 +101,10 @@ export async function nodeSide(
       live(cycle) {
         liveFrom = cycle
       },
-      close() {
-        remote.stop()
+      async close() {
         if (!closed) {
           closed = true
+          await remote.close()
           store.close()
         }
       }

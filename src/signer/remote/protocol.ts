@@ -81,7 +81,9 @@ export const REPLIES = {
     publicKey: bytesOf(32),
     program: address,
     maxFeeRoe: roe,
-    origin: z.enum(['kept', 'new', 'lost'])
+    origin: z.enum(['kept', 'new', 'lost']),
+    /** Of the log: one that is made anew has another. */
+    logId: z.string().regex(/^[0-9a-f]{32}$/)
   }),
   standing: nothing,
   ping: nothing,

@@ -58,12 +58,16 @@ export interface RemoteSigner {
   log: WholeLog
   /** Of the signer's data directory; `lost` too where its log lacks what this node signed in a live cycle. */
   trust: { origin(): 'kept' | 'new' | 'lost'; trustLog(): void }
+  /** Of the signer's log at the first connection: what is remembered of how the key stands belongs to it. */
+  logId: string
   /** In ROE: the most that the signer lets one transaction bid. */
   maxFeeRoe: bigint
   /** One line for the operator while it is away. */
   notice(): string | null
-  /** Ends what waits for it, and the connection. */
-  stop(): void
+  /** Ends what waits for it; what is to be said of the key still is. */
+  abandon(): void
+  /** Ends the connection. */
+  close(): Promise<void>
 }
 
 type Standing = { state: 'signs' } | { state: 'held'; reason: string } | { state: 'halted'; reason: string }
@@ -82,12 +86,12 @@ const ANY_FEE_ROE = 2n ** 64n
  */
 export async function connectSigner(init: RemoteSignerInit): Promise<RemoteSigner> {
   const { path, programId, task, pollMs = POLL_MS, answerMs = ANSWER_MS, patienceMs = PATIENCE_MS } = init
-  const stopping = new AbortController()
-  const { signal } = stopping
-  const link = createLink({ path, answerMs, stopping: signal })
+  const abandoned = new AbortController()
+  const closing = new AbortController()
+  const link = createLink({ path, answerMs, stopping: closing.signal })
   // in one order, so that what is said of the key stands before what is asked for next
   const queue = new PQueue({ concurrency: 1 })
-  let known: { publicKey: Uint8Array; address: string; maxFeeRoe: bigint } | undefined
+  let known: { publicKey: Uint8Array; address: string; maxFeeRoe: bigint; logId: string } | undefined
   let copy: ReturnType<typeof createCopy> | undefined
   let connected = false
   let standing: Standing = { state: 'held', reason: 'the node has not begun to sign' }
@@ -99,6 +103,8 @@ export async function connectSigner(init: RemoteSignerInit): Promise<RemoteSigne
   let mistrusted = false
   /** `untilSigned`: that it answers is not enough, as it has answered wrong. */
   let away: { reason: string; sinceMs: number; untilSigned: boolean; isTold: boolean } | undefined
+  /** Of the log that was compared last. */
+  let logId: string | undefined
   const adopting = new Set<Uint8Array>()
 
   const isAway = (reason: string, untilSigned = false) => {
@@ -107,7 +113,7 @@ export async function connectSigner(init: RemoteSignerInit): Promise<RemoteSigne
     if (away != null) {
       away.reason = reason
       away.untilSigned ||= untilSigned
-    } else if (!signal.aborted) {
+    } else if (!abandoned.signal.aborted) {
       // who waits for the first connection is told of it by that
       away = { reason, sinceMs: performance.now(), untilSigned, isTold: copy != null }
       if (away.isTold) {
@@ -146,19 +152,21 @@ export async function connectSigner(init: RemoteSignerInit): Promise<RemoteSigne
         `it signs for the settlement program ${told.program}, and this node settles with ${programId}: give both the same --program`
       )
     }
-    known ??= { publicKey: told.publicKey, address, maxFeeRoe: told.maxFeeRoe }
+    known ??= { publicKey: told.publicKey, address, maxFeeRoe: told.maxFeeRoe, logId: told.logId }
     const first = copy == null
     copy ??= createCopy({ log: init.log, task, address, mostEntries: init.mostEntries ?? MOST_ENTRIES })
     await sayAdopted()
     await copy.compare((from) => link.call('log', from), first ? 0 : (init.liveFrom() ?? 0))
     const lacks = isMistrusted()
-    if (lacks || (trusted && told.origin !== 'kept')) {
+    const isAnother = (logId != null && told.logId !== logId) || (trusted && told.origin !== 'kept')
+    logId = told.logId
+    if (lacks || isAnother) {
       mistrusted = true
       trusted = false
       if (standing.state === 'signs') {
         const reason = lacks
           ? 'the log of the signer lacks what this node signed with its key: it is an older copy, or another one'
-          : 'the data directory of the signer is a new one'
+          : 'the data directory of the signer is another one'
         standing = { state: 'held', reason }
         init.onMistrust(reason)
       }
@@ -189,7 +197,6 @@ export async function connectSigner(init: RemoteSignerInit): Promise<RemoteSigne
 
   const ask = <P extends Path>(name: P, asking: Asking<P>): Promise<Answer<P>> =>
     queue.add(async () => {
-      signal.throwIfAborted()
       for (let again = false; ; again = true) {
         try {
           await ready()
@@ -215,13 +222,18 @@ export async function connectSigner(init: RemoteSignerInit): Promise<RemoteSigne
     ask('ping', {}).catch(() => {})
   }
 
-  const wait = <T>(run: () => Promise<T>, isOfUse: () => boolean, maxMs?: number): Promise<T> =>
-    pRetry(run, {
+  /** One that is being asked just now is not waited for when the node stops: it may hang. */
+  const ended = new Promise<never>((_resolve, reject) => abandoned.signal.addEventListener('abort', () => reject(abandoned.signal.reason)))
+  ended.catch(() => {})
+  const wait = <T>(run: () => Promise<T>, isOfUse: () => boolean, maxMs?: number): Promise<T> => {
+    const asked = pRetry(run, {
       ...RETRY,
-      signal,
+      signal: abandoned.signal,
       ...(maxMs == null ? {} : { maxRetryTime: maxMs }),
       shouldRetry: ({ error }) => error instanceof SignerAwayError && isOfUse()
     })
+    return Promise.race([asked, ended])
+  }
 
   try {
     await pRetry(() => ask('ping', {}), {
@@ -230,7 +242,7 @@ export async function connectSigner(init: RemoteSignerInit): Promise<RemoteSigne
       shouldRetry: ({ error }) => error instanceof SignerAwayError
     })
   } catch (err) {
-    stopping.abort()
+    closing.abort()
     link.close()
     throw err instanceof Error && err.cause instanceof SignerBusyError ? new KeyInUseError(busyText(path)) : err
   }
@@ -239,7 +251,7 @@ export async function connectSigner(init: RemoteSignerInit): Promise<RemoteSigne
 
   const poll = async () => {
     for (;;) {
-      await sleep(pollMs, undefined, { signal })
+      await sleep(pollMs, undefined, { signal: abandoned.signal })
       if (queue.size + queue.pending === 0) {
         await ask('ping', {}).catch(() => {})
       }
@@ -379,9 +391,18 @@ export async function connectSigner(init: RemoteSignerInit): Promise<RemoteSigne
       }
     },
     maxFeeRoe,
+    logId: known!.logId,
     notice: () => (away == null ? null : awayText(path, away.reason)),
-    stop() {
-      stopping.abort(new SignerAwayError('the node is being stopped'))
+    abandon() {
+      abandoned.abort(new SignerAwayError('the node is being stopped'))
+    },
+    async close() {
+      abandoned.abort(new SignerAwayError('the node is being stopped'))
+      if (said !== standing && away == null) {
+        // such as that nothing is to be signed any more
+        await Promise.race([queue.onIdle(), sleep(answerMs)])
+      }
+      closing.abort()
       link.close()
     }
   }

@@ -24,6 +24,7 @@ import { claimSocket } from './socket-place.ts'
 /** What the signer keeps, of src/store. */
 export interface SignerStore {
   signerLog: WholeLog
+  id(): string
   origin(): 'kept' | 'new' | 'lost'
   trustLog(): void
   distrustLog(): void
@@ -124,7 +125,8 @@ export async function serveSigner(init: ServeSignerInit): Promise<{ stop(): Prom
       publicKey: toText(keyPair.publicKey),
       program: programId,
       maxFeeRoe: String(maxFeeRoe),
-      origin: store.origin()
+      origin: store.origin(),
+      logId: store.id()
     }),
     standing: (asked, signer) => standing(signer, asked),
     ping: () => ({}),
