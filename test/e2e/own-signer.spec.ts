@@ -78,6 +78,23 @@ describe('a node whose key is in a signer', function () {
     await lone.stop(fresh.node)
   })
 
+  it('remembers with the signer’s log that it listens, and until when: another log is another matter', async () => {
+    // it has listened to the end by its own memory, and not of what this log may lack
+    const { chain } = lone
+    const { node, events } = await upWith()
+    const [silent] = named(events, 'silent')
+    await lone.stop(node)
+    chain.k2.warpTo(silent.until + 1)
+    const signer = signers.at(-1)!
+    await killed(signer)
+    rmSync(place.data, { recursive: true })
+    await signerUp()
+    const again = await upWith()
+    expect(named(again.events, 'silent')).to.have.length(1)
+    expect(named(again.events, 'silent')[0].until).to.be.greaterThan(silent.until)
+    await lone.stop(again.node)
+  })
+
   it('with the key in its own process listens again: only the signer’s log knows what it said', async () => {
     await killed(signers.at(-1)!)
     const { node, events } = await lone.up()

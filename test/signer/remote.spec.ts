@@ -304,6 +304,20 @@ describe('a signer process and its node', function () {
       expect(await restarted(() => rmSync(place.data, { recursive: true }))).to.match(/data directory of the signer is another one/)
     })
 
+    it('is mistrusted when it is another one of the same key, which may be relied on by itself', async () => {
+      await node.signer.signMessage(one)
+      node.live(9)
+      const other = openStore({ dir: `${place.data}-other` })
+      other.trustLog()
+      other.close()
+      const toOther = () => {
+        rmSync(place.data, { recursive: true })
+        renameSync(`${place.data}-other`, place.data)
+      }
+      expect(await restarted(toOther)).to.match(/data directory of the signer is another one/)
+      await refused(node.signer.signMessage(bytesOf(submission('x', 9, 460))), SigningHeldError, /is another one/)
+    })
+
     it('is held to what the node signed itself, before it had a signer', async () => {
       await node.close()
       const store = openStore({ dir: join(place.dir, 'moved') })
