@@ -1,5 +1,6 @@
 /** A node that has its key in a signer process: what it signs, what it waits for, and what it believes of its signer no more. */
 import { cpSync, existsSync, renameSync, rmSync } from 'node:fs'
+import { Agent, request } from 'node:http'
 import { join } from 'node:path'
 import { PublicKey, Transaction } from '@solana/web3.js'
 import { expect } from 'chai'
@@ -14,6 +15,7 @@ import { Body, signedBytes } from '../../src/wire/index.ts'
 import { type Cli, run, tempDir } from '../e2e/cli.ts'
 import { alice, bob, NETWORK, submission, TASK } from '../wire/people.ts'
 import { killed, maySign, type NodeSide, nodeSide, type Place, placeFor, startSigner, upSigner } from './signer-process.ts'
+import { signerWith } from './signers.ts'
 
 const bytesOf = (body: Body) => signedBytes(NETWORK, Body.encode(body))
 const [one, two] = [bytesOf(submission('one')), bytesOf(submission('another'))]
@@ -318,6 +320,24 @@ describe('a signer process and its node', function () {
       await refused(node.signer.signMessage(bytesOf(submission('x', 9, 460))), SigningHeldError, /is another one/)
     })
 
+    it('lacks nothing when the node’s own log was moved to it', async () => {
+      await node.close()
+      await killed(signer)
+      rmSync(place.data, { recursive: true })
+      const store = openStore({ dir: join(place.dir, 'moved') })
+      const own = signerWith(alice, store.signerLog)
+      await own.signMessage(one)
+      store.trustLog()
+      store.close()
+      cpSync(join(place.dir, 'moved'), place.data, { recursive: true })
+      await up()
+      node = await nodeSide(place, { name: 'moved' })
+      expect(node.trust.origin()).to.equal('kept')
+      maySign(node)
+      expect(node.signer.has(one)).to.equal(true)
+      await refused(node.signer.signMessage(two), ContradictionError, /second, different submission/)
+    })
+
     it('is held to what the node signed itself, before it had a signer', async () => {
       await node.close()
       const store = openStore({ dir: join(place.dir, 'moved') })
@@ -407,6 +427,61 @@ describe('a signer process and its node', function () {
     await link.call('session', {})
     expect([await has(one), await has(two)]).to.deep.equal([{ has: true }, { has: false }])
     link.close()
+  })
+
+  it('takes nothing that is no request, and goes on', async () => {
+    await node.close()
+    await signer.event('end of the session', ({ event }) => event === 'node-left')
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const post = (path: string, body: string) =>
+      new Promise<number>((resolve, reject) => {
+        const headers = { 'content-type': 'application/json' }
+        const asked = request({ socketPath: place.socket, path, method: 'POST', agent, headers }, (response) => {
+          response.resume()
+          response.once('end', () => resolve(response.statusCode ?? 0))
+        })
+        asked.once('error', reject)
+        asked.end(body)
+      })
+    const bytes = Buffer.from(one).toString('base64')
+    const vote = { cycle: 3, root: toText(new Uint8Array(32)), recordDigest: toText(new Uint8Array(32)), totalRewards: '7' }
+    const cases: Array<[status: number, path: string, body: unknown]> = [
+      [428, 'sign-message', { bytes }],
+      [200, 'session', {}],
+      [200, 'standing', { state: 'signs' }],
+      [422, 'session', { more: 1 }],
+      [422, 'sign-message', { bytes: 7 }],
+      [422, 'sign-message', { bytes: 'not base64!' }],
+      [422, 'sign-message', { bytes: toText(new Uint8Array(90_000)) }],
+      // which ends the connection, and with it the session
+      [413, 'sign-message', { bytes: 'A'.repeat(200_000) }],
+      [428, 'ping', {}],
+      [200, 'session', {}],
+      [403, 'sign-message', { bytes }],
+      [200, 'standing', { state: 'signs' }],
+      [422, 'sign-message', { bytes, kind: 'another' }],
+      [422, 'sign-message', []],
+      [422, 'sign-vote', { task: TASK, vote: { ...vote, cycle: -1 } }],
+      [422, 'sign-vote', { task: TASK, vote: { ...vote, totalRewards: '99999999999999999999' } }],
+      [422, 'sign-vote', { task: 'x'.repeat(40), vote }],
+      [422, 'log', { task: TASK, fromCycle: 0.5 }],
+      [422, 'standing', { state: 'released' }],
+      [200, 'sign-message', { bytes }],
+      [200, 'standing', { state: 'halted', reason: 'a twin' }],
+      [403, 'standing', { state: 'signs' }],
+      [200, 'session', {}],
+      [403, 'standing', { state: 'signs' }],
+      [403, 'sign-message', { bytes }]
+    ]
+    for (const [status, path, body] of cases) {
+      expect(await post(`/v1/${path}`, JSON.stringify(body)), `${path} ${JSON.stringify(body).slice(0, 100)}`).to.equal(status)
+    }
+    expect(await post('/v1/session', '{"')).to.equal(400)
+    expect(await post('/v2/session', '{}')).to.equal(404)
+    agent.destroy()
+    node = await nodeSide(place)
+    maySign(node)
+    expect(isOfAlice(await node.signer.signMessage(one), one)).to.equal(true)
   })
 
   it('is another staker’s with another key, which knows nothing of the first', async () => {

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import fastify, { type FastifyInstance } from 'fastify'
 import type { KeyPair, WholeLog } from '../../identity/index.ts'
 import { messageOf } from '../../k2/index.ts'
+import { SigningHeldError } from '../errors.ts'
 import { createSigner, type Signer, type SignerInit } from '../signer.ts'
 import {
   type Answering,
@@ -65,6 +66,7 @@ interface Session {
   socket: Socket
   /** Of this session alone: a node that comes anew has listened before it has what was halted undone. */
   signer: Signer
+  isHalted: boolean
 }
 
 /**
@@ -83,6 +85,9 @@ export async function serveSigner(init: ServeSignerInit): Promise<{ stop(): Prom
     }
     const signer = createSigner({ ...init, log })
     signer.hold('the node has not said yet that it may be')
+    if (session?.isHalted === true) {
+      signer.halt('this node has said so')
+    }
     if (session == null) {
       socket.once('close', () => {
         session = undefined
@@ -90,12 +95,16 @@ export async function serveSigner(init: ServeSignerInit): Promise<{ stop(): Prom
       })
       onEvent('node', {})
     }
-    session = { socket, signer }
+    session = { socket, signer, isHalted: session?.isHalted === true }
     return session
   }
 
-  const standing = (signer: Signer, asked: Asked<'standing'>) => {
+  const standing = (of: Session, asked: Asked<'standing'>) => {
+    const { signer } = of
     if (asked.state === 'signs') {
+      if (of.isHalted) {
+        throw new SigningHeldError('nothing is signed any more for this node, as it has said itself')
+      }
       store.trustLog()
       signer.release()
     } else if (asked.state === 'held') {
@@ -105,6 +114,7 @@ export async function serveSigner(init: ServeSignerInit): Promise<{ stop(): Prom
       }
     } else {
       signer.halt(asked.reason)
+      of.isHalted = true
       // whoever comes next listens first, also where it knows nothing of this
       store.distrustLog()
     }
@@ -120,7 +130,7 @@ export async function serveSigner(init: ServeSignerInit): Promise<{ stop(): Prom
     return { entries: kept.map(entryToJson), more: fits >= 0 || entries.length === PAGE_ENTRIES }
   }
 
-  const answers: { [P in Path]: (asked: Asked<P>, signer: Signer) => Answering<P> | Promise<Answering<P>> } = {
+  const answers: { [P in Path]: (asked: Asked<P>, session: Session) => Answering<P> | Promise<Answering<P>> } = {
     session: () => ({
       publicKey: toText(keyPair.publicKey),
       program: programId,
@@ -128,17 +138,17 @@ export async function serveSigner(init: ServeSignerInit): Promise<{ stop(): Prom
       origin: store.origin(),
       logId: store.id()
     }),
-    standing: (asked, signer) => standing(signer, asked),
+    standing: (asked, of) => standing(of, asked),
     ping: () => ({}),
-    'sign-message': async ({ bytes }, signer) => ({ signature: toText(await signer.signMessage(bytes)) }),
-    'sign-vote': async ({ task, vote }, signer) => ({ signature: toText(await signer.signVote(task, vote)) }),
-    'reserve-vote': async ({ task, vote }, signer) => {
+    'sign-message': async ({ bytes }, { signer }) => ({ signature: toText(await signer.signMessage(bytes)) }),
+    'sign-vote': async ({ task, vote }, { signer }) => ({ signature: toText(await signer.signVote(task, vote)) }),
+    'reserve-vote': async ({ task, vote }, { signer }) => {
       await signer.reserveVote(task, vote)
       return {}
     },
-    'sign-transaction': async ({ message }, signer) => ({ signature: toText(await signer.signTransaction(message)) }),
-    has: ({ bytes }, signer) => ({ has: signer.has(bytes) }),
-    adopt: ({ bytes }, signer) => {
+    'sign-transaction': async ({ message }, { signer }) => ({ signature: toText(await signer.signTransaction(message)) }),
+    has: ({ bytes }, { signer }) => ({ has: signer.has(bytes) }),
+    adopt: ({ bytes }, { signer }) => {
       signer.adopt(bytes)
       return {}
     },
@@ -162,8 +172,8 @@ export async function serveSigner(init: ServeSignerInit): Promise<{ stop(): Prom
         throw new Refusal('UnreadableRequestError', `it is no request for ${name}: ${asked.error.issues[0]?.message}`)
       }
       const { socket } = request.raw
-      const { signer } = name === 'session' ? begin(socket) : sessionOf(socket)
-      return (answers[name] as (asked: unknown, signer: Signer) => unknown)(asked.data, signer)
+      const served = name === 'session' ? begin(socket) : sessionOf(socket)
+      return (answers[name] as (asked: unknown, served: Session) => unknown)(asked.data, served)
     })
   }
   const sessionOf = (socket: Socket): Session => {
