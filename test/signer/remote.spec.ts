@@ -364,6 +364,27 @@ describe('a signer process and its node', function () {
     await refused(node.signer.signMessage(two), ContradictionError, /second, different submission/)
   })
 
+  it('copies a log of many pages, whatever lies in it', async () => {
+    await node.close()
+    await killed(signer)
+    const theirs = openStore({ dir: place.data })
+    const entries = Array.from({ length: 1_234 }, (_, i) => ({
+      cycle: Math.floor(i / 3),
+      key: ['submission', 'verdicts', 'vote'][i % 3]!,
+      hash: i.toString(16).padStart(64, '0'),
+      // the largest messages, among hashes alone
+      bytes: i % 97 === 0 ? new Uint8Array(64 * 1024).fill(i) : null
+    }))
+    theirs.signerLog.takeAll(TASK, entries)
+    theirs.close()
+    await up()
+    node = await nodeSide(place, { name: 'fresh' })
+    const copied = [0, 1_000].flatMap((from) => node.log.page(TASK, { fromCycle: 0, after: entries[from - 1], limit: 1_000 }))
+    expect(copied.map(({ hash, bytes }) => [hash, bytes?.length ?? null])).to.deep.equal(
+      entries.map(({ hash, bytes }) => [hash, bytes?.length ?? null])
+    )
+  })
+
   it('forgets the bytes of old cycles with its node, and no hash', async () => {
     await node.signer.signMessage(one)
     await node.signer.signMessage(announcement(1))

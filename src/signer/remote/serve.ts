@@ -80,54 +80,26 @@ export async function serveSigner(init: ServeSignerInit): Promise<{ stop(): Prom
   let session: Session | undefined
 
   const begin = (socket: Socket): Session => {
-    if (session != null && session.socket !== socket) {
+    if (session != null && session.socket !== socket && !session.socket.destroyed) {
       throw new Refusal(BUSY, 'it serves another node, and one at a time')
     }
+    const before = session?.socket === socket ? session : undefined
     const signer = createSigner({ ...init, log })
     signer.hold('the node has not said yet that it may be')
-    if (session?.isHalted === true) {
+    session = { socket, signer, isHalted: before?.isHalted === true }
+    if (session.isHalted) {
       signer.halt('this node has said so')
     }
-    if (session == null) {
+    if (before == null) {
+      onEvent('node', {})
       socket.once('close', () => {
-        session = undefined
+        if (session?.socket === socket) {
+          session = undefined
+        }
         onEvent('node-left', {})
       })
-      onEvent('node', {})
     }
-    session = { socket, signer, isHalted: session?.isHalted === true }
     return session
-  }
-
-  const standing = (of: Session, asked: Asked<'standing'>) => {
-    const { signer } = of
-    if (asked.state === 'signs') {
-      if (of.isHalted) {
-        throw new SigningHeldError('nothing is signed any more for this node, as it has said itself')
-      }
-      store.trustLog()
-      signer.release()
-    } else if (asked.state === 'held') {
-      signer.hold(asked.reason)
-      if (asked.distrust) {
-        store.distrustLog()
-      }
-    } else {
-      signer.halt(asked.reason)
-      of.isHalted = true
-      // whoever comes next listens first, also where it knows nothing of this
-      store.distrustLog()
-    }
-    onEvent('standing', { ...asked })
-    return {}
-  }
-
-  const page = ({ task, fromCycle, after }: Asked<'log'>): Answering<'log'> => {
-    const entries = log.page(task, { fromCycle, after, limit: PAGE_ENTRIES })
-    let size = 0
-    const fits = entries.findIndex(({ bytes }, i) => (size += bytes?.length ?? 0) > PAGE_BYTES && i > 0)
-    const kept = fits < 0 ? entries : entries.slice(0, fits)
-    return { entries: kept.map(entryToJson), more: fits >= 0 || entries.length === PAGE_ENTRIES }
   }
 
   const answers: { [P in Path]: (asked: Asked<P>, session: Session) => Answering<P> | Promise<Answering<P>> } = {
@@ -138,7 +110,11 @@ export async function serveSigner(init: ServeSignerInit): Promise<{ stop(): Prom
       origin: store.origin(),
       logId: store.id()
     }),
-    standing: (asked, of) => standing(of, asked),
+    standing: (asked, of) => {
+      stand(of, asked, store)
+      onEvent('standing', { ...asked })
+      return {}
+    },
     ping: () => ({}),
     'sign-message': async ({ bytes }, { signer }) => ({ signature: toText(await signer.signMessage(bytes)) }),
     'sign-vote': async ({ task, vote }, { signer }) => ({ signature: toText(await signer.signVote(task, vote)) }),
@@ -152,18 +128,18 @@ export async function serveSigner(init: ServeSignerInit): Promise<{ stop(): Prom
       signer.adopt(bytes)
       return {}
     },
-    log: page,
+    log: (asked) => pageOf(log, asked),
     prune: ({ task, cycle }) => {
       log.prune(task, cycle)
       return {}
     }
   }
 
-  const app = makeApp((name) => {
-    if (STATUS[name] !== 428 && STATUS[name] !== 423) {
-      return (message) => onEvent('refused', { error: name, reason: message })
+  const app = makeApp((error, reason) => {
+    // who only has to begin anew, or to wait, was refused nothing
+    if (error !== NO_SESSION && error !== BUSY) {
+      onEvent('refused', { error, reason })
     }
-    return () => {}
   })
   for (const name of Object.keys(REQUESTS) as Path[]) {
     app.post(`/${VERSION}/${name}`, async (request) => {
@@ -201,7 +177,37 @@ export async function serveSigner(init: ServeSignerInit): Promise<{ stop(): Prom
   }
 }
 
-function makeApp(onRefused: (name: string) => (message: string) => void): FastifyInstance {
+function stand(session: Session, asked: Asked<'standing'>, store: SignerStore): void {
+  const { signer } = session
+  if (asked.state === 'signs') {
+    if (session.isHalted) {
+      throw new SigningHeldError('nothing is signed any more for this node, as it has said itself')
+    }
+    // before the first signature that it allows
+    store.trustLog()
+    signer.release()
+  } else if (asked.state === 'held') {
+    signer.hold(asked.reason)
+    if (asked.distrust) {
+      store.distrustLog()
+    }
+  } else {
+    signer.halt(asked.reason)
+    session.isHalted = true
+    // whoever comes next listens first, also where it knows nothing of this
+    store.distrustLog()
+  }
+}
+
+function pageOf(log: WholeLog, { task, fromCycle, after }: Asked<'log'>): Answering<'log'> {
+  const entries = log.page(task, { fromCycle, after, limit: PAGE_ENTRIES })
+  let size = 0
+  const end = entries.findIndex(({ bytes }, i) => (size += bytes?.length ?? 0) > PAGE_BYTES && i > 0)
+  const kept = end < 0 ? entries : entries.slice(0, end)
+  return { entries: kept.map(entryToJson), more: end >= 0 || entries.length === PAGE_ENTRIES }
+}
+
+function makeApp(onRefused: (name: string, message: string) => void): FastifyInstance {
   const app = fastify({
     bodyLimit: MAX_BODY_BYTES,
     forceCloseConnections: true,
@@ -215,7 +221,7 @@ function makeApp(onRefused: (name: string) => (message: string) => void): Fastif
     const { name } = err as Error
     const message = toReason(messageOf(err))
     const status = STATUS[name] ?? (err as { statusCode?: number }).statusCode ?? 500
-    onRefused(name)(message)
+    onRefused(name, message)
     return reply.code(status).send({ error: name.slice(0, 100), message })
   })
   app.setNotFoundHandler(async (_request, reply) => reply.code(404).send({ error: 'NotFound', message: `there is nothing but ${VERSION}` }))
