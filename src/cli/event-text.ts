@@ -42,6 +42,10 @@ function sentence(d: NodeEvent, get: (cid: string) => string): string | null {
       return d.reason == null
         ? `the list of ${d.list} of ${d.endpoint} can be believed again`
         : `the list of ${d.list} of ${d.endpoint} is not believed, and is asked for again: ${d.reason}`
+    case 'signer-away':
+      return d.reason
+    case 'signer-back':
+      return `the signer answers again, after ${d.seconds} s`
     case 'waiting':
       return d.for === 'disk' ? `waiting for the disk: ${d.reason}` : `waiting for a peer that has the ${d.for}`
     case 'disk-trouble':

@@ -29,6 +29,7 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 const COMMANDS: Record<string, () => Promise<Command>> = {
   testnet: async () => (await import('./testnet.ts')).testnetCommand(),
   start: async () => (await import('./start.ts')).startCommand(),
+  signer: async () => (await import('./signer.ts')).signerCommand(),
   status: async () => (await import('./status.ts')).statusCommand(),
   events: async () => (await import('./events.ts')).eventsCommand(),
   keygen: async () => (await import('./keygen.ts')).keygenCommand(),
@@ -53,7 +54,8 @@ const USAGE_ERRORS = new Set([
   'AddressError',
   'K2ArgumentError',
   'ParamsDifferError',
-  'UnfitTaskError'
+  'UnfitTaskError',
+  'SignerSocketError'
 ])
 
 /** Somebody else has it: starting again does not mend that. */

@@ -1,7 +1,6 @@
 /** What an operator may run next beside a node, with all that it was given. */
-import { resolve } from 'node:path'
 import { commandLine } from '../command/index.ts'
-import { type Config, keyPathOf, roeToKoii } from '../config/index.ts'
+import { type Config, keyFileOf, roeToKoii } from '../config/index.ts'
 import { PROGRAM_ID, type TaskAccount } from '../k2/settlement/index.ts'
 import { isOwnNetwork, k2Flags } from './chain.ts'
 import { isShort } from './terms.ts'
@@ -23,10 +22,12 @@ export function onTestnet(k2: string, bundleNotice: number): { acceptShortNotice
 }
 
 /** Paths are absolute, and nothing hangs on this terminal's variables: it will be another one. */
-export function nextSteps(config: Pick<Config, 'k2' | 'program' | 'task' | 'key' | 'dataDir'>): NextSteps {
+export function nextSteps(
+  config: Pick<Config, 'k2' | 'program' | 'task' | 'key' | 'dataDir'> & { signer?: string | undefined }
+): NextSteps {
   const k2 = config.k2.join(',')
   const chain = { ...k2Flags({ k2, program: config.program ?? PROGRAM_ID }), task: config.task }
-  const key = resolve(keyPathOf(config))
+  const key = keyFileOf(config)
   return {
     status: commandLine(['status'], { dataDir: config.dataDir }),
     stake: ({ minStake, bundleNotice }, hint) =>

@@ -5,6 +5,8 @@ import { type Config, envName, flagName, readSettings } from '../config/index.ts
 const SHARED: Array<keyof Config> = ['k2', 'program', 'task', 'key', 'dataDir']
 /** `start` reads all of its settings by itself; what these call a task, a program or a data directory is something else. */
 const OWN = new Set(['start', 'testnet', 'keygen'])
+/** Its data directory is another than a node's. */
+const OWN_BUT_KEY = new Set(['signer'])
 const OWN_BUT_K2 = new Set(['k2', 'deploy', 'verify'])
 /** These ask the node of a data directory where they are told to: that it has one says not that it runs. */
 const ASK_A_NODE = new Set(['claim', 'slash', 'get', 'show'])
@@ -41,6 +43,9 @@ export function shareSettings(command: Command): void {
 function keysOf(command: string): Array<keyof Config> {
   if (OWN_BUT_K2.has(command)) {
     return ['k2']
+  }
+  if (OWN_BUT_KEY.has(command)) {
+    return ['key', 'program']
   }
   return ASK_A_NODE.has(command) ? SHARED.filter((key) => key !== 'dataDir') : SHARED
 }

@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander'
+import { commandLine } from '../command/index.ts'
 import {
   amountOf,
   CONFIG_KEYS,
@@ -17,7 +18,7 @@ import { createNode, type MeshNode, type NodeParts } from '../node/index.ts'
 import { createLog, type EventDetail, sayJson, sayLines, toLine } from '../observe/index.ts'
 import { leave, onOutputLost } from '../observe/process.ts'
 import { distinct, ensureMoney, signerFrom, VOTE_FEES_ROE } from './chain.ts'
-import { collect, example, sayOnce, withJson } from './common.ts'
+import { collect, example, sayOnce, UsageError, withJson } from './common.ts'
 import { lineOf } from './event-text.ts'
 import { payFor, stakeCosts } from './money.ts'
 import { nextSteps } from './next.ts'
@@ -54,6 +55,7 @@ export function startOptions(command: Command): Command {
       .option('--k2 <url>', 'JSON-RPC endpoint of K2; may be given several times, for endpoints that watch each other', commas)
       .option('--task <id>', 'address of the task')
       .option('--key <file>', 'the staking key; without it, one in the data directory, made on the first start')
+      .option('--signer <socket>', 'the socket of a signer process (koii-mesh signer), which has the staking key instead of this one')
       .option('--data-dir <dir>', 'where the node keeps its state: one directory per staking key')
       .option('--listen <multiaddr>', 'where to listen; may be given several times', collect)
       .option('--announce <multiaddr>', 'what to tell peers instead, behind a forwarded port', collect)
@@ -134,6 +136,11 @@ export async function runStart(
     ...(applySlashes === false ? { applySlashes } : {})
   }
   const config = loadConfig({ file, env: process.env, flags })
+  if (config.signer != null && stake != null) {
+    throw new UsageError(
+      `--stake needs the staking key, which a node with a signer does not read: ${commandLine(['stake'], { help: true })} says how to stake before`
+    )
+  }
   const next = nextSteps(config)
   const log = createLog({
     level: config.logLevel,

@@ -71,7 +71,7 @@ function firstStake({ k2, program, task, minStake, bundleNotice, keyFile }: Stat
   if (urls.length === 0 || urls.some((url) => url.endsWith('/...'))) {
     return commandLine(['stake'], { help: true })
   }
-  return nextSteps({ k2: urls, program, task, key: keyFile, dataDir: dataDir ?? '' }).stake(
+  return nextSteps({ k2: urls, program, task, key: keyFile ?? undefined, dataDir: dataDir ?? '' }).stake(
     { minStake: BigInt(minStake), bundleNotice },
     undefined
   )
@@ -110,6 +110,7 @@ vote, what the cycle paid, and the sum of all.
         ...status.k2.map((endpoint, i) => `${i === 0 ? 'k2' : '  '}      ${endpoint.name} ${endpointInWords(endpoint)}`),
         `peers   ${status.peers.staked} staked, ${status.peers.mesh} in the mesh, ${status.peers.connected} connected`,
         ...(status.records.from == null ? [] : [`records ${recordsInWords(status.records)}`]),
+        ...(status.signer == null ? [] : [`signer  ${status.signer}`]),
         `memory  ${(status.rssBytes / 1024 / 1024).toFixed(0)} MiB`,
         ...status.bundles
           .filter(({ state }) => state !== 'here')

@@ -47,6 +47,11 @@ export function within(range: SlotRange, slot: number): boolean {
   return slot >= range.from && slot < range.to
 }
 
+/** The first cycle whose messages are live at `slot`; undefined while that is not known. */
+export function firstLive(timing: Timing, slot: number | undefined): number | undefined {
+  return slot == null ? undefined : Math.max(0, liveCycles(timing, slot)[0] ?? 0)
+}
+
 /** The cycles whose messages are live at `slot`: the one that submits and audits, and the one that distributes. */
 export function liveCycles(timing: Timing, slot: number): number[] {
   const cycle = cycleAt(timing, slot)

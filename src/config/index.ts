@@ -112,6 +112,10 @@ const schema = z.strictObject({
     .default(() => join(envPaths('koii-mesh', { suffix: '' }).data, 'node')),
   /** The staking key's file, as the Solana CLI writes it; without it one is made in the data directory. */
   key: text().optional(),
+  /** The socket of a signer process, which has the staking key instead: none, as that is one process more to run. */
+  signer: text()
+    .transform((path) => resolve(path))
+    .optional(),
   /** TCP and WebSocket on free ports: several nodes can share a machine, and the stake account tells peers the way. */
   listen: list(maddr).default(() => [tcpOn(ANYWHERE()), `${tcpOn(ANYWHERE())}/ws`]),
   /** What to tell others instead of the listening addresses, for a node behind a forwarded port. */
@@ -239,6 +243,11 @@ export function loadConfig({ file, env = {}, flags = {} }: ConfigInit): Config {
 
   const result = schema.safeParse(merged)
   if (result.success) {
+    if (result.data.signer != null && result.data.key != null) {
+      throw new ConfigError(
+        `${origin.get('signer')} and ${origin.get('key')} are both given: with a signer the node reads no staking key, so give the key to the signer and leave it out here`
+      )
+    }
     return result.data
   }
   const lines = result.error.issues.map((issue) => {
@@ -326,6 +335,11 @@ export function bytesOf(config: Config): { quota: number; records: number; taskM
 /** The staking key's file: the operator's, or the one that a node makes at its first start. */
 export function keyPathOf({ key, dataDir }: Pick<Config, 'key' | 'dataDir'>): string {
   return key ?? join(dataDir, 'staking-key.json')
+}
+
+/** For a command that is run elsewhere: the same as an absolute path, or a word for the file where only a signer knows it. */
+export function keyFileOf(config: Pick<Config, 'key' | 'dataDir'> & { signer?: string | undefined }): string {
+  return config.signer == null ? resolve(keyPathOf(config)) : 'KEY_FILE'
 }
 
 /** An amount on the command line, in KOII: "2.5". @throws ConfigError */

@@ -2,5 +2,5 @@
 export { signEd25519, verifyEd25519 } from './ed25519.ts'
 export { KeyFileError, KeyInUseError } from './errors.ts'
 export { generateKeyPair, type KeyPair, keyPairFromSeed, readKeyFile, writeKeyFile } from './key-file.ts'
-export { type KeyHolder, type KeyLock, lockKeyFile } from './key-lock.ts'
-export type { Logged, SignerLog } from './signer-log.ts'
+export { type KeyHolder, type KeyLock, lockKeyFile, lockPath } from './key-lock.ts'
+export type { LogEntry, Logged, SignerLog, WholeLog } from './signer-log.ts'

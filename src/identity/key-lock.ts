@@ -88,6 +88,27 @@ function lockAt(path: string, keyPath: string, holder: KeyHolder): () => void {
   }
 }
 
+/**
+ * Locks a path for as long as this process lives, as the system does it for SQLite.
+ *
+ * @param path - of a file for the lock alone, which stays
+ * @returns lets it go; undefined where another process has it
+ */
+export function lockPath(path: string): (() => void) | undefined {
+  demandFile(path)
+  const db = new DatabaseSync(path, { timeout: BUSY_MS })
+  try {
+    db.exec('BEGIN IMMEDIATE')
+    return () => db.close()
+  } catch (err) {
+    db.close()
+    if (/locked|busy/i.test(err instanceof Error ? err.message : String(err))) {
+      return undefined
+    }
+    throw err
+  }
+}
+
 function describeHolder(db: DatabaseSync): string {
   try {
     const row = db.prepare('SELECT * FROM holder').get() as Record<string, string | number> | undefined

@@ -10,6 +10,22 @@ export interface SignerLog {
   prune(task: string, cycle: number): void
 }
 
+/** A log that can be told from its beginning to its end, to whoever keeps the same entries. */
+export interface WholeLog extends SignerLog {
+  /** Of `fromCycle` and later those that come after `after` in the order of cycle and key: so many at most. */
+  page(task: string, from: { fromCycle: number; after?: { cycle: number; key: string } | undefined; limit: number }): LogEntry[]
+  /** Takes entries in one write that survives a power cut; where there is one already it stays. */
+  takeAll(task: string, entries: readonly LogEntry[]): void
+}
+
+/** What stands in a log: of an old cycle the hash alone. */
+export interface LogEntry {
+  cycle: number
+  key: string
+  hash: string
+  bytes: Uint8Array | null
+}
+
 export interface Logged {
   cycle: number
   key: string

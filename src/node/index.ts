@@ -19,17 +19,17 @@
  * ```
  */
 import { randomInt } from 'node:crypto'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import bs58 from 'bs58'
-import { type CycleSchedule, cycleAt, scheduleFor, type Timing } from '../clock/index.ts'
+import { type CycleSchedule, cycleAt, firstLive, scheduleFor, type Timing } from '../clock/index.ts'
 import { commandLine } from '../command/index.ts'
-import { bytesOf, type Config, keyPathOf } from '../config/index.ts'
+import { bytesOf, type Config, keyFileOf } from '../config/index.ts'
 import { type Control, type Status, startControl } from '../control/index.ts'
 import { createDiskWatch } from '../disk/index.ts'
 import { createGossip } from '../gossip/index.ts'
-import { generateKeyPair, type KeyPair, lockKeyFile, readKeyFile, verifyEd25519, writeKeyFile } from '../identity/index.ts'
+import { type KeyPair, verifyEd25519 } from '../identity/index.ts'
 import {
   createK2Client,
   createOutage,
@@ -45,7 +45,7 @@ import {
   readFirst,
   type StakeFollow
 } from '../k2/index.ts'
-import { PROGRAM_ID, type StakeAccount } from '../k2/settlement/index.ts'
+import type { StakeAccount } from '../k2/settlement/index.ts'
 import {
   contactFault,
   createAnnouncer,
@@ -68,7 +68,6 @@ import { createEvents, type Events, type Logger } from '../observe/index.ts'
 import { createParticipant, type Records, type TaskHost } from '../participant/index.ts'
 import { createMadeBook, createProofs, MADE_BLOCKS, MADE_ROOTS, type ProviderHint } from '../proofs/index.ts'
 import type { StakeSet } from '../rounds/index.ts'
-import { createSigner } from '../signer/index.ts'
 import { openStore } from '../store/index.ts'
 import { createSync } from '../sync/index.ts'
 import { type Body, type Message, networkOf, open, signedBytes } from '../wire/index.ts'
@@ -87,6 +86,7 @@ import { createPaced } from './paced.ts'
 import { ParamsDifferError } from './params.ts'
 import { createPause } from './pause.ts'
 import { checkRunnable } from './runnable.ts'
+import { openSigning } from './signing.ts'
 import { createSlasher } from './slasher.ts'
 import { createNodeStatus } from './status.ts'
 import { createTaskMaker } from './task-maker.ts'
@@ -169,12 +169,12 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
   // what outlives a kill; its lock keeps a second process away from this data directory
   const watch = createDiskWatch({ dir: config.dataDir })
   const store = openStore({ dir: config.dataDir, watch })
-  let unlockKey = () => {}
+  let unlockKey: () => void | Promise<void> = () => {}
   let closeArchive = () => {}
   try {
     return await build()
   } catch (err) {
-    unlockKey()
+    await unlockKey()
     watch.stop()
     closeArchive()
     store.close()
@@ -183,13 +183,9 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
 
   async function build(): Promise<MeshNode> {
     // who we are: the staking key behind the signer, and the node key of libp2p
-    const keyPair = await stakingKey(config)
-    const lock = lockKeyFile(keyPathOf(config), { dataDir: config.dataDir, task: config.task })
-    unlockKey = lock.release
-    if (lock.unlocked != null) {
-      log.warn({ reason: lock.unlocked }, 'the staking key could not be locked: see that no other node of this machine uses it')
-    }
-    const signer = createSigner({ keyPair, log: store.signerLog, programId: config.program ?? PROGRAM_ID, maxFeeRoe: config.maxFee })
+    const signing = await openSigning({ config, store, log })
+    unlockKey = signing.close
+    const { signer } = signing
     // how the key speaks in the mesh, and how it pays on K2
     const voice = { publicKey: signer.publicKey, sign: signer.signMessage }
     const payer = { address: signer.address, sign: signer.signTransaction }
@@ -323,7 +319,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     const disk = createDiskCare({ watch, events, log, hasReserve: store.hasReserve, clearAway })
 
     // the staker's life in the task, over what is around it
-    const own = { k2: config.k2.join(','), program: config.program, task: config.task, key: resolve(keyPathOf(config)) }
+    const own = { k2: config.k2.join(','), program: config.program, task: config.task, key: keyFileOf(config) }
     const lifeSigns = createLifeSigns({
       staked: peers.staked,
       stakeOf: (staker) => stakes.weight(staker, Math.max(0, cycleAt(timing, slots.now() ?? timing.startingSlot))) ?? 0n,
@@ -354,8 +350,9 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       },
       archive: history,
       signer,
-      store,
-      keyState: store.keyValue('key-guard', undefined, true),
+      // what was signed, and what that log is worth, is where the key is
+      store: { ...store, signerLog: signing.log, ...signing.trust },
+      keyState: store.keyValue(signing.space, undefined, true),
       verify: verifyEd25519,
       peers,
       contactFault,
@@ -387,7 +384,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
             ? undefined
             : (honest, { said, send }) =>
                 parts.publish!(async (body) => void (await honest(body)), {
-                  keyPair,
+                  keyPair: signing.keyPair(),
                   signedBytes: (body) => signedBytes(network, body),
                   open: (bytes) => open(bytes, network),
                   send(message) {
@@ -409,6 +406,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       }
     })
     const { door, pool, guard, replaced, follow } = participant
+    signing.hook({ events, liveFrom: () => firstLive(timing, slots.now()), mistrust: guard.mistrust })
     const pause = await createPause({
       ...{ task: config.task, dataDir: config.dataDir, store: store.keyValue('pause', undefined, true), events },
       cycle: () => (slots.now() == null ? undefined : participant.cycle())
@@ -554,6 +552,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       follow,
       pause,
       guard,
+      signing,
       replaced,
       disk,
       bootstrapNotice,
@@ -716,6 +715,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       },
       async stop() {
         stopping.abort()
+        signing.abandon()
         leaveNetworks()
         paced?.stop()
         lifeSigns.stop()
@@ -747,29 +747,11 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
         }
         watch.stop()
         store.close()
-        unlockKey()
+        await unlockKey()
         if (started) {
           events.emit('stopped')
         }
       }
     }
   }
-}
-
-/** The operator's key, or one made on the first start. */
-async function stakingKey(config: Config): Promise<KeyPair> {
-  if (config.key != null) {
-    return readKeyFile(config.key)
-  }
-  const path = keyPathOf(config)
-  try {
-    return await readKeyFile(path)
-  } catch (err) {
-    if (!/ENOENT/.test(messageOf(err))) {
-      throw err
-    }
-  }
-  const pair = generateKeyPair()
-  await writeKeyFile(path, pair)
-  return pair
 }

@@ -1,6 +1,5 @@
-import { resolve } from 'node:path'
 import { cycleAt, type Timing } from '../clock/index.ts'
-import { type Config, keyPathOf } from '../config/index.ts'
+import { type Config, keyFileOf } from '../config/index.ts'
 import type { Health, Status } from '../control/index.ts'
 import type { Gossip } from '../gossip/index.ts'
 import type { K2Client, Outage, Outbox, Slots, StakeView } from '../k2/index.ts'
@@ -15,6 +14,7 @@ import type { BootstrapNotice } from './bootstrap-notice.ts'
 import type { DiskCare } from './disk-care.ts'
 import type { History } from './history.ts'
 import type { Pause } from './pause.ts'
+import type { Signing } from './signing.ts'
 import type { TaskVersions } from './task-versions.ts'
 
 export interface NodeStatusInit {
@@ -45,6 +45,7 @@ export interface NodeStatusInit {
   follow: TaskFollow
   pause: Pick<Pause, 'paused' | 'notice'>
   guard: KeyGuard
+  signing: Pick<Signing, 'notice'>
   replaced: ReplacedKey
   disk: DiskCare
   bootstrapNotice: BootstrapNotice
@@ -62,7 +63,7 @@ export interface NodeStatus {
 
 export function createNodeStatus(init: NodeStatusInit): NodeStatus {
   const { config, account, timing, self, host, presence, gossip, sync, proofs, k2, outage, slots, stakes, outbox, store, history } = init
-  const { versions, follow, pause, guard, replaced, disk, bootstrapNotice, log } = init
+  const { versions, follow, pause, guard, signing, replaced, disk, bootstrapNotice, log } = init
   const { libp2p } = host
   const { addresses } = libp2p.services
 
@@ -97,7 +98,8 @@ export function createNodeStatus(init: NodeStatusInit): NodeStatus {
       program: k2.programId,
       minStake: account.minStake.toString(),
       bundleNotice: account.bundleNotice,
-      keyFile: resolve(keyPathOf(config)),
+      keyFile: config.signer == null ? keyFileOf(config) : null,
+      signer: config.signer ?? null,
       k2: k2.endpoints().map((endpoint) => ({ ...endpoint, ...outage.of(endpoint.name) })),
       slot,
       cycle: slot == null ? null : cycleAt(timing, slot),
@@ -111,6 +113,7 @@ export function createNodeStatus(init: NodeStatusInit): NodeStatus {
       signing: guard.status(),
       notices: [
         guard.notice(),
+        signing.notice(),
         replaced.notice(),
         disk.notice(),
         logTrouble(log),
@@ -140,8 +143,9 @@ export function createNodeStatus(init: NodeStatusInit): NodeStatus {
     if (stakes.isStaked(self) !== true) {
       return { ok: false, reason: replaced.notice() ?? 'no stake in the task' }
     }
-    if (guard.notice() != null) {
-      return { ok: false, reason: guard.notice()! }
+    const unsigned = guard.notice() ?? signing.notice()
+    if (unsigned != null) {
+      return { ok: false, reason: unsigned }
     }
     if (!disk.works()) {
       return { ok: false, reason: disk.notice()! }

@@ -91,6 +91,9 @@ export const eventSchemas = [
     endpoint: text,
     reason: reason.nullable().describe('null: it is believed again')
   }),
+  // the signer
+  general('signer-away', 'the signer process does not answer as it should', { reason }),
+  general('signer-back', 'the signer answers again', { seconds: z.number().describe('how long it was away') }),
   // the task
   general('task', 'the task runs', { taskName: text, bundle: cid, params: text.nullable() }),
   general('task-failed', 'the task cannot run', { bundle: cid, reason }),

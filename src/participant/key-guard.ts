@@ -41,6 +41,8 @@ export interface KeyGuard {
   heardRefused(message: Message): void
   /** Another peer proved that it speaks for our stake. */
   heardTwin(peerId: string): void
+  /** The log of what was signed cannot be relied on any more: the node listens, unless it does already. */
+  mistrust(why: string): void
   /** What this process sent, or its own store had kept: ours, whatever the log says. */
   said(message: Message): void
   /** `back`: the clock had followed a lie, and goes back. */
@@ -157,7 +159,9 @@ export function createKeyGuard(init: KeyGuardInit): KeyGuard {
       sinceSlot = slot
       nowSlot = slot
       const kept = await init.state.get(STATE_KEY)
-      state = kept == null ? NEW_STATE : { ...NEW_STATE, ...(JSON.parse(Buffer.from(kept).toString()) as Partial<KeyState>) }
+      // of what may be said again nobody knows any more what there was
+      const unknown = { ...NEW_STATE, forgottenTo: Math.max(0, cycleAt(timing, slot) - 2) }
+      state = kept == null ? unknown : { ...NEW_STATE, ...(JSON.parse(Buffer.from(kept).toString()) as Partial<KeyState>) }
       const vote = await votes.last()
       const facts = { origin: init.store.origin(), before: state, counts: votes.counts(slot), idle: init.idle }
       const decision = whenToSign({ timing, slot, ...facts, voted: vote?.cycle, voteIsOurs: vote?.isOurs === true })
@@ -173,6 +177,11 @@ export function createKeyGuard(init: KeyGuardInit): KeyGuard {
     heard: (message) => judge(message, true),
     heardRefused: (message) => void judge(message, false),
     heardTwin: (peerId) => halt(`peer ${peerId} speaks for its stake`),
+    mistrust(why) {
+      if (halted == null && !isListening()) {
+        listen(nowSlot + LISTEN_ROUNDS * timing.roundSlots, why, undefined)
+      }
+    },
     said: messages.said,
     forget(cycle) {
       if (cycle > state.forgottenTo) {

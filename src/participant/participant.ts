@@ -1,6 +1,7 @@
 import { cycleAt, type Timing, windowOf } from '../clock/index.ts'
 import type { LineOptions } from '../command/line.ts'
 import type { KeyInUseError } from '../identity/errors.ts'
+import type { SignerLog } from '../identity/index.ts'
 import { createDoor, createPool, type Door, type DoorInit, type Pool } from '../judge/index.ts'
 import { messageOf } from '../k2/errors.ts'
 import type { FinalVote } from '../k2/index.ts'
@@ -48,7 +49,7 @@ export interface ParticipantInit {
   runtime: Runtime
   archive: Archive
   signer: Signer
-  store: Pick<Store, 'messages' | 'cycles' | 'signerLog' | 'origin' | 'trustLog'>
+  store: Pick<Store, 'messages' | 'cycles' | 'origin' | 'trustLog'> & { signerLog: SignerLog }
   /** How the key stands; durable. */
   keyState: KeyValue
   verify: Verify

@@ -1,4 +1,5 @@
 import { cycleAt, liveCycles, type Timing } from '../clock/index.ts'
+import type { SignerLog } from '../identity/index.ts'
 import { messageOf } from '../k2/errors.ts'
 import type { Events, Logger } from '../observe/index.ts'
 import type { Signer } from '../signer/index.ts'
@@ -11,7 +12,7 @@ export interface RecallInit {
   dataDir: string
   timing: Timing
   network: Network
-  store: Pick<Store, 'messages' | 'signerLog' | 'cycles'>
+  store: Pick<Store, 'messages' | 'cycles'> & { signerLog: SignerLog }
   signer: Pick<Signer, 'publicKey' | 'has' | 'signMessage'>
   /** Takes a message that was let in before: our own too. */
   take: (message: Message, heardInSlot: number) => void

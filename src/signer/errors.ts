@@ -17,3 +17,13 @@ export class SignerLogError extends Error {
 export class UnreadableRequestError extends Error {
   override name = 'UnreadableRequestError'
 }
+
+/** The signer process does not answer, or not as one: nothing is signed until it does. */
+export class SignerAwayError extends Error {
+  override name = 'SignerAwayError'
+}
+
+/** Where a signer process is to listen is no place for it: the message says what to do. */
+export class SignerSocketError extends Error {
+  override name = 'SignerSocketError'
+}

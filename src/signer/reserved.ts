@@ -1,9 +1,11 @@
 /** What a request reserves, read from the very bytes that are to be signed: pure. */
+import { createHash } from 'node:crypto'
 import { Ed25519Program, Message, Transaction, type TransactionInstruction } from '@solana/web3.js'
-import { bidIn, type FinalVote, isBid, messageOf } from '../k2/index.ts'
+import type { SignerLog } from '../identity/index.ts'
+import { bidIn, encodeVote, type FinalVote, isBid, messageOf } from '../k2/index.ts'
 import { demandVoteBatch, instructionName, isApplySlash, readVote, readVoteMessage, voteMessage } from '../k2/settlement/index.ts'
 import { onceKey, readSignedBytes } from '../wire/index.ts'
-import { UnreadableRequestError } from './errors.ts'
+import { ContradictionError, UnreadableRequestError } from './errors.ts'
 
 /** A place in the log, and what is to stand there. */
 export interface Reserved {
@@ -29,6 +31,41 @@ export type TaskVote = FinalVote & { task: string }
 export function reservedByMessage(bytes: Uint8Array): Reserved {
   const { task, body } = readable('message', () => readSignedBytes(bytes))
   return { task, cycle: body.cycle, kind: onceKey(body), content: bytes }
+}
+
+export function reservedByVote(vote: TaskVote): Reserved {
+  return { task: vote.task, cycle: vote.cycle, kind: 'vote', content: encodeVote(vote) }
+}
+
+/** Where it stands in the log. What may be said again is kept by its own hash: nothing contradicts it, and it is known as ours. */
+export function entryOf({ content, kind }: Reserved): { hash: string; key: string } {
+  const hash = createHash('sha256').update(content).digest('hex')
+  return { hash, key: kind ?? `again/${hash}` }
+}
+
+/** Whether exactly this message is in the log; false for what cannot be read. */
+export function isSigned(log: SignerLog, bytes: Uint8Array): boolean {
+  try {
+    const reserved = reservedByMessage(bytes)
+    const { hash, key } = entryOf(reserved)
+    return log.get(reserved.task, reserved.cycle, key) === hash
+  } catch {
+    return false
+  }
+}
+
+/** Puts into the log what this key is known to have signed elsewhere, unless it has another in its place. */
+export function adoptInto(log: SignerLog, bytes: Uint8Array): void {
+  const reserved = reservedByMessage(bytes)
+  const { hash, key } = entryOf(reserved)
+  if (log.get(reserved.task, reserved.cycle, key) == null) {
+    log.put(reserved.task, reserved.cycle, key, hash, reserved.content)
+  }
+}
+
+/** @throws ContradictionError */
+export function refuseSecond({ task, cycle }: Reserved, key: string): never {
+  throw new ContradictionError(`refusing to sign a second, different ${key} of cycle ${cycle}: one was signed before (task ${task})`)
 }
 
 /** What K2 is to check of a vote in a batch, and what is read in it, whatever it was asked for with. @throws UnreadableRequestError */

@@ -1,8 +1,17 @@
-import { createHash } from 'node:crypto'
 import { type KeyPair, type SignerLog, signEd25519 } from '../identity/index.ts'
-import { encodeVote, type FinalVote, messageOf } from '../k2/index.ts'
-import { ContradictionError, SignerLogError, SigningHeldError } from './errors.ts'
-import { handedOver, type Reserved, reservedByMessage, reservedByTransaction, type TaskVote } from './reserved.ts'
+import { type FinalVote, messageOf } from '../k2/index.ts'
+import { SignerLogError, SigningHeldError } from './errors.ts'
+import {
+  adoptInto,
+  entryOf,
+  handedOver,
+  isSigned,
+  type Reserved,
+  refuseSecond,
+  reservedByMessage,
+  reservedByTransaction,
+  reservedByVote
+} from './reserved.ts'
 
 export interface SignerInit {
   keyPair: KeyPair
@@ -68,15 +77,16 @@ export function createSigner({ keyPair, log, programId, maxFeeRoe, signBytes = s
       throw new SigningHeldError(`nothing is signed any more: ${halted}`)
     }
   }
-  const reserve = ({ task, cycle, kind, content }: Reserved) => {
+  const reserve = (reserved: Reserved) => {
     refuseWhenHalted()
-    const { hash, key } = entryOf(content, kind)
+    const { task, cycle, kind, content } = reserved
+    const { hash, key } = entryOf(reserved)
     const before = log.get(task, cycle, key)
     if (before === hash) {
       return
     }
     if (before != null) {
-      throw new ContradictionError(`refusing to sign a second, different ${key} of cycle ${cycle}: one was signed before (task ${task})`)
+      refuseSecond(reserved, key)
     }
     const what = kind ?? 'message'
     if (held != null && kind != null) {
@@ -92,7 +102,6 @@ export function createSigner({ keyPair, log, programId, maxFeeRoe, signBytes = s
       )
     }
   }
-  const voteOf = (vote: TaskVote): Reserved => ({ task: vote.task, cycle: vote.cycle, kind: 'vote', content: encodeVote(vote) })
   const sign = async (bytes: Uint8Array) => signBytes(bytes, keyPair.secretKey)
 
   return {
@@ -104,17 +113,17 @@ export function createSigner({ keyPair, log, programId, maxFeeRoe, signBytes = s
     },
     async signVote(task, vote) {
       const { bytes, vote: read } = handedOver(task, vote)
-      reserve(voteOf(read))
+      reserve(reservedByVote(read))
       return sign(bytes)
     },
     async reserveVote(task, vote) {
-      reserve(voteOf(handedOver(task, vote).vote))
+      reserve(reservedByVote(handedOver(task, vote).vote))
     },
     async signTransaction(message) {
       refuseWhenHalted()
       const vote = reservedByTransaction(message, { address, programId, maxFeeRoe })
       if (vote != null) {
-        reserve(voteOf(vote))
+        reserve(reservedByVote(vote))
       }
       return sign(message)
     },
@@ -127,27 +136,7 @@ export function createSigner({ keyPair, log, programId, maxFeeRoe, signBytes = s
     halt(reason) {
       halted ??= reason
     },
-    has(bytes) {
-      try {
-        const { task, cycle, kind, content } = reservedByMessage(bytes)
-        const { hash, key } = entryOf(content, kind)
-        return log.get(task, cycle, key) === hash
-      } catch {
-        return false
-      }
-    },
-    adopt(bytes) {
-      const { task, cycle, kind, content } = reservedByMessage(bytes)
-      const { hash, key } = entryOf(content, kind)
-      if (log.get(task, cycle, key) == null) {
-        log.put(task, cycle, key, hash, content)
-      }
-    }
+    has: (bytes) => isSigned(log, bytes),
+    adopt: (bytes) => adoptInto(log, bytes)
   }
-}
-
-/** What may be said again is kept by its own hash: nothing contradicts it, and it is known as ours. */
-function entryOf(content: Uint8Array, kind: string | null): { hash: string; key: string } {
-  const hash = createHash('sha256').update(content).digest('hex')
-  return { hash, key: kind ?? `again/${hash}` }
 }

@@ -11,11 +11,12 @@
  * store.close()
  * ```
  */
+import { randomBytes } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, openSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type DiskWatch, demandFile, diskAdvice, diskFault, forgetPid, holderAt, leavePid, makeFolder } from '../disk/index.ts'
-import type { SignerLog } from '../identity/index.ts'
+import type { WholeLog } from '../identity/index.ts'
 import { durably } from './durably.ts'
 import { DataDirInUseError, StoreError } from './errors.ts'
 import { type KeyValue, keyValueIn } from './key-value.ts'
@@ -63,11 +64,15 @@ const PID = 'node.sqlite.pid'
 export type Origin = 'kept' | 'new' | 'lost'
 
 export interface Store {
-  signerLog: SignerLog
+  signerLog: WholeLog
+  /** Of this database: one that is made anew has another. 32 hex digits. */
+  id(): string
   /** Stays `new` or `lost` over restarts until `trustLog`. */
   origin(): Origin
   /** From now on the log tells all that this key may still be held to. Durable. */
   trustLog(): void
+  /** The key has spoken where this log does not know of: it is `lost` until `trustLog`. Durable. */
+  distrustLog(): void
   messages: MessageLog
   cycles: CycleLog
   /**
@@ -165,9 +170,12 @@ export function openStore({ dir, watch }: StoreInit): Store {
   })
   return {
     signerLog: signerLogIn(tools),
+    id: () => (opened.prepare("SELECT value FROM meta WHERE key = 'id'").get() as { value: string }).value,
     origin: () => (opened.prepare("SELECT value FROM meta WHERE key = 'origin'").get() as { value: Origin }).value,
     trustLog: () =>
       room.need(() => durably(opened, () => opened.exec("UPDATE meta SET value = 'kept' WHERE key = 'origin' AND value <> 'kept'"))),
+    distrustLog: () =>
+      room.need(() => durably(opened, () => opened.exec("UPDATE meta SET value = 'lost' WHERE key = 'origin' AND value = 'kept'"))),
     messages,
     cycles,
     keyValue: (space, quotaBytes, durable) => keyValueIn(tools, space, usage, quotaBytes, durable),
@@ -200,6 +208,7 @@ function makeTables(db: DatabaseSync, origin: Origin): void {
     db.exec('ALTER TABLE signed ADD COLUMN bytes BLOB')
   }
   db.prepare("INSERT OR IGNORE INTO meta (key, value) VALUES ('origin', ?)").run(origin)
+  db.prepare("INSERT OR IGNORE INTO meta (key, value) VALUES ('id', ?)").run(randomBytes(16).toString('hex'))
   db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`)
 }
 

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import type { Logged, SignerLog } from '../identity/index.ts'
+import type { LogEntry, Logged, WholeLog } from '../identity/index.ts'
 import { durably } from './durably.ts'
 
 /** What the parts of the store share: three ways of writing, which tell of a disk that is at fault and throw what failed. */
@@ -105,10 +105,14 @@ export interface CycleLog {
 /** Cycles behind the one that is pruned to which is looked: a node that was down for longer leaves a few bytes more. */
 const PRUNED_CYCLES = 1_000
 
-export function signerLogIn({ db, need }: StoreTools): SignerLog {
+export function signerLogIn({ db, need }: StoreTools): WholeLog {
   const get = db.prepare('SELECT hash FROM signed WHERE task = ? AND cycle = ? AND key = ?')
   const put = db.prepare('INSERT INTO signed (task, cycle, key, hash, bytes) VALUES (?, ?, ?, ?, ?)')
   const list = db.prepare('SELECT cycle, key, bytes FROM signed WHERE task = ? AND cycle >= ? AND bytes IS NOT NULL ORDER BY cycle, key')
+  const page = db.prepare(
+    'SELECT cycle, key, hash, bytes FROM signed WHERE task = ? AND cycle >= ? AND (cycle, key) > (?, ?) ORDER BY cycle, key LIMIT ?'
+  )
+  const take = db.prepare('INSERT OR IGNORE INTO signed (task, cycle, key, hash, bytes) VALUES (?, ?, ?, ?, ?)')
   const dropAgain = db.prepare("DELETE FROM signed WHERE task = ? AND cycle >= ? AND cycle < ? AND key LIKE 'again/%'")
   const dropBytes = db.prepare('UPDATE signed SET bytes = NULL WHERE task = ? AND cycle >= ? AND cycle < ? AND bytes IS NOT NULL')
   return {
@@ -117,12 +121,39 @@ export function signerLogIn({ db, need }: StoreTools): SignerLog {
       need(() => durably(db, () => put.run(task, cycle, key, hash, bytes)))
     },
     list: (task, fromCycle) => list.all(task, fromCycle) as unknown as Logged[],
+    page: (task, { fromCycle, after, limit }) =>
+      page.all(task, fromCycle, after?.cycle ?? -1, after?.key ?? '', limit) as unknown as LogEntry[],
+    takeAll: (task, entries) => {
+      need(() =>
+        durably(db, () =>
+          atOnce(db, () => {
+            for (const { cycle, key, hash, bytes } of entries) {
+              take.run(task, cycle, key, hash, bytes)
+            }
+          })
+        )
+      )
+    },
     prune: (task, cycle) => {
       need(() => {
         dropAgain.run(task, cycle - PRUNED_CYCLES, cycle)
         dropBytes.run(task, cycle - PRUNED_CYCLES, cycle)
       })
     }
+  }
+}
+
+function atOnce(db: DatabaseSync, write: () => void): void {
+  db.exec('BEGIN')
+  try {
+    write()
+    db.exec('COMMIT')
+  } catch (err) {
+    // on a full disk SQLite has rolled back by itself
+    if (db.isTransaction) {
+      db.exec('ROLLBACK')
+    }
+    throw err
   }
 }
 
@@ -141,21 +172,12 @@ export function messageLogIn({ db, want, need }: StoreTools): MessageLog {
   let waiting: Array<{ task: string; message: StoredMessage }> = []
   let timer: NodeJS.Timeout | undefined
 
-  const write = (batch: typeof waiting) => {
-    db.exec('BEGIN')
-    try {
+  const write = (batch: typeof waiting) =>
+    atOnce(db, () => {
       for (const { task, message } of batch) {
         put.run(task, message.cycle, message.id, message.bytes, message.slot)
       }
-      db.exec('COMMIT')
-    } catch (err) {
-      // on a full disk SQLite has rolled back by itself
-      if (db.isTransaction) {
-        db.exec('ROLLBACK')
-      }
-      throw err
-    }
-  }
+    })
   const flush = () => {
     clearTimeout(timer)
     timer = undefined

@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import { fitHelp } from '../../src/cli/help.ts'
 import { startCommand } from '../../src/cli/start.ts'
 import { widthOf } from '../../src/observe/shown-text.ts'
-import { commands, faultOf } from '../docs/documents.ts'
+import { commands, faultOf, read } from '../docs/documents.ts'
 
 const all = (command: Command, path: string): Array<{ command: Command; path: string }> => [
   { command, path },
@@ -27,6 +27,13 @@ function helpOf(command: Command): string {
 }
 
 describe('CLI: every command', () => {
+  it('that there is, is among those that are looked at', () => {
+    const [, table] = /const COMMANDS[^{]*\{\n(.*?)\n\}/s.exec(read('src/cli/main.ts'))!
+    const names = [...table!.matchAll(/^ {2}'?([\w-]+)'?: async/gm)].map(([, name]) => name)
+    expect(names).to.include.members(['testnet', 'replace-key', 'k2'])
+    expect(commands().commands.map((command) => command.name())).to.have.members(names)
+  })
+
   it('has a description, and a help with an example of itself', () => {
     expect(every.length).to.be.above(20)
     for (const { command, path } of every) {

@@ -8,7 +8,7 @@ export const TIMING = { startingSlot: 0, roundSlots: 100, submissionWindow: 30, 
 
 export const STATUS: Status = {
   ...{ node: 'n', peerId: '12D3', multiaddrs: [], listens: [], task: TASK, taskName: 'count', program: 'P', minStake: '1' },
-  ...{ bundleNotice: 3, keyFile: '/k.json', k2: [], slot: 320, cycle: 3, staked: true, keyReplaced: false, stake: '12' },
+  ...{ bundleNotice: 3, keyFile: '/k.json', signer: null, k2: [], slot: 320, cycle: 3, staked: true, keyReplaced: false, stake: '12' },
   ...{ finalizedCycle: 1, bundles: [], closedFrom: null, paused: null, notices: [], taskProcess: null, rssBytes: 1, cycles: [] },
   signing: { state: 'signs', untilSlot: null, reason: null },
   gossip: { delivered: 1, duplicates: 0, signatureChecks: 1, published: 1, synced: 0, refused: {} },

@@ -8,6 +8,7 @@ import { k2Command } from '../../src/cli/k2.ts'
 import { keygenCommand } from '../../src/cli/keygen.ts'
 import { proofCommand } from '../../src/cli/proof.ts'
 import { replaceKeyCommand } from '../../src/cli/replace-key.ts'
+import { signerCommand } from '../../src/cli/signer.ts'
 import { slashCommand } from '../../src/cli/slash.ts'
 import { stakeCommand } from '../../src/cli/stake.ts'
 import { startCommand } from '../../src/cli/start.ts'
@@ -45,6 +46,7 @@ export function commands(): Command {
   for (const command of [
     testnetCommand(),
     startCommand(),
+    signerCommand(),
     statusCommand(),
     eventsCommand(),
     keygenCommand(),

@@ -8,7 +8,7 @@ export const LAYERS: ReadonlyArray<readonly string[]> = [
   ['cli'],
   ['testnet'],
   ['node'],
-  ['participant'],
+  ['control', 'participant'],
   ['signer', 'sync'],
   ['gossip', 'k2', 'proofs'],
   ['network', 'rounds'],
@@ -20,10 +20,14 @@ export const LAYERS: ReadonlyArray<readonly string[]> = [
 /** All of them, and each is made use of. */
 export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   audit: ['wire'],
-  cli: ['clock', 'command', 'config', 'disk', 'identity', 'k2', 'network', 'node', 'observe', 'proofs', 'record', 'testnet'],
+  cli: [
+    ...['clock', 'command', 'config', 'control', 'disk', 'identity', 'k2', 'network', 'node', 'observe', 'proofs', 'record'],
+    ...['signer', 'store', 'testnet']
+  ],
   clock: [],
   command: [],
   config: ['disk'],
+  control: ['clock', 'command', 'config', 'disk', 'observe', 'store'],
   disk: [],
   gossip: ['judge', 'network', 'wire'],
   identity: ['command', 'disk'],
@@ -35,6 +39,7 @@ export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
       'clock',
       'command',
       'config',
+      'control',
       'disk',
       'gossip',
       'identity',
@@ -55,7 +60,7 @@ export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   proofs: ['command', 'disk', 'network', 'observe'],
   record: ['clock', 'wire'],
   rounds: ['audit', 'clock', 'record', 'wire'],
-  signer: ['identity', 'k2', 'wire'],
+  signer: ['command', 'disk', 'identity', 'k2', 'wire'],
   store: ['disk', 'identity'],
   sync: ['clock', 'judge', 'network', 'wire'],
   tasks: [],
@@ -65,6 +70,6 @@ export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 
 /** Rooms that the large drawing of docs/architecture.md leaves out: its text names them. */
 export const NOT_DRAWN: readonly string[] = [
-  ...['audit', 'cli', 'node', 'participant', 'signer', 'testnet'],
+  ...['audit', 'cli', 'control', 'node', 'participant', 'signer', 'testnet'],
   ...['clock', 'command', 'config', 'disk', 'identity', 'observe', 'store', 'wire']
 ]

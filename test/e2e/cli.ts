@@ -42,9 +42,14 @@ export interface CliInit {
 }
 
 /** Starts `koii-mesh ARGS` in a process group of its own, so that nothing of it outlives the test. */
-export function cli(args: string[], { env = {}, cwd }: CliInit = {}): Cli {
+export function cli(args: string[], init?: CliInit): Cli {
+  return script(MAIN, args, init)
+}
+
+/** The same with a script of the tests in the place of the command. */
+export function script(file: string, args: string[], { env = {}, cwd }: CliInit = {}): Cli {
   const own = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('KOII_MESH_')))
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  const child = spawn(process.execPath, [file, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
     // called by its name, as when it is installed; and what is expected of a command is not the locale of the machine

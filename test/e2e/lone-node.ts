@@ -26,7 +26,8 @@ export async function loneNode(): Promise<LoneNode> {
   const started: Cli[] = []
   const start = (more: string[] = [], k2 = [chain.k2.url]) => {
     const node = cli([
-      ...['start', '--k2', k2.join(','), '--task', chain.task, '--key', key, '--data-dir', data, '--json'],
+      ...['start', '--k2', k2.join(','), '--task', chain.task, '--data-dir', data, '--json'],
+      ...(more.includes('--signer') ? [] : ['--key', key]),
       ...['--allow-private', '--listen', '/ip4/127.0.0.1/tcp/0', ...more]
     ])
     started.push(node)

@@ -329,6 +329,29 @@ describe('participant: whose the staking key is', () => {
       )
     })
 
+    it('listens for three rounds when its log cannot be relied on any more, and once', async () => {
+      await settled()
+      guard.mistrust('the log of the signer lacks something')
+      expectListening()
+      expect(guard.status().reason).to.equal('the log of the signer lacks something')
+      guard.onSlot(START + 50)
+      guard.mistrust('it still does')
+      expectListening()
+      guard.onSlot(UNTIL)
+      expectSigning()
+      guard.heardTwin('12D3KooW')
+      guard.mistrust('too late')
+      expect(guard.status()).to.include({ state: 'stopped' })
+    })
+
+    it('without a memory of its own says nothing of what may be said again in cycles that are over', async () => {
+      await settled()
+      guard.heardRefused(await elsewhere({ ...announcement(START - 200, 1), cycle: 5 }))
+      expectSigning()
+      expect(guard.heard(await elsewhere(submission(START - 200, 'x', 5)))).to.equal(true)
+      expectListening()
+    })
+
     it('stops for what is said by its key while it listens', async () => {
       await guard.begin(START)
       expect(guard.heard(await elsewhere(submission(START - 2)))).to.equal(true)

@@ -310,6 +310,71 @@ describe('store: what goes wrong', () => {
     expect(originNow()).to.equal('kept')
   })
 
+  it('calls a log that is not relied on any more lost until it is trusted again, and a new one new', () => {
+    const store = openStore({ dir })
+    store.distrustLog()
+    expect(store.origin()).to.equal('new')
+    store.trustLog()
+    store.distrustLog()
+    store.close()
+    expect(originNow()).to.equal('lost')
+    const again = openStore({ dir })
+    again.trustLog()
+    expect(again.origin()).to.equal('kept')
+    again.close()
+  })
+
+  it('has a name for each log, which stays with it', async () => {
+    const idNow = () => {
+      const store = openStore({ dir })
+      const id = store.id()
+      store.close()
+      return id
+    }
+    const id = idNow()
+    expect(id).to.match(/^[0-9a-f]{32}$/)
+    expect(idNow()).to.equal(id)
+    await rm(join(dir, 'node.sqlite'))
+    expect(idNow()).not.to.equal(id)
+  })
+
+  it('tells its log of what was signed a page at a time, and takes pages of another', () => {
+    const store = openStore({ dir })
+    const { signerLog } = store
+    for (const [cycle, key] of [
+      [3, 'vote'],
+      [3, 'again/1'],
+      [4, 'vote'],
+      [10, 'vote'],
+      [5, 'submission']
+    ] as const) {
+      signerLog.put('task', cycle, key, `hash ${cycle} ${key}`, bytes(key))
+    }
+    signerLog.put('another', 3, 'vote', 'hash', bytes('x'))
+    signerLog.prune('task', 4)
+    const page = (limit: number, after?: { cycle: number; key: string }, fromCycle = 0) =>
+      signerLog.page('task', { fromCycle, after, limit }).map(({ cycle, key, bytes }) => [cycle, key, bytes == null ? null : bytes.length])
+    const all = [
+      [3, 'vote', null],
+      [4, 'vote', 4],
+      [5, 'submission', 10],
+      [10, 'vote', 4]
+    ]
+    expect(page(9)).to.deep.equal(all)
+    expect(page(2)).to.deep.equal(all.slice(0, 2))
+    expect(page(2, { cycle: 4, key: 'vote' })).to.deep.equal(all.slice(2))
+    expect(page(2, { cycle: 4, key: 'a' })).to.deep.equal(all.slice(1, 3))
+    expect(page(9, undefined, 5)).to.deep.equal(all.slice(2))
+    const entries = signerLog.page('task', { fromCycle: 0, limit: 9 })
+    signerLog.put('copy', 4, 'vote', 'another hash', bytes('mine'))
+    signerLog.takeAll('copy', entries)
+    signerLog.takeAll('copy', entries)
+    expect(signerLog.page('copy', { fromCycle: 0, limit: 9 })).to.deep.equal(
+      entries.map((entry) => (entry.cycle === 4 ? { cycle: 4, key: 'vote', hash: 'another hash', bytes: bytes('mine') } : entry))
+    )
+    store.close()
+  })
+
   for (const [what, damage] of Object.entries({
     'of zero bytes': () => writeFile(join(dir, 'node.sqlite'), ''),
     'that is gone': () => rm(join(dir, 'node.sqlite'))
