@@ -199,7 +199,8 @@ describe('a signer process and its node', function () {
     expect(await away).to.match(
       /the signer at .*socket does not answer.*start it: .*signer --key KEY_FILE --data-dir .* --socket \/.*socket/
     )
-    expect(node.notice()).to.equal(await away)
+    // why it does not answer may be another reason by now
+    expect(node.notice()).to.match(/the signer at .*socket does not answer.*start it: /)
     const back = node.heard.next('back')
     await up()
     expect(isOfAlice(await message, one)).to.equal(true)
