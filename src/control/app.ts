@@ -7,7 +7,7 @@ import { createTokenCheck, refusePage } from './auth.ts'
 import { createOnError, onBadPath, onClientError, onNotFound, refuseBy } from './failures.ts'
 import { LIMITS } from './limits.ts'
 import { openApi } from './openapi.ts'
-import { type Controlled, healthRoute, routes } from './routes.ts'
+import { type Controlled, healthRoute, openStatusRoute, routes } from './routes.ts'
 import type { EventStreams } from './stream.ts'
 
 export interface AppInit {
@@ -63,6 +63,7 @@ export async function buildApp({
   })
   await app.register(swagger, openApi())
   await app.register(healthRoute, { node })
+  await app.register(openStatusRoute, { node })
   await app.register(
     async (v1) => {
       v1.addHook('onRequest', refuseBy(createTokenCheck(token, tokenFile)))

@@ -27,7 +27,8 @@ export interface NodeDoor {
   url: string
   /** Path of its socket. */
   socket?: string
-  token: string
+  /** Without one only what is for everybody of the machine is answered. */
+  token?: string
   /** How a person finds it again. */
   named: string
 }
@@ -106,7 +107,11 @@ function call(door: NodeDoor, path: string, { method = 'GET', headers = {}, sign
     const asked = request({
       ...where,
       ...{ path, method, signal, agent: false, timeout: TIMEOUT_MS },
-      headers: { ...headers, host: door.socket == null ? host : 'localhost', authorization: `Bearer ${door.token}` }
+      headers: {
+        ...headers,
+        host: door.socket == null ? host : 'localhost',
+        ...(door.token == null ? {} : { authorization: `Bearer ${door.token}` })
+      }
     })
     asked.on('timeout', () => asked.destroy(new Error('it says nothing')))
     asked.on('error', (err) => {

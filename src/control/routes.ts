@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { nodeEventSchema } from '../observe/events.ts'
 import { NoSuchTaskError, said } from './failures.ts'
+import { OPEN_STATUS } from './former.ts'
 import { LIMITS } from './limits.ts'
 import {
   type Cycle,
@@ -64,6 +65,21 @@ export const healthRoute: FastifyPluginAsyncZod<{ node: Controlled }> = async (a
       const health = node.healthy()
       return reply.code(health.ok ? 200 : 503).send(health)
     }
+  )
+}
+
+/** For monitoring that has no token: what it could read before there was one, and nothing that changes anything. */
+export const openStatusRoute: FastifyPluginAsyncZod<{ node: Controlled }> = async (app, { node }) => {
+  app.get(
+    OPEN_STATUS,
+    {
+      schema: {
+        operationId: 'openStatus',
+        summary: 'The same as /v1/status: for monitoring, without a token',
+        response: { 200: statusSchema, 403: errorSchema }
+      }
+    },
+    () => node.status()
   )
 }
 

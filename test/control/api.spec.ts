@@ -96,7 +96,7 @@ describe('control: the API', () => {
     const json = { 'content-type': 'application/json' }
     const cases: Array<[path: string, asked: Parameters<typeof ask>[1], status: number, code: string, says: RegExp]> = [
       ['/v1/nothing', {}, 404, 'not-found', /openapi/],
-      ['/status', {}, 404, 'not-found', /openapi/],
+      ['/nothing', {}, 404, 'not-found', /openapi/],
       ['/v1/tasks/short', {}, 400, 'bad-request', /task: should be the address/],
       [`/v1/tasks/${'1'.repeat(300)}`, {}, 400, 'bad-request', /path/],
       ['/v1/tasks/%zz', {}, 400, 'bad-request', /path/],
@@ -134,7 +134,7 @@ describe('control: the API', () => {
     for (const host of [`localhost:${port}`, `127.0.0.1:${port}`, '127.0.0.1']) {
       expect((await ask('/v1/status', { headers: { host } })).status, host).to.equal(200)
     }
-    for (const path of ['/healthz', '/v1/status', '/v1/events', '/v1/openapi.json']) {
+    for (const path of ['/healthz', '/status', '/v1/status', '/v1/events', '/v1/openapi.json']) {
       for (const host of [`evil.example:${port}`, 'evil.example', '127.0.0.1.evil.example', 'localhost.evil.example', '10.0.0.1']) {
         const { status, json } = await ask(path, { headers: { host } })
         expect([status, json?.error.code], `${path} ${host}`).to.deep.equal([403, 'host-refused'])
@@ -200,6 +200,8 @@ describe('control: the API', () => {
     expect([sick.status, sick.json]).to.deep.equal([503, { ok: false, reason: 'no stake in the task' }])
     node.health = { ok: true, reason: 'working' }
     expect((await ask('/healthz', { token: null })).status).to.equal(200)
+    expect((await ask('/status', { token: null })).json).to.deep.equal((await ask('/v1/status')).json)
+    expect((await ask('/status', { token: null, method: 'POST' })).status).to.equal(404)
   })
 
   it('leaves its address and a token of its own where the commands find them, for this user alone, as long as it runs', async () => {

@@ -62,7 +62,7 @@ describe('control: the OpenAPI document', () => {
         (path) => `GET /v1${path}`
       ),
       ...['pause', 'resume'].map((verb) => `POST /v1/tasks/{task}/${verb}`),
-      'GET /healthz'
+      ...['GET /healthz', 'GET /status']
     ])
   })
 
