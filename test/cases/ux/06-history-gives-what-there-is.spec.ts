@@ -89,6 +89,6 @@ describe('case: a stranger who wants to see every payment', function () {
     // only records are kept for long
     const gone = await run(['proof', 'get', proof!, '--k2', url, '--task', task, '--timeout', '3', '--out', join(dir, 'gone')])
     expect(gone.code, gone.stdout).to.equal(1)
-    expect(gone.stderr).to.match(/did not arrive .*does not have it/)
+    expect(gone.stderr).to.match(/is not to be had .*does not have it/)
   })
 })
