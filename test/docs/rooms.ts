@@ -70,6 +70,6 @@ export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 
 /** Rooms that the large drawing of docs/architecture.md leaves out: its text names them. */
 export const NOT_DRAWN: readonly string[] = [
-  ...['audit', 'cli', 'control', 'node', 'participant', 'signer', 'testnet'],
+  ...['audit', 'cli', 'control', 'node', 'signer', 'testnet'],
   ...['clock', 'command', 'config', 'disk', 'identity', 'observe', 'store', 'wire']
 ]
