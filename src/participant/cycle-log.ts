@@ -11,6 +11,8 @@ export interface CycleNotes {
   voted(vote: FinalVote, sent: { signature: string; bytes: number } | null): void
   /** Its window is over, and K2 does not have it. */
   voteLost(vote: FinalVote, reason: string): void
+  /** K2 has no record of it. It says so when the window is over, and the records around the cycle do later: it is told once. */
+  skipped(cycle: number, reason: string): void
   /** The last cycle that was voted on; -1 before the first. */
   votedCycle(): number
 }
@@ -26,6 +28,11 @@ export function createCycleNotes({ task, cycles, events }: { task: string; cycle
     },
     voteLost({ cycle }, reason) {
       events.emit('vote-lost', { cycle, reason })
+    },
+    skipped(cycle, reason) {
+      if (cycles.get(task, cycle)?.skipped == null) {
+        events.emit('skipped', { cycle, reason })
+      }
     },
     votedCycle: () => last
   }

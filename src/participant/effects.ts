@@ -42,6 +42,8 @@ export interface EffectsInit {
   vote: (vote: FinalVote) => Promise<void>
   /** Signs, persists and gossips. */
   publish: (body: Body) => Promise<unknown>
+  /** K2 has no record of a cycle whose window is over. */
+  onSkipped: (cycle: number, reason: string) => void
   events: Pick<Events, 'emit' | 'tell'>
   log: Logger
   pace?: Pace | undefined
@@ -92,7 +94,7 @@ export function createEffects(init: EffectsInit): Effects {
     const from = windowOf(timing, cycle, 'distribution').to
     const { finalized } = await until(from + timing.roundSlots, () => chain.task(from))
     if (finalized == null || finalized.cycle < cycle) {
-      events.emit('skipped', { cycle, reason })
+      init.onSkipped(cycle, reason)
     }
   }
 

@@ -181,11 +181,7 @@ export function createParticipant(init: ParticipantInit): Participant {
     slot: clock.now,
     keep: (message, { via }) => ways.keep(message, via === 'own'),
     onMessage: (message) => ways.hear(message, now()),
-    onRefusal: ({ message, reason }) => {
-      if (message != null && MAY_BE_OURS.has(reason)) {
-        guard.heardRefused(message)
-      }
-    }
+    onRefusal: ({ message, reason }) => void (message != null && MAY_BE_OURS.has(reason) && guard.heardRefused(message))
   })
   const say = { said: guard.said, send: ways.send }
   const publish = parts.publish?.(ways.publish, say) ?? ways.publish
@@ -200,7 +196,7 @@ export function createParticipant(init: ParticipantInit): Participant {
     most: init.cyclesTold,
     signal: init.stopping,
     onSettled: (one) => events.emit('settled', { ...one }),
-    onSkipped: (cycle, reason) => events.emit('skipped', { cycle, reason })
+    onSkipped: notes.skipped
   })
   const rounds = createRounds({
     ...{ self, network, timing, random },
@@ -210,6 +206,7 @@ export function createParticipant(init: ParticipantInit): Participant {
   const effects = createEffects({
     ...{ rounds, timing, clock, chain, transport, records, publish, events, log },
     host: runtime.host,
+    onSkipped: notes.skipped,
     async vote(vote) {
       chain.decided(vote)
       // a restart takes the cycle up again, and finds what has landed before

@@ -83,6 +83,7 @@ function stage({ clock, taskAccount, blockhashAt, stakes, ask, ...over }: Over =
     host: () => undefined,
     vote: async (vote) => void votes.push(vote),
     publish: async (body) => void published.push(body),
+    onSkipped: (cycle, reason) => void emitted.push(Object.assign({ event: 'skipped' }, { cycle, reason })),
     events: eventsInto(emitted),
     log: Object.fromEntries(['debug', 'info', 'warn', 'error'].map((level) => [level, line(level)])) as unknown as Logger,
     stopping: stop.signal,
