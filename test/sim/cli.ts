@@ -9,6 +9,7 @@ import { example, whole, withJson } from '../../src/cli/common.ts'
 import { CYCLES, meshFrom } from './meshes.ts'
 import { faultOf, ROWS, type RowOutcome, runRow } from './rows.ts'
 import { runWorld } from './run.ts'
+import { SCALE_HEAD, scaleOf, scaleRow } from './scale.ts'
 import { SLOT_MS } from './units.ts'
 
 const ARBITRARY = 'arbitrary'
@@ -21,6 +22,7 @@ interface Options {
   rounds?: number
   faults?: string[]
   list?: boolean
+  scale?: number[]
   json?: boolean
 }
 
@@ -42,11 +44,13 @@ const command = withJson(new Command('sim'))
   .option('--nodes <n>', 'how many nodes, in the place of 4, 7, 10 or 19 by the seed', whole(4, 1_000))
   .option('--rounds <n>', 'how many cycles, in the place of those that show it', whole(1, 10_000))
   .option('--faults <list>', 'names from --list, with commas between them (default: all)', named)
+  .option('--scale <list>', 'what a round costs each node, for each of these numbers of nodes; nothing goes wrong in it', sizes)
   .option('--list', 'the faults, and what has to hold under each')
   .addHelpText(
     'after',
     example(
       'npm run sim -- --seeds 100',
+      'npm run sim -- --scale 5,19,100',
       'npm run sim -- --seed 17 --nodes 7 --faults arbitrary',
       "npm run sim -- --faults 'byzantine: equivocate,partition: in halves'"
     )
@@ -62,6 +66,23 @@ function named(list: string): string[] {
     }
     return name
   })
+}
+
+function sizes(list: string): number[] {
+  const all = list.split(',').map(Number)
+  if (!all.every((one) => Number.isInteger(one) && one >= 4 && one <= 2_000)) {
+    throw new InvalidArgumentError('Give whole numbers from 4 to 2000, with commas between them.')
+  }
+  return all
+}
+
+async function scale(list: readonly number[], json: boolean): Promise<number> {
+  process.stdout.write(json ? '' : `| ${SCALE_HEAD.join(' | ')} |\n| ${SCALE_HEAD.map(() => '---').join(' | ')} |\n`)
+  for (const nodes of list) {
+    const line = await scaleOf(nodes)
+    process.stdout.write(json ? `${JSON.stringify(line)}\n` : `| ${scaleRow(line).join(' | ')} |\n`)
+  }
+  return 0
 }
 
 async function runOne(name: string, seed: number, { nodes, rounds }: Options): Promise<RowOutcome> {
@@ -111,6 +132,9 @@ async function main(options: Options): Promise<number> {
         : lines.map(({ name, promise }) => `${name}\n    ${promise}\n`).join('')
     )
     return 0
+  }
+  if (options.scale != null) {
+    return scale(options.scale, options.json === true)
   }
   let broken = 0
   for (const name of options.faults ?? NAMES) {

@@ -34,7 +34,7 @@ describe('cases: ux/13, a stop is a stop', function () {
     mute.close()
   })
 
-  for (const when of ['reading the bundle', '0 of 2 listen']) {
+  for (const when of ['reading the bundle', '[01] of 2 listen']) {
     it(`of a testnet that is being set up (${when})`, async () => {
       const shown = terminal(['testnet', '--nodes', '2', '--slot-ms', '100'])
       await shown.shows(new RegExp(when))
