@@ -8,7 +8,7 @@
  * packages is the lockfile's hash: a changed lockfile installs again, an unchanged one costs one small read. Packages that
  * somebody has installed by hand (npm ci) are taken as they are, when npm's own list of them is that of the lockfile.
  */
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -20,6 +20,8 @@ const node = join(root, 'node_modules', '.bin', process.platform === 'win32' ? '
 // an install takes minutes on the slowest machines
 const STALE_MS = 15 * 60_000
 const lock = join(root, '.installing')
+/** In it, which process installs. */
+const owner = join(lock, 'pid')
 const stamp = join(root, 'node_modules', '.lockfile-hash')
 const installed = join(root, 'node_modules', '.package-lock.json')
 
@@ -38,10 +40,49 @@ function alone() {
     if (!waited) process.stderr.write('koii-mesh: another command is installing packages; waiting for it ...\n')
     const since = statSync(lock, { throwIfNoEntry: false })?.mtimeMs
     if (since == null) return false
-    if (Date.now() - since > STALE_MS) rmSync(lock, { recursive: true, force: true }) // it was killed
+    if (Date.now() - since > STALE_MS || isGone()) rmSync(lock, { recursive: true, force: true }) // it was killed
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500)
     if (!existsSync(lock)) return false
   }
+}
+
+/** Whether the process that installed is no more. */
+function isGone() {
+  try {
+    process.kill(Number(readFileSync(owner, 'utf8')), 0)
+  } catch (err) {
+    return err.code === 'ESRCH'
+  }
+  return false
+}
+
+/** npm's exit status; a signal ends it with this process, and leaves no lock. */
+function npmCi() {
+  const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
+  // stdout belongs to the command that follows: --json readers parse it
+  const child = spawn(npm, ['ci', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+    shell: process.platform === 'win32'
+  })
+  if (child.pid != null) writeFileSync(owner, String(child.pid))
+  for (const [signal, status] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129]
+  ]) {
+    process.once(signal, () => {
+      // what is half there is made anew by the next install
+      child.kill('SIGKILL')
+      rmSync(lock, { recursive: true, force: true })
+      process.stderr.write('\nkoii-mesh: stopped while installing packages; the same command begins again\n')
+      process.exit(status)
+    })
+  }
+  return new Promise((resolve) => {
+    child.on('error', (error) => resolve({ error }))
+    child.on('exit', (status) => resolve({ status }))
+  })
 }
 
 /** Whether npm says that just the packages of the lockfile are there; those for other machines may be missing. */
@@ -72,7 +113,7 @@ function writeStamp(hash) {
   }
 }
 
-function install() {
+async function install() {
   const hash = createHash('sha256')
     .update(readFileSync(join(root, 'package-lock.json')))
     .digest('hex')
@@ -87,13 +128,8 @@ function install() {
     return install() // somebody else has just installed
   }
   process.stderr.write('koii-mesh: installing packages (once, about a minute) ...\n')
-  const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
-  // stdout belongs to the command that follows: --json readers parse it
-  const { status, error } = spawnSync(npm, ['ci', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error'], {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-    shell: process.platform === 'win32'
-  })
+  const { status, error } = await npmCi()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeAllListeners(signal)
   rmSync(lock, { recursive: true, force: true })
   if (error != null || status !== 0) {
     process.stderr.write(
@@ -110,7 +146,7 @@ if (entry == null) {
   process.stderr.write('usage: node scripts/run.mjs ENTRY [ARG ...]\n')
   process.exit(2)
 }
-install()
+await install()
 if (entry === 'install') {
   process.exit(0)
 }

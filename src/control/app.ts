@@ -37,6 +37,8 @@ export async function buildApp({
     bodyLimit: LIMITS.bodyBytes,
     requestTimeout: requestMs,
     keepAliveTimeout: LIMITS.idleMs,
+    connectionTimeout: LIMITS.stalledMs,
+    maxRequestsPerSocket: LIMITS.requests,
     forceCloseConnections: true,
     exposeHeadRoutes: false,
     logger: false,

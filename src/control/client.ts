@@ -114,6 +114,9 @@ function call(door: NodeDoor, path: string, { method = 'GET', headers = {}, sign
       }
     })
     asked.on('timeout', () => asked.destroy(new Error('it says nothing')))
+    // whatever it says meanwhile is no answer
+    const late = setTimeout(() => asked.destroy(new Error('its answer does not begin')), TIMEOUT_MS)
+    asked.on('close', () => clearTimeout(late))
     asked.on('error', (err) => {
       const gone = `the node at ${door.named} does not answer (${err.message}): it may have been killed`
       reject(
@@ -123,6 +126,7 @@ function call(door: NodeDoor, path: string, { method = 'GET', headers = {}, sign
       )
     })
     asked.on('response', (answer) => {
+      clearTimeout(late)
       // what follows may take its time, as events do
       asked.setTimeout(0)
       resolve(answer)
@@ -164,6 +168,12 @@ function refusalOf(status: number, text: string, door: NodeDoor): ControlError {
     )
   }
   const { code, message } = told.data.error
+  if (code === 'token-missing') {
+    return new ControlError(
+      `the node at ${door.named} wants its token for that: name the file that has it with --token-file, or the node's data directory with --data-dir`,
+      code
+    )
+  }
   return code === 'token-wrong'
     ? new ControlError(
         `the node at ${door.named} does not take the token: it was started again, or it is another node's. Try it again`,

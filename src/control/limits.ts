@@ -6,6 +6,10 @@ export const LIMITS = {
   requestMs: 5_000,
   /** A connection that asks for nothing is closed after so long. */
   idleMs: 5_000,
+  /** One that takes nothing of what it was answered is closed after so long. */
+  stalledMs: 30_000,
+  /** Of one connection: who sends many ahead of their answers would have them all made and kept. */
+  requests: 16,
   /** By TCP, and as many by the socket. */
   connections: 64,
   /** Cycles in one answer. */

@@ -84,9 +84,14 @@ export async function startControl(init: ControlInit): Promise<Control> {
   /** Only what this start has made: a port in use is told before anything of another is touched. */
   let mine: string[] = []
   const stop = async () => {
-    await Promise.all(mine.map((file) => rm(file, { force: true })))
     streams.stop()
-    await Promise.all(apps.map((app) => app.close()))
+    const ended = await Promise.allSettled([...mine.map((file) => rm(file, { force: true })), ...apps.map((app) => app.close())])
+    for (const one of ended) {
+      if (one.status === 'rejected') {
+        // something else lies there, or the disk does not let go: the node stops all the same
+        log.warn({ reason: (one.reason as Error).message }, 'something of the control API is left in the data directory')
+      }
+    }
   }
 
   try {

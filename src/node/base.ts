@@ -23,7 +23,12 @@ export async function openBase({ config, log, parts, keyIsIdle }: BaseInit): Pro
   const closers: Array<() => void | Promise<void>> = [() => closeKey(), store.close, watch.stop]
   const close = async () => {
     for (const one of closers.splice(0).reverse()) {
-      await one()
+      try {
+        await one()
+      } catch (err) {
+        // the others are to be let go all the same
+        log.error({ reason: (err as Error).message }, 'something of the node could not be closed')
+      }
     }
   }
   try {

@@ -6,7 +6,7 @@ import { createPaced } from './paced.ts'
 import type { Base, ChainSide } from './rooms.ts'
 import { checkRunnable } from './runnable.ts'
 
-export async function openChain({ config, log, self, late }: Base): Promise<ChainSide> {
+export async function openChain({ config, log, self, late, onClose }: Base): Promise<ChainSide> {
   const follower = { k2: () => k2, slots: () => slots, gossip: () => late.gossip, proofs: () => late.keeping.proofs }
   const paced = await createPaced({ urls: config.k2, name: self, ...follower, onLeap: () => late.meeting.again(), log })
   const k2 = createK2Client({
@@ -16,6 +16,10 @@ export async function openChain({ config, log, self, late }: Base): Promise<Chai
     timeoutMs: paced?.answerMs,
     maxFeeRoe: config.maxFee,
     onDoubt: (doubt) => events.emit('k2-doubt', { ...doubt })
+  })
+  onClose(() => {
+    paced?.stop()
+    k2.close()
   })
   const genesisHash = await k2.genesisHash()
   const account = await k2.task(config.task)

@@ -48,6 +48,7 @@ export async function openMesh(base: Base, chain: ChainSide): Promise<MeshSide> 
     dht: config.dhtServer ? (config.allowPrivate ? 'server' : 'auto') : 'client'
   })
   const { libp2p } = host
+  base.onClose(() => libp2p.stop())
   const { addresses } = libp2p.services
   const presence = createPresence({ libp2p, peers })
   const announcer = createAnnouncer({

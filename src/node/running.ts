@@ -97,6 +97,17 @@ export function createRunning(rooms: Rooms): { start(): Promise<void>; stop(): P
     tellPastHint()
   }
 
+  /** One after the other: what fails keeps nothing that comes after it from being let go. */
+  const inTurn = async (...steps: Array<() => unknown>) => {
+    for (const step of steps) {
+      try {
+        await step()
+      } catch (err) {
+        log.error({ reason: messageOf(err) }, 'a part of the node could not be stopped: the others are')
+      }
+    }
+  }
+
   return {
     async start() {
       // first, as a port in use is the operator's to mend, and nothing has to be undone yet
@@ -128,25 +139,25 @@ export function createRunning(rooms: Rooms): { start(): Promise<void>; stop(): P
       paced?.stop()
       mesh.lifeSigns.stop()
       presence.stop()
-      await slots.stop()
-      await work.versions.stop()
-      await votes.outbox.stop()
-      // what is owed to K2 is in the outbox: nobody waits for its answers any more
-      k2.close()
-      await votes.batcher.stop()
-      await votes.slasher.stop()
-      await discovery.stop()
-      await sync.stop()
-      await hello.stop()
-      gossip.stop()
-      if (started) {
-        events.emit('stats', rooms.status.stats())
-      }
-      await participant.settled()
-      await keeping.history.stop()
-      await keeping.proofs.stop()
-      await host.libp2p.stop()
-      await api?.stop()
+      await inTurn(
+        slots.stop,
+        work.versions.stop,
+        votes.outbox.stop,
+        // what is owed to K2 is in the outbox: nobody waits for its answers any more
+        k2.close,
+        votes.batcher.stop,
+        votes.slasher.stop,
+        discovery.stop,
+        sync.stop,
+        hello.stop,
+        gossip.stop,
+        () => started && events.emit('stats', rooms.status.stats()),
+        participant.settled,
+        keeping.history.stop,
+        keeping.proofs.stop,
+        () => host.libp2p.stop(),
+        () => api?.stop()
+      )
       try {
         store.messages.flush()
       } catch (err) {

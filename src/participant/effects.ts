@@ -19,6 +19,14 @@ const [LEAST_ANSWER_MS, MOST_ANSWER_MS] = [1_000, 10_000]
 
 const notYetOf = (err: unknown) => (isNotYet(err) ? { notYet: true } : {})
 
+/** What is told of our own messages. */
+const SAID = new Set<string>(['submitted', 'approved'])
+const isDone = (under: Promise<unknown>) =>
+  under.then(
+    () => true,
+    () => false
+  )
+
 /** So long before its window closes, a submission that lacks the bundle is told of. */
 const TOLD_BEFORE_SLOTS = 2
 
@@ -64,9 +72,16 @@ export function createEffects(init: EffectsInit): Effects {
   const { rounds, timing, clock, chain, transport, records, publish, events, log, stopping, pace, graceMs = 0 } = init
   const running = new Set<Promise<void>>()
 
+  const started = (effect: RoundsEffect, said: Promise<unknown> | undefined) =>
+    pace == null ? run(effect, said) : pace.run(effect, clock.now() ?? 0, () => run(effect, said))
+
   const handle = (event: RoundsEvent) => {
+    /** What comes of the message before. */
+    let said: Promise<unknown> | undefined
     for (const effect of rounds.handle(event)) {
-      const done = (pace == null ? run(effect) : pace.run(effect, clock.now() ?? 0, () => run(effect)))
+      const begun = started(effect, said)
+      said = effect.type === 'publish' ? begun : said
+      const done = begun
         .catch((err) =>
           log[stopping.aborted ? 'debug' : 'error'](
             { effect: effect.type, cycle: 'cycle' in effect ? effect.cycle : undefined, reason: messageOf(err) },
@@ -98,10 +113,6 @@ export function createEffects(init: EffectsInit): Effects {
     }
   }
 
-  const timingOf = (cycle: number): CycleTiming => {
-    const { from, to } = windowOf(timing, cycle, 'work')
-    return { cycle, startSlot: from, endSlot: to, slotMs: clock.slotMs() }
-  }
   const msUntil = (slot: number) => Math.max(50, (slot - (clock.now() ?? slot)) * clock.slotMs())
 
   const pause = (ms: number) => {
@@ -109,7 +120,7 @@ export function createEffects(init: EffectsInit): Effects {
     return pace == null ? sleep() : pace.away(sleep)
   }
 
-  const run = async (effect: RoundsEffect): Promise<void> => {
+  const run = async (effect: RoundsEffect, said?: Promise<unknown>): Promise<void> => {
     switch (effect.type) {
       case 'need-stakes':
         return handle({ type: 'stakes', cycle: effect.cycle, stakes: await untilClosed(effect.cycle, () => chain.stakes.at(effect.cycle)) })
@@ -144,7 +155,7 @@ export function createEffects(init: EffectsInit): Effects {
         const result = await endsAt(init, fetchBySlot, 'the time for the proof', (fetchEnds) =>
           endsAt(init, deadlineSlot, 'the audit window', async (ends, spent) => {
             const limits = { fetchMs: msUntil(fetchBySlot), totalMs: msUntil(deadlineSlot), graceMs, fetchEnds, ends }
-            const audited = await host.audit(submission, vouchers(transport, [submission.signer]), timingOf(cycle), limits)
+            const audited = await host.audit(submission, vouchers(transport, [submission.signer]), timingOf(init, cycle), limits)
             return audited.timedOut === true ? { ...audited, ...whyLate(spent(), audited.reason, slotMs) } : audited
           })
         )
@@ -184,7 +195,7 @@ export function createEffects(init: EffectsInit): Effects {
         return init.vote({ cycle: effect.cycle, root, recordDigest: CID.parse(cid).multihash.digest, totalRewards })
       }
       case 'note': {
-        return events.tell({ cycle: effect.cycle, ...effect.note })
+        return tellOnceSaid(init, effect, said)
       }
       case 'closed':
         events.emit('closed', { cycle: effect.cycle })
@@ -197,7 +208,7 @@ export function createEffects(init: EffectsInit): Effects {
   const workOf = (host: TaskHost, cycle: number, deadlineSlot: number): Promise<Worked> =>
     endsAt(init, deadlineSlot, 'the submission window', async (ends, spent) => {
       const slotMs = clock.slotMs()
-      const worked = await host.work(timingOf(cycle), msUntil(deadlineSlot) + graceMs, ends)
+      const worked = await host.work(timingOf(init, cycle), msUntil(deadlineSlot) + graceMs, ends)
       return !worked.ok && worked.timedOut === true ? { ...worked, ...whyLate(spent(), worked.reason, slotMs) } : worked
     })
 
@@ -238,4 +249,23 @@ export function createEffects(init: EffectsInit): Effects {
 /** Where those are whose word it is, by what they have announced, and then everybody else. */
 function vouchers(transport: EffectsInit['transport'], stakers: string[]): ProviderHint[] {
   return [...stakers.flatMap((staker) => transport.providerOf(staker) ?? []), ...transport.providers()]
+}
+
+/** What we say of ourselves is told when it is said. */
+async function tellOnceSaid(
+  { events, stopping }: EffectsInit,
+  { cycle, note }: Extract<RoundsEffect, { type: 'note' }>,
+  said: Promise<unknown> | undefined
+): Promise<void> {
+  if (said == null || !SAID.has(note.event) || (await isDone(said))) {
+    events.tell({ cycle, ...note })
+  } else if (note.event === 'submitted' && !stopping.aborted) {
+    const reason = 'it was made, and could not be signed or sent while that counted'
+    events.tell({ event: 'missed', cycle, stage: 'submission', reason })
+  }
+}
+
+function timingOf({ timing, clock }: EffectsInit, cycle: number): CycleTiming {
+  const { from, to } = windowOf(timing, cycle, 'work')
+  return { cycle, startSlot: from, endSlot: to, slotMs: clock.slotMs() }
 }

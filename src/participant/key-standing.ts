@@ -46,10 +46,9 @@ export function whenToSign(standing: Standing): { untilSlot: number; reason: str
   if (before.conflict != null) {
     return { untilSlot, reason: `it stopped before, as another node had its key (${before.conflict})` }
   }
-  if (before.untilSlot != null) {
-    return before.untilSlot <= slot
-      ? null
-      : { untilSlot: Math.min(before.untilSlot, untilSlot), reason: 'it was listening when it was stopped' }
+  // once that slot has passed, nobody has listened from the stop until now: it says nothing of what the key has said meanwhile
+  if (before.untilSlot != null && before.untilSlot > slot) {
+    return { untilSlot: Math.min(before.untilSlot, untilSlot), reason: 'it was listening when it was stopped' }
   }
   const newerVote = voted != null && voted > before.votesUpTo && !voteIsOurs
   if (origin === 'kept') {

@@ -128,6 +128,12 @@ describe('control: the API', () => {
     expect(await raw('\x16\x03\x01 hello\r\n\r\n')).to.match(/^HTTP\/1\.1 400 [\s\S]*"code":"bad-request"/)
   })
 
+  it('answers so many requests of a connection and no more, however many are sent ahead of their answers', async () => {
+    const { host } = new URL(suite().control.url)
+    const answers = await raw(`GET /status HTTP/1.1\r\nHost: ${host}\r\n\r\n`.repeat(300))
+    expect(answers.match(/HTTP\/1\.1 200/g)).to.have.length(LIMITS.requests)
+  })
+
   it('is closed to web pages: by a name as Host, by an Origin, by what browsers say', async () => {
     const { ask, control } = suite()
     const { port } = new URL(control.url)

@@ -89,6 +89,15 @@ function stage({ clock, taskAccount, blockhashAt, stakes, ask, ...over }: Over =
     stopping: stop.signal,
     ...over
   })
+  const runAll = async (list: RoundsEffect[]): Promise<void> => {
+    wanted = list
+    effects.handle({ type: 'slot', slot: 151 })
+    // what ends one effect may ask for the next
+    for (let before = -1; before !== got.length; ) {
+      before = got.length
+      await effects.settled()
+    }
+  }
   return {
     got,
     emitted,
@@ -97,15 +106,10 @@ function stage({ clock, taskAccount, blockhashAt, stakes, ask, ...over }: Over =
     votes,
     stop: () => stop.abort(),
     settled: () => effects.settled(),
+    runAll,
     /** Carries an effect out, and gives the event that it ends in. */
     async run<T extends RoundsEvent['type']>(effect: RoundsEffect, type?: T): Promise<Got<T>> {
-      wanted = [effect]
-      effects.handle({ type: 'slot', slot: 151 })
-      // what ends one effect may ask for the next
-      for (let before = -1; before !== got.length; ) {
-        before = got.length
-        await effects.settled()
-      }
+      await runAll([effect])
       return got.findLast((event) => event.type === type) as Got<T>
     }
   }
@@ -492,6 +496,22 @@ describe('participant: effects', () => {
       { event: 'closed', cycle: 3 },
       { event: 'approved', cycle: 3, cid: 'c', attempt: 1 }
     ])
+  })
+
+  it('what we have said is told of when it is said, and as missed when it could not be', async () => {
+    const note: RoundsEffect = { type: 'note', cycle: 3, note: { event: 'submitted', value: 'v', proofs: [] } }
+    const body = { cycle: 3, slot: 151, submission: { value: new Uint8Array(1), proofs: [] } }
+    const saying = Promise.withResolvers<void>()
+    const slow = stage({ publish: () => saying.promise })
+    const done = slow.runAll([{ type: 'publish', body }, note])
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    expect(slow.emitted).to.deep.equal([])
+    saying.resolve()
+    await done
+    expect(slow.emitted.map(({ event }) => event)).to.deep.equal(['submitted'])
+    const mute = stage({ publish: broken })
+    await mute.runAll([{ type: 'publish', body }, note, { type: 'note', cycle: 3, note: { event: 'approved', cid: 'c', attempt: 0 } }])
+    expect(mute.emitted.map((one) => [one.event, (one as { stage?: string }).stage])).to.deep.equal([['missed', 'submission']])
   })
 
   it('what the rounds want to say is published', async () => {

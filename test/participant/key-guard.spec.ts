@@ -175,12 +175,19 @@ describe('participant: whose the staking key is', () => {
       reopen()
       await guard.begin(START + 40)
       expectListening()
-      reopen()
-      await guard.begin(UNTIL)
+      guard.onSlot(UNTIL)
       expectSigning()
       reopen()
       await guard.begin(UNTIL + 1)
       expectSigning()
+    })
+
+    it('listens anew where that slot has passed while nobody listened: the key may have spoken meanwhile', async () => {
+      await guard.begin(START)
+      reopen()
+      await guard.begin(UNTIL)
+      expectListening(UNTIL + 3 * timing.roundSlots)
+      expect(guard.status().reason).to.match(/empty/)
     })
 
     it('goes on listening when the disk is full as it would begin to sign, and signs once there is room', async () => {

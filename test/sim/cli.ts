@@ -6,6 +6,7 @@
  */
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { example, whole, withJson } from '../../src/cli/common.ts'
+import { counted } from '../../src/observe/words.ts'
 import { CYCLES, meshFrom } from './meshes.ts'
 import { faultOf, ROWS, type RowOutcome, runRow } from './rows.ts'
 import { runWorld } from './run.ts'
@@ -143,7 +144,7 @@ async function main(options: Options): Promise<number> {
     process.stdout.write(
       options.json === true
         ? `${JSON.stringify(line)}\n`
-        : `${line.broken === 0 ? 'ok    ' : 'BROKEN'} ${name}: ${line.seeds} seeds, ${line.finalized} cycles finalized, ${line.broken} broken, ${line.speedup} times real time, trace ${line.trace.slice(0, 16)}\n`
+        : `${line.broken === 0 ? 'ok    ' : 'BROKEN'} ${name}: ${counted(line.seeds, 'seed')}, ${line.finalized} cycles finalized, ${line.broken} broken, ${line.speedup} times real time, trace ${line.trace.slice(0, 16)}\n`
     )
   }
   return broken === 0 ? 0 : 1

@@ -87,7 +87,7 @@ const halted = (world: World) =>
 
 const TOO_MANY: Row[] = ['absent', 'deny'].map((name) => ({
   name: `too many: ${name}`,
-  promise: 'a third of the stake or more takes no part: nothing is finalized, rather than something wrong',
+  promise: `a third of the stake or more ${name === 'absent' ? 'takes no part' : 'approves and votes nothing'}: nothing is finalized, rather than something wrong`,
   cycles: 3,
   without: ['not-finalized', 'turn-lost'],
   world: (seed, count) => {
