@@ -13,7 +13,7 @@ import { Command, CommanderError } from 'commander'
 import envPaths from 'env-paths'
 import { calledAs, callIt, commandName } from '../command/index.ts'
 import { diskAdvice, diskFault } from '../disk/faults.ts'
-import { complain, complainStack } from '../observe/output.ts'
+import { complain, complainStack, sayLines } from '../observe/output.ts'
 import { guardOutput, watchParent } from '../observe/process.ts'
 import { fitHelp } from './help.ts'
 import { readSharedSettings, shareSettings } from './settings.ts'
@@ -95,7 +95,7 @@ const inherit = (command: Command, path: string) => {
     .exitOverride()
     .configureHelp({ minWidthToWrap: 28 })
     .configureOutput({
-      writeOut: (text) => process.stdout.write(fitHelp(text, process.stdout.columns || 80)),
+      writeOut: (text) => sayLines([{ lines: fitHelp(text, process.stdout.columns || 80).replace(/\n$/, '') }]),
       // commander's error may have a suggestion in a second line; ours is one line that also says where help is
       outputError: (text) => {
         const line = text

@@ -108,3 +108,8 @@ export function complainStack(error: Error): void {
       .join('')
   )
 }
+
+/** Resolves when all that was said before is out. */
+export function saidAll(): Promise<void> {
+  return new Promise((resolve) => process.stdout.write('', () => resolve()))
+}

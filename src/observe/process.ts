@@ -1,6 +1,6 @@
 /** What a process of ours owes to its surroundings: its output may close, its parent may be killed, and it is told to stop. */
 import { Socket } from 'node:net'
-import { complain, complainStack, guardStream } from './output.ts'
+import { complain, complainStack, guardStream, saidAll } from './output.ts'
 
 type OutputListener = (err: NodeJS.ErrnoException) => void
 
@@ -106,7 +106,6 @@ const FLUSH_MS = 1_000
 
 /** Ends the process once what was said is out: a question that is still under way (a timer of a library, a request) is not waited for. */
 export async function leave(): Promise<never> {
-  const said = new Promise((resolve) => process.stdout.write('', resolve))
-  await Promise.race([said, new Promise((resolve) => setTimeout(resolve, FLUSH_MS).unref())])
+  await Promise.race([saidAll(), new Promise((resolve) => setTimeout(resolve, FLUSH_MS).unref())])
   process.exit()
 }
