@@ -5,7 +5,8 @@ import { type Status, statusSchema } from './schemas.ts'
 /** Where it is, beside `/healthz`. */
 export const OPEN_STATUS = '/status'
 
-const NOTHING: Status = {
+/** Of a node that has nothing to tell. */
+export const NO_STATUS: Status = {
   ...{ node: '', peerId: '', multiaddrs: [], listens: [], task: '', taskName: '', program: '', minStake: '0', bundleNotice: 0 },
   ...{ keyFile: null, signer: null, k2: [], slot: null, cycle: null, staked: null, keyReplaced: false, stake: '0', finalizedCycle: null },
   ...{ bundles: [], closedFrom: null, paused: null, notices: [], taskProcess: null, rssBytes: 0, cycles: [] },
@@ -29,5 +30,5 @@ export const formerStatusSchema = z.preprocess((told) => {
     return told
   }
   const k2 = Array.isArray(data.k2) ? data.k2.map((one: unknown) => ({ ...ENDPOINT, ...fields.safeParse(one).data })) : []
-  return { ...NOTHING, ...data, k2 }
+  return { ...NO_STATUS, ...data, k2 }
 }, statusSchema)

@@ -24,7 +24,8 @@ const meshOf = (seed: number): WorldInit => ({
   seed,
   nodes: STAKES.map((stake) => ({ stake })),
   timing: TIMING,
-  network: { jitterSlots: 0.3 }
+  network: { jitterSlots: 0.3 },
+  ownRecords: true
 })
 
 /** Where the processes of an undisturbed run write. */
@@ -124,7 +125,9 @@ describe('sim: a process that is killed', () => {
       'message before',
       'message after',
       'cycle before',
-      'key before'
+      'key before',
+      'block before',
+      'block after'
     ])
   }).timeout(10 * 60_000)
 

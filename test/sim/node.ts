@@ -246,6 +246,7 @@ class Life {
       }
     })
     const chain = chainOf(world)
+    const blocks = world.blocksOf(index)
     return {
       task: TASK,
       genesisHash: GENESIS,
@@ -267,7 +268,13 @@ class Life {
         cast: (vote) => this.#cast(vote),
         lastVote: async () => (this.#node.honest ? chain.lastVote(key.address) : { value: undefined, sure: true })
       },
-      blocks: world.blocksOf(index),
+      blocks: {
+        ...blocks,
+        put: async (cid, bytes) => {
+          this.#demandLife()
+          await blocks.put(cid, bytes)
+        }
+      },
       runtime: {
         host: () => ({
           work: ({ cycle }) => this.#work(cycle),

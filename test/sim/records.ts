@@ -73,6 +73,8 @@ export interface SimRecordsInit {
   stakes: StakeSet
   /** The reader's bound in bytes, scaled down where an attack on it would take thousands of stakers. */
   maxRecordBytes?: number | undefined
+  /** Blocks that nodes have made themselves. */
+  elsewhere: (cid: string) => Uint8Array | undefined
   distribution?: (input: DistributionInput) => DistributionEntry[]
 }
 
@@ -89,7 +91,7 @@ export function createRecords(init: SimRecordsInit): SimRecords {
   const seeds = new Map<number, string[]>()
 
   const get: GetBlock = async (cid) => {
-    const bytes = blocks.get(cid.toString())
+    const bytes = blocks.get(cid.toString()) ?? init.elsewhere(cid.toString())
     if (bytes == null) {
       throw new RecordMalformedError('record', `nobody has the block ${cid}`)
     }

@@ -31,6 +31,14 @@ describe('sim: whole rounds with a virtual clock', () => {
     expect(world.history.cycle(1).record!.tally.accepted).to.have.length(5)
   })
 
+  it('comes to the same with records that each node makes, fetches and checks itself, over blocks that others give', async () => {
+    const [own, shared] = await Promise.all([true, false].map((ownRecords) => run({ seed: 9, nodes: equal(5), ownRecords })))
+    for (const cycle of [0, 1, 2]) {
+      expect(own!.chain.finalized(cycle)?.cid, `cycle ${cycle}`).to.be.a('string').and.equal(shared!.chain.finalized(cycle)?.cid)
+    }
+    expect(own!.nodes.every(({ disk }) => disk.blocks.size > 0)).to.equal(true)
+  })
+
   it('gives the same run for the same seed, and another for another, on a rough network', async () => {
     const network = { loss: 0.2, jitterSlots: 3 }
     const [a, b, c] = await Promise.all([7, 7, 8].map((seed) => run({ seed, nodes: equal(4), network })))

@@ -128,7 +128,8 @@ export class World {
       timing: this.timing,
       stakes: this.chain.stakes,
       verify: this.keys.verify,
-      maxRecordBytes: init.maxRecordBytes
+      maxRecordBytes: init.maxRecordBytes,
+      elsewhere: (cid) => this.nodes.find(({ disk }) => disk.blocks.has(cid))?.disk.blocks.get(cid)
     })
     this.nodes = keys.map(
       (key, index) =>
