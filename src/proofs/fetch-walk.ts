@@ -4,8 +4,9 @@ import type { CID } from 'multiformats/cid'
 import type { BlockBytes, BlockSink } from './bitswap/index.ts'
 import type { WriteSession } from './blocks.ts'
 import { keyOf } from './cid-profile.ts'
-import { type Facts, ProofMalformedError, ProofUnavailableError } from './errors.ts'
+import { type Facts, ProofMalformedError, type ProofUnavailableError } from './errors.ts'
 import { Circles } from './fetch-circles.ts'
+import { type Item, isRefused, notHere } from './fetch-items.ts'
 import { type FetchComponents, type Provider, Providers } from './fetch-providers.ts'
 import { type DagLimits, LIMITS } from './limits.ts'
 import { checkHint, type ProviderHint } from './providers.ts'
@@ -33,18 +34,6 @@ export interface FetchStats {
   invalid: number
   dhtQueries: number
   stalls: number
-}
-
-interface Item {
-  key: string
-  /** One block may be linked under two codecs. */
-  cids: CID[]
-  /** Whom it was asked of, last; undefined while nobody is at it. */
-  at: Provider | undefined
-  refusedBy: Set<Provider>
-  askedOf: Set<Provider>
-  /** It has come and is being written, which may take long: it is asked for no more, and counts once. */
-  here?: boolean
 }
 
 /** One proof under way. */
@@ -91,7 +80,7 @@ export class FetchWalk implements BlockSink {
       onFound: () => this.#pump(),
       onWider: () => this.#pumpSoon(),
       onAgain: () => {
-        if (components.endsWhenRefused === true && this.#isRefused()) {
+        if (components.endsWhenRefused === true && isRefused(this.#items.values(), this.#providers, components.libp2p.peerId)) {
           this.#level.reject(this.refused())
           return false
         }
@@ -157,21 +146,7 @@ export class FetchWalk implements BlockSink {
   }
 
   #notHere(what: string, facts: Facts): ProofUnavailableError {
-    const missing = this.#items.values().next().value?.cids[0]
-    const providers = this.#providers.describe()
-    return new ProofUnavailableError(
-      this.#root,
-      `proof ${this.#root} ${what} (${this.#books.blocks} of at least ${this.#books.known} blocks came). ` +
-        (providers.length === 0 ? 'No peer is known to have it' : `Asked: ${providers.slice(0, 4).join('; ')}`),
-      { ...facts, blocks: this.#books.blocks, known: this.#books.known, missing: missing?.toString(), providers }
-    )
-  }
-
-  /** Whether there is somebody, and all there are have said that they lack what is awaited. One that does not answer has said nothing. */
-  #isRefused(): boolean {
-    const others = [...this.#providers].filter(({ peerId }) => !peerId.equals(this.#components.libp2p.peerId))
-    const awaited = [...this.#items.values()].filter(({ here }) => here !== true)
-    return others.length > 0 && awaited.some(({ refusedBy }) => others.every((one) => refusedBy.has(one)))
+    return notHere(this.#root, what, { facts, books: this.#books, missing: this.#items.values().next().value, providers: this.#providers })
   }
 
   /** @returns the blocks that are not here */
