@@ -40,7 +40,26 @@ export function createMeeting({ self, stakes, peers, hello, announcer, guard, hi
   let knownStakers = 0
   let knownHints = new Set<string>()
 
+  /** What signs may be away for long: one waits for it, and the next says where we are by then. */
+  let under: Promise<void> | undefined
+  let isForced = false
+
   const announce = async (force = false): Promise<void> => {
+    if (under != null) {
+      isForced ||= force
+      return under
+    }
+    under = say(force).finally(() => {
+      under = undefined
+    })
+    await under
+    if (isForced) {
+      isForced = false
+      return announce(true)
+    }
+  }
+
+  const say = async (force: boolean): Promise<void> => {
     if (stakes.isStaked(self) !== true || !guard.mayAnnounce()) {
       return
     }
@@ -50,8 +69,7 @@ export function createMeeting({ self, stakes, peers, hello, announcer, guard, hi
       if (message != null) {
         await hello.greetAll()
         await send(message)
-        // another may have been signed meanwhile
-        unsent = unsent === message ? undefined : unsent
+        unsent = undefined
       }
     } catch (err) {
       log.warn({ reason: messageOf(err) }, 'could not announce ourselves')

@@ -54,30 +54,42 @@ async function kept(write: Promise<void>): Promise<void> {
 export async function createPause({ task, dataDir, store, cycle, events, now = Date.now }: PauseInit): Promise<Pause> {
   const before = await store.get(task)
   let paused = before == null ? null : (JSON.parse(Buffer.from(before).toString('utf8')) as Paused)
+  let turn: Promise<unknown> = Promise.resolve()
+  /** What is asked for together is done one after the other: each answer says how it is then. */
+  const inTurn = <T>(run: () => Promise<T>): Promise<T> => {
+    const done = turn.then(run)
+    turn = done.catch(() => {})
+    return done
+  }
   return {
     paused: () => paused,
-    async pause() {
-      if (paused == null) {
+    pause: () =>
+      inTurn(async () => {
         const current = cycle()
-        if (current == null) {
+        if (current == null && paused == null) {
           throw new NotNowError(
             'K2 has not told its slot yet, so which cycle is the next one is not known: try it again when status shows a slot'
           )
         }
-        const next: Paused = { from: Math.max(0, current + 1), since: new Date(now()).toISOString() }
+        const from = current == null ? Number.POSITIVE_INFINITY : Math.max(0, current + 1)
+        // one that begins later was said while the clock was ahead
+        if (paused != null && paused.from <= from) {
+          return paused
+        }
+        const next: Paused = { from, since: new Date(now()).toISOString() }
         await kept(store.put(task, Buffer.from(JSON.stringify(next))))
         paused = next
-        events.emit('task-paused', { task, from: next.from })
-      }
-      return paused
-    },
-    async resume() {
-      if (paused != null) {
-        await kept(store.delete(task))
-        paused = null
-        events.emit('task-resumed', { task })
-      }
-    },
+        events.emit('task-paused', { task, from })
+        return next
+      }),
+    resume: () =>
+      inTurn(async () => {
+        if (paused != null) {
+          await kept(store.delete(task))
+          paused = null
+          events.emit('task-resumed', { task })
+        }
+      }),
     host: (of, host) => (paused != null && of >= paused.from ? RESTING : host),
     notice: () =>
       paused == null

@@ -49,7 +49,12 @@ export function createRecall({ task, dataDir, timing, network, store, signer, ta
       const { read, skipped } = reopened(store.messages.load(task, firstLive(slot)), network)
       tellSkipped(skipped, 'heard')
       for (const { message, slot: heard } of read) {
-        take(message, heard)
+        try {
+          take(message, heard)
+        } catch (err) {
+          // as at the door: it costs this message, and not the start
+          log.warn({ id: message.id, reason: messageOf(err) }, 'a message that was heard before could not be taken up')
+        }
       }
     },
     async sayAgain(slot) {

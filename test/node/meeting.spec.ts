@@ -5,7 +5,7 @@ import type { Message } from '../../src/wire/index.ts'
 import { silent } from '../k2/waits.ts'
 
 describe('node: meeting', () => {
-  function meeting({ staked = true } = {}) {
+  function meeting({ staked = true, renew }: { staked?: boolean; renew?: (force?: boolean) => Promise<Message | undefined> } = {}) {
     const sent: string[] = []
     const tools = {
       fails: false,
@@ -23,11 +23,13 @@ describe('node: meeting', () => {
       peers: { refresh: () => {} },
       hello: { greetAll: async () => void greetings.push('all'), judgeAgain: () => {} } as never,
       announcer: {
-        renew: async () => {
-          const id = tools.next
-          tools.next = undefined
-          return id == null ? undefined : ({ id } as Message)
-        }
+        renew:
+          renew ??
+          (async () => {
+            const id = tools.next
+            tools.next = undefined
+            return id == null ? undefined : ({ id } as Message)
+          })
       },
       guard: { mayAnnounce: () => true, heardTwin: (peerId) => void sent.push(`twin ${peerId}`) },
       hints: () => tools.hints,
@@ -64,6 +66,24 @@ describe('node: meeting', () => {
     await one.announce()
     await one.announce()
     expect(sent).to.deep.equal(['first', 'third'])
+  })
+
+  it('has one at a time wait for who signs, however often it is due, and one more where that was wanted at once', async () => {
+    const signing = Promise.withResolvers<void>()
+    const forced: Array<boolean | undefined> = []
+    const slow = meeting({
+      renew: async (force) => {
+        forced.push(force)
+        await signing.promise
+        return undefined
+      }
+    })
+    const all = [slow.one.announce(), ...Array.from({ length: 500 }, () => slow.one.announce()), slow.one.announce(true)]
+    await soon()
+    expect(forced).to.deep.equal([false])
+    signing.resolve()
+    await Promise.all(all)
+    expect(forced).to.deep.equal([false, true])
   })
 
   it('says nothing without stake', async () => {

@@ -48,6 +48,27 @@ describe('node: a task that the operator has paused', () => {
     expect(told).to.deep.equal([{ event: 'task-paused', task: 'T', from: 8 }])
   })
 
+  it('is as what was asked last, when both are asked at once', async () => {
+    const { pause, kept, told } = await make()
+    expect(await Promise.all([pause.pause(), pause.pause(), pause.resume()])).to.deep.include({
+      from: 8,
+      since: '1970-01-01T00:00:00.000Z'
+    })
+    expect([pause.paused(), kept.size]).to.deep.equal([null, 0])
+    await Promise.all([pause.resume(), pause.pause()])
+    expect([pause.paused()?.from, kept.size]).to.deep.equal([8, 1])
+    expect(told.map(({ event }) => event)).to.deep.equal(['task-paused', 'task-resumed', 'task-paused'])
+  })
+
+  it('begins with the next cycle when it is said again after a clock that was ahead', async () => {
+    const { pause, open, to } = await make()
+    to(1_000_000)
+    await pause.pause()
+    to(7)
+    expect((await pause.pause()).from).to.equal(8)
+    expect((await open()).paused()?.from).to.equal(8)
+  })
+
   it('goes on when that is said, once', async () => {
     const { pause, open, told, kept } = await make()
     await pause.pause()

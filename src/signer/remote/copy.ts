@@ -73,7 +73,14 @@ export function createCopy({
         if (theirs.size > mostEntries) {
           throw new SignerAwayError(`its log has more than ${mostEntries} entries, and is none of a signer`)
         }
-        copy.takeAll(task, page.entries)
+        try {
+          copy.takeAll(task, page.entries)
+        } catch (err) {
+          throw new SignerAwayError(
+            `this node cannot keep its copy of what was signed (${(err as Error).message}): make room in its own data directory`,
+            { cause: err }
+          )
+        }
         for (const entry of page.entries) {
           theirs.set(nameOf(entry), entry.hash)
         }
