@@ -26,6 +26,8 @@ function sentence(d: NodeEvent, get: (cid: string) => string): string | null {
   switch (d.event) {
     case 'listening':
       return listeningOn(d.multiaddrs, d.listens)
+    case 'address-past':
+      return d.reason
     case 'task':
       return `task ${d.taskName} runs, bundle ${d.bundle}${d.params == null ? '' : `, params ${d.params}`}`
     case 'bundle-changed':

@@ -167,7 +167,7 @@ export async function runStart(
     }
     if (json === true) {
       sayJson(toLine(event))
-    } else {
+    } else if (event.event !== 'address-past') {
       const line = lineOf(event, next.get)
       if (line != null) {
         sayLines([line])

@@ -34,10 +34,12 @@ function whyMissed(state: CycleState): string {
   if (state.draft != null) {
     return `the work was done, and could not be handed in before the submission window closed${awayAt(state)}`
   }
-  if (state.workRetry != null) {
-    return triedInVain(state.workRetry)
-  }
   const away = awayAt(state)
+  if (state.workRetry != null) {
+    // what the first try lacked is not what the end of the window did
+    const before = triedInVain(state.workRetry)
+    return away === '' ? before : `the work was not done when the submission window closed${away}; before that: ${before}`
+  }
   // it would have begun in any slot that it saw before; whether it ran before that nobody knows any more
   return state.work === 'idle' && away === ''
     ? 'the node was not running, or signed nothing yet, when the submission window closed'

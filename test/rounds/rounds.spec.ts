@@ -107,6 +107,15 @@ describe('rounds: work and submission', () => {
         `the work was done, and could not be handed in before the submission window closed: K2 was away from slot ${S.submission.from - 1} to slot ${S.submission.to + 2}`
       ])
     }
+    const cut = machine()
+    cut.slot(0)
+    cut.event(away)
+    cut.slot(2)
+    cut.slot(S.submission.from - 1)
+    cut.slot(S.submission.to + 2)
+    expect(missed(cut)).to.deep.equal([
+      `the work was not done when the submission window closed: K2 was away from slot ${S.submission.from - 1} to slot ${S.submission.to + 2}; before that: K2 was away`
+    ])
     const short = machine()
     short.slot(0)
     short.event(away)
