@@ -14,7 +14,7 @@
  * await node.start()
  * ```
  */
-export { type Config, ConfigError, koiiToRoe, loadConfig, roeToKoii } from './config/index.ts'
+export { type Config, ConfigError, koiiToRoe, loadConfig, roeToKoii, type TaskConfig } from './config/index.ts'
 export type { Cycle, Status, Task } from './control/index.ts'
 export { statusSchema } from './control/schemas.ts'
 export { generateKeyPair, readKeyFile, writeKeyFile } from './identity/index.ts'

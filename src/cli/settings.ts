@@ -1,8 +1,8 @@
 /** Settings that other commands share with `koii-mesh start`: its environment variables and its configuration file hold for them, too. */
 import { type Command, Option } from 'commander'
-import { type Config, envName, flagName, readSettings } from '../config/index.ts'
+import { ConfigError, type ConfigKey, envName, flagName, namedTasks, readSettings } from '../config/index.ts'
 
-const SHARED: Array<keyof Config> = ['k2', 'program', 'task', 'key', 'dataDir']
+const SHARED: ConfigKey[] = ['k2', 'program', 'task', 'key', 'dataDir']
 /** `start` reads all of its settings by itself; what these call a task, a program or a data directory is something else. */
 const OWN = new Set(['start', 'testnet', 'keygen'])
 /** Its data directory is another than a node's. */
@@ -17,6 +17,7 @@ export function shareSettings(command: Command): void {
     return
   }
   let shared = false
+  const tasks = namedTasks(process.env[envName('task')])
   for (const key of keysOf(command.name())) {
     const option = command.options.find(({ long }) => long === flagName(key))
     if (option != null) {
@@ -24,7 +25,8 @@ export function shareSettings(command: Command): void {
       // named in the help; commander itself looks at variables only of options that had theirs when they were added
       option.env(envName(key))
       const value = process.env[envName(key)]
-      if (value != null) {
+      // one that may be left out is left out where it is not known which one is meant
+      if (value != null && !(key === 'task' && tasks.length > 1 && !option.mandatory)) {
         command.setOptionValueWithSource(option.attributeName(), value, 'env')
       }
     }
@@ -35,12 +37,28 @@ export function shareSettings(command: Command): void {
       argument.argOptional().default(task)
     }
   }
+  if (tasks.length > 1) {
+    command.hook('preAction', () => demandOne(command, tasks))
+  }
   if (shared && !command.options.some(({ long }) => long === '--config')) {
     command.addOption(new Option('--config <file>', 'read these settings from the JSON file of a node; flags and variables override it'))
   }
 }
 
-function keysOf(command: string): Array<keyof Config> {
+/** A command for one task, in the settings of a node that does several. @throws ConfigError */
+function demandOne(command: Command, tasks: string[]): void {
+  const given = process.env[envName('task')]
+  const isByOption = command.getOptionValueSource('task') === 'env'
+  const isByArgument = command.registeredArguments.some((argument, i) => argument.name() === 'id' && command.processedArgs[i] === given)
+  if (isByOption || isByArgument) {
+    throw new ConfigError(
+      `this is about one task, and ${envName('task')} or the configuration file names ${tasks.length}: say which one, ` +
+        (isByOption ? `with ${flagName('task')}` : 'after the name of the command')
+    )
+  }
+}
+
+function keysOf(command: string): ConfigKey[] {
   if (OWN_BUT_K2.has(command)) {
     return ['k2']
   }
@@ -67,9 +85,15 @@ export function readSharedSettings(argv: readonly string[], env: NodeJS.ProcessE
   }
   const settings = readSettings(file)
   for (const key of SHARED) {
-    const value = settings[key]
+    const value = key === 'task' ? taskNames(settings) : settings[key]
     if (value != null) {
       env[envName(key)] ??= Array.isArray(value) ? value.join(',') : String(value)
     }
   }
+}
+
+/** Of a file for one task or for several; undefined where it names none. */
+function taskNames({ task, tasks }: Record<string, unknown>): string | undefined {
+  const names = namedTasks(task, tasks)
+  return names.length > 0 ? names.join(',') : task == null ? undefined : String(task)
 }

@@ -53,7 +53,7 @@ export function startOptions(command: Command): Command {
   return withDefaults(
     withJson(command)
       .option('--k2 <url>', 'JSON-RPC endpoint of K2; may be given several times, for endpoints that watch each other', commas)
-      .option('--task <id>', 'address of the task')
+      .option('--task <id>', 'address of the task; may be given several times, for a node that does several', commas)
       .option('--key <file>', 'the staking key; without it, one in the data directory, made on the first start')
       .option('--signer <socket>', 'the socket of a signer process (koii-mesh signer), which has the staking key instead of this one')
       .option('--data-dir <dir>', 'where the node keeps its state: one directory per staking key')

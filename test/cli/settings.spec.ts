@@ -38,6 +38,47 @@ describe('cli: settings for every command', function () {
     })
   }
 
+  describe('of a node that does several tasks', () => {
+    const other = '1'.repeat(32)
+    let several: string
+    before(async () => {
+      several = join(dir, 'several.json')
+      const key = join(dir, 'none.json')
+      await writeFile(several, JSON.stringify({ k2: 'http://127.0.0.1:9', key, task: TASK, tasks: [{ task: other, quotaMiB: 64 }] }))
+    })
+
+    for (const [command, says] of [
+      [['claim'], /is about one task, and KOII_MESH_TASK or the configuration file names 2: say which one, with --task/],
+      [['task', 'show'], /is about one task, .* names 2: say which one, after the name of the command/]
+    ] as const) {
+      it(`${command.join(' ')}: says that one has to be named, and takes the one that is`, async () => {
+        const named = command[0] === 'task' ? [other] : ['--task', other]
+        for (const [args, env] of [
+          [['--config', several], {}],
+          [['--k2', 'http://127.0.0.1:9'], { KOII_MESH_TASK: `${TASK},${other}`, KOII_MESH_KEY: join(dir, 'none.json') }]
+        ] as Array<[string[], Record<string, string>]>) {
+          const { code, stderr } = await run([...command, ...args], { env })
+          expect(code).to.equal(2)
+          expect(stderr).to.match(says)
+          expect((await run([...command, ...named, ...args], { env })).stderr).to.match(/127\.0\.0\.1:9|none\.json/)
+        }
+      })
+    }
+
+    it('takes the one task of a list, and of settings of its own', async () => {
+      for (const named of [{ task: [TASK] }, { tasks: [{ task: TASK }] }]) {
+        await writeFile(several, JSON.stringify({ k2: 'http://127.0.0.1:9', key: join(dir, 'none.json'), ...named }))
+        expect((await run(['claim', '--config', several])).stderr).to.match(/none\.json/)
+      }
+    })
+
+    it('leaves out what may be left out', async () => {
+      const proof = ['proof', 'get', 'bafyreihirt3benorv55dy5ab7vqdpdw4td3hsjl5kpqtz6ofwiwthsweua']
+      const env = { KOII_MESH_TASK: `${TASK},${other}` }
+      expect((await run([...proof, '--data-dir', join(dir, 'none')], { env })).stderr).to.include('no node runs with the data directory')
+    })
+  })
+
   it('a data directory whose node does not run keeps nobody from asking others, unless it is named for it', async () => {
     const none = join(dir, 'none')
     const proof = ['proof', 'get', 'bafyreihirt3benorv55dy5ab7vqdpdw4td3hsjl5kpqtz6ofwiwthsweua', '--data-dir', none]
