@@ -23,7 +23,9 @@ interface SignerOptions {
 
 export function signerCommand(): Command {
   return withJson(new Command('signer'))
-    .description('hold a staking key in a process of its own: it signs for one node, over a Unix socket, and nothing that contradicts')
+    .description(
+      'hold a staking key in a process of its own: it signs for one node in each task, over a Unix socket, and nothing that contradicts'
+    )
     .requiredOption('--key <file>', 'the staking key, which no other process then has to read')
     .requiredOption('--data-dir <dir>', 'where the signer keeps its log of what it signed: not that of the node')
     .requiredOption('--socket <path>', 'where it listens: in a folder that this user alone may enter')
@@ -88,18 +90,18 @@ async function runSigner(options: SignerOptions): Promise<void> {
   }
 }
 
-function sentence(event: string, { state, reason, error }: Record<string, unknown>): string | null {
+function sentence(event: string, { task, state, reason, error }: Record<string, unknown>): string | null {
   switch (event) {
     case 'node':
-      return 'a node has come'
+      return `a node has come for the task ${task}`
     case 'node-left':
-      return 'its node has gone'
+      return `the node of the task ${task} has gone`
     case 'standing':
       return state === 'signs'
-        ? 'its node may sign'
+        ? `the node of the task ${task} may sign`
         : state === 'halted'
-          ? `nothing is signed any more: ${reason}`
-          : `nothing new is signed for now: ${reason}`
+          ? `nothing is signed any more for the task ${task}: ${reason}`
+          : `nothing new is signed for now for the task ${task}: ${reason}`
     case 'refused':
       return `refused (${error}): ${reason}`
     default:

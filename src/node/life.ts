@@ -41,7 +41,7 @@ export function createLife(base: Base, chain: ChainSide, mesh: MeshSide, keeping
     signer: signing.signer,
     // what was signed, and what that log is worth, is where the key is
     store: { ...store, signerLog: signing.log, ...signing.trust },
-    keyState: store.keyValue(signing.space, undefined, true),
+    keyState: store.taskSpace(config.task, signing.space, undefined, true),
     verify: verifyEd25519,
     peers: mesh.peers,
     contactFault,

@@ -70,7 +70,7 @@ export async function openMesh(base: Base, chain: ChainSide): Promise<MeshSide> 
     staker: self,
     hints: async () => hints(),
     bootstrap: config.bootstrap,
-    cache: store.keyValue('peers'),
+    cache: store.taskSpace(config.task, 'peers'),
     local: config.allowPrivate,
     reprovideMs: Math.min(REPROVIDE_MS, recordsMs / 2),
     // no more than there are: looking for peers that do not exist never ends

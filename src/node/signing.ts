@@ -1,11 +1,11 @@
-/** Who signs for the node: its own process, with a key file, or a signer process that alone has the key. */
-import { type Config, keyPathOf } from '../config/index.ts'
-import { generateKeyPair, type KeyPair, lockKeyFile, readKeyFile, type WholeLog, writeKeyFile } from '../identity/index.ts'
-import { messageOf } from '../k2/index.ts'
+/** Who signs for the node in one of its tasks: its own process, with a key file, or a signer process that alone has the key. */
+import type { TaskConfig } from '../config/index.ts'
+import type { KeyPair, WholeLog } from '../identity/index.ts'
 import { PROGRAM_ID } from '../k2/settlement/index.ts'
 import type { Events, Logger } from '../observe/index.ts'
 import { connectSigner, createSigner, type Signer } from '../signer/index.ts'
-import type { Store } from '../store/index.ts'
+import type { LogTrust, Store } from '../store/index.ts'
+import { createOwnKeys, type OwnKeys } from './own-keys.ts'
 
 /** What the node knows only when more of it is built. */
 export interface SigningHooks {
@@ -20,11 +20,11 @@ export interface Signing {
   signer: Signer
   /** What the key has said. */
   log: WholeLog
-  /** What the data directory of whoever has the key says of that log. */
-  trust: Pick<Store, 'origin' | 'trustLog'>
+  /** What the data directory of whoever has the key says of that log, as far as it is about this task. */
+  trust: LogTrust
   /** The key itself, for a testnet's faulty nodes. @throws where a signer process has it */
   keyPair(): KeyPair
-  /** Where the node's store keeps how the key stands, by the log that this is about. */
+  /** The space of the task (`taskSpace` of the store) for how the key stands, by the log that this is about. */
   space: string
   hook(hooks: SigningHooks): void
   /** One line for the operator, when there is something to know. */
@@ -35,32 +35,41 @@ export interface Signing {
   close(): void | Promise<void>
 }
 
-export function openSigning({ config, store, log }: { config: Config; store: Store; log: Logger }): Promise<Signing> {
-  return config.signer == null ? ownKey(config, store, log) : signerAt(config.signer, config, store, log)
+export interface OpenSigningInit {
+  /** Of the task. */
+  config: TaskConfig
+  store: Store
+  log: Logger
+  /** Shared by the tasks of a node. @default for one task alone */
+  keys?: OwnKeys
 }
 
-const programOf = (config: Config) => config.program ?? PROGRAM_ID
+/** @throws KeyInUseError, KeyFileError, SignerAwayError */
+export function openSigning({ config, store, log, keys = createOwnKeys() }: OpenSigningInit): Promise<Signing> {
+  return config.signer == null ? ownKey(config, store, log, keys) : signerAt(config.signer, config, store, log)
+}
 
-async function ownKey(config: Config, store: Store, log: Logger): Promise<Signing> {
-  const keyPair = await stakingKey(config)
-  const lock = lockKeyFile(keyPathOf(config), { dataDir: config.dataDir, task: config.task })
-  if (lock.unlocked != null) {
-    log.warn({ reason: lock.unlocked }, 'the staking key could not be locked: see that no other node of this machine uses it')
+const programOf = (config: TaskConfig) => config.program ?? PROGRAM_ID
+
+async function ownKey(config: TaskConfig, store: Store, log: Logger, keys: OwnKeys): Promise<Signing> {
+  const { keyPair, unlocked, release } = await keys.take(config)
+  if (unlocked != null) {
+    log.warn({ reason: unlocked }, 'the staking key could not be locked: see that no other node of this machine uses it')
   }
   return {
     signer: createSigner({ keyPair, log: store.signerLog, programId: programOf(config), maxFeeRoe: config.maxFee }),
     log: store.signerLog,
-    trust: store,
+    trust: { origin: () => store.origin(config.task), trustLog: () => store.trustLog(config.task) },
     keyPair: () => keyPair,
     space: 'key-guard',
     hook() {},
     notice: () => null,
     abandon() {},
-    close: lock.release
+    close: release
   }
 }
 
-async function signerAt(path: string, config: Config, store: Store, log: Logger): Promise<Signing> {
+async function signerAt(path: string, config: TaskConfig, store: Store, log: Logger): Promise<Signing> {
   let hooks: SigningHooks | undefined
   const remote = await connectSigner({
     path,
@@ -86,7 +95,7 @@ async function signerAt(path: string, config: Config, store: Store, log: Logger)
     )
   }
   // a key in this process, at some later start, has said what only the signer's log knows
-  store.distrustLog()
+  store.distrustLog(config.task)
   return {
     ...remote,
     keyPair() {
@@ -97,22 +106,4 @@ async function signerAt(path: string, config: Config, store: Store, log: Logger)
       hooks = given
     }
   }
-}
-
-/** The operator's key, or one made on the first start. */
-async function stakingKey(config: Config): Promise<KeyPair> {
-  if (config.key != null) {
-    return readKeyFile(config.key)
-  }
-  const path = keyPathOf(config)
-  try {
-    return await readKeyFile(path)
-  } catch (err) {
-    if (!/ENOENT/.test(messageOf(err))) {
-      throw err
-    }
-  }
-  const pair = generateKeyPair()
-  await writeKeyFile(path, pair)
-  return pair
 }

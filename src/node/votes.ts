@@ -14,7 +14,7 @@ export function createVotes(base: Base, chain: ChainSide): Votes {
     k2: paced?.votes(k2) ?? k2,
     signer: signing.signer,
     staker: () => ownStake()?.staker ?? self,
-    store: store.keyValue('outbox', undefined, true),
+    store: store.taskSpace(task, 'outbox', undefined, true),
     maxFeeRoe: config.maxFee,
     onVoted: (vote, sent) => late.participant.notes.voted(vote, sent),
     onLost: (vote, reason) => late.participant.notes.voteLost(vote, reason),

@@ -12,7 +12,7 @@ import { KeyInUseError } from '../identity/errors.ts'
 import { messageOf } from '../k2/errors.ts'
 import type { Events, Logger } from '../observe/index.ts'
 import type { Signer } from '../signer/index.ts'
-import type { KeyValue, Store } from '../store/index.ts'
+import type { KeyValue, LogTrust } from '../store/index.ts'
 import { type Message, onceKey } from '../wire/index.ts'
 import { formerVotes, isSaidBeside, type KeyState, LISTEN_ROUNDS, NEW_STATE, quietUntil, whenToSign } from './key-standing.ts'
 import { createOwnMessages, type OwnMessagesInit } from './own-messages.ts'
@@ -21,7 +21,7 @@ import { createOwnVotes, type OwnVotesInit } from './own-votes.ts'
 export interface KeyGuardInit extends OwnMessagesInit, OwnVotesInit {
   signer: Signer
   /** What the store says of that log. */
-  store: Pick<Store, 'origin' | 'trustLog'>
+  store: LogTrust
   /** Durable: what is remembered over restarts. */
   state: KeyValue
   /** The operator says that no other node has used the key for three rounds. */

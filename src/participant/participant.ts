@@ -10,7 +10,7 @@ import type { Events, Logger } from '../observe/index.ts'
 import { type Ledger, proposerFor } from '../record/index.ts'
 import { createRounds, type Rounds, type RoundsEvent } from '../rounds/index.ts'
 import type { Signer } from '../signer/index.ts'
-import type { KeyValue, Store } from '../store/index.ts'
+import type { KeyValue, LogTrust, Store } from '../store/index.ts'
 import { type Body, type Message, type Network, networkOf, type Verify } from '../wire/index.ts'
 import { type CycleNotes, createCycleNotes } from './cycle-log.ts'
 import { createEffects, type Pace } from './effects.ts'
@@ -49,7 +49,7 @@ export interface ParticipantInit {
   runtime: Runtime
   archive: Archive
   signer: Signer
-  store: Pick<Store, 'messages' | 'cycles' | 'origin' | 'trustLog'> & { signerLog: SignerLog }
+  store: Pick<Store, 'messages' | 'cycles'> & LogTrust & { signerLog: SignerLog }
   /** How the key stands; durable. */
   keyState: KeyValue
   verify: Verify

@@ -1,6 +1,6 @@
 import { type KeyPair, type SignerLog, signEd25519 } from '../identity/index.ts'
 import { type FinalVote, messageOf } from '../k2/index.ts'
-import { SignerLogError, SigningHeldError } from './errors.ts'
+import { SignerLogError, SigningHeldError, UnreadableRequestError } from './errors.ts'
 import {
   adoptInto,
   entryOf,
@@ -20,6 +20,8 @@ export interface SignerInit {
   programId: string
   /** The most, in ROE, that one transaction may bid on top of its signature. */
   maxFeeRoe: bigint
+  /** base58: what is about another task is refused. @default any */
+  task?: string
   /** The one place where a signature comes into being; tests watch it. */
   signBytes?: typeof signEd25519
 }
@@ -67,7 +69,7 @@ export interface Signer {
   adopt(bytes: Uint8Array): void
 }
 
-export function createSigner({ keyPair, log, programId, maxFeeRoe, signBytes = signEd25519 }: SignerInit): Signer {
+export function createSigner({ keyPair, log, programId, maxFeeRoe, task: only, signBytes = signEd25519 }: SignerInit): Signer {
   const { address, publicKey } = keyPair
   let held: string | undefined
   let halted: string | undefined
@@ -77,9 +79,15 @@ export function createSigner({ keyPair, log, programId, maxFeeRoe, signBytes = s
       throw new SigningHeldError(`nothing is signed any more: ${halted}`)
     }
   }
+  const demandTask = (task: string) => {
+    if (only != null && task !== only) {
+      throw new UnreadableRequestError(`refusing to sign for the task ${task}: this is asked for in the task ${only}`)
+    }
+  }
   const reserve = (reserved: Reserved) => {
     refuseWhenHalted()
     const { task, cycle, kind, content } = reserved
+    demandTask(task)
     const { hash, key } = entryOf(reserved)
     const before = log.get(task, cycle, key)
     if (before === hash) {
@@ -137,6 +145,9 @@ export function createSigner({ keyPair, log, programId, maxFeeRoe, signBytes = s
       halted ??= reason
     },
     has: (bytes) => isSigned(log, bytes),
-    adopt: (bytes) => adoptInto(log, bytes)
+    adopt(bytes) {
+      demandTask(reservedByMessage(bytes).task)
+      adoptInto(log, bytes)
+    }
   }
 }

@@ -1,7 +1,7 @@
 /**
  * # store
  *
- * What must outlive a crash: one SQLite file per node, in the data directory.
+ * What must outlive a crash: one SQLite file per node, in the data directory. What belongs to a task is kept by task.
  *
  * @example
  * ```ts
@@ -22,6 +22,7 @@ import { DataDirInUseError, StoreError } from './errors.ts'
 import { type KeyValue, keyValueIn } from './key-value.ts'
 import { type CycleLog, cycleLogIn, type MessageLog, messageLogIn, signerLogIn } from './logs.ts'
 import { createRoom } from './room.ts'
+import { adoptSpace, type Origin, putTrust, type TrustLog, trustIn } from './trust.ts'
 
 export {
   type ArchivedRecord,
@@ -34,9 +35,10 @@ export {
 export { DataDirInUseError, StoreError } from './errors.ts'
 export { KEY_COST_BYTES, type KeyValue, type ListRange, QuotaExceededError } from './key-value.ts'
 export type { CycleEntry, CycleLog, CyclePhases, MessageLog, PhaseAudit, StoredMessage } from './logs.ts'
+export { type LogTrust, type Origin, spaceOf, type TrustLog } from './trust.ts'
 
-/** Raised when the tables change; an older or newer file is refused rather than guessed at. */
-const SCHEMA_VERSION = 2
+/** Raised when the tables change, or what stands in them means something else; a newer file is refused rather than guessed at. */
+const SCHEMA_VERSION = 3
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS signed (task TEXT, cycle INTEGER, key TEXT, hash TEXT NOT NULL, bytes BLOB, PRIMARY KEY (task, cycle, key)) WITHOUT ROWID;
@@ -57,22 +59,10 @@ const TRACES = [MARKER, 'node-key', 'blocks']
 const RESERVE = 'node.sqlite.reserve'
 const PID = 'node.sqlite.pid'
 
-/**
- * Where the log of what was signed comes from: `kept` by this node and to be believed, `new` with the data directory, or
- * made anew because it was `lost`.
- */
-export type Origin = 'kept' | 'new' | 'lost'
-
-export interface Store {
+export interface Store extends TrustLog {
   signerLog: WholeLog
   /** Of this database: one that is made anew has another. 32 hex digits. */
   id(): string
-  /** Stays `new` or `lost` over restarts until `trustLog`. */
-  origin(): Origin
-  /** From now on the log tells all that this key may still be held to. Durable. */
-  trustLog(): void
-  /** The key has spoken where this log does not know of: it is `lost` until `trustLog`. Durable. */
-  distrustLog(): void
   messages: MessageLog
   cycles: CycleLog
   /**
@@ -82,6 +72,13 @@ export interface Store {
    * @param durable whether each write is to survive a power cut; a kill it survives anyway
    */
   keyValue(space: string, quotaBytes?: number, durable?: boolean): KeyValue
+  /**
+   * The space `spaceOf(task, name)`. What a data directory of before, which was for one task, had in the space `name` is brought there
+   * first, if it was this task's.
+   *
+   * @throws StoreError where the disk does not take that
+   */
+  taskSpace(task: string, name: string, quotaBytes?: number, durable?: boolean): KeyValue
   /** Whether what is signed has room that is kept for it on a full disk. */
   hasReserve(): boolean
   close(): void
@@ -127,7 +124,7 @@ export function openStore({ dir, watch }: StoreInit): Store {
     if (check.quick_check !== 'ok') {
       throw Object.assign(new Error(check.quick_check), { errcode: SQLITE_CORRUPT })
     }
-    makeTables(db, version === 0 ? (before ? 'lost' : 'new') : 'kept')
+    makeTables(db, version, before ? 'lost' : 'new')
     leaveMarker(join(dir, MARKER))
   } catch (err) {
     db?.close() // or its lock would outlive the refusal
@@ -171,14 +168,17 @@ export function openStore({ dir, watch }: StoreInit): Store {
   return {
     signerLog: signerLogIn(tools),
     id: () => (opened.prepare("SELECT value FROM meta WHERE key = 'id'").get() as { value: string }).value,
-    origin: () => (opened.prepare("SELECT value FROM meta WHERE key = 'origin'").get() as { value: Origin }).value,
-    trustLog: () =>
-      room.need(() => durably(opened, () => opened.exec("UPDATE meta SET value = 'kept' WHERE key = 'origin' AND value <> 'kept'"))),
-    distrustLog: () =>
-      room.need(() => durably(opened, () => opened.exec("UPDATE meta SET value = 'lost' WHERE key = 'origin' AND value = 'kept'"))),
+    ...trustIn(tools),
     messages,
     cycles,
     keyValue: (space, quotaBytes, durable) => keyValueIn(tools, space, usage, quotaBytes, durable),
+    taskSpace(task, name, quotaBytes, durable) {
+      try {
+        return keyValueIn(tools, adoptSpace(tools, task, name), usage, quotaBytes, durable)
+      } catch (err) {
+        throw explain(err, dir, path)
+      }
+    },
     hasReserve: room.has,
     close: () => {
       // a stopped node needs no reserve, and what waits may fit into its place
@@ -200,14 +200,16 @@ export function openStore({ dir, watch }: StoreInit): Store {
 const SQLITE_CORRUPT = 11
 const SQLITE_NOTADB = 26
 
-/** Makes the tables, or carries over those of version 1, whose log had the hashes alone. */
-function makeTables(db: DatabaseSync, origin: Origin): void {
+/** Makes the tables, or carries over those of version 1, whose log had the hashes alone, and of 2, which was for one task. */
+function makeTables(db: DatabaseSync, version: number, origin: Origin): void {
   db.exec(`BEGIN IMMEDIATE; ${SCHEMA}`)
   const columns = db.prepare('PRAGMA table_info(signed)').all() as Array<{ name: string }>
   if (!columns.some(({ name }) => name === 'bytes')) {
     db.exec('ALTER TABLE signed ADD COLUMN bytes BLOB')
   }
-  db.prepare("INSERT OR IGNORE INTO meta (key, value) VALUES ('origin', ?)").run(origin)
+  if (version < SCHEMA_VERSION) {
+    putTrust(db, version === 0 ? origin : 'kept')
+  }
   db.prepare("INSERT OR IGNORE INTO meta (key, value) VALUES ('id', ?)").run(randomBytes(16).toString('hex'))
   db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`)
 }

@@ -89,8 +89,8 @@ describe('participant: whose the staking key is', () => {
       timing,
       signer,
       log: store.signerLog,
-      store,
-      state: store.keyValue('key-guard', undefined, true),
+      store: { origin: () => store.origin(TASK), trustLog: () => store.trustLog(TASK) },
+      state: store.taskSpace(TASK, 'key-guard', undefined, true),
       chain: { lastVote: async () => ({ value: vote, sure, slot: START, witnesses: 1, of: 1 }) },
       accounts: () => stakes,
       verify: verifyEd25519,
@@ -108,7 +108,7 @@ describe('participant: whose the staking key is', () => {
   }
   /** A node that has run before: its log is its own. */
   const settled = async (begin = START) => {
-    store.trustLog()
+    store.trustLog(TASK)
     await guard.begin(begin)
   }
   const own = (body: Body): Promise<Message> => seal(body, network, { publicKey: pair.publicKey, sign: signer.signMessage })

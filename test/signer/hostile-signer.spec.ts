@@ -112,7 +112,7 @@ describe('a signer’s socket', () => {
         await listen(
           createHttp((request, response) => {
             const entries = Array.from({ length: 500 }, () => ({ cycle: next(), key: 'vote', hash, bytes: null }))
-            const answer = request.url === '/v1/log' ? { entries, more: true } : request.url === '/v1/session' ? SESSION : {}
+            const answer = request.url === '/v2/log' ? { entries, more: true } : request.url === '/v2/session' ? SESSION : {}
             json(200, answer)(request, response)
           })
         )
@@ -140,9 +140,9 @@ describe('a signer’s socket', () => {
           const sign = () =>
             signEd25519(Buffer.from(bytes!, 'base64'), good ? alice.secretKey : Buffer.concat([Buffer.alloc(32, 7), alice.publicKey]))
           const answers: Record<string, () => unknown> = {
-            '/v1/session': () => SESSION,
-            '/v1/log': () => ({ entries: [], more: false }),
-            '/v1/sign-message': () => ({ signature: Buffer.from(sign()).toString('base64') })
+            '/v2/session': () => SESSION,
+            '/v2/log': () => ({ entries: [], more: false }),
+            '/v2/sign-message': () => ({ signature: Buffer.from(sign()).toString('base64') })
           }
           json(200, answers[request.url!]?.() ?? {})(request, response)
         })

@@ -311,7 +311,7 @@ describe('a signer process and its node', function () {
       await node.signer.signMessage(one)
       node.live(9)
       const other = openStore({ dir: `${place.data}-other` })
-      other.trustLog()
+      other.trustLog(TASK)
       other.close()
       const toOther = () => {
         rmSync(place.data, { recursive: true })
@@ -328,7 +328,7 @@ describe('a signer process and its node', function () {
       const store = openStore({ dir: join(place.dir, 'moved') })
       const own = signerWith(alice, store.signerLog)
       await own.signMessage(one)
-      store.trustLog()
+      store.trustLog(TASK)
       store.close()
       cpSync(join(place.dir, 'moved'), place.data, { recursive: true })
       await up()
@@ -343,7 +343,7 @@ describe('a signer process and its node', function () {
       await node.close()
       const store = openStore({ dir: join(place.dir, 'moved') })
       store.signerLog.put(TASK, 3, 'submission', 'ab'.repeat(32), new Uint8Array(1))
-      store.trustLog()
+      store.trustLog(TASK)
       store.close()
       maySign(await other('first'))
       await others.pop()!.close()
@@ -446,7 +446,7 @@ describe('a signer process and its node', function () {
     await refused(has(one), SignerAwayError, /begins with session/)
     await node.close()
     await signer.event('end of the session', ({ event }) => event === 'node-left')
-    await link.call('session', {})
+    await link.call('session', { task: TASK })
     expect([await has(one), await has(two)]).to.deep.equal([{ has: true }, { has: false }])
     link.close()
   })
@@ -469,16 +469,17 @@ describe('a signer process and its node', function () {
     const vote = { cycle: 3, root: toText(new Uint8Array(32)), recordDigest: toText(new Uint8Array(32)), totalRewards: '7' }
     const cases: Array<[status: number, path: string, body: unknown]> = [
       [428, 'sign-message', { bytes }],
-      [200, 'session', {}],
+      [200, 'session', { task: TASK }],
       [200, 'standing', { state: 'signs' }],
-      [422, 'session', { more: 1 }],
+      [422, 'session', { task: TASK, more: 1 }],
+      [422, 'session', {}],
       [422, 'sign-message', { bytes: 7 }],
       [422, 'sign-message', { bytes: 'not base64!' }],
       [422, 'sign-message', { bytes: toText(new Uint8Array(90_000)) }],
       // which ends the connection, and with it the session
       [413, 'sign-message', { bytes: 'A'.repeat(200_000) }],
       [428, 'ping', {}],
-      [200, 'session', {}],
+      [200, 'session', { task: TASK }],
       [403, 'sign-message', { bytes }],
       [200, 'standing', { state: 'signs' }],
       [422, 'sign-message', { bytes, kind: 'another' }],
@@ -491,15 +492,15 @@ describe('a signer process and its node', function () {
       [200, 'sign-message', { bytes }],
       [200, 'standing', { state: 'halted', reason: 'a twin' }],
       [403, 'standing', { state: 'signs' }],
-      [200, 'session', {}],
+      [200, 'session', { task: TASK }],
       [403, 'standing', { state: 'signs' }],
       [403, 'sign-message', { bytes }]
     ]
     for (const [status, path, body] of cases) {
-      expect(await post(`/v1/${path}`, JSON.stringify(body)), `${path} ${JSON.stringify(body).slice(0, 100)}`).to.equal(status)
+      expect(await post(`/v2/${path}`, JSON.stringify(body)), `${path} ${JSON.stringify(body).slice(0, 100)}`).to.equal(status)
     }
-    expect(await post('/v1/session', '{"')).to.equal(400)
-    expect(await post('/v2/session', '{}')).to.equal(404)
+    expect(await post('/v2/session', '{"')).to.equal(400)
+    expect(await post('/v3/session', JSON.stringify({ task: TASK }))).to.equal(404)
     agent.destroy()
     node = await nodeSide(place)
     maySign(node)

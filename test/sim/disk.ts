@@ -1,6 +1,6 @@
 /** A node's disk as a model: what is written survives a kill, what only waits does not. Every write can fail, or be the last. */
 import type { SignerLog } from '../../src/identity/index.ts'
-import type { CycleEntry, CycleLog, KeyValue, MessageLog, Origin, Store, StoredMessage } from '../../src/store/index.ts'
+import type { CycleEntry, CycleLog, KeyValue, LogTrust, MessageLog, Origin, Store, StoredMessage } from '../../src/store/index.ts'
 
 /** What a write is of: `signed` and `key` are durable when they return, messages wait for a flush. */
 export type Write = 'signed' | 'forget' | 'message' | 'cycle' | 'key' | 'trust' | 'block'
@@ -23,7 +23,7 @@ export const newDisk = (origin: Origin = 'kept'): Disk => ({
   origin
 })
 
-export interface SimStore extends Pick<Store, 'messages' | 'cycles' | 'origin' | 'trustLog'> {
+export interface SimStore extends Pick<Store, 'messages' | 'cycles'>, LogTrust {
   signerLog: SignerLog
   keys: KeyValue
 }

@@ -38,10 +38,14 @@ interface Facts {
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 const bytesOf = (hex: string) => new Uint8Array(Buffer.from(hex, 'hex'))
+/** Kept by task, which is in the name since version 3. */
+const OF_A_TASK = /^(outbox|peers|key-guard(\/.*)?)$/
+const UNKNOWN_TASK = '1'.repeat(32)
 
 for (const name of readdirSync(FIXTURES).filter((file) => file.endsWith('.tar.gz'))) {
   describe(`store: a data directory of before, ${name}`, () => {
     const was = JSON.parse(readFileSync(join(FIXTURES, name.replace('.tar.gz', '.json')), 'utf8')) as Facts
+    const values = was.values.map((one) => ({ ...one, space: one.space.replace(`task-of/${was.task}/`, '') }))
     let dir: string
     let remove: () => Promise<void>
     let store: Store
@@ -70,7 +74,8 @@ for (const name of readdirSync(FIXTURES).filter((file) => file.endsWith('.tar.gz
     })
 
     it('still tells what was signed, and may be believed', () => {
-      expect(store.origin()).to.equal(was.origin)
+      expect(store.origin(was.task)).to.equal(was.origin)
+      expect(store.origin(UNKNOWN_TASK), 'of a task that it never knew').to.equal('new')
       expect(was.signed).to.not.be.empty // biome-ignore format: one look
       for (const { cycle, key, hash } of was.signed) {
         expect(store.signerLog.get(was.task, cycle, key), `${cycle} ${key}`).to.equal(hash)
@@ -95,27 +100,30 @@ for (const name of readdirSync(FIXTURES).filter((file) => file.endsWith('.tar.gz
       expect(was.cycles.filter(({ entry }) => entry.outcome === 'accepted')).to.not.be.empty // biome-ignore format: one look
     })
 
-    it('has every value in its space', async () => {
-      for (const { space, key, value } of was.values) {
-        const there = await store.keyValue(space).get(key)
-        expect(Buffer.from(there!).toString('hex'), `${space} ${key}`).to.equal(value)
-      }
-      const spaces = [...new Set(was.values.map(({ space }) => space))]
+    const spaceNow = (space: string) => (OF_A_TASK.test(space) ? store.taskSpace(was.task, space) : store.keyValue(space))
+
+    it('has every value in its space, and gives none to a task that it never knew', async () => {
+      const spaces = [...new Set(values.map(({ space }) => space))]
       expect(spaces).to.include.members(['outbox', 'peers', 'pins', 'ports', `task/${was.task}`])
       for (const space of spaces) {
-        const keys = was.values.filter((one) => one.space === space).map(({ key }) => key)
-        expect(await store.keyValue(space).list()).to.have.members(keys)
+        expect(await store.taskSpace(UNKNOWN_TASK, space).list()).to.deep.equal([])
+        const keys = values.filter((one) => one.space === space).map(({ key }) => key)
+        expect(await spaceNow(space).list()).to.have.members(keys)
+        expect(await store.taskSpace(UNKNOWN_TASK, space).list()).to.deep.equal([])
+      }
+      for (const { space, key, value } of values) {
+        expect(Buffer.from((await spaceNow(space).get(key))!).toString('hex'), `${space} ${key}`).to.equal(value)
       }
     })
 
     it('has the vote that waited, the peers and the pins, as those read them that use them', async () => {
-      const of = (space: string, prefix: string) => was.values.filter((one) => one.space === space && one.key.startsWith(prefix))
+      const of = (space: string, prefix: string) => values.filter((one) => one.space === space && one.key.startsWith(prefix))
       const [vote] = of('outbox', 'vote/')
       const entry = decodeEntry(bytesOf(vote!.value))
       expect(`vote/${entry.vote.cycle}`).to.equal(vote!.key)
       const promised = was.signed.flatMap(({ key, bytes }) => (key.includes('vote') && bytes != null ? [decodeVote(bytesOf(bytes))] : []))
       expect(promised.map(({ cycle }) => cycle)).to.include(entry.vote.cycle)
-      const cache = createPeerCache({ store: store.keyValue('peers'), log: silentLog, isConnected: () => true })
+      const cache = createPeerCache({ store: spaceNow('peers'), log: silentLog, isConnected: () => true })
       const peers = await cache.list()
       expect(peers.map(({ peer }) => `peer/${peer}`)).to.have.members(of('peers', 'peer/').map(({ key }) => key))
       expect(peers.every(({ addresses }) => addresses.length > 0)).to.equal(true)

@@ -229,7 +229,7 @@ describe('store: what goes wrong', () => {
     store.close()
   })
 
-  for (const version of [0, 3, 99]) {
+  for (const version of [0, 4, 99]) {
     it(`${version === 0 ? 'takes a new' : 'refuses a'} file of version ${version}, and changes nothing in it`, () => {
       openStore({ dir }).close()
       const db = new DatabaseSync(join(dir, 'node.sqlite'))
@@ -239,7 +239,7 @@ describe('store: what goes wrong', () => {
         openStore({ dir }).close()
         return
       }
-      refused(new RegExp(`another version of koii-mesh \\(store ${version}, this one reads 2\\)`))
+      refused(new RegExp(`another version of koii-mesh \\(store ${version}, this one reads 3\\)`))
       refused(/another version/) // and holds no lock on it after the refusal
       const after = new DatabaseSync(join(dir, 'node.sqlite'))
       expect(after.prepare('PRAGMA user_version').get()).to.deep.include({ user_version: version })
@@ -281,7 +281,7 @@ describe('store: what goes wrong', () => {
     db.close()
     for (let time = 0; time < 2; time++) {
       const store = openStore({ dir })
-      expect(store.origin()).to.equal('kept')
+      expect(store.origin('task')).to.equal('kept')
       expect(store.signerLog.get('task', 3, 'submission')).to.equal('hash of before')
       expect(store.signerLog.list('task', 0)).to.have.length(time)
       expect(store.messages.load('task', 0).map(({ id }) => id)).to.deep.equal(['id'])
@@ -295,7 +295,7 @@ describe('store: what goes wrong', () => {
 
   const originNow = () => {
     const store = openStore({ dir })
-    const origin = store.origin()
+    const origin = store.origin('task')
     store.close()
     return origin
   }
@@ -304,23 +304,23 @@ describe('store: what goes wrong', () => {
     expect(originNow()).to.equal('new')
     expect(originNow()).to.equal('new')
     const store = openStore({ dir })
-    store.trustLog()
-    expect(store.origin()).to.equal('kept')
+    store.trustLog('task')
+    expect(store.origin('task')).to.equal('kept')
     store.close()
     expect(originNow()).to.equal('kept')
   })
 
   it('calls a log that is not relied on any more lost until it is trusted again, and a new one new', () => {
     const store = openStore({ dir })
-    store.distrustLog()
-    expect(store.origin()).to.equal('new')
-    store.trustLog()
-    store.distrustLog()
+    store.distrustLog('task')
+    expect(store.origin('task')).to.equal('new')
+    store.trustLog('task')
+    store.distrustLog('task')
     store.close()
     expect(originNow()).to.equal('lost')
     const again = openStore({ dir })
-    again.trustLog()
-    expect(again.origin()).to.equal('kept')
+    again.trustLog('task')
+    expect(again.origin('task')).to.equal('kept')
     again.close()
   })
 
@@ -381,7 +381,7 @@ describe('store: what goes wrong', () => {
   })) {
     it(`knows a log ${what} from a new one, whatever else is in the directory`, async () => {
       const store = openStore({ dir })
-      store.trustLog()
+      store.trustLog('task')
       store.signerLog.put('task', 3, 'submission', 'hash', bytes('signed'))
       store.close()
       await rm(join(dir, 'node.sqlite-wal'), { force: true })

@@ -81,7 +81,9 @@ export function createLink({ path, answerMs, stopping }: { path: string; answerM
         ? new NoSessionError(message)
         : error === BUSY
           ? new SignerBusyError(message)
-          : new SignerAwayError(`it answers ${name} with status ${answer.status}: ${message}`)
+          : new SignerAwayError(
+              `it answers ${name} with status ${answer.status}: ${message}${answer.status === 404 ? '. Run signer and node with one version of koii-mesh' : ''}`
+            )
     },
     close: () => agent.destroy()
   }

@@ -4,7 +4,7 @@ import type { LogEntry } from '../../identity/index.ts'
 import type { FinalVote } from '../../k2/index.ts'
 
 /** In front of every path: another form gets another number. */
-export const VERSION = 'v1'
+export const VERSION = 'v2'
 
 /** A message has 64 KiB at most and a transaction 1,232 bytes: this is either in base64, and what is around it. */
 export const MAX_BODY_BYTES = 128 * 1024
@@ -24,7 +24,8 @@ const bytes = z
   .transform((text) => new Uint8Array(Buffer.from(text, 'base64')))
 const bytesOf = (length: number) => bytes.refine((value) => value.length === length, `should be ${length} bytes`)
 const cycle = z.int().min(0)
-const address = z.string().min(32).max(44)
+// base58: it is shown on terminals
+const address = z.string().regex(/^[1-9A-HJ-NP-Za-km-z]{32,44}$/)
 const roe = z
   .string()
   .regex(/^\d{1,20}$/)
@@ -45,8 +46,11 @@ export const entryToJson = ({ cycle, key, hash, bytes }: LogEntry) => ({ cycle, 
 
 /** By path, what is asked with. */
 export const REQUESTS = {
-  /** The first of each connection: this node alone is served until the connection ends, and held until it says otherwise. */
-  session: z.strictObject({}),
+  /**
+   * The first of each connection: for this task nobody else is served until the connection ends, the connection is for no other, and it is
+   * held until the node says otherwise.
+   */
+  session: z.strictObject({ task: address }),
   /** Whether the node may sign. `held`: nothing new that may be said once; `distrust`: the log cannot tell what the key has said. */
   standing: z.union([
     z.strictObject({ state: z.literal('signs') }),
@@ -81,6 +85,7 @@ export const REPLIES = {
     publicKey: bytesOf(32),
     program: address,
     maxFeeRoe: roe,
+    /** For the task. */
     origin: z.enum(['kept', 'new', 'lost']),
     /** Of the log: one that is made anew has another. */
     logId: z.string().regex(/^[0-9a-f]{32}$/)

@@ -19,6 +19,7 @@ export interface RemoteSignerInit {
   path: string
   /** base58: of K2's programs, the one that the node settles with. */
   programId: string
+  /** One connection is for one task: a node of several has as many. */
   task: string
   /** The node's own log: what this node signed itself before it had a signer stands in it, and the copy of the signer's beside that. */
   log: WholeLog
@@ -42,7 +43,7 @@ export interface RemoteSigner {
   signer: Signer
   /** The copy of the signer's log; what is pruned is pruned there, too. */
   log: WholeLog
-  /** Of the signer's data directory; `lost` too where its log lacks what this node signed in a live cycle. */
+  /** Of the signer's data directory, for this task; `lost` too where its log lacks what this node signed in a live cycle. */
   trust: { origin(): Origin; trustLog(): void }
   /** Of the signer's log at the first connection: what is remembered of how the key stands belongs to it. */
   logId: string
@@ -67,9 +68,9 @@ const RETRY = { retries: Number.POSITIVE_INFINITY, minTimeout: 100, factor: 1.5,
  * @throws SignerAwayError, KeyInUseError where it serves another node
  */
 export async function connectSigner(init: RemoteSignerInit): Promise<RemoteSigner> {
-  const { path, programId, liveFrom, pollMs = POLL_MS, answerMs = ANSWER_MS, patienceMs = PATIENCE_MS } = init
+  const { programId, liveFrom, pollMs = POLL_MS, answerMs = ANSWER_MS, patienceMs = PATIENCE_MS } = init
   const connection = createConnection({ ...init, answerMs })
-  await firstAnswer(connection, path, patienceMs)
+  await firstAnswer(connection, init, patienceMs)
   const { trust, ask } = connection
   const { publicKey, address, maxFeeRoe, logId, copy } = trust.facts()!
   const abandoned = new AbortController()
@@ -113,7 +114,7 @@ export async function connectSigner(init: RemoteSignerInit): Promise<RemoteSigne
   }
 }
 
-async function firstAnswer({ ask, close }: Connection, path: string, patienceMs: number): Promise<void> {
+async function firstAnswer({ ask, close }: Connection, { path, task }: RemoteSignerInit, patienceMs: number): Promise<void> {
   try {
     await pRetry(() => ask('ping', {}), {
       ...RETRY,
@@ -124,7 +125,7 @@ async function firstAnswer({ ask, close }: Connection, path: string, patienceMs:
     await close()
     throw err instanceof Error && err.cause instanceof SignerBusyError
       ? new KeyInUseError(
-          `the signer at ${path} serves another node, and one at a time, as two nodes with one key contradict each other: stop that node, or give this one a key of its own`
+          `the signer at ${path} serves another node in the task ${task}, and one at a time, as two nodes with one key contradict each other: stop that node, or give this one a key of its own`
         )
       : err
   }

@@ -1,4 +1,4 @@
-/** The signer process: one key, one log, and one node at a time, over a Unix socket. */
+/** The signer process: one key, one log, and in each task one node at a time, over a Unix socket. */
 import type { Socket } from 'node:net'
 import fastify, { type FastifyInstance } from 'fastify'
 import type { KeyPair, WholeLog } from '../../identity/index.ts'
@@ -26,9 +26,9 @@ import { claimSocket } from './socket-place.ts'
 export interface SignerStore {
   signerLog: WholeLog
   id(): string
-  origin(): 'kept' | 'new' | 'lost'
-  trustLog(): void
-  distrustLog(): void
+  origin(task: string): 'kept' | 'new' | 'lost'
+  trustLog(task: string): void
+  distrustLog(task: string): void
 }
 
 export interface ServeSignerInit extends Pick<SignerInit, 'programId' | 'maxFeeRoe' | 'signBytes'> {
@@ -40,8 +40,8 @@ export interface ServeSignerInit extends Pick<SignerInit, 'programId' | 'maxFeeR
   onEvent: (event: 'node' | 'node-left' | 'standing' | 'refused', detail: Record<string, unknown>) => void
 }
 
-/** Connections together: one is served, and the others are told so. */
-const MAX_CONNECTIONS = 16
+/** Connections together: one for each task that a node may have, and those that are told to wait. */
+const MAX_CONNECTIONS = 64
 /** A request that takes longer to arrive is none of a node of this machine. */
 const REQUEST_MS = 10_000
 
@@ -64,6 +64,7 @@ class Refusal extends Error {
 
 interface Session {
   socket: Socket
+  task: string
   /** Of this session alone: a node that comes anew has listened before it has what was halted undone. */
   signer: Signer
   isHalted: boolean
@@ -77,42 +78,48 @@ interface Session {
 export async function serveSigner(init: ServeSignerInit): Promise<{ stop(): Promise<void> }> {
   const { path, keyPair, store, programId, maxFeeRoe, onEvent } = init
   const log = store.signerLog
-  let session: Session | undefined
+  const sessions = new Map<string, Session>()
+  const sessionAt = (socket: Socket) => [...sessions.values()].find((one) => one.socket === socket)
 
-  const begin = (socket: Socket): Session => {
-    if (session != null && session.socket !== socket && !session.socket.destroyed) {
-      throw new Refusal(BUSY, 'it serves another node, and one at a time')
+  const begin = (socket: Socket, task: string): Session => {
+    const there = sessions.get(task)
+    if (there != null && there.socket !== socket && !there.socket.destroyed) {
+      throw new Refusal(BUSY, `it serves another node in the task ${task}, and one at a time`)
     }
-    const before = session?.socket === socket ? session : undefined
-    const signer = createSigner({ ...init, log })
+    const own = sessionAt(socket)
+    if (own != null && own.task !== task) {
+      throw new Refusal('UnreadableRequestError', `this connection is for the task ${own.task}: ${task} has one of its own`)
+    }
+    const signer = createSigner({ ...init, log, task })
     signer.hold('the node has not said yet that it may be')
-    session = { socket, signer, isHalted: before?.isHalted === true }
+    const session = { socket, task, signer, isHalted: own?.isHalted === true }
+    sessions.set(task, session)
     if (session.isHalted) {
       signer.halt('this node has said so')
     }
-    if (before == null) {
-      onEvent('node', {})
+    if (own == null) {
+      onEvent('node', { task })
       socket.once('close', () => {
-        if (session?.socket === socket) {
-          session = undefined
+        if (sessions.get(task)?.socket === socket) {
+          sessions.delete(task)
         }
-        onEvent('node-left', {})
+        onEvent('node-left', { task })
       })
     }
     return session
   }
 
   const answers: { [P in Path]: (asked: Asked<P>, session: Session) => Answering<P> | Promise<Answering<P>> } = {
-    session: () => ({
+    session: ({ task }) => ({
       publicKey: toText(keyPair.publicKey),
       program: programId,
       maxFeeRoe: String(maxFeeRoe),
-      origin: store.origin(),
+      origin: store.origin(task),
       logId: store.id()
     }),
     standing: (asked, of) => {
       stand(of, asked, store)
-      onEvent('standing', { ...asked })
+      onEvent('standing', { task: of.task, ...asked })
       return {}
     },
     ping: () => ({}),
@@ -148,12 +155,17 @@ export async function serveSigner(init: ServeSignerInit): Promise<{ stop(): Prom
         throw new Refusal('UnreadableRequestError', `it is no request for ${name}: ${asked.error.issues[0]?.message}`)
       }
       const { socket } = request.raw
-      const served = name === 'session' ? begin(socket) : sessionOf(socket)
+      const { task } = asked.data as { task?: string }
+      const served = name === 'session' ? begin(socket, task!) : sessionOf(socket)
+      if (task != null && task !== served.task) {
+        throw new Refusal('UnreadableRequestError', `the connection is for the task ${served.task}, and this is about ${task}`)
+      }
       return (answers[name] as (asked: unknown, served: Session) => unknown)(asked.data, served)
     })
   }
   const sessionOf = (socket: Socket): Session => {
-    if (session?.socket !== socket) {
+    const session = sessionAt(socket)
+    if (session == null) {
       throw new Refusal(NO_SESSION, 'a connection begins with session')
     }
     return session
@@ -178,24 +190,24 @@ export async function serveSigner(init: ServeSignerInit): Promise<{ stop(): Prom
 }
 
 function stand(session: Session, asked: Asked<'standing'>, store: SignerStore): void {
-  const { signer } = session
+  const { signer, task } = session
   if (asked.state === 'signs') {
     if (session.isHalted) {
       throw new SigningHeldError('nothing is signed any more for this node, as it has said itself')
     }
     // before the first signature that it allows
-    store.trustLog()
+    store.trustLog(task)
     signer.release()
   } else if (asked.state === 'held') {
     signer.hold(asked.reason)
     if (asked.distrust) {
-      store.distrustLog()
+      store.distrustLog(task)
     }
   } else {
     signer.halt(asked.reason)
     session.isHalted = true
     // whoever comes next listens first, also where it knows nothing of this
-    store.distrustLog()
+    store.distrustLog(task)
   }
 }
 

@@ -63,7 +63,7 @@ export function createTrust({ programId, task, log, liveFrom, mostEntries = MOST
 
   return {
     async meet(link, sayAdopted) {
-      const { publicKey, program, maxFeeRoe, ...told } = await link.call('session', {})
+      const { publicKey, program, maxFeeRoe, ...told } = await link.call('session', { task })
       const address = bs58.encode(publicKey)
       if (facts != null && address !== facts.address) {
         throw new SignerAwayError(`it has the key ${address} now, and this node is that of ${facts.address}`)
