@@ -25,7 +25,7 @@ Made from the schemas in \`src/observe/events.ts\` (\`node scripts/run.mjs scrip
 ## Fields of every event
 `
 
-const COMMON = ['event', 'time', 'slot', 'cycle', 'node']
+const COMMON = ['event', 'time', 'slot', 'cycle', 'node', 'task']
 
 const WORDS: Record<string, string> = { string: 'text', integer: 'number', boolean: 'true or false' }
 
@@ -65,7 +65,7 @@ export function eventsDocument(): string {
     const about = properties.cycle?.type === 'null' ? '' : properties.cycle?.anyOf == null ? 'yes' : 'where there is one'
     return `| \`${properties.event?.const}\` | ${description} | ${about} | ${fields.join('; ')} |`
   })
-  const { time, slot, node } = all[0]!.properties!
+  const { time, slot, node, task } = all[0]!.properties!
   return `${HEAD}
 | field | what it is |
 | --- | --- |
@@ -74,6 +74,7 @@ export function eventsDocument(): string {
 | \`slot\` | ${slot!.description} |
 | \`cycle\` | which cycle it is about; null for one that is about none |
 | \`node\` | ${node!.description} |
+| \`task\` | ${task!.description} |
 
 ## All events
 

@@ -15,7 +15,7 @@ export async function openChain({ config, log, self, late, onClose }: Base): Pro
     log,
     timeoutMs: paced?.answerMs,
     maxFeeRoe: config.maxFee,
-    onDoubt: (doubt) => events.emit('k2-doubt', { ...doubt })
+    onDoubt: (doubt) => nodeEvents.emit('k2-doubt', { ...doubt })
   })
   onClose(() => {
     paced?.stop()
@@ -29,17 +29,18 @@ export async function openChain({ config, log, self, late, onClose }: Base): Pro
   const slots = createSlots({ k2, log, onTick: () => outage.tick() })
   const outage = createOutage({ slots, log, emit: (told) => onOutage(told) })
   const stakes = createStakeView({ k2, task: config.task, timing, slot: slots.now, log })
-  const events = createEvents({ slot: slots.now, node: self })
+  const nodeEvents = createEvents({ slot: slots.now, node: self })
+  const events = nodeEvents.of({ task: config.task, node: self })
 
   function onOutage(told: OutageEvent): void {
-    events.tell(told)
+    nodeEvents.tell(told)
     if (told.event === 'k2-back') {
       k2.doubtNetwork()
     }
   }
 
   return {
-    ...{ k2, paced, genesisHash, account, timing, slots, outage, stakes, events },
+    ...{ k2, paced, genesisHash, account, timing, slots, outage, stakes, nodeEvents, events },
     network: networkOf(genesisHash, config.task),
     ownStake: () => stakes.accounts().find(({ stakingKey }) => stakingKey === self)
   }

@@ -24,7 +24,7 @@ import type { Status } from '../control/index.ts'
 import { createGossip } from '../gossip/index.ts'
 import { K2NetworkError } from '../k2/index.ts'
 import { pastHintNotice } from '../network/index.ts'
-import type { Events, Logger } from '../observe/index.ts'
+import type { Logger, NodeEvents } from '../observe/index.ts'
 import { createSync } from '../sync/index.ts'
 import { openBase } from './base.ts'
 import { openChain } from './chain.ts'
@@ -66,7 +66,7 @@ export interface NodeInit {
 
 export interface MeshNode {
   staker: string
-  events: Events
+  events: NodeEvents
   start(): Promise<void>
   stop(): Promise<void>
   status(): Promise<Status>
@@ -84,7 +84,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
     chain.k2.watchNetwork((reason) => lost.resolve(new K2NetworkError(reason)))
     return {
       staker: base.self,
-      events: chain.events,
+      events: chain.nodeEvents,
       status: status.status,
       failed: Promise.race([participant.stopped, lost.promise, work.unfit]),
       ...createRunning(rooms)

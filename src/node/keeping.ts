@@ -41,6 +41,6 @@ export async function openKeeping(base: Base, chain: ChainSide, mesh: MeshSide):
       })
       .catch((err) => log.warn({ reason: messageOf(err) }, 'could not clear old proofs away'))
   }
-  const disk = createDiskCare({ watch, events: chain.events, log, hasReserve: store.hasReserve, clearAway })
+  const disk = createDiskCare({ watch, events: chain.nodeEvents, log, hasReserve: store.hasReserve, clearAway })
   return { archive, proofs, history, disk, clearAway }
 }

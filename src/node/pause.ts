@@ -79,7 +79,7 @@ export async function createPause({ task, dataDir, store, cycle, events, now = D
         const next: Paused = { from, since: new Date(now()).toISOString() }
         await kept(store.put(task, Buffer.from(JSON.stringify(next))))
         paused = next
-        events.emit('task-paused', { task, from })
+        events.emit('task-paused', { from })
         return next
       }),
     resume: () =>
@@ -87,7 +87,7 @@ export async function createPause({ task, dataDir, store, cycle, events, now = D
         if (paused != null) {
           await kept(store.delete(task))
           paused = null
-          events.emit('task-resumed', { task })
+          events.emit('task-resumed')
         }
       }),
     host: (of, host) => (paused != null && of >= paused.from ? RESTING : host),

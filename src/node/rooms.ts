@@ -8,7 +8,7 @@ import type { Gossip } from '../gossip/index.ts'
 import type { FinalVote, K2Client, Outage, Outbox, Slots, StakeView, VoteBatcher } from '../k2/index.ts'
 import type { StakeAccount, TaskAccount } from '../k2/settlement/index.ts'
 import type { Announcer, Discovery, Hello, Host, Peers, Presence } from '../network/index.ts'
-import type { Events, Logger } from '../observe/index.ts'
+import type { Events, Logger, NodeEvents } from '../observe/index.ts'
 import type { Participant, Runtime } from '../participant/index.ts'
 import type { Proofs, ProviderHint } from '../proofs/index.ts'
 import type { Ledger } from '../record/index.ts'
@@ -67,6 +67,8 @@ export interface ChainSide {
   slots: Slots
   outage: Outage
   stakes: StakeView
+  nodeEvents: NodeEvents
+  /** Those of the task. */
   events: Events
   /** The stake that our key speaks for: another's from before, where it took over. */
   ownStake(): StakeAccount | undefined

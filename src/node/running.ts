@@ -15,7 +15,7 @@ const ANNOUNCE_CHECK_SLOTS = 4
 export function createRunning(rooms: Rooms): { start(): Promise<void>; stop(): Promise<void> } {
   const { base, chain, mesh, keeping, work, votes, participant, gossip, sync, meeting } = rooms
   const { config, log, self, store, signing, stopping } = base
-  const { k2, paced, account, timing, slots, stakes, events } = chain
+  const { k2, paced, account, timing, slots, stakes, nodeEvents, events } = chain
   const { host, peers, presence, hello, discovery } = mesh
   const { addresses } = host.libp2p.services
   let api: Control | undefined
@@ -87,7 +87,7 @@ export function createRunning(rooms: Rooms): { start(): Promise<void>; stop(): P
     })
     stakes.onCorrected((cycle, set) => participant.handle({ type: 'stakes', cycle, stakes: set }))
     await meeting.announce(true)
-    events.emit('listening', {
+    nodeEvents.emit('listening', {
       peerId: host.libp2p.peerId.toString(),
       multiaddrs: addresses.told().map(String),
       listens: addresses.listens().map(String),
@@ -111,7 +111,8 @@ export function createRunning(rooms: Rooms): { start(): Promise<void>; stop(): P
   return {
     async start() {
       // first, as a port in use is the operator's to mend, and nothing has to be undone yet
-      api = await startControl({ host: config.apiHost, port: config.apiPort, dataDir: config.dataDir, node: rooms.controlled, events, log })
+      const { apiHost, apiPort, dataDir } = config
+      api = await startControl({ host: apiHost, port: apiPort, dataDir, node: rooms.controlled, events: nodeEvents, log })
       started = true
       await slots.start()
       await readFirst(stakes, log, stopping.signal)
@@ -151,7 +152,7 @@ export function createRunning(rooms: Rooms): { start(): Promise<void>; stop(): P
         sync.stop,
         hello.stop,
         gossip.stop,
-        () => started && events.emit('stats', rooms.status.stats()),
+        () => started && nodeEvents.emit('stats', rooms.status.stats()),
         participant.settled,
         keeping.history.stop,
         keeping.proofs.stop,
@@ -165,7 +166,7 @@ export function createRunning(rooms: Rooms): { start(): Promise<void>; stop(): P
       }
       await base.close()
       if (started) {
-        events.emit('stopped')
+        nodeEvents.emit('stopped')
       }
     }
   }

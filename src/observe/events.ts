@@ -40,7 +40,9 @@ export type Stats = z.infer<typeof statsSchema>
 const base = {
   time: z.iso.datetime().describe('by the machine’s clock, UTC'),
   slot: z.int().nullable().describe('of K2; null while it is not known'),
-  node: z.string().describe('the staking key of the node that tells')
+  node: z.string().describe('the staking key of the node that tells, in that task'),
+  // a node of before says none
+  task: z.string().nullable().default(null).describe('the address of the task that it is about; null for one about the node itself')
 }
 
 /** One that is about a cycle. */
@@ -99,8 +101,11 @@ export const eventSchemas = [
   general('task-failed', 'the task cannot run', { bundle: cid, reason }),
   general('bundle-changed', 'the task has another bundle', { bundle: cid, from: z.int().describe('the first cycle that runs it') }),
   general('task-closed', 'the task is closed', { from: z.int(), settledFromSlot: z.int(), reason }),
-  general('task-paused', 'the operator has paused the task', { task: text, from: z.int().describe('the first cycle that is left out') }),
-  general('task-resumed', 'the operator goes on with the task', { task: text }),
+  general('task-paused', 'the operator has paused the task', { from: z.int().describe('the first cycle that is left out') }),
+  general('task-resumed', 'the operator goes on with the task', {}),
+  general('task-added', 'the operator has the running node do one more task', { taskName: text }),
+  general('task-removed', 'the operator has the running node leave the task', {}),
+  general('task-stopped', 'the node cannot go on with the task; its other tasks go on', { reason }),
   // peers
   general('peer', 'a staked peer is connected', { peerId: text, staker: text, staked: count.describe('staked peers in all') }),
   general('peer-left', 'a staked peer is gone', { peerId: text, staker: text, staked: count }),
@@ -153,7 +158,7 @@ export type EventName = NodeEvent['event']
 export type EventOf<Name extends EventName> = Extract<NodeEvent, { event: Name }>
 
 /** What an event has that its teller adds by itself: `cycle` where it is about none, too. */
-type Added<E extends NodeEvent> = 'event' | 'time' | 'slot' | 'node' | (null extends E['cycle'] ? 'cycle' : never)
+type Added<E extends NodeEvent> = 'event' | 'time' | 'slot' | 'node' | 'task' | (null extends E['cycle'] ? 'cycle' : never)
 type Told<E extends NodeEvent> = Omit<E, Added<E>> &
   (E['cycle'] extends null ? { cycle?: never } : null extends E['cycle'] ? { cycle?: number } : unknown)
 

@@ -7,7 +7,7 @@
  * ```ts
  * const events = createEvents({ slot: () => clock.slot(), node: staker })
  * events.on((event) => process.stdout.write(`${toLine(event)}\n`))
- * events.emit('vote-lost', { cycle: 3, reason: 'its window has closed' })
+ * events.of({ task, node: staker }).emit('vote-lost', { cycle: 3, reason: 'its window has closed' })
  * ```
  */
 import { type Logger, pino } from 'pino'
@@ -26,40 +26,63 @@ export { complain, sayJson, sayLines } from './output.ts'
 export { shownJson, shownText } from './shown-text.ts'
 export { counted, duration, timeOfDay } from './words.ts'
 
+/** One who tells: the node itself, or one of its tasks. */
 export interface Events {
   /** Tells an event by its name; what goes with it is in `eventSchemas`. */
   emit<Name extends EventName>(event: Name, ...detail: object extends EventDetail<Name> ? [] : [EventDetail<Name>]): void
   /** The same for one that is made elsewhere. */
   tell(told: EventInit): void
-  /** Returns the function that ends the subscription. */
+  /** What it tells itself, and the node all that its tasks tell. Returns the function that ends the subscription. */
   on(listener: (event: NodeEvent) => void): () => void
+}
+
+/** Of the node itself. */
+export interface NodeEvents extends Events {
+  /** Those about one task, told by the key that is staked in it. */
+  of(teller: { task: string; node: string }): Events
 }
 
 export interface EventsInit {
   slot: () => number | undefined
-  /** The staking key of the node that tells. */
+  /** The staking key of the node that tells: that of its first task where these differ. */
   node: string
   /** Wall clock, ms since 1970. */
   now?: () => number
 }
 
-export function createEvents({ slot, node, now = Date.now }: EventsInit): Events {
-  const listeners = new Set<(event: NodeEvent) => void>()
-  const tell = ({ event, cycle, ...detail }: EventInit) => {
-    // the types of what is emitted are those of the schemas, less what is added here
-    const full = { event, time: new Date(now()).toISOString(), slot: slot() ?? null, cycle: cycle ?? null, node, ...detail } as NodeEvent
-    for (const listener of listeners) {
-      listener(full)
+type Listeners = Set<(event: NodeEvent) => void>
+
+export function createEvents({ slot, node, now = Date.now }: EventsInit): NodeEvents {
+  const ofNode: Listeners = new Set()
+  /** @param heard - who hears it, the first before the others */
+  const teller = (who: { task: string | null; node: string }, own: Listeners, heard: readonly Listeners[]): Events => {
+    const tell = ({ event, cycle, ...detail }: EventInit) => {
+      // the types of what is emitted are those of the schemas, less what is added here
+      const added = { time: new Date(now()).toISOString(), slot: slot() ?? null, cycle: cycle ?? null, node: who.node, task: who.task }
+      const full = { event, ...added, ...detail } as NodeEvent
+      for (const listeners of heard) {
+        for (const listener of listeners) {
+          listener(full)
+        }
+      }
+    }
+    return {
+      emit: (event, ...[detail]) => tell({ event, ...detail } as EventInit),
+      tell,
+      on(listener) {
+        own.add(listener)
+        return () => {
+          own.delete(listener)
+        }
+      }
     }
   }
   return {
-    emit: (event, ...[detail]) => tell({ event, ...detail } as EventInit),
-    tell,
-    on(listener) {
-      listeners.add(listener)
-      return () => {
-        listeners.delete(listener)
-      }
+    ...teller({ task: null, node }, ofNode, [ofNode]),
+    // who listens to a task goes with it, and hears nothing of another
+    of(who) {
+      const own: Listeners = new Set()
+      return teller(who, own, [own, ofNode])
     }
   }
 }

@@ -46,7 +46,7 @@ describe('control: the stream of events', () => {
     expect(framesIn(text)).to.deep.equal(
       [1, 2].map(
         (cycle) =>
-          `id: ${RUN}-${cycle}\ndata: {"event":"vote-handed-over","time":"1970-01-01T00:00:00.000Z","slot":1,"cycle":${cycle},"node":"n"}`
+          `id: ${RUN}-${cycle}\ndata: {"event":"vote-handed-over","time":"1970-01-01T00:00:00.000Z","slot":1,"cycle":${cycle},"node":"n","task":null}`
       )
     )
     expect(framesIn(await all())).to.deep.equal([])

@@ -12,7 +12,7 @@ describe('documents: events', () => {
     const rows = new Map(tableAfter(read('docs/events.md'), 'All events').map(([name, , , fields]) => [codes(name!)[0], fields!]))
     expect([...rows.keys()]).to.have.members(eventSchemas.map(({ shape }) => shape.event.value))
     for (const { shape } of eventSchemas) {
-      const { event, time: _time, slot: _slot, cycle: _cycle, node: _node, ...own } = shape
+      const { event, time: _time, slot: _slot, cycle: _cycle, node: _node, task: _task, ...own } = shape
       for (const field of Object.keys(own)) {
         expect(rows.get(event.value), event.value).to.include(`\`${field}\``)
       }

@@ -45,7 +45,7 @@ describe('node: a task that the operator has paused', () => {
     expect(again.paused()).to.deep.equal({ from: 8, since: '1970-01-01T00:00:00.000Z' })
     expect((await again.pause()).from).to.equal(8)
     expect(again.notice()).to.match(/paused the task from cycle 8 on.*task resume T --data-dir \/data/)
-    expect(told).to.deep.equal([{ event: 'task-paused', task: 'T', from: 8 }])
+    expect(told).to.deep.equal([{ event: 'task-paused', from: 8 }])
   })
 
   it('is as what was asked last, when both are asked at once', async () => {
