@@ -20,13 +20,13 @@ async function taskOf(node: NodeDoor, named: string | undefined): Promise<string
 
 const order = async (verb: 'pause' | 'resume', task: string | undefined, options: PauseOptions) => {
   const node = nodeOf(options)
-  return ask(node, pauseAnswerSchema, `/v1/tasks/${await taskOf(node, task)}/${verb}`, 'POST')
+  return ask(node, pauseAnswerSchema, `/v1/tasks/${await taskOf(node, task)}/${verb}`, { method: 'POST' })
 }
 
 export function pauseCommand(): Command {
   return withNode(withJson(new Command('pause')))
     .description('have the running node leave out the cycles to come: no work and no audits; it serves, votes and keeps its stake')
-    .argument('[task]', 'address of the task; the node’s own without it')
+    .argument('[task]', 'address of the task; not needed where the node does only one')
     .addHelpText(
       'after',
       `
@@ -43,7 +43,7 @@ What is under way is finished. The node stays paused over restarts, until task r
 export function resumeCommand(): Command {
   return withNode(withJson(new Command('resume')))
     .description('have the running node go on after task pause, with the next cycle whose work has not begun')
-    .argument('[task]', 'address of the task; the node’s own without it')
+    .argument('[task]', 'address of the task; not needed where the node does only one')
     .addHelpText('after', example('koii-mesh task resume --data-dir ./alice'))
     .action(async (task: string | undefined, { json, ...options }: PauseOptions) => {
       const resumed = await order('resume', task, options)

@@ -8,6 +8,7 @@ import { readSmallFile, UnreadableFileError } from '../disk/files.ts'
 import { type NodeEvent, nodeEventSchema } from '../observe/events.ts'
 import { shownText } from '../observe/shown-text.ts'
 import { API_FILE, fitsSocket, TOKEN_FILE } from './files.ts'
+import { LIMITS } from './limits.ts'
 import { errorSchema } from './schemas.ts'
 
 /** A node could not be asked, or does not do what it was asked; the message says what to do. */
@@ -94,31 +95,40 @@ export function doorOf(dir: string): NodeDoor {
 }
 
 interface Ask {
-  method?: 'GET' | 'POST'
+  method?: 'GET' | 'POST' | 'DELETE'
   headers?: Record<string, string>
+  /** JSON. */
+  body?: string
   signal?: AbortSignal
+  /** How long the answer may take to begin. */
+  answerMs?: number
 }
 
 /** @throws ControlError when it does not answer, or refuses */
-function call(door: NodeDoor, path: string, { method = 'GET', headers = {}, signal }: Ask): Promise<IncomingMessage> {
+function call(
+  door: NodeDoor,
+  path: string,
+  { method = 'GET', headers = {}, body, signal, answerMs = TIMEOUT_MS }: Ask
+): Promise<IncomingMessage> {
   const { hostname, port, host } = new URL(door.url)
   const where = door.socket == null ? { hostname: hostname.replace(/^\[(.*)\]$/, '$1'), port } : { socketPath: door.socket }
   return new Promise((resolve, reject) => {
     const asked = request({
       ...where,
-      ...{ path, method, signal, agent: false, timeout: TIMEOUT_MS },
+      ...{ path, method, signal, agent: false, timeout: answerMs },
       headers: {
         ...headers,
+        ...(body == null ? {} : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)) }),
         host: door.socket == null ? host : 'localhost',
         ...(door.token == null ? {} : { authorization: `Bearer ${door.token}` })
       }
     })
     asked.on('timeout', () => asked.destroy(new Error('it says nothing')))
     // whatever it says meanwhile is no answer
-    const late = setTimeout(() => asked.destroy(new Error('its answer does not begin')), TIMEOUT_MS)
+    const late = setTimeout(() => asked.destroy(new Error('its answer does not begin')), answerMs)
     asked.on('close', () => clearTimeout(late))
     asked.on('error', (err) => {
-      const gone = `the node at ${door.named} does not answer (${err.message}): it may have been killed`
+      const gone = `the node at ${door.named} does not answer (${err.message}): it may have been killed${answerMs > TIMEOUT_MS ? ', or be at it still (status tells)' : ''}`
       reject(
         signal?.aborted === true
           ? err
@@ -131,7 +141,7 @@ function call(door: NodeDoor, path: string, { method = 'GET', headers = {}, sign
       asked.setTimeout(0)
       resolve(answer)
     })
-    asked.end()
+    asked.end(body)
   })
 }
 
@@ -191,9 +201,9 @@ export async function ask<T extends z.ZodType>(
   door: NodeDoor,
   schema: T,
   path: string,
-  method: 'GET' | 'POST' = 'GET'
+  how: Pick<Ask, 'method' | 'body' | 'answerMs'> = {}
 ): Promise<z.infer<T>> {
-  const answer = await call(door, path, { method })
+  const answer = await call(door, path, how)
   const text = await textOf(answer, door)
   if (answer.statusCode !== 200) {
     throw refusalOf(answer.statusCode ?? 0, text, door)
@@ -212,6 +222,9 @@ export async function ask<T extends z.ZodType>(
   }
   return read.data
 }
+
+/** How long a node may take to start or to end a task. */
+export const CHANGE_MS = LIMITS.changeMs
 
 /** `lost`: so many events before the next one are gone; null where that is not known. */
 export type Streamed = { event: NodeEvent; id: string } | { lost: number | null }

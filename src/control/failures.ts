@@ -15,6 +15,20 @@ export class NotNowError extends Error {
   override name = 'NotNowError'
 }
 
+/** Why a task is not taken, or not let go: for programs, as it is. */
+export type TaskRefusal = 'bad-task' | 'task-there' | 'last-task' | 'task-refused'
+
+/** A task that is not taken, or not let go; the message says why, and what to do. `bad-task` is 400, the others are 409. */
+export class TaskRefusedError extends Error {
+  override name = 'TaskRefusedError'
+  readonly code: TaskRefusal
+
+  constructor(code: TaskRefusal, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
 export const said = (code: string, message: string, details?: string[]): ErrorBody => ({
   error: { code, message, ...(details == null ? {} : { details }) }
 })
@@ -44,7 +58,6 @@ export const onClientError: NonNullable<FastifyServerOptions['clientErrorHandler
 
 /** Fastify's own complaints, by its codes. */
 const WORDS: Record<string, [code: string, message: string]> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: ['body-too-large', `the body of a request has ${LIMITS.bodyBytes} bytes at most`],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: ['bad-request', 'a body has to be application/json'],
   FST_ERR_CTP_EMPTY_JSON_BODY: ['bad-request', 'there is no body: leave its Content-Type out'],
   FST_ERR_CTP_INVALID_JSON_BODY: ['bad-request', 'the body is no JSON']
@@ -63,18 +76,25 @@ export function onBadPath(_err: Error, _request: FastifyRequest, reply: FastifyR
 }
 
 export function createOnError(log: Pick<Logger, 'error'>) {
-  return (err: Error & { code?: string; statusCode?: number }, _request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+  return (err: Error & { code?: string; statusCode?: number }, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     if (err instanceof NoSuchTaskError) {
       return reply.code(404).send(said('no-such-task', 'this node does not run that task: /v1/tasks has those that it runs'))
     }
     if (err instanceof NotNowError) {
       return reply.code(503).send(said('not-now', err.message))
     }
+    if (err instanceof TaskRefusedError) {
+      return reply.code(err.code === 'bad-task' ? 400 : 409).send(said(err.code, err.message))
+    }
     if (hasZodFastifySchemaValidationErrors(err)) {
       const details = err.validation.map(({ instancePath, message }) => `${instancePath.replace(/^\//, '') || 'it'}: ${message}`)
       return reply.code(400).send(said('bad-request', `what was sent is not as it should be: ${details.join('; ')}`, details))
     }
     const { code = '', statusCode = 500, message } = err
+    if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+      const { bodyLimit } = request.routeOptions
+      return reply.code(413).send(said('body-too-large', `the body of this request has ${bodyLimit} bytes at most`))
+    }
     if (statusCode < 500) {
       return reply.code(statusCode).send(said(...(WORDS[code] ?? ['bad-request', message])))
     }

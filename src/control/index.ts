@@ -4,7 +4,7 @@
  * The way into a running node for whoever runs it: one HTTP API on loopback and on a socket in the data directory, behind a token.
  * Commands that speak with a node use it, and nothing else.
  *
- *     koii-mesh status, task pause, events      supervisors: /healthz
+ *     koii-mesh status, task add, events      supervisors: /healthz
  *          | client.ts: token, socket or TCP          |
  *          v                                          v
  *     app.ts: bounds, auth.ts (no pages, token) ──> routes.ts ──> what `node` hands in (Controlled)
@@ -21,9 +21,9 @@
  * ```
  */
 
-export { NotNowError } from './failures.ts'
+export { NotNowError, type TaskRefusal, TaskRefusedError } from './failures.ts'
 export { API_FILE, SOCKET_FILE, TOKEN_FILE } from './files.ts'
 export { phasesOf } from './phases.ts'
 export type { Controlled } from './routes.ts'
-export type { Cycle, Health, Paused, Peer, Status, Task } from './schemas.ts'
+export type { AskedTask, Cycle, Health, Paused, Peer, Removed, Status, Task, TaskState, TaskStatus } from './schemas.ts'
 export { ApiError, type Control, startControl } from './server.ts'

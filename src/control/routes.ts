@@ -1,10 +1,13 @@
+import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { nodeEventSchema } from '../observe/events.ts'
-import { NoSuchTaskError, said } from './failures.ts'
+import { NoSuchTaskError, said, TaskRefusedError } from './failures.ts'
 import { OPEN_STATUS } from './former.ts'
 import { LIMITS } from './limits.ts'
 import {
+  type AskedTask,
+  askedTaskSchema,
   type Cycle,
   cyclesSchema,
   errorSchema,
@@ -14,9 +17,12 @@ import {
   type Peer,
   pauseAnswerSchema,
   peersSchema,
+  type Removed,
+  removedSchema,
   type Status,
   statusSchema,
   type Task,
+  taskAddress,
   taskSchema,
   tasksSchema
 } from './schemas.ts'
@@ -33,14 +39,19 @@ export interface Controlled {
   /** Resolves when it survives a restart. @throws NotNowError, as does `resume` */
   pause(task: string): Promise<Paused>
   resume(task: string): Promise<void>
+  /** Starts one more, and keeps it over restarts. Resolves when it runs. @throws TaskRefusedError, NotNowError */
+  add(asked: AskedTask): Promise<Task>
+  /** Ends one, and forgets that it was added. What is asked together is done one after the other. @throws TaskRefusedError, NotNowError */
+  remove(task: string): Promise<Removed>
 }
 
-const taskParams = z.object({ task: z.string().regex(/^[1-9A-HJ-NP-Za-km-z]{32,44}$/, 'should be the address of a task') })
+const taskParams = z.object({ task: taskAddress })
 const noBody = z.strictObject({}).nullish()
 const failures = {
   ...{ 400: errorSchema, 401: errorSchema, 403: errorSchema, 404: errorSchema },
   ...{ 413: errorSchema, 500: errorSchema, 503: errorSchema }
 }
+const refusals = { 409: errorSchema }
 
 /** What is said of a route that needs the token. */
 const about = <R extends Record<number, unknown>>(operationId: string, summary: string, response: R) => ({
@@ -97,6 +108,8 @@ export const routes: FastifyPluginAsyncZod<{ node: Controlled; streams: EventStr
     { schema: about('openapi', 'This document', { 200: z.looseObject({ openapi: z.string() }) }) },
     async () => app.swagger() as { openapi: string }
   )
+  /** A connection that waits for the end of its request is no stalled one. */
+  const patient = ({ raw }: Pick<FastifyRequest, 'raw'>) => void raw.socket.setTimeout(LIMITS.changeMs + LIMITS.stalledMs)
   app.get('/status', { schema: about('status', 'How the node is', { 200: statusSchema }) }, () => node.status())
   app.get('/peers', { schema: about('peers', 'Who is connected', { 200: peersSchema }) }, async () => ({ peers: node.peers() }))
   app.get('/tasks', { schema: about('tasks', 'What it runs', { 200: tasksSchema }) }, async () => ({ tasks: node.tasks() }))
@@ -134,6 +147,32 @@ export const routes: FastifyPluginAsyncZod<{ node: Controlled; streams: EventStr
       const { task } = known(params.task)
       await node.resume(task)
       return { task, paused: null }
+    }
+  )
+  app.post(
+    '/tasks',
+    {
+      schema: {
+        ...about('addTask', 'Does one more task, from now on and after each start', { 200: taskSchema, ...refusals }),
+        body: askedTaskSchema
+      },
+      bodyLimit: LIMITS.taskBytes
+    },
+    async (request) => {
+      patient(request)
+      return node.add(request.body)
+    }
+  )
+  app.delete(
+    '/tasks/:task',
+    { schema: { ...about('removeTask', 'Leaves a task: the others go on', { 200: removedSchema, ...refusals }), params: taskParams } },
+    async (request) => {
+      const { task } = known(request.params.task)
+      if (node.tasks().length === 1) {
+        throw new TaskRefusedError('last-task', 'it is the only task of the node: stop the node instead, or add another one first')
+      }
+      patient(request)
+      return node.remove(task)
     }
   )
   app.get(

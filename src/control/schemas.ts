@@ -1,4 +1,5 @@
 /** What the control API says and takes: these check, serialize and describe it, and type it everywhere else. */
+import { isAbsolute } from 'node:path'
 import { z } from 'zod'
 import { statsSchema } from '../observe/events.ts'
 
@@ -6,6 +7,7 @@ const count = z.int().nonnegative()
 const slot = z.int().describe('a slot of K2')
 const roe = z.string().regex(/^\d+$/).describe('ROE, as decimal text')
 const cid = z.string().describe('a CID')
+export const taskAddress = z.string().regex(/^[1-9A-HJ-NP-Za-km-z]{32,44}$/, 'should be the address of a task')
 
 export const errorSchema = z
   .object({
@@ -56,9 +58,80 @@ export const cycleEntrySchema = z.object({
   record: cid.optional().describe('the finalized record')
 })
 
+const bundlesSchema = z.array(z.object({ cid, from: z.int(), state: z.enum(['here', 'fetching', 'failed']) }))
+const closedFrom = z.int().nullable().describe('the task is closed from this cycle on')
+const keyFile = z.string().nullable().describe('where the staking key is; null with a signer')
+const signer = z.string().nullable().describe('the socket of the signer process that has the key instead')
+const notices = z.array(z.string()).describe('what the operator should know and do')
+const keyReplaced = z.boolean().describe('whether another key signs for the stake')
+const signingSchema = z.object({
+  state: z.enum(['signs', 'listens', 'stopped']),
+  untilSlot: slot.nullable(),
+  reason: z.string().nullable()
+})
+const taskProcessSchema = z.object({
+  pid: z.int().nullable(),
+  rssBytes: count.nullable(),
+  processes: z.array(processSchema),
+  restarts: count,
+  lastReason: z.object({ function: z.string(), cycle: z.int().nullable(), reason: z.string(), detail: z.string() }).nullable()
+})
+const syncSchema = z.object({ asked: count, served: count, received: count, sent: count, failed: count })
+const outboxSchema = z.object({
+  ...{ signed: count, sent: count, rolledBack: count, landedTwice: count },
+  ...{ handedOver: count, voted: count, lost: count, bids: count }
+})
+const recordsSchema = z.object({
+  from: z.int().nullable(),
+  to: z.int().nullable(),
+  bytes: count,
+  maxBytes: z.number(),
+  gaps: z.array(z.int()).describe('cycles whose record lacks the one before it')
+})
+const cycleEntriesSchema = z.array(z.object({ cycle: z.int(), entry: cycleEntrySchema }))
+
+/** What every view of a task has. */
+const taskShape = {
+  task: z.string().describe('its address on K2'),
+  taskName: z.string().nullable().describe('null: K2 has not told it'),
+  node: z.string().nullable().describe('the staking key in this task; null: it could not be read'),
+  state: z
+    .enum(['starting', 'running', 'failed', 'stopping'])
+    .describe('a task that failed is not done any more, and the others are: `reason` says why'),
+  reason: z.string().nullable().describe('why it failed; null where it did not')
+}
+
+export const taskStatusSchema = z
+  .object({
+    ...taskShape,
+    ...{ keyFile, signer },
+    minStake: roe.nullable(),
+    bundleNotice: count.nullable().describe('rounds'),
+    cycle: z.int().nullable(),
+    staked: z.boolean().nullable().describe('null: K2 has not answered yet'),
+    keyReplaced,
+    stake: roe.nullable(),
+    finalizedCycle: z.int().nullable(),
+    bundles: bundlesSchema,
+    ...{ closedFrom, paused: pausedSchema.nullable() },
+    signing: signingSchema.nullable(),
+    notices: notices.describe('of this task alone'),
+    taskProcess: taskProcessSchema.nullable(),
+    gossip: statsSchema.shape.gossip.nullable(),
+    peers: z.object({ staked: count, mesh: count }).nullable(),
+    sync: syncSchema.nullable(),
+    outbox: outboxSchema.nullable(),
+    records: recordsSchema.nullable(),
+    cycles: cycleEntriesSchema
+  })
+  .describe('how one task is; null is what is not known, as the task is not there yet or failed before it was')
+  .meta({ id: 'TaskStatus' })
+export type TaskStatus = z.infer<typeof taskStatusSchema>
+export type TaskState = TaskStatus['state']
+
 export const statusSchema = z
   .object({
-    node: z.string().describe('its staking key'),
+    node: z.string().describe('its staking key; this and all that is about one task is of the first one, `tasks` has each'),
     peerId: z.string(),
     multiaddrs: z.array(z.string()).describe('what others are told'),
     listens: z.array(z.string()),
@@ -67,43 +140,21 @@ export const statusSchema = z
     program: z.string().describe('the settlement program'),
     minStake: roe,
     bundleNotice: count.describe('rounds'),
-    keyFile: z.string().nullable().describe('where the staking key is; null with a signer'),
-    signer: z.string().nullable().describe('the socket of the signer process that has the key instead'),
+    ...{ keyFile, signer },
     k2: z.array(endpointSchema),
     slot: slot.nullable(),
     cycle: z.int().nullable(),
     staked: z.boolean().nullable().describe('null: K2 has not answered yet'),
-    keyReplaced: z.boolean().describe('whether another key signs for the stake'),
+    keyReplaced,
     stake: roe,
     finalizedCycle: z.int().nullable(),
-    bundles: z.array(z.object({ cid, from: z.int(), state: z.enum(['here', 'fetching', 'failed']) })),
-    closedFrom: z.int().nullable().describe('the task is closed from this cycle on'),
-    paused: pausedSchema.nullable(),
-    signing: z.object({ state: z.enum(['signs', 'listens', 'stopped']), untilSlot: slot.nullable(), reason: z.string().nullable() }),
-    notices: z.array(z.string()).describe('what the operator should know and do'),
-    taskProcess: z
-      .object({
-        pid: z.int().nullable(),
-        rssBytes: count.nullable(),
-        processes: z.array(processSchema),
-        restarts: count,
-        lastReason: z.object({ function: z.string(), cycle: z.int().nullable(), reason: z.string(), detail: z.string() }).nullable()
-      })
-      .nullable(),
+    bundles: bundlesSchema,
+    ...{ closedFrom, paused: pausedSchema.nullable(), signing: signingSchema },
+    notices: notices.describe('what the operator should know and do: of the node, and of its first task'),
+    taskProcess: taskProcessSchema.nullable(),
     ...statsSchema.shape,
-    sync: z.object({ asked: count, served: count, received: count, sent: count, failed: count }),
-    outbox: z.object({
-      ...{ signed: count, sent: count, rolledBack: count, landedTwice: count },
-      ...{ handedOver: count, voted: count, lost: count, bids: count }
-    }),
-    records: z.object({
-      from: z.int().nullable(),
-      to: z.int().nullable(),
-      bytes: count,
-      maxBytes: z.number(),
-      gaps: z.array(z.int()).describe('cycles whose record lacks the one before it')
-    }),
-    cycles: z.array(z.object({ cycle: z.int(), entry: cycleEntrySchema }))
+    ...{ sync: syncSchema, outbox: outboxSchema, records: recordsSchema, cycles: cycleEntriesSchema },
+    tasks: z.array(taskStatusSchema).describe('every task of the node')
   })
   .meta({ id: 'Status' })
 /** How a node is. */
@@ -111,24 +162,61 @@ export type Status = z.infer<typeof statusSchema>
 
 export const taskSchema = z
   .object({
-    task: z.string().describe('its address on K2'),
-    taskName: z.string(),
+    ...taskShape,
     cycle: z.int().nullable(),
     finalizedCycle: z.int().nullable(),
-    closedFrom: z.int().nullable(),
+    closedFrom,
     paused: pausedSchema.nullable(),
-    stake: roe,
+    stake: roe.nullable(),
     staked: z.boolean().nullable(),
-    bundles: statusSchema.shape.bundles,
-    minStake: roe,
-    bundleNotice: count,
-    roundSlots: count,
-    submissionWindow: count,
-    auditWindow: count
+    bundles: bundlesSchema,
+    minStake: roe.nullable(),
+    bundleNotice: count.nullable(),
+    roundSlots: count.nullable(),
+    submissionWindow: count.nullable(),
+    auditWindow: count.nullable()
   })
+  .describe('one task; null is what is not known, as the task is not there yet or failed before it was')
   .meta({ id: 'Task' })
 export type Task = z.infer<typeof taskSchema>
 export const tasksSchema = z.object({ tasks: z.array(taskSchema) })
+
+/** A path on the machine of the node; where the node was started is not where it is asked from. */
+const path = z
+  .string()
+  .min(1)
+  .max(4096)
+  .refine((text) => isAbsolute(text), 'should be an absolute path')
+const whole = z.int().nonnegative()
+
+/** What the settings are, and may be, the configuration says (`taskConfigOf`); here they are bounded. */
+export const askedTaskSchema = z
+  .strictObject({
+    task: taskAddress,
+    key: path.optional().describe('a file on the machine of the node, as all paths; the node’s own key without it'),
+    signer: path.optional(),
+    bundle: z.string().min(1).max(4096).optional().describe('an absolute path, or the name of a built-in bundle'),
+    params: z.record(z.string(), z.unknown()).optional(),
+    allowNetwork: z.boolean().optional(),
+    followBundle: z.boolean().optional(),
+    applySlashes: z.boolean().optional(),
+    keepCycles: whole.optional(),
+    keepRecords: z.union([z.literal('all'), whole]).optional(),
+    ...{ quotaMiB: whole.optional(), taskMemoryMiB: whole.optional(), taskStoreMiB: whole.optional() },
+    maxFee: z.string().max(40).optional().describe('KOII'),
+    minPeers: whole.optional()
+  })
+  .describe('a task, and what is its own in place of the settings of the node')
+  .meta({ id: 'AskedTask' })
+export type AskedTask = z.infer<typeof askedTaskSchema>
+
+export const removedSchema = z
+  .object({
+    task: z.string(),
+    configured: z.boolean().describe('whether the configuration names it, so that the next start runs it again')
+  })
+  .meta({ id: 'Removed' })
+export type Removed = z.infer<typeof removedSchema>
 
 /**
  * How a phase of a cycle went. `waiting`: its time has not come. `open`: it has. `none`: nothing was due. `unknown`: the node tells
@@ -184,9 +272,12 @@ export const cyclesSchema = z.object({ task: z.string(), cycles: z.array(cycleSc
 export const peerSchema = z
   .object({
     peerId: z.string(),
-    staker: z.string().nullable().describe('whose stake it speaks for; null without one'),
+    staker: z.string().nullable().describe('whose stake it speaks for in the first task where it has one; null without one'),
     connections: z.array(z.object({ address: z.string(), direction: z.enum(['inbound', 'outbound']) })),
-    mesh: z.boolean().describe('whether gossip of the task goes to it and comes from it directly')
+    mesh: z.boolean().describe('whether gossip of a task goes to it and comes from it directly'),
+    tasks: z
+      .array(z.object({ task: z.string(), staker: z.string(), mesh: z.boolean().describe('whether gossip of this task does') }))
+      .describe('the tasks in which it is let in')
   })
   .meta({ id: 'Peer' })
 export type Peer = z.infer<typeof peerSchema>

@@ -1,6 +1,6 @@
 /** What the control API shows and does, of the rooms of one node. */
 import { cycleAt, liveCycles, type Timing } from '../clock/index.ts'
-import { type Controlled, type Cycle, type Peer, phasesOf, type Task } from '../control/index.ts'
+import { type Controlled, type Cycle, NotNowError, type Peer, phasesOf, type Task } from '../control/index.ts'
 import type { Gossip } from '../gossip/index.ts'
 import type { StakeView } from '../k2/index.ts'
 import type { StakeAccount, TaskAccount } from '../k2/settlement/index.ts'
@@ -38,8 +38,7 @@ export function createControlled(init: ControlledInit): Controlled {
     const slot = init.slot()
     const finalized = follow.finalizedCycle()
     return {
-      task,
-      taskName: account.name,
+      ...{ task, taskName: account.name, node: self, state: 'running', reason: null },
       cycle: slot == null ? null : cycleAt(timing, slot),
       finalizedCycle: finalized < 0 ? null : finalized,
       closedFrom: follow.closedFrom() ?? null,
@@ -69,12 +68,18 @@ export function createControlled(init: ControlledInit): Controlled {
   const shownPeers = (): Peer[] => {
     const mesh = new Set(init.gossip.meshPeers())
     const byPeer = Map.groupBy(init.libp2p.getConnections(), ({ remotePeer }) => remotePeer.toString())
-    return [...byPeer].map(([peerId, connections]) => ({
-      peerId,
-      staker: init.peers.isStaked(peerId) ? (init.peers.stakerOf(peerId) ?? null) : null,
-      connections: connections.map(({ remoteAddr, direction }) => ({ address: remoteAddr.toString(), direction })),
-      mesh: mesh.has(peerId)
-    }))
+    return [...byPeer].map(([peerId, connections]) => {
+      const staker = init.peers.isStaked(peerId) ? (init.peers.stakerOf(peerId) ?? null) : null
+      return {
+        ...{ peerId, staker, mesh: mesh.has(peerId) },
+        connections: connections.map(({ remoteAddr, direction }) => ({ address: remoteAddr.toString(), direction })),
+        tasks: staker == null ? [] : [{ task, staker, mesh: mesh.has(peerId) }]
+      }
+    })
+  }
+
+  const notYet = async (): Promise<never> => {
+    throw new NotNowError('this node does one task: start another one, with a data directory of its own, for another task')
   }
 
   return {
@@ -84,6 +89,7 @@ export function createControlled(init: ControlledInit): Controlled {
     cycles: (_task, limit) => shownCycles(limit),
     peers: shownPeers,
     pause: () => pause.pause(),
-    resume: () => pause.resume()
+    resume: () => pause.resume(),
+    ...{ add: notYet, remove: notYet }
   }
 }

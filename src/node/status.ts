@@ -86,22 +86,16 @@ export function createNodeStatus(init: NodeStatusInit): NodeStatus {
     }
   }
 
-  async function status(): Promise<Status> {
-    const slot = slots.now() ?? null
+  /** All that is about the task. */
+  function ofTask(slot: number | null) {
     return {
       node: self,
-      peerId: libp2p.peerId.toString(),
-      multiaddrs: addresses.told().map(String),
-      listens: addresses.listens().map(String),
       task: config.task,
       taskName: account.name,
-      program: k2.programId,
       minStake: account.minStake.toString(),
       bundleNotice: account.bundleNotice,
       keyFile: config.signer == null ? keyFileOf(config) : null,
       signer: config.signer ?? null,
-      k2: k2.endpoints().map((endpoint) => ({ ...endpoint, ...outage.of(endpoint.name) })),
-      slot,
       cycle: slot == null ? null : cycleAt(timing, slot),
       staked: stakes.isStaked(self) ?? null,
       keyReplaced: replaced.notice() != null,
@@ -111,6 +105,27 @@ export function createNodeStatus(init: NodeStatusInit): NodeStatus {
       closedFrom: follow.closedFrom() ?? null,
       paused: pause.paused(),
       signing: guard.status(),
+      taskProcess: versions.of(init.cycle())?.runner.status() ?? null,
+      sync: sync.counters(),
+      outbox: outbox.counters(),
+      records: history.status(),
+      cycles: store.cycles.list(config.task, init.cyclesShown)
+    }
+  }
+
+  async function status(): Promise<Status> {
+    const slot = slots.now() ?? null
+    const [task, counters] = [ofTask(slot), stats()]
+    const own = [guard.notice(), signing.notice(), replaced.notice(), init.hintNotice(), follow.notice(), pause.notice()]
+    const { gossip: heard, peers } = counters
+    return {
+      ...task,
+      peerId: libp2p.peerId.toString(),
+      multiaddrs: addresses.told().map(String),
+      listens: addresses.listens().map(String),
+      program: k2.programId,
+      k2: k2.endpoints().map((endpoint) => ({ ...endpoint, ...outage.of(endpoint.name) })),
+      slot,
       notices: [
         guard.notice(),
         signing.notice(),
@@ -123,12 +138,15 @@ export function createNodeStatus(init: NodeStatusInit): NodeStatus {
         follow.notice(),
         pause.notice()
       ].filter((notice) => notice != null),
-      taskProcess: versions.of(init.cycle())?.runner.status() ?? null,
-      ...stats(),
-      sync: sync.counters(),
-      outbox: outbox.counters(),
-      records: history.status(),
-      cycles: store.cycles.list(config.task, init.cyclesShown)
+      ...counters,
+      tasks: [
+        {
+          ...task,
+          ...{ state: 'running', reason: null, gossip: heard },
+          notices: own.filter((notice) => notice != null),
+          peers: { staked: peers.staked, mesh: peers.mesh }
+        }
+      ]
     }
   }
 

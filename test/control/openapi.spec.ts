@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from '../../src/control/app.ts'
-import { statusSchema } from '../../src/control/schemas.ts'
+import { askedTaskSchema, statusSchema } from '../../src/control/schemas.ts'
 import { createStreams } from '../../src/control/stream.ts'
 import { eventSchemas } from '../../src/observe/events.ts'
 import { createEvents } from '../../src/observe/index.ts'
@@ -12,6 +12,7 @@ interface Operation {
   summary: string
   security?: Array<Record<string, string[]>>
   parameters?: Array<{ in: string; name: string; required?: boolean }>
+  requestBody?: { content: Record<string, { schema: { $ref?: string } }> }
   responses: Record<string, { content?: Record<string, { schema: { $ref?: string } }> }>
 }
 interface Document {
@@ -62,6 +63,7 @@ describe('control: the OpenAPI document', () => {
         (path) => `GET /v1${path}`
       ),
       ...['pause', 'resume'].map((verb) => `POST /v1/tasks/{task}/${verb}`),
+      ...['POST /v1/tasks', 'DELETE /v1/tasks/{task}'],
       ...['GET /healthz', 'GET /status']
     ])
   })
@@ -81,6 +83,16 @@ describe('control: the OpenAPI document', () => {
       }
     }
     expect(document.components.securitySchemes).to.have.keys(['token'])
+  })
+
+  it('says what a task is added with, and how it may be refused', () => {
+    const { post } = document.paths['/v1/tasks']!
+    const { schema } = post!.requestBody!.content['application/json']!
+    const name = schema.$ref!.split('/').at(-1)!
+    expect(Object.keys(document.components.schemas[name]!.properties!)).to.have.members(Object.keys(askedTaskSchema.shape))
+    for (const operation of [post!, document.paths['/v1/tasks/{task}']!.delete!]) {
+      expect(Object.keys(operation.responses)).to.include.members(['400', '409', '503'])
+    }
   })
 
   it('has the schemas that check and serialize', () => {

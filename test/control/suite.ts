@@ -3,7 +3,7 @@ import { type IncomingHttpHeaders, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Control, SOCKET_FILE, startControl, TOKEN_FILE } from '../../src/control/index.ts'
-import { createEvents, type Events } from '../../src/observe/index.ts'
+import { createEvents, type NodeEvents } from '../../src/observe/index.ts'
 import { type FakeNode, fakeNode } from './fake-node.ts'
 
 export interface Answer {
@@ -27,7 +27,7 @@ export interface ControlSuite {
   dir: string
   control: Control
   node: FakeNode
-  events: Events
+  events: NodeEvents
   token: string
   logged: unknown[]
   ask(path: string, asked?: Asked): Promise<Answer>
