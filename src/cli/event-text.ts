@@ -3,14 +3,18 @@ import { roeToKoii } from '../config/index.ts'
 import type { NodeEvent } from '../observe/index.ts'
 import { counted, timeOfDay } from '../observe/words.ts'
 
+/** The command that fetches something of a task. */
+export type Get = (cid: string, task: string | null) => string
+
 /**
- * @param get - the command that fetches something of the task
+ * @param label - of its task, where the node runs several
  * @returns null for what is for machines alone
  */
-export function lineOf(event: NodeEvent, get: (cid: string) => string): string | null {
+export function lineOf(event: NodeEvent, get: Get, label?: string): string | null {
   const text = sentence(event, get)
   const { time, slot, cycle } = event
-  return text == null ? null : `${timeOfDay(time)}  slot ${slot ?? '?'}${cycle == null ? '' : ` cycle ${cycle}`}  ${text}`
+  const about = label == null ? '' : `[${label}]  `
+  return text == null ? null : `${timeOfDay(time)}  slot ${slot ?? '?'}${cycle == null ? '' : ` cycle ${cycle}`}  ${about}${text}`
 }
 
 function listeningOn(told: string[], listens: string[]): string {
@@ -22,7 +26,7 @@ function proofsIn(proofs: readonly string[]): string {
   return proofs.length > 0 ? `, ${proofs.length === 1 ? 'proof' : 'proofs'} ${proofs.join(', ')}` : ''
 }
 
-function sentence(d: NodeEvent, get: (cid: string) => string): string | null {
+function sentence(d: NodeEvent, get: Get): string | null {
   switch (d.event) {
     case 'listening':
       return listeningOn(d.multiaddrs, d.listens)
@@ -31,7 +35,7 @@ function sentence(d: NodeEvent, get: (cid: string) => string): string | null {
     case 'task':
       return `task ${d.taskName} runs, bundle ${d.bundle}${d.params == null ? '' : `, params ${d.params}`}`
     case 'bundle-changed':
-      return `the task has another bundle from cycle ${d.from} on: ${d.bundle}. Read it (${get(d.bundle)}), or stop the node before`
+      return `the task has another bundle from cycle ${d.from} on: ${d.bundle}. Read it (${get(d.bundle, d.task)}), or stop the node before`
     case 'task-closed':
       return d.reason
     case 'task-failed':
@@ -66,6 +70,12 @@ function sentence(d: NodeEvent, get: (cid: string) => string): string | null {
       return `paused by the operator: no work and no audits from cycle ${d.from} on`
     case 'task-resumed':
       return 'the operator goes on with the task'
+    case 'task-added':
+      return `the operator has added the task ${d.taskName} ${d.task ?? ''}`
+    case 'task-removed':
+      return `the operator has removed the task ${d.task ?? ''}: the others go on`
+    case 'task-stopped':
+      return `the task cannot go on, and the others do: ${d.reason}`
     case 'peer':
       return `peer ${d.peerId} of staker ${d.staker}: ${counted(d.staked, 'staked peer')}`
     case 'peer-left':

@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { commandLine } from '../command/index.ts'
-import { ControlError, eventsOf } from '../control/client.ts'
+import { ask, ControlError, eventsOf, type NodeDoor } from '../control/client.ts'
+import { tasksSchema } from '../control/schemas.ts'
 import { toLine } from '../observe/index.ts'
 import { complain, sayJson, sayLines } from '../observe/output.ts'
 import { onOutputLost, untilStopped } from '../observe/process.ts'
@@ -8,10 +9,23 @@ import { counted } from '../observe/words.ts'
 import { example, withJson } from './common.ts'
 import { lineOf } from './event-text.ts'
 import { type NodeOptions, nodeOf, withNode } from './own-node.ts'
+import { createTaskLabels, type TaskLabels } from './task-labels.ts'
 
 interface EventsOptions extends NodeOptions {
   follow?: boolean
   json?: boolean
+}
+
+/** Of what the node runs now; a node that does not tell is no reason to show nothing. */
+async function labelsOf(node: NodeDoor): Promise<TaskLabels> {
+  try {
+    return createTaskLabels((await ask(node, tasksSchema, '/v1/tasks')).tasks)
+  } catch (err) {
+    if (err instanceof ControlError) {
+      return createTaskLabels([])
+    }
+    throw err
+  }
 }
 
 export function eventsCommand(): Command {
@@ -21,7 +35,7 @@ export function eventsCommand(): Command {
     .addHelpText(
       'after',
       `
-Lines are those that start prints; --json has every event, one object a line. Exit status 1 where the node ends first.
+Lines are those that start prints, with the task in brackets where the node does several; --json has every event, one object a line. Exit status 1 where the node ends first.
 `
     )
     .addHelpText('after', example('koii-mesh events --data-dir ./alice', 'koii-mesh events --data-dir ./alice --follow --json'))
@@ -31,6 +45,7 @@ Lines are those that start prints; --json has every event, one object a line. Ex
       void untilStopped().then(() => stopping.abort())
       // nobody reads any more
       onOutputLost(() => stopping.abort())
+      const labels = json === true ? createTaskLabels([]) : await labelsOf(node)
       const get = (cid: string) => commandLine(['proof', 'get', cid], { help: true })
       for await (const streamed of eventsOf(node, { from: 'oldest', follow, signal: stopping.signal })) {
         if ('lost' in streamed) {
@@ -38,7 +53,7 @@ Lines are those that start prints; --json has every event, one object a line. Ex
         } else if (json === true) {
           sayJson(toLine(streamed.event))
         } else {
-          const line = lineOf(streamed.event, get)
+          const line = lineOf(streamed.event, get, labels.of(streamed.event))
           if (line != null) {
             sayLines([line])
           }

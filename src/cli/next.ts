@@ -9,8 +9,8 @@ export interface NextSteps {
   status: string
   /** With what a local testnet asks for, where the node is on one. */
   stake(task: Pick<TaskAccount, 'minStake' | 'bundleNotice'>, hint: string | undefined): string
-  /** Fetches something of the task from its stakers. */
-  get(cid: string): string
+  /** Fetches something of the task from its stakers; without one, of the node's first. */
+  get(cid: string, task?: string | null): string
 }
 
 /** What most stake, unless the task asks for more. */
@@ -39,6 +39,6 @@ export function nextSteps(
         dataDir: hint == null ? undefined : config.dataDir,
         ...onTestnet(k2, bundleNotice)
       }),
-    get: (cid) => commandLine(['proof', 'get', cid], { k2, task: config.task })
+    get: (cid, task) => commandLine(['proof', 'get', cid], { k2, task: task ?? config.task })
   }
 }

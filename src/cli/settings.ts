@@ -7,6 +7,8 @@ const SHARED: ConfigKey[] = ['k2', 'program', 'task', 'key', 'dataDir']
 const OWN = new Set(['start', 'testnet', 'keygen'])
 /** Its data directory is another than a node's. */
 const OWN_BUT_KEY = new Set(['signer'])
+/** What is said of a task that is added is its own: the node has these settings already, and its environment is not ours. */
+const OWN_BUT_DATA_DIR = new Set(['add'])
 const OWN_BUT_K2 = new Set(['k2', 'deploy', 'verify'])
 /** These ask the node of a data directory where they are told to: that it has one says not that it runs. */
 const ASK_A_NODE = new Set(['claim', 'slash', 'get', 'show'])
@@ -64,6 +66,9 @@ function keysOf(command: string): ConfigKey[] {
   }
   if (OWN_BUT_KEY.has(command)) {
     return ['key', 'program']
+  }
+  if (OWN_BUT_DATA_DIR.has(command)) {
+    return ['dataDir']
   }
   return ASK_A_NODE.has(command) ? SHARED.filter((key) => key !== 'dataDir') : SHARED
 }

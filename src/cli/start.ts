@@ -11,11 +11,12 @@ import {
   loadConfig,
   roeToKoii
 } from '../config/index.ts'
+import type { Status } from '../control/index.ts'
 import { createK2Client } from '../k2/index.ts'
 import { effectiveCycle, stake as stakeInstruction } from '../k2/settlement/index.ts'
 import { hintAmong } from '../network/past-hint.ts'
-import { createNode, type MeshNode, type NodeParts } from '../node/index.ts'
-import { createLog, type EventDetail, sayJson, sayLines, toLine } from '../observe/index.ts'
+import { createNode, type NodeParts } from '../node/index.ts'
+import { createLog, type EventDetail, sayJson, sayLines, shownText, toLine } from '../observe/index.ts'
 import { leave, onOutputLost } from '../observe/process.ts'
 import { distinct, ensureMoney, signerFrom, VOTE_FEES_ROE } from './chain.ts'
 import { collect, example, sayOnce, UsageError, withJson } from './common.ts'
@@ -23,6 +24,7 @@ import { lineOf } from './event-text.ts'
 import { payFor, stakeCosts } from './money.ts'
 import { nextSteps } from './next.ts'
 import { createStop } from './stop.ts'
+import { createTaskLabels } from './task-labels.ts'
 import { ACCEPT_SHORT_NOTICE, checkMinimum, checkNotice, termsLines } from './terms.ts'
 
 interface StartOptions extends ConfigSource {
@@ -157,6 +159,7 @@ export async function runStart(
     return leave()
   }
   let hint: string | undefined
+  const labels = createTaskLabels([{ task: config.task, taskName: null }])
   node.events.on((event) => {
     if (event.event === 'listening') {
       hint = hintAmong(event.multiaddrs)
@@ -168,7 +171,7 @@ export async function runStart(
     if (json === true) {
       sayJson(toLine(event))
     } else if (event.event !== 'address-past') {
-      const line = lineOf(event, next.get)
+      const line = lineOf(event, next.get, labels.of(event))
       if (line != null) {
         sayLines([line])
       }
@@ -178,7 +181,7 @@ export async function runStart(
     log.error({ err }, 'unhandled')
     node.events.emit('unhandled', { reason: err instanceof Error ? err.message : String(err) })
   })
-  const say = (lines: string[]) => json === true || stop.isAsked() || sayLines(lines)
+  const say = (lines: string[]) => json === true || stop.isAsked() || lines.length === 0 || sayLines(lines)
   say([`node of staker ${node.staker}, state in ${config.dataDir}; how it is: ${next.status}`])
   const begin = async () => {
     await node.start()
@@ -188,14 +191,10 @@ export async function runStart(
     if (stake != null) {
       const made = await stakeAtStart(config, { ...{ amount: amountOf(stake, '--stake'), wallet, acceptShortNotice, airdrop, hint }, say })
       if (made != null) {
-        node.events.emit('staked', made)
+        node.events.of({ task: config.task, node: node.staker }).emit('staked', made)
       }
-    } else if (json !== true && (await isNewcomer(node))) {
-      const task = await createK2Client({ url: config.k2, programId: config.program }).task(config.task)
-      say([
-        'No stake yet, so the node only listens. Stake on the task from another terminal:',
-        ...`  ${next.stake(task, hint)}`.split('\n')
-      ])
+    } else if (json !== true) {
+      say(stakeLines(await node.status(), config, hint))
     }
   }
   try {
@@ -210,10 +209,20 @@ export async function runStart(
   return leave()
 }
 
-/** Without a stake, and not because another key has it now. */
-async function isNewcomer(node: MeshNode): Promise<boolean> {
-  const { staked, keyReplaced } = await node.status()
-  return staked === false && !keyReplaced
+/** What to run for each task in which the node has no stake, and not because another key has it now. */
+function stakeLines({ tasks }: Status, config: Config, hint: string | undefined): string[] {
+  return tasks.flatMap(({ task, taskName, state, staked, keyReplaced, minStake, bundleNotice, keyFile, signer }) => {
+    if (state === 'failed' || staked !== false || keyReplaced || minStake == null || bundleNotice == null) {
+      return []
+    }
+    const { stake } = nextSteps({ ...config, task, key: keyFile ?? undefined, signer: signer ?? undefined })
+    return [
+      tasks.length === 1
+        ? 'No stake yet, so the node only listens. Stake on the task from another terminal:'
+        : `No stake yet in the task ${shownText(taskName ?? '', 40)} ${task}, so the node only listens there. Stake on it from another terminal:`,
+      ...`  ${stake({ minStake: BigInt(minStake), bundleNotice }, hint)}`.split('\n')
+    ]
+  })
 }
 
 /** @returns what `stake` says of one, amounts in ROE; null where there was one already */

@@ -27,6 +27,7 @@ import { fees, payFor } from './money.ts'
 import { onTestnet } from './next.ts'
 import { fixedParams, givenParams, type ParamsOptions, paramsLine, typedParamsAgain } from './params.ts'
 import { tableOf } from './table.ts'
+import { addCommand, removeCommand } from './task-add.ts'
 import { closeCommand, fundCommand, updateCommand } from './task-manage.ts'
 import { pauseCommand, resumeCommand } from './task-pause.ts'
 import { isShort, percentOf, roundsOf, termsLines } from './terms.ts'
@@ -50,7 +51,7 @@ interface CreateOptions extends K2Options, ParamsOptions {
 
 export function taskCommand(): Command {
   return new Command('task')
-    .description('create tasks, look at them, fund, change and close them; pause the one that a node of yours does')
+    .description('create tasks, look at them, fund, change and close them; say which ones a node of yours does, and when it rests')
     .addHelpText('after', example('koii-mesh task list', 'koii-mesh task show 9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin'))
     .addCommand(
       withK2(new Command('create'))
@@ -91,6 +92,8 @@ export function taskCommand(): Command {
     .addCommand(fundCommand())
     .addCommand(updateCommand())
     .addCommand(closeCommand())
+    .addCommand(addCommand())
+    .addCommand(removeCommand())
     .addCommand(pauseCommand())
     .addCommand(resumeCommand())
     .addCommand(

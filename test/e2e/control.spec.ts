@@ -24,6 +24,9 @@ describe('a running node and its control API', function () {
     }
     const status = await ask(door, statusSchema, '/v1/status')
     expect(status.task).to.equal(lone.chain.task)
+    const { task, taskName, node: staker, stake } = status
+    expect(status.tasks).to.have.length(1)
+    expect(status.tasks[0]).to.include({ task, taskName, node: staker, stake, state: 'running', reason: null })
     const { tasks } = await ask(door, tasksSchema, '/v1/tasks')
     expect(tasks.map(({ task, staked }) => ({ task, staked }))).to.deep.equal([{ task: lone.chain.task, staked: true }])
     expect(await ask(door, peersSchema, '/v1/peers')).to.deep.equal({ peers: [] })
@@ -36,6 +39,10 @@ describe('a running node and its control API', function () {
       .split('\n')
       .map((line) => nodeEventSchema.parse(JSON.parse(line)))
     expect(told.map(({ event }) => event)).to.include('listening')
+    for (const one of told) {
+      const isOfNode = ['listening', 'unhandled', 'stopped'].includes(one.event) || /^(k2|disk)-/.test(one.event)
+      expect(one.task, one.event).to.equal(isOfNode ? null : lone.chain.task)
+    }
     expect((await run(['events', '--data-dir', lone.data])).stdout).to.match(/^\d\d:\d\d:\d\d +slot \d+ +listening on /m)
 
     const reader = cli(['events', '--data-dir', lone.data, '--follow', '--json'])
