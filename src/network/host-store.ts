@@ -26,7 +26,7 @@ export interface HostStoreInit {
   /** Whether a peer has proven or claimed stake: what it says is kept before what strangers say. */
   isKept: (peer: string) => boolean
   /** How long a provider record is kept after it was last put. @see recordLifetimeMs */
-  recordLifetimeMs: number
+  recordLifetimeMs: number | (() => number)
   /** Milliseconds that only ever grow. */
   now: () => number
 }

@@ -34,7 +34,7 @@ export interface ProviderRecordsInit {
   /** Whether a peer has proven or claimed stake. */
   isKept: (peer: string) => boolean
   /** How long a record is kept after it was last put. */
-  lifetimeMs: number
+  lifetimeMs: number | (() => number)
   /** Milliseconds that only ever grow. */
   now: () => number
   limits?: Partial<RecordLimits>
@@ -77,7 +77,7 @@ export function createProviderRecords({ self, isKept, lifetimeMs, now, limits }:
     }
   }
 
-  const isLive = ({ atMs }: Kept) => now() - atMs < lifetimeMs
+  const isLive = ({ atMs }: Kept) => now() - atMs < (typeof lifetimeMs === 'function' ? lifetimeMs() : lifetimeMs)
 
   const expire = () => {
     for (const shelf of [staked, strangers]) {

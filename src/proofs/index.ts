@@ -94,8 +94,8 @@ export interface ProofsInit {
   dialOncePerCycle?: boolean
   /** Whether a fetch ends once all who are known have said that they do not have it, as one by hand does. @default false: it goes on to its timeout */
   endsWhenRefused?: boolean
-  /** @default 20 minutes */
-  reprovideIntervalMs?: number
+  /** Half of how long peers keep what is provided, asked each time: tasks come and go. @default 20 minutes */
+  reprovideIntervalMs?: number | (() => number)
 }
 
 export interface Proofs {

@@ -19,15 +19,15 @@ export interface ProvideComponents {
 }
 
 export interface ProvideInit {
-  /** Half of how long peers keep the records, so that one that came late or was missed is there still. @default 20 minutes */
-  reprovideIntervalMs?: number
+  /** Half of how long peers keep the records, so that one that came late or was missed is there still. Asked each time. @default 20 minutes */
+  reprovideIntervalMs?: number | (() => number)
   /** Pause before the second attempt; doubled for the third. @default 1000 */
   retryMs?: number
 }
 
 export class Announcer {
   readonly #components: ProvideComponents
-  readonly #intervalMs: number
+  readonly #intervalMs: () => number
   readonly #retryMs: number
   readonly #queue = new PQueue({ concurrency: LIMITS.provideConcurrency })
   readonly #roots = new Map<string, CID>()
@@ -40,7 +40,7 @@ export class Announcer {
 
   constructor(components: ProvideComponents, { reprovideIntervalMs = LIMITS.reprovideIntervalMs, retryMs = 1000 }: ProvideInit = {}) {
     this.#components = components
-    this.#intervalMs = reprovideIntervalMs
+    this.#intervalMs = typeof reprovideIntervalMs === 'function' ? reprovideIntervalMs : () => reprovideIntervalMs
     this.#retryMs = retryMs
   }
 
@@ -52,9 +52,9 @@ export class Announcer {
       for (const root of this.#roots.values()) {
         this.#enqueue(root)
       }
-      this.#timer = this.#components.timers.setTimeout(tick, this.#intervalMs)
+      this.#timer = this.#components.timers.setTimeout(tick, this.#intervalMs())
     }
-    this.#timer = this.#components.timers.setTimeout(tick, this.#intervalMs)
+    this.#timer = this.#components.timers.setTimeout(tick, this.#intervalMs())
   }
 
   /** Provides `root` soon, and again and again until it is removed. */
@@ -110,7 +110,7 @@ export class Announcer {
       } catch (err) {
         if (!signal.aborted) {
           this.stats.failed++
-          this.#components.log('could not provide %s, to be tried again in %d ms - %s', name, this.#intervalMs, (err as Error).message)
+          this.#components.log('could not provide %s, to be tried again in %d ms - %s', name, this.#intervalMs(), (err as Error).message)
         }
       } finally {
         this.#underWay.delete(name)

@@ -32,6 +32,17 @@ describe('network: provider records', () => {
     expect(records.size).to.equal(7)
   })
 
+  it('keeps records for as long as it is said to at the time: tasks come and go', () => {
+    const clock = { ms: 0, lifetimeMs: 1_000 }
+    const records = createProviderRecords({ self: 'self', isKept: () => true, lifetimeMs: () => clock.lifetimeMs, now: () => clock.ms })
+    records.put('proof', 'peer', VALUE)
+    clock.ms = 1_500
+    clock.lifetimeMs = 2_000
+    expect(providersOf(records, 'proof')).to.deep.equal(['peer'])
+    clock.lifetimeMs = 1_000
+    expect(providersOf(records, 'proof')).to.deep.equal([])
+  })
+
   it('loses nothing of a staked peer to any number of strangers, nor a stranger to its own repetitions', () => {
     const { records } = setUp({ strangerRecords: 50 }, new Set(['staked']))
     records.put('proof', 'staked', VALUE)

@@ -39,6 +39,27 @@ async function cids(count: number): Promise<CID[]> {
 }
 
 describe('proofs: provide', () => {
+  it('asks anew each time when it is to provide again', async () => {
+    const [a] = (await cids(1)) as [CID]
+    const provided: string[] = []
+    const timers = manualTimers()
+    const routing = { provide: async (cid: CID) => void provided.push(cid.toString()), cancelReprovide: async () => {} }
+    let everyMs = 1_000
+    const announcer = new Announcer({ routing, timers, log: () => {} }, { reprovideIntervalMs: () => everyMs })
+    announcer.start([a])
+    await announcer.idle()
+    everyMs = 100
+    for (const [passMs, times] of [
+      [1_000, 2],
+      [100, 3]
+    ] as const) {
+      timers.pass(passMs)
+      await announcer.idle()
+      expect(provided).to.have.length(times)
+    }
+    await announcer.stop()
+  })
+
   it('provides once when added, and again at every interval until removed', async () => {
     const [a, b] = (await cids(2)) as [CID, CID]
     const provided: string[] = []
