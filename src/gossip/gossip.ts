@@ -105,6 +105,8 @@ export function createGossip({ pubsub, network, peers, traffic, meter, door, log
     )
   }
 
+  const onOutside = (from: string, count: number) => door.refused('not-admitted', from, count)
+
   const onRouted = ({ detail: { propagationSource, msgId, msg } }: CustomEvent<GossipsubMessage>) => {
     if (msg.topic !== topic) {
       return
@@ -127,6 +129,7 @@ export function createGossip({ pubsub, network, peers, traffic, meter, door, log
       }
       started = true
       traffic.onSigned = onSigned
+      traffic.onOutside = onOutside
       pubsub.addEventListener('gossipsub:message', onRouted)
       pubsub.addEventListener('gossipsub:heartbeat', onHeartbeat)
       pubsub.subscribe(topic)
@@ -137,6 +140,7 @@ export function createGossip({ pubsub, network, peers, traffic, meter, door, log
       }
       started = false
       delete traffic.onSigned
+      delete traffic.onOutside
       pubsub.removeEventListener('gossipsub:message', onRouted)
       pubsub.removeEventListener('gossipsub:heartbeat', onHeartbeat)
       try {

@@ -1,8 +1,8 @@
 import type { Connection, PeerId, Stream, StreamHandler, Topology } from '@libp2p/interface'
 import type { Registrar } from '@libp2p/interface-internal'
 import { HELLO_TIMEOUT_MS } from './limits.ts'
-import type { Peers } from './peers.ts'
 import { registrarOver } from './registrar.ts'
+import type { Roster } from './roster.ts'
 import type { Timer } from './seams.ts'
 
 /** Streams that wait for the hello of one peer: gossipsub opens one, a reconnection perhaps a second. */
@@ -14,6 +14,8 @@ const HELD_BYTES = 64 * 1024
 /** First pause before a lost stream is opened again; doubled each time that this fails. */
 const MEND_MS = 20
 const MAX_MEND_MS = 5_000
+
+type Admitted = Pick<Roster, 'isStaked' | 'isBanned' | 'onChange'>
 
 interface KnownPeer {
   peerId: PeerId
@@ -32,7 +34,7 @@ function isLive(stream: Stream | undefined): boolean {
 }
 
 /**
- * A registrar that shows a protocol only those peers that may speak.
+ * A registrar that shows a protocol only those peers that may speak, in whichever task. (What about: see task-topics.ts.)
  *
  * Gossipsub gets this one instead of libp2p's: a peer without proven stake is no gossip peer at all, so it is in no mesh, its
  * frames are never decoded, and it cannot put an id into the caches of seen messages. (A bad score alone would not
@@ -48,7 +50,7 @@ function isLive(stream: Stream | undefined): boolean {
  * connections on a busy machine, get there. So what it opens and what it closes is watched here: a stream that is gone is
  * opened again, and one that it gave up is reset, which makes the other end open it and subscribe again.
  */
-export function admitOnly(registrar: Registrar, peers: Peers, timer: Timer): Registrar {
+export function admitOnly(registrar: Registrar, peers: Admitted, timer: Timer): Registrar {
   const topologies = new Map<string, Shown>()
   /** The stream that gossip writes to each peer, and the one that it reads last. */
   const outbound = new Map<string, Stream>()
@@ -269,7 +271,7 @@ function createViews({ mend, onOpened }: { mend: (peer: string) => void; onOpene
 }
 
 interface HoldingInit {
-  peers: Pick<Peers, 'isBanned'>
+  peers: Pick<Admitted, 'isBanned'>
   timer: Timer
   /** Hands a stream to gossip. */
   admit: (handler: StreamHandler, stream: Stream, connection: Connection) => void | Promise<void>

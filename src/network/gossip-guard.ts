@@ -1,10 +1,12 @@
 import type { GossipSub } from '@libp2p/gossipsub'
 import type { PeerId } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
+import type { GossipInside, Rpc } from './gossip-inside.ts'
 import { GOSSIP_FRAME_BYTES } from './limits.ts'
-import type { Traffic } from './message-ids.ts'
+import type { MessageIds } from './message-ids.ts'
 import type { Charge, Meter } from './meter.ts'
 import { countRpc, type RpcCount } from './rpc.ts'
+import type { TaskTopics } from './task-topics.ts'
 
 /** Of the last messages of each peer so many are known again, of so many peers: 16 KiB each. */
 const KNOWN_MESSAGES = 4_096
@@ -13,37 +15,6 @@ const KNOWN_PEERS = 512
 /** Messages in one RPC: others decode no more than 256, and the frame has to have room for control messages too. */
 const SENT_MESSAGES = 128
 const SENT_BYTES = GOSSIP_FRAME_BYTES / 2
-
-interface RoutedMessage {
-  from?: Uint8Array
-  data?: Uint8Array
-  seqno?: Uint8Array
-}
-
-interface Rpc {
-  messages: RoutedMessage[]
-}
-
-interface ReceivedRpc {
-  subscriptions?: Array<{ topic?: string; subscribe?: boolean }>
-}
-
-/** What gossipsub's class has and its interface leaves out. */
-interface Inside {
-  pipePeerReadStream?: (peerId: PeerId, frames: AsyncIterable<Uint8ArrayList>) => Promise<void>
-  sendRpc?: (peerId: string, rpc: Rpc) => boolean
-  handleReceivedRpc?: (peerId: PeerId, rpc: ReceivedRpc) => Promise<void>
-  handleReceivedSubscription?: (peerId: PeerId, topic: string, subscribe: boolean) => boolean
-  topics?: Map<string, Set<string>>
-  handleReceivedMessage?: (peerId: PeerId, message: RoutedMessage) => Promise<void>
-  score?: Scores
-}
-
-interface Scores {
-  addPeer?: (id: string) => void
-  peerStats?: Map<string, { connected: boolean; expire: number }>
-  scoreCache?: Map<string, unknown>
-}
 
 const CHARGED: Array<[keyof RpcCount, Charge]> = [
   ['subscriptions', 'subscriptions'],
@@ -57,6 +28,16 @@ const CHARGED: Array<[keyof RpcCount, Charge]> = [
   ['unknown', 'unknown fields'],
   ['waste', 'wasted bytes']
 ]
+
+/** What a peer says once for each topic: with several at a time they are one. */
+const BY_TOPIC = new Set<Charge>(['subscriptions', 'grafts and prunes'])
+
+export interface GuardInit {
+  meter: Meter
+  /** Who may speak about what, and what it is told. */
+  topics: TaskTopics
+  ids: Pick<MessageIds, 'outward'>
+}
 
 /**
  * Gossipsub whose frames are counted before they are decoded: what they hold is taken from the budget of the peer that sent
@@ -73,14 +54,16 @@ const CHARGED: Array<[keyof RpcCount, Charge]> = [
  * begins anew all the same when it is back: whoever resets its stream would be as good as new.
  *
  * Nor is a peer with a bad score heard when it says what it is subscribed to, which it does once: as its score recovers, nobody would
- * write to it. That alone is taken from it (of our topic), and changes nothing while the score is bad: it is in no mesh then, and sent nothing.
+ * write to it. That alone is taken from it (of topics that it may speak about), and changes nothing while the score is bad: it is in no
+ * mesh then, and sent nothing.
+ *
+ * And of what it has said gossipsub gets what it may say, and it is told what it may hear: see task-topics.ts.
  *
  * All of them replace a method of the object that the library has made. Where a later version of it has none of that name, it is
  * left as it is, and test/network/gossip-guard.spec.ts says so.
  */
-export function guardGossip(gossip: GossipSub, meter: Meter, topic: string, traffic?: Pick<Traffic, 'onSigned'>): GossipSub {
-  const inside = gossip as unknown as Inside
-  const topicBytes = Buffer.from(topic)
+export function guardGossip(gossip: GossipSub, { meter, topics, ids }: GuardInit): GossipSub {
+  const inside = gossip as unknown as GossipInside
   const known = new Map<string, Uint32Array>()
 
   const read = inside.pipePeerReadStream?.bind(gossip)
@@ -91,29 +74,43 @@ export function guardGossip(gossip: GossipSub, meter: Meter, topic: string, traf
   if (send != null) {
     inside.sendRpc = (peerId, rpc) => {
       let sent = true
-      for (const part of parts(rpc)) {
+      for (const part of parts(topics.told(peerId, rpc))) {
         sent = send(peerId, part) && sent
       }
       return sent
     }
   }
-  const receive = inside.handleReceivedRpc?.bind(gossip)
-  if (receive != null) {
-    inside.handleReceivedRpc = (peerId, rpc) => {
-      // what it takes of them it has taken before it waits for anything
-      const done = receive(peerId, rpc)
-      const said = rpc.subscriptions?.findLast((one) => one.topic === topic)
-      if (said != null && (inside.topics?.get(topic)?.has(peerId.toString()) ?? false) !== (said.subscribe === true)) {
-        inside.handleReceivedSubscription?.(peerId, topic, said.subscribe === true)
-      }
-      return done
-    }
+  const push = inside.pushGossip?.bind(gossip)
+  if (push != null) {
+    inside.pushGossip = (peerId, ihave) => push(peerId, { ...ihave, messageIDs: (ihave.messageIDs ?? []).map(ids.outward) })
   }
+  const receive = inside.handleReceivedRpc?.bind(gossip)
+  const hear = (peerId: PeerId, rpc: Rpc): Promise<void> => {
+    // what it takes of them it has taken before it waits for anything
+    const done = receive?.(peerId, rpc)
+    for (const [topic, subscribe] of new Map((rpc.subscriptions ?? []).map((one) => [one.topic, one.subscribe === true]))) {
+      if (topic != null && (inside.topics?.get(topic)?.has(peerId.toString()) ?? false) !== subscribe) {
+        inside.handleReceivedSubscription?.(peerId, topic, subscribe)
+      }
+    }
+    return done ?? Promise.resolve()
+  }
+  if (receive != null) {
+    inside.handleReceivedRpc = (peerId, rpc) => hear(peerId, topics.heard(peerId.toString(), rpc))
+  }
+  topics.attach(inside, hear)
   const handle = inside.handleReceivedMessage?.bind(gossip)
   if (handle != null) {
     // a number it refuses, and counts against who sent it
     inside.handleReceivedMessage = (peerId, message) =>
       handle(peerId, message.from == null ? message : { ...message, seqno: message.seqno ?? new Uint8Array(0) })
+  }
+  const remove = inside.removePeer?.bind(gossip)
+  if (remove != null) {
+    inside.removePeer = (peerId) => {
+      topics.forget(peerId.toString())
+      remove(peerId)
+    }
   }
   const { score } = inside
   const begin = score?.addPeer?.bind(score)
@@ -122,6 +119,14 @@ export function guardGossip(gossip: GossipSub, meter: Meter, topic: string, traf
       score.scoreCache?.delete(id)
       const kept = score.peerStats?.get(id)
       kept == null ? begin(id) : Object.assign(kept, { connected: true, expire: 0 })
+      topics.restore(id)
+    }
+  }
+  const mark = score?.markInvalidMessageDelivery?.bind(score)
+  if (score != null && mark != null) {
+    // the message that cost a peer its task is reported after it has
+    score.markInvalidMessageDelivery = (from, topic) => {
+      topics.isElsewhere(from, topic) || mark(from, topic)
     }
   }
   return gossip
@@ -155,19 +160,20 @@ export function guardGossip(gossip: GossipSub, meter: Meter, topic: string, traf
     if (meter.charge(peerId, 'frames') || meter.charge(peerId, 'bytes', bytes.length)) {
       return false
     }
-    const count = countRpc(bytes, topicBytes)
+    const count = countRpc(bytes, topics.bytes())
     if (count == null) {
       meter.charge(peerId, 'broken frames')
       return false
     }
     for (const [part, what] of CHARGED) {
-      const number = count[part] as number
+      const all = count[part] as number
+      const number = BY_TOPIC.has(what) ? Math.ceil(all / Math.max(1, topics.bytes().length)) : all
       if (number > 0 && meter.charge(peerId, what, number)) {
         return false
       }
     }
-    if (count.signed > 0) {
-      traffic?.onSigned?.(peerId, count.signed)
+    for (const [place, signed] of countBy(count.signedIn)) {
+      topics.trafficAt(place)?.onSigned?.(peerId, signed)
     }
     const copies = count.fingerprints.length === 0 ? 0 : countKnown(peerId, count.fingerprints)
     return copies === 0 || !meter.charge(peerId, 'copies', copies)
@@ -191,6 +197,14 @@ export function guardGossip(gossip: GossipSub, meter: Meter, topic: string, traf
     }
     return count
   }
+}
+
+function countBy(places: readonly number[]): Map<number, number> {
+  const counts = new Map<number, number>()
+  for (const place of places) {
+    counts.set(place, (counts.get(place) ?? 0) + 1)
+  }
+  return counts
 }
 
 /** An RPC in pieces that others take. What is not messages goes with the first. */

@@ -5,25 +5,28 @@ import { HELLO_TIMEOUT_MS } from './limits.ts'
 import { type BindFault, type Peers, peerIdText } from './peers.ts'
 import { type Log, silentLog } from './seams.ts'
 import type { Slots } from './slots.ts'
-
-export const HELLO_PROTOCOL = '/koii-mesh/hello/1'
+import { HELLO_PROTOCOL, helloProtocol } from './topic.ts'
 
 /** Each hello may cost a signature check: a peer says hello when it connects, and when its addresses change. */
 const MAX_HELLOS_PER_CONNECTION = 16
 
-/** Faults that no honest peer shows: the connection is closed. */
+/** Faults that no honest peer shows: the connection is closed, where no other task has let the peer in. */
 const DISHONEST = new Set<HelloFault>(['malformed', 'other-peer', 'bad-signature'])
 
 export type HelloFault = 'unbound' | 'malformed' | 'other-peer' | 'unstaked' | 'bad-signature' | BindFault
 export type HelloOutcome =
   | { peerId: string; staker: string; admitted: boolean }
-  | { peerId: string; fault: HelloFault | 'failed' | 'too-many'; detail?: string }
+  | { peerId: string; fault: HelloFault | 'failed' | 'too-many' | 'other-task'; detail?: string }
 
 export interface HelloInit {
   libp2p: Libp2p
   network: Network
   peers: Peers
-  slots: Slots
+  slots: Pick<Slots, 'greeted'>
+  /** Whether another task of this node has let a peer in: then nothing that this one finds ends the connection. @default no other */
+  isBeside?: (peerId: string) => boolean
+  /** Whether hellos that name no task are answered, too: by the first of a node's tasks. @default false */
+  alsoBare?: boolean
   /** Our latest announcement, or undefined when there is none: a node without stake says so with an empty frame. */
   announcement: () => Message | undefined
   verify: Verify
@@ -33,6 +36,7 @@ export interface HelloInit {
 }
 
 export interface Hello {
+  /** Says hello over all connections that are there, whoever made them, and over each that this node opens from now on. */
   start(): Promise<void>
   stop(): Promise<void>
   /** Says hello over a connection, once; asked again, it tells how that went. */
@@ -80,12 +84,15 @@ function judge(
 }
 
 /**
- * The hello protocol: two peers exchange their announcements, and so each knows whose stake the other speaks for.
- * Whoever opened the connection opens the stream. Spec: protocols/hello/README.md.
+ * The hello protocol of one task: two peers exchange their announcements, and so each knows whose stake the other speaks for.
+ * Whoever opened the connection opens the stream. Who has not the task does not speak its protocol, which is no fault. Spec: protocols/hello/README.md.
  */
 export function createHello(init: HelloInit): Hello {
   const { libp2p, network, peers, slots, announcement, verify, timeoutMs = HELLO_TIMEOUT_MS, log = silentLog, onOutcome } = init
-  const greeted = new WeakMap<Connection, Promise<HelloOutcome>>()
+  const { isBeside = () => false, alsoBare = false } = init
+  const protocol = helloProtocol(network)
+  const answered = alsoBare ? [protocol, HELLO_PROTOCOL] : [protocol]
+  let greeted = new WeakMap<Connection, Promise<HelloOutcome>>()
   const hellos = new WeakMap<Connection, number>()
   /** What a peer said whose signer had no stake, as long as it is connected: 4 KiB at most of each connection. */
   const early = new Map<Connection, { signer: string; bytes: Uint8Array }>()
@@ -104,7 +111,7 @@ export function createHello(init: HelloInit): Hello {
       early.set(connection, { signer: judged.signer, bytes })
     }
     const admitted = peers.isStaked(peerId)
-    if (fault != null && DISHONEST.has(fault)) {
+    if (fault != null && DISHONEST.has(fault) && !isBeside(peerId)) {
       connection.abort(new Error(fault))
     }
     slots.greeted(connection)
@@ -147,7 +154,7 @@ export function createHello(init: HelloInit): Hello {
   const say = async (connection: Connection): Promise<HelloOutcome> => {
     try {
       const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), stopping.signal])
-      return await exchange(await connection.newStream(HELLO_PROTOCOL, { signal }), connection)
+      return await exchange(await connection.newStream(protocol, { signal }), connection)
     } catch (err) {
       return failed(connection, err)
     }
@@ -177,18 +184,15 @@ export function createHello(init: HelloInit): Hello {
   }
 
   const onOpen = ({ detail: connection }: CustomEvent<Connection>) => {
-    slots.opened(connection)
     if (connection.direction === 'outbound') {
       void greet(connection)
     }
   }
   const onClose = ({ detail: connection }: CustomEvent<Connection>) => {
     early.delete(connection)
-    slots.closed(connection)
   }
 
-  let stopBans: (() => void) | undefined
-  let stopChanges: (() => void) | undefined
+  let unfollow: (() => void) | undefined
 
   return {
     greet,
@@ -212,35 +216,13 @@ export function createHello(init: HelloInit): Hello {
       }
       started = true
       stopping = new AbortController()
-      await libp2p.handle(HELLO_PROTOCOL, handle, { maxInboundStreams: 2, maxOutboundStreams: 2 })
+      greeted = new WeakMap()
+      await libp2p.handle(answered, handle, { maxInboundStreams: 2, maxOutboundStreams: 2 })
       libp2p.addEventListener('connection:open', onOpen)
       libp2p.addEventListener('connection:close', onClose)
-      stopBans = peers.onBan((peerId, reason) => {
-        log.warn({ peerId, reason }, 'peer cut')
-        for (const connection of libp2p.getConnections()) {
-          if (connection.remotePeer.toString() === peerId) {
-            connection.abort(new Error(reason))
-          }
-        }
-      })
-      stopChanges = peers.onChange(({ peerId, admitted }) => {
-        const connections = libp2p.getConnections().filter((one) => one.remotePeer.toString() === peerId)
-        if (!admitted) {
-          // both ends begin anew, with a hello: gossip streams that one end gave up would leave the other deaf
-          for (const connection of connections) {
-            void connection.close().catch((err) => connection.abort(err))
-          }
-          return
-        }
-        // libp2p closes the least valuable connections first when there are too many
-        for (const { remotePeer } of connections.slice(0, 1)) {
-          libp2p.peerStore
-            .merge(remotePeer, { tags: { 'koii-mesh-staked': { value: 50 } } })
-            .catch((err) => log.debug({ err }, 'tagging failed'))
-        }
-      })
+      unfollow = followPeers({ libp2p, peers, isBeside, log })
       for (const connection of libp2p.getConnections()) {
-        onOpen(new CustomEvent('connection:open', { detail: connection }))
+        void greet(connection)
       }
     },
     async stop() {
@@ -250,19 +232,62 @@ export function createHello(init: HelloInit): Hello {
       started = false
       libp2p.removeEventListener('connection:open', onOpen)
       libp2p.removeEventListener('connection:close', onClose)
-      stopBans?.()
-      stopChanges?.()
+      unfollow?.()
       stopping.abort(new Error('stopping'))
       early.clear()
-      await libp2p.unhandle(HELLO_PROTOCOL)
+      await libp2p.unhandle(answered)
     }
   }
 }
 
-function failureOf(connection: Connection, err: unknown) {
+type Following = Required<Pick<HelloInit, 'libp2p' | 'peers' | 'isBeside' | 'log'>>
+
+/** Closes the connections of those who may not speak any more, in this task nor in another. */
+function followPeers({ libp2p, peers, isBeside, log }: Following): () => void {
+  const stopBans = peers.onBan((peerId, reason) => {
+    log.warn({ peerId, reason }, 'peer cut')
+    if (isBeside(peerId)) {
+      return
+    }
+    for (const connection of libp2p.getConnections()) {
+      if (connection.remotePeer.toString() === peerId) {
+        connection.abort(new Error(reason))
+      }
+    }
+  })
+  const stopChanges = peers.onChange(({ peerId, admitted }) => {
+    if (!admitted && isBeside(peerId)) {
+      return
+    }
+    const connections = libp2p.getConnections().filter((one) => one.remotePeer.toString() === peerId)
+    if (!admitted) {
+      // both ends begin anew, with a hello: gossip streams that one end gave up would leave the other deaf
+      for (const connection of connections) {
+        void connection.close().catch((err) => connection.abort(err))
+      }
+      return
+    }
+    // libp2p closes the least valuable connections first when there are too many
+    for (const { remotePeer } of connections.slice(0, 1)) {
+      libp2p.peerStore
+        .merge(remotePeer, { tags: { 'koii-mesh-staked': { value: 50 } } })
+        .catch((err) => log.debug({ err }, 'tagging failed'))
+    }
+  })
+  return () => {
+    stopBans()
+    stopChanges()
+  }
+}
+
+function failureOf(connection: Connection, err: unknown): HelloOutcome {
+  const peerId = connection.remotePeer.toString()
+  if (err instanceof Error && err.name === 'UnsupportedProtocolError') {
+    return { peerId, fault: 'other-task' }
+  }
   return {
-    peerId: connection.remotePeer.toString(),
-    fault: 'failed' as const,
+    peerId,
+    fault: 'failed',
     detail: err instanceof Error ? err.message : String(err)
   }
 }

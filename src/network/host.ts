@@ -4,6 +4,7 @@ import { createLibp2p } from 'libp2p'
 import { judgeAddress } from './addresses.ts'
 import { HostError } from './errors.ts'
 import { type HostServices, type Libp2pConfig, type Libp2pConfigInit, libp2pConfig } from './libp2p-config.ts'
+import type { Slots } from './slots.ts'
 import { forgetStrangers } from './strangers.ts'
 
 export interface Host extends Omit<Libp2pConfig, 'options'> {
@@ -32,10 +33,19 @@ export async function createHost(init: Libp2pConfigInit): Promise<Host> {
       isKept: (peer) => init.peers.isStaked(peer) || init.peers.isClaimed(peer),
       ...(init.timer == null ? {} : { timer: init.timer })
     })
+    watchSlots(libp2p, rest.slots)
     return { libp2p, ...rest }
   } catch (err) {
     throw explainStart(err, init.listen)
   }
+}
+
+/** Every connection has its slot, whatever is said over it. */
+function watchSlots(libp2p: Libp2p, slots: Slots): void {
+  libp2p.addEventListener('connection:open', ({ detail }) => slots.opened(detail))
+  libp2p.addEventListener('connection:close', ({ detail }) => slots.closed(detail))
+  // some may have come while libp2p was starting
+  libp2p.getConnections().forEach(slots.opened)
 }
 
 /** What to tell an operator about a libp2p that did not start; also for when somebody else started it with our options. */

@@ -5,11 +5,16 @@
  *
  * @example
  * ```ts
+ * const roster = createRoster()
+ * const { libp2p, slots, join } = await createHost({ privateKey, peers: roster, listen: ['/ip4/0.0.0.0/tcp/0'] })
+ *
+ * // and for each task
  * const peers = createPeers({ stakes, timing, slot })
- * const { libp2p, slots, traffic } = await createHost({ privateKey, network, peers, listen: ['/ip4/0.0.0.0/tcp/0'] })
+ * const { traffic, leave } = join({ network, peers })
  * const announcer = createAnnouncer({ network, timing, slot, signer, peerId: libp2p.peerId, multiaddrs: libp2p.services.addresses.told })
  * await announcer.renew()
- * const hello = createHello({ libp2p, network, peers, slots, verify, announcement: announcer.current })
+ * const isBeside = (peerId) => roster.isStakedBeside(peers, peerId)
+ * const hello = createHello({ libp2p, network, peers, slots, isBeside, verify, announcement: announcer.current })
  * await hello.start()
  * const discovery = createDiscovery({ libp2p, network, peers, hello, staker, hints })
  * discovery.start()
@@ -21,7 +26,7 @@ export { DHT_PROTOCOL } from './dht.ts'
 export { createDiscovery, type Discovery, type DiscoveryEvent, type DiscoveryInit, REPROVIDE_MS, type Source } from './discovery.ts'
 export { HostError, NodeKeyError, PeerNotFoundError, StreamLimitError } from './errors.ts'
 export { converse, type FrameLimits, next } from './frames.ts'
-export { createHello, HELLO_PROTOCOL, type Hello, type HelloFault, type HelloInit, type HelloOutcome, judgeHello } from './hello.ts'
+export { createHello, type Hello, type HelloFault, type HelloInit, type HelloOutcome, judgeHello } from './hello.ts'
 export { type HintedAddress, readHint } from './hints.ts'
 export { createHost, explainStart, type Host } from './host.ts'
 export type { HostStore } from './host-store.ts'
@@ -51,6 +56,7 @@ export {
   type Peers
 } from './peers.ts'
 export { createPresence, type Presence } from './presence.ts'
+export { createRoster, type Roster } from './roster.ts'
 export { type Log, silentLog, type Timer, wallTimer } from './seams.ts'
 export { createSlots, type Holder, overflow, type SlotFault, type Slots, type SlotUse } from './slots.ts'
-export { rendezvousKey, stakerKey, topicOf } from './topic.ts'
+export { HELLO_PROTOCOL, helloProtocol, rendezvousKey, stakerKey, topicOf } from './topic.ts'

@@ -36,10 +36,12 @@ import { createMeter, type Meter } from './meter.ts'
 import { boundFrames } from './muxer-guard.ts'
 import { type OwnAddresses, type OwnAddressesComponents, ownAddresses, tellable } from './own-addresses.ts'
 import type { Peers } from './peers.ts'
+import type { Roster } from './roster.ts'
 import { SCORE_THRESHOLDS, scoreParams } from './score.ts'
 import { type Timer, wallTimer } from './seams.ts'
 import { createSlots, type Slots } from './slots.ts'
 import { watchStreams } from './streams.ts'
+import { createTaskTopics } from './task-topics.ts'
 import { topicOf } from './topic.ts'
 import { gatherSends, leanNoise, leanYamux } from './write-path.ts'
 
@@ -55,8 +57,8 @@ export type HostServices = {
 export interface Libp2pConfigInit {
   /** The node key (src/network/node-key): who the node is on the network. */
   privateKey: PrivateKey
-  network: Network
-  peers: Peers
+  /** Who is a peer in any task. Tasks are added by `join`. */
+  peers: Roster
   /** Multiaddrs to listen on, for example '/ip4/0.0.0.0/tcp/0' and '/ip4/0.0.0.0/tcp/0/ws'. */
   listen: string[]
   /** Multiaddrs to tell others instead of those found, for nodes behind a port forward. */
@@ -76,8 +78,8 @@ export interface Libp2pConfigInit {
   degree?: number
   /** Whether our own messages go to all peers of the topic at once rather than to the mesh's degree. */
   floodPublish?: boolean
-  /** How long this node keeps what others provide. @default 45 minutes @see recordLifetimeMs */
-  recordLifetimeMs?: number
+  /** How long this node keeps what others provide, asked each time: tasks come and go. @default 45 minutes @see recordLifetimeMs */
+  recordLifetimeMs?: number | (() => number)
   /** What a handshake and a ping may take in ms, where all nodes share a machine that may be slow. */
   answerMs?: number | undefined
   timer?: Timer
@@ -89,11 +91,18 @@ export interface Libp2pConfig {
   /** For `createLibp2p`, or for Helia's libp2p mixin. */
   options: Libp2pOptions<HostServices>
   slots: Slots
-  traffic: Traffic
   meter: Meter
   doorstep: Doorstep
   /** What libp2p keeps of peers and for the DHT, bounded. */
   store: HostStore
+  /**
+   * Takes up a task, once libp2p is there: those whom `peers` lets in are peers of this node, and its topic is gossiped with them.
+   * `leave` ends that, after gossip's own `stop`.
+   *
+   * @returns `traffic`: what passes about this task alone
+   * @throws HostError when it was taken up already
+   */
+  join(task: { network: Network; peers: Peers }): { traffic: Traffic; leave(): void }
 }
 
 /**
@@ -102,27 +111,18 @@ export interface Libp2pConfig {
  *
  * @example
  * ```ts
- * const { options, slots, traffic } = libp2pConfig({ privateKey, network, peers, listen: ['/ip4/127.0.0.1/tcp/0'], local: true })
+ * const { options, slots, join } = libp2pConfig({ privateKey, peers: createRoster(), listen: ['/ip4/127.0.0.1/tcp/0'], local: true })
  * const libp2p = await createLibp2p(options)
+ * const { traffic } = join({ network, peers })
  * ```
  */
 export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
-  const {
-    privateKey,
-    network,
-    peers,
-    announce = [],
-    local = false,
-    heartbeatMs = 700,
-    degree = 8,
-    floodPublish = true,
-    timer = wallTimer
-  } = init
+  const { privateKey, peers, announce = [], local = false, heartbeatMs = 700, degree = 8, floodPublish = true, timer = wallTimer } = init
   const limits = limitsFor({ ...(local ? LOCAL_CONNECTION_LIMITS : CONNECTION_LIMITS), ...init.limits })
   const dhtMode = init.dht ?? (local ? 'server' : 'auto')
-  const topic = topicOf(network)
   const ids = createMessageIds()
-  const slots = createSlots({ peers, limits, local, allowed: init.allowed ?? [], timer })
+  const topics = createTaskTopics({ ids, isLetIn: peers.isStaked })
+  const slots = createSlots({ peers, hellos: peers.size, limits, local, allowed: init.allowed ?? [], timer })
   const meter = createMeter({ peers })
   const patience = init.answerMs == null ? {} : { firstByteMs: init.answerMs / 2, handshakeMs: init.answerMs }
   const doorstep = createDoorstep({ limits, timer, ...patience })
@@ -142,7 +142,8 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
     // nothing is passed on before the judge has said so
     asyncValidation: true,
     fallbackToFloodsub: false,
-    allowedTopics: [topic],
+    // each task brings its own
+    allowedTopics: [],
     canRelayMessage: false,
     emitSelf: false,
     // a lone node's messages wait in its pool, and sync carries them when peers come
@@ -164,7 +165,7 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
     Dhi: degree + 4,
     Dscore: Math.max(2, Math.floor(degree / 2)),
     Dout: Math.max(1, Math.floor(degree / 4)),
-    scoreParams: scoreParams(topic, peers),
+    scoreParams: scoreParams(peers),
     scoreThresholds: SCORE_THRESHOLDS
   })
 
@@ -224,9 +225,20 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
           connectionManager: components.connectionManager,
           logger: components.logger
         })
-        return guardGossip(router, meter, topic, ids.traffic)
+        return guardGossip(router, { meter, topics, ids })
       }
     }
   }
-  return { options, slots, traffic: ids.traffic, meter, doorstep, store }
+  const join: Libp2pConfig['join'] = (task) => {
+    const { traffic, leave } = topics.join(topicOf(task.network), task.peers)
+    const remove = peers.add(task.peers)
+    return {
+      traffic,
+      leave() {
+        leave()
+        remove()
+      }
+    }
+  }
+  return { options, slots, meter, doorstep, store, join }
 }

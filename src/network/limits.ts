@@ -147,7 +147,7 @@ export const PEER_BUDGETS = {
   'ignored messages': { burst: 4_096, perSecond: 256 },
   /** Without data: no honest peer has one. */
   'empty messages': { burst: 16, perSecond: 1 },
-  /** Of our topic: one for each stream, and streams are opened again some times. */
+  /** Of our topics, all of them together: one for each stream, and streams are opened again some times. */
   subscriptions: { burst: 128, perSecond: 4 },
   /** A host of many tasks tells all of its topics, once for each stream. */
   'entries about other topics': { burst: 256, perSecond: 4 },
@@ -155,7 +155,7 @@ export const PEER_BUDGETS = {
   'control entries': { burst: 8_192, perSecond: 2_048 },
   /** A heartbeat's IHAVE fills one frame at most, 3,640 ids in 700 ms; IWANT asks for some of ours, IDONTWANT names each message. */
   'message ids': { burst: 32_768, perSecond: 8_192 },
-  /** GRAFT and PRUNE: some in a heartbeat when the mesh changes. */
+  /** GRAFT and PRUNE, of as many topics as are ours: some in a heartbeat when the mesh changes. */
   'grafts and prunes': { burst: 128, perSecond: 8 },
   /** Peer exchange is off; others may offer it. */
   'peer infos': { burst: 256, perSecond: 16 },
@@ -235,7 +235,8 @@ export const PEER_STORE_LIMITS = {
   entryBytes: 8 * 1024,
   addresses: 16,
   addressBytes: 256,
-  protocols: 64,
+  /** A node of 32 tasks speaks 64 for them alone. */
+  protocols: 96,
   /** One protocol, version or tag, with its name. */
   textBytes: 256,
   /** Pieces of metadata, and tags. */

@@ -8,7 +8,7 @@ import type { Connection, Libp2pEvents, PeerId, PeerStore, Startable, TypedEvent
 import type { ConnectionManager } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { usableAddresses } from './addresses.ts'
-import type { Peers } from './peers.ts'
+import type { Roster } from './roster.ts'
 import { type Timer, wallTimer } from './seams.ts'
 
 const TICK_MS = 100
@@ -70,8 +70,10 @@ export function judgeLink({
   return quietMs >= Math.max(patienceMs, askAfterMs + 4 * slowestMs) ? 'cut' : 'wait'
 }
 
+type Known = Pick<Roster, 'isStaked' | 'stakerOf' | 'bindingOf'>
+
 export interface LinksInit {
-  peers: Peers
+  peers: Known
   /** Whether private addresses may be dialled. */
   local: boolean
   /** What an answer may take in ms, where all nodes share a machine that may be slow. */
@@ -122,7 +124,7 @@ export function watchLinks({ peers, local, timer = wallTimer, now = () => perfor
 
 class Links implements Startable {
   readonly #components: Components
-  readonly #peers: Peers
+  readonly #peers: Known
   readonly #local: boolean
   readonly #answerMs: number
   readonly #timer: Timer
@@ -135,7 +137,7 @@ class Links implements Startable {
   /** Counts while we are awake: what came while we were not is read only after the timers have run. */
   #awakeMs = 0
 
-  constructor(components: Components, peers: Peers, local: boolean, timer: Timer, now: () => number, answerMs: number) {
+  constructor(components: Components, peers: Known, local: boolean, timer: Timer, now: () => number, answerMs: number) {
     this.#answerMs = answerMs
     this.#components = components
     this.#peers = peers

@@ -1,13 +1,15 @@
 /** What a gossipsub RPC holds, counted without decoding it. */
 export interface RpcCount {
-  /** SUBSCRIBE and UNSUBSCRIBE of our topic. */
+  /** SUBSCRIBE and UNSUBSCRIBE of our topics. */
   subscriptions: number
   /** Subscriptions, messages and control entries of other topics, or of none. */
   foreign: number
-  /** Messages of our topic with data. */
+  /** Messages of our topics with data. */
   messages: number
   /** Of these, the ones with an author, a number, a signature or a key of the router's own: nobody takes them. */
   signed: number
+  /** And which of our topics each of these is of. */
+  signedIn: number[]
   /** Messages without data. */
   empty: number
   /** Entries of IHAVE, IWANT and IDONTWANT. */
@@ -22,7 +24,7 @@ export interface RpcCount {
   unknown: number
   /** Bytes beyond what the above come to at their usual sizes. */
   waste: number
-  /** A fingerprint of each message of our topic: the same bytes have the same one. */
+  /** A fingerprint of each message of our topics: the same bytes have the same one. */
   fingerprints: number[]
 }
 
@@ -102,10 +104,11 @@ class Fields {
 /**
  * Counts what an RPC holds. Takes time by its length alone, and keeps nothing of it.
  *
+ * @param topics ours, as bytes
  * @returns undefined when it is not protobuf
  */
-export function countRpc(bytes: Uint8Array, topic: Uint8Array): RpcCount | undefined {
-  const counter = new Counter(bytes, topic)
+export function countRpc(bytes: Uint8Array, topics: readonly Uint8Array[]): RpcCount | undefined {
+  const counter = new Counter(bytes, topics)
   return counter.rpc() ? counter.count : undefined
 }
 
@@ -115,6 +118,7 @@ class Counter {
     foreign: 0,
     messages: 0,
     signed: 0,
+    signedIn: [],
     empty: 0,
     entries: 0,
     ids: 0,
@@ -125,13 +129,15 @@ class Counter {
     fingerprints: []
   }
   readonly #bytes: Uint8Array
-  readonly #topic: Uint8Array
+  readonly #topics: readonly Uint8Array[]
   /** Bytes of messages' data. */
   #data = 0
+  /** Which of our topics was named last: the next entry is most often about the same. */
+  #last = 0
 
-  constructor(bytes: Uint8Array, topic: Uint8Array) {
+  constructor(bytes: Uint8Array, topics: readonly Uint8Array[]) {
     this.#bytes = bytes
-    this.#topic = topic
+    this.#topics = topics
   }
 
   rpc(): boolean {
@@ -169,7 +175,7 @@ class Counter {
     let ours = false
     while (fields.next()) {
       if (fields.field === 2 && fields.type === LENGTH) {
-        ours = this.#isTopic(fields.from, fields.to)
+        ours = this.#isOurs(fields.from, fields.to)
       } else if (fields.field !== 1 || fields.type !== VARINT) {
         this.count.unknown++
       }
@@ -181,6 +187,7 @@ class Counter {
   #message(from: number, to: number): boolean {
     const fields = new Fields(this.#bytes, from, to)
     let ours = false
+    let place = 0
     let signed = false
     let dataFrom = 0
     let dataTo = 0
@@ -193,14 +200,18 @@ class Counter {
         dataFrom = fields.from
         dataTo = fields.to
       } else if (fields.field === 4) {
-        ours = this.#isTopic(fields.from, fields.to)
+        ours = this.#isOurs(fields.from, fields.to)
+        place = this.#last
       }
     }
     if (dataFrom === dataTo) {
       this.count.empty++
     } else if (ours) {
       this.count.messages++
-      this.count.signed += signed ? 1 : 0
+      if (signed) {
+        this.count.signed++
+        this.count.signedIn.push(place)
+      }
       this.#data += dataTo - dataFrom
       this.count.fingerprints.push(fingerprint(this.#bytes, Math.max(dataFrom, dataTo - FINGERPRINT_BYTES), dataTo))
     } else {
@@ -237,7 +248,7 @@ class Counter {
       } else if (fields.field === (bare ? 1 : 2)) {
         this.count[repeated]++
       } else if (fields.field === 1) {
-        this.count.foreign += this.#isTopic(fields.from, fields.to) ? 0 : 1
+        this.count.foreign += this.#isOurs(fields.from, fields.to) ? 0 : 1
       } else {
         this.count.unknown++
       }
@@ -245,12 +256,26 @@ class Counter {
     return !fields.broken
   }
 
-  #isTopic(from: number, to: number): boolean {
-    const topic = this.#topic
+  /** Whether one of our topics is named there; which one it is, `#last` says. */
+  #isOurs(from: number, to: number): boolean {
+    const count = this.#topics.length
+    for (let tried = 0; tried < count; tried++) {
+      const at = this.#last + tried
+      const place = at < count ? at : at - count
+      if (this.#isTopic(this.#topics[place]!, from, to)) {
+        this.#last = place
+        return true
+      }
+    }
+    return false
+  }
+
+  /** From the end on: all topics begin alike. */
+  #isTopic(topic: Uint8Array, from: number, to: number): boolean {
     if (to - from !== topic.length) {
       return false
     }
-    for (let at = 0; at < topic.length; at++) {
+    for (let at = topic.length - 1; at >= 0; at--) {
       if (this.#bytes[from + at] !== topic[at]) {
         return false
       }

@@ -1,5 +1,5 @@
 import type { PeerScoreParams, PeerScoreThresholds, TopicScoreParams } from '@libp2p/gossipsub/score'
-import type { Peers } from './peers.ts'
+import type { Roster } from './roster.ts'
 
 /** The last line behind the gated registrar: should a peer without stake ever be a gossip peer, it stays out of every mesh. */
 const UNSTAKED_SCORE = -1_000
@@ -38,9 +38,10 @@ export const SCORE_THRESHOLDS: PeerScoreThresholds = {
   opportunisticGraftThreshold: 1
 }
 
-export function scoreParams(topic: string, peers: Peers): Partial<PeerScoreParams> {
+/** The topics come with their tasks, see task-topics.ts. */
+export function scoreParams(peers: Pick<Roster, 'isStaked'>): Partial<PeerScoreParams> {
   return {
-    topics: { [topic]: TOPIC_SCORE },
+    topics: {},
     topicScoreCap: 8,
     appSpecificScore: (peerId) => (peers.isStaked(peerId) ? 0 : UNSTAKED_SCORE),
     appSpecificWeight: 1,

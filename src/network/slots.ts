@@ -2,8 +2,8 @@ import type { Connection, ConnectionGater } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { ipOf, isForbidden } from './addresses.ts'
 import { type ConnectionLimits, HELLO_TIMEOUT_MS, UNBOUND_IDLE_MS } from './limits.ts'
-import type { Peers } from './peers.ts'
 import { prefixOf } from './prefix.ts'
+import type { Roster } from './roster.ts'
 import { type Timer, wallTimer } from './seams.ts'
 
 /**
@@ -114,7 +114,7 @@ export interface Slots {
   gater: ConnectionGater
   opened(connection: Connection): void
   closed(connection: Connection): void
-  /** The hello over this connection is done, whatever came of it. */
+  /** A hello over this connection is done, whatever came of it: there is one for each task. */
   greeted(connection: Connection): void
   /** The other end has asked for something over this connection, or we have. */
   used(connection: Connection): void
@@ -124,7 +124,9 @@ export interface Slots {
 }
 
 export interface SlotsInit {
-  peers: Peers
+  peers: Pick<Roster, 'isStaked' | 'isClaimed' | 'isBanned' | 'stakerOf' | 'hasStake'>
+  /** How many hellos there are to come over each connection. @default one */
+  hellos?: () => number
   limits: ConnectionLimits
   /** Whether private ranges may be dialled. */
   local: boolean
@@ -140,11 +142,12 @@ const SWEEP_MS = 5_000
 
 interface Held extends Omit<SlotUse, 'holder' | 'undecided'> {
   connection: Connection
-  greeted: boolean
+  /** Hellos that are done. */
+  greeted: number
 }
 
 export function createSlots(init: SlotsInit): Slots {
-  const { peers, limits, local, allowed = [], timer = wallTimer, now = () => performance.now() } = init
+  const { peers, hellos = () => 1, limits, local, allowed = [], timer = wallTimer, now = () => performance.now() } = init
   const open = new Map<string, Held>()
   const dropped: Partial<Record<SlotFault, number>> = {}
   let cancelSweep: (() => void) | undefined
@@ -153,7 +156,7 @@ export function createSlots(init: SlotsInit): Slots {
     if (peers.isStaked(peerId)) {
       return 'bound'
     }
-    if (greeted || now() - openedMs >= HELLO_TIMEOUT_MS) {
+    if (greeted >= hellos() || now() - openedMs >= HELLO_TIMEOUT_MS) {
       return 'stranger'
     }
     return peers.isClaimed(peerId) ? 'named' : 'greeting'
@@ -164,6 +167,10 @@ export function createSlots(init: SlotsInit): Slots {
   }
 
   const enforce = () => {
+    if (hellos() === 0) {
+      // nobody can prove anything to a node without a task: it only dials whom it wants
+      return
+    }
     const uses = [...open.values()].map((held) => ({ ...held, holder: holderOf(held), undecided: isUndecided(held.peerId) }))
     for (const [id, reason] of overflow(uses, limits, now())) {
       const held = open.get(id)
@@ -210,7 +217,7 @@ export function createSlots(init: SlotsInit): Slots {
         openedMs: now(),
         activeMs: now(),
         connection,
-        greeted: false
+        greeted: 0
       })
       enforce()
     },
@@ -220,7 +227,7 @@ export function createSlots(init: SlotsInit): Slots {
     greeted(connection) {
       const held = open.get(connection.id)
       if (held != null) {
-        held.greeted = true
+        held.greeted++
         enforce()
       }
     },

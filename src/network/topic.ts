@@ -4,9 +4,16 @@ import * as raw from 'multiformats/codecs/raw'
 import { sha256 } from 'multiformats/hashes/sha2'
 import { lengthPrefixed, type Network } from '../wire/index.ts'
 
+export const HELLO_PROTOCOL = '/koii-mesh/hello/1'
+
 /** The gossip topic of a task. Spec: protocols/gossip/README.md. */
 export function topicOf(network: Network): string {
   return `/koii-mesh/1/${bs58.encode(network.taskId)}`
+}
+
+/** Hello and sync are by task. Who names no task speaks the first: protocols/hello/README.md, "Protocol". */
+export function helloProtocol(network: Network): string {
+  return `${HELLO_PROTOCOL}/${bs58.encode(network.taskId)}`
 }
 
 /** The DHT key under which everybody who runs the task can be found. Spec: protocols/hello/README.md, "Finding peers". */

@@ -1,10 +1,8 @@
 import { generateKeyPair as generateNodeKey } from '@libp2p/crypto/keys'
 import { multiaddr } from '@multiformats/multiaddr'
-import type { Timing } from '../clock/index.ts'
 import { temporaryFolder } from '../disk/index.ts'
-import { createHost, createPeers } from '../network/index.ts'
+import { createHost, createRoster } from '../network/index.ts'
 import { createProofs, type Proofs, ProofUnavailableError, type ProviderHint } from '../proofs/index.ts'
-import { networkOf } from '../wire/index.ts'
 
 /** Someone who looks at proofs and records without taking part: no stake, no keys, nothing kept. */
 export interface Auditor {
@@ -23,9 +21,6 @@ const GROUP = 16
 const DIAL_TIMEOUT_MS = 5_000
 const MOMENT_MS = 500
 
-const NOWHERE = '11111111111111111111111111111111'
-const NO_TIME: Timing = { startingSlot: 0, roundSlots: 1, submissionWindow: 0, auditWindow: 0 }
-
 export interface AuditorInit {
   /** Whether loopback and private addresses are dialled. @default true */
   local?: boolean
@@ -38,11 +33,9 @@ export interface AuditorInit {
 /** Joins no mesh: it only dials whom it is told to. */
 export async function createAuditor({ local = true, named = [], endsWhenRefused = false }: AuditorInit = {}): Promise<Auditor> {
   const { dir, remove } = await temporaryFolder('koii-mesh-auditor-')
-  const peers = createPeers({ stakes: { weight: () => undefined }, timing: NO_TIME, slot: () => undefined })
   const { libp2p } = await createHost({
     privateKey: await generateNodeKey('Ed25519'),
-    network: networkOf(NOWHERE, NOWHERE),
-    peers,
+    peers: createRoster(),
     listen: [],
     local,
     allowed: named.flatMap(({ multiaddrs = [] }) => multiaddrs.map((address) => multiaddr(address))),

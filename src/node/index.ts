@@ -110,13 +110,15 @@ async function openRooms(base: Base): Promise<Rooms> {
 
   // the two ways to the participant's door
   const { network, account, timing, k2, outage, slots, stakes, ownStake } = chain
-  const { host, peers, presence, hello, announcer, discovery, bootstrapNotice, hints } = mesh
-  const { libp2p, traffic, meter } = host
+  const { host, traffic, peers, presence, hello, announcer, discovery, bootstrapNotice, hints } = mesh
+  const { libp2p, meter } = host
   const { door, pool, guard, replaced, follow } = participant
   const gossip = createGossip({ pubsub: libp2p.services.pubsub, network, peers, traffic, meter, door, log })
   late.gossip = gossip
   const sync = createSync({
     libp2p,
+    network,
+    alsoBare: true,
     pool,
     peers,
     timing,

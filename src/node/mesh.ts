@@ -9,6 +9,7 @@ import {
   createHost,
   createPeers,
   createPresence,
+  createRoster,
   type DiscoveryEvent,
   keepPorts,
   REPROVIDE_MS,
@@ -38,8 +39,9 @@ export async function openMesh(base: Base, chain: ChainSide): Promise<MeshSide> 
     )
   }
   const recordsMs = recordLifetimeMs(timing.roundSlots)
+  const roster = createRoster()
   const host = await createHost({
-    ...{ privateKey, network, peers, listen, recordLifetimeMs: recordsMs },
+    ...{ privateKey, listen, peers: roster, recordLifetimeMs: recordsMs },
     announce: config.announce,
     local: config.allowPrivate,
     answerMs: paced?.answerMs,
@@ -49,6 +51,7 @@ export async function openMesh(base: Base, chain: ChainSide): Promise<MeshSide> 
   })
   const { libp2p } = host
   base.onClose(() => libp2p.stop())
+  const { traffic } = host.join({ network, peers })
   const { addresses } = libp2p.services
   const presence = createPresence({ libp2p, peers })
   const announcer = createAnnouncer({
@@ -59,6 +62,8 @@ export async function openMesh(base: Base, chain: ChainSide): Promise<MeshSide> 
   const hello = createHello({
     ...{ libp2p, network, peers, log },
     slots: host.slots,
+    isBeside: (peerId) => roster.isStakedBeside(peers, peerId),
+    alsoBare: true,
     verify: verifyEd25519,
     announcement: announcer.current,
     ...(paced == null ? {} : { timeoutMs: paced.answerMs }),
@@ -92,7 +97,7 @@ export async function openMesh(base: Base, chain: ChainSide): Promise<MeshSide> 
     return binding == null ? undefined : { peerId: binding.peerId, multiaddrs: binding.multiaddrs }
   }
   return {
-    ...{ peers, host, presence, announcer, hello, discovery, bootstrapNotice, hints, providerOf, recordsMs },
+    ...{ peers, host, traffic, presence, announcer, hello, discovery, bootstrapNotice, hints, providerOf, recordsMs },
     lifeSigns: createLifeSigns({
       staked: peers.staked,
       stakeOf: (staker) => stakes.weight(staker, Math.max(0, cycleAt(timing, slots.now() ?? timing.startingSlot))) ?? 0n,

@@ -7,7 +7,7 @@ import type { DiskWatch } from '../disk/index.ts'
 import type { Gossip } from '../gossip/index.ts'
 import type { FinalVote, K2Client, Outage, Outbox, Slots, StakeView, VoteBatcher } from '../k2/index.ts'
 import type { StakeAccount, TaskAccount } from '../k2/settlement/index.ts'
-import type { Announcer, Discovery, Hello, Host, Peers, Presence } from '../network/index.ts'
+import type { Announcer, Discovery, Hello, Host, Peers, Presence, Traffic } from '../network/index.ts'
 import type { Events, Logger, NodeEvents } from '../observe/index.ts'
 import type { Participant, Runtime } from '../participant/index.ts'
 import type { Proofs, ProviderHint } from '../proofs/index.ts'
@@ -78,6 +78,8 @@ export interface ChainSide {
 export interface MeshSide {
   peers: Peers
   host: Host
+  /** Gossip of this task, counted. */
+  traffic: Traffic
   presence: Presence
   announcer: Announcer
   hello: Hello

@@ -1,11 +1,18 @@
 import { setImmediate } from 'node:timers/promises'
+import bs58 from 'bs58'
 import type { Timing } from '../clock/index.ts'
 import { type Pool, takenCycles } from '../judge/index.ts'
 import { next } from '../network/index.ts'
+import type { Network } from '../wire/index.ts'
 import type { DecodeOptions } from '../wire/protobuf.ts'
 import { Envelopes, Have, Ids, Want } from './generated/sync.js'
 
 export const SYNC_PROTOCOL = '/koii-mesh/sync/1'
+
+/** Of one task. Who names none speaks the first of a node's tasks. */
+export function syncProtocol(network: Network): string {
+  return `${SYNC_PROTOCOL}/${bs58.encode(network.taskId)}`
+}
 
 /** The bounds of protocols/sync/README.md. */
 export const SYNC_LIMITS = {

@@ -2,19 +2,23 @@ import type { Libp2p } from '@libp2p/interface'
 import type { Timing } from '../clock/index.ts'
 import type { Pool, Verdict } from '../judge/index.ts'
 import { type Log, type Peers, silentLog, type Timer, wallTimer } from '../network/index.ts'
+import type { Network } from '../wire/index.ts'
 import { ask, type SyncResult } from './client.ts'
 import type { SyncParts } from './parts.ts'
-import { cyclesAt, SYNC_PROTOCOL } from './protocol.ts'
+import { cyclesAt, SYNC_PROTOCOL, syncProtocol } from './protocol.ts'
 import { createServer } from './server.ts'
 
 export interface SyncInit {
   libp2p: Libp2p
+  network: Network
   pool: Pool
   peers: Peers
   timing: Timing
   slot: () => number | undefined
   /** `gossip.receive`, told that it came by sync. */
   receive: (bytes: Uint8Array, from: string) => Verdict
+  /** Whether who names no task is answered, too: by the first of a node's tasks. @default false */
+  alsoBare?: boolean
   intervalMs?: number
   random?: () => number
   timer?: Timer
@@ -51,8 +55,10 @@ const MAX_PASSES = 8
  * what they lack. Spec: protocols/sync/README.md.
  */
 export function createSync(init: SyncInit): Sync {
-  const { libp2p, pool, peers, timing, slot, receive, intervalMs = INTERVAL_MS } = init
+  const { libp2p, network, pool, peers, timing, slot, receive, alsoBare = false, intervalMs = INTERVAL_MS } = init
   const { random = Math.random, timer = wallTimer, now = Date.now, log = silentLog } = init
+  const protocol = syncProtocol(network)
+  const answered = alsoBare ? [protocol, SYNC_PROTOCOL] : [protocol]
   const counts: SyncCounters = { asked: 0, served: 0, received: 0, sent: 0, failed: 0 }
   const inFlight = new Set<string>()
   let stopping = new AbortController()
@@ -86,7 +92,7 @@ export function createSync(init: SyncInit): Sync {
       throw new Error('no open connection')
     }
     const signal = AbortSignal.any([AbortSignal.timeout(EXCHANGE_MS), stopping.signal])
-    const stream = await connection.newStream(SYNC_PROTOCOL, { signal })
+    const stream = await connection.newStream(protocol, { signal })
     counts.asked++
     return ask(stream, peerId, { ...parts, inFlight }, signal)
   }
@@ -163,7 +169,7 @@ export function createSync(init: SyncInit): Sync {
       started = true
       stopping = new AbortController()
       running = new Set()
-      await libp2p.handle(SYNC_PROTOCOL, serve, { maxInboundStreams: 2, maxOutboundStreams: 2 })
+      await libp2p.handle(answered, serve, { maxInboundStreams: 2, maxOutboundStreams: 2 })
       schedule()
     },
     async stop() {
@@ -173,7 +179,7 @@ export function createSync(init: SyncInit): Sync {
       started = false
       cancelNext?.()
       stopping.abort(new Error('stopping'))
-      await libp2p.unhandle(SYNC_PROTOCOL)
+      await libp2p.unhandle(answered)
       await Promise.allSettled([...running])
     },
     now: (count = 3) => tracked(run(count)),

@@ -38,7 +38,7 @@ export function walk(file: string): void {
     return
   }
   if (vector.kind === 'router') {
-    const { messages, signed } = countRpc(Buffer.from(vector.rpc, 'hex'), Buffer.from(topicOf(network)))!
+    const { messages, signed } = countRpc(Buffer.from(vector.rpc, 'hex'), [Buffer.from(topicOf(network))])!
     expect([messages, signed]).to.deep.equal([1, vector.expect === 'accept' ? 0 : 1])
     expect(vector.result).to.equal(vector.expect === 'accept' ? 'accept' : REASONS[vector.expect])
     return

@@ -4,18 +4,17 @@ import type { Libp2p } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'chai'
 import { dialAbreast } from '../../src/network/dial-abreast.ts'
-import { createHost, createPeers, type Timer, wallTimer } from '../../src/network/index.ts'
+import { createHost, createRoster, type Timer, wallTimer } from '../../src/network/index.ts'
 import { createHost as stockHost } from '../proofs/fixtures.ts'
-import { NETWORK, NOW, TIMING, waitFor } from './mesh.ts'
+import { waitFor } from './mesh.ts'
 
 describe('network: the addresses of a peer are dialled side by side', () => {
   const ends: Array<() => unknown> = []
   afterEach(() => Promise.all(ends.splice(0).map((end) => end())))
 
   async function host(timer: Timer = wallTimer) {
-    const peers = createPeers({ stakes: { weight: () => 1n }, timing: TIMING, slot: () => NOW })
     const privateKey = await generateKeyPair('Ed25519')
-    const { libp2p } = await createHost({ privateKey, network: NETWORK, peers, listen: ['/ip4/127.0.0.1/tcp/0'], local: true, timer })
+    const { libp2p } = await createHost({ privateKey, peers: createRoster(), listen: ['/ip4/127.0.0.1/tcp/0'], local: true, timer })
     ends.push(() => libp2p.stop())
     await libp2p.handle('/test/here', () => {})
     return libp2p

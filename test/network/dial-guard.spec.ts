@@ -6,9 +6,9 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'chai'
 import type { WebSocket } from 'ws'
 import { guardedWebSockets, publicOnly } from '../../src/network/dial-guard.ts'
-import { createHost, createPeers } from '../../src/network/index.ts'
+import { createHost, createRoster } from '../../src/network/index.ts'
 import { houseWithService } from './knocks.ts'
-import { NETWORK, NOW, TIMING, waitFor } from './mesh.ts'
+import { waitFor } from './mesh.ts'
 
 const v4 = (address: string): LookupAddress => ({ address, family: 4 })
 const v6 = (address: string): LookupAddress => ({ address, family: 6 })
@@ -89,9 +89,8 @@ describe('network: what is dialled is judged where it is dialled', () => {
   })
 
   const host = async () => {
-    const peers = createPeers({ stakes: { weight: () => 1n }, timing: TIMING, slot: () => NOW })
     const privateKey = await generateKeyPair('Ed25519')
-    const { libp2p } = await createHost({ privateKey, network: NETWORK, peers, listen: ['/ip4/127.0.0.1/tcp/0/ws'], local: true })
+    const { libp2p } = await createHost({ privateKey, peers: createRoster(), listen: ['/ip4/127.0.0.1/tcp/0/ws'], local: true })
     ends.push(() => libp2p.stop())
     await libp2p.handle('/test/here', async (stream) => {
       for await (const data of stream) {

@@ -5,9 +5,9 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { CreateListenerOptions, Transport } from '@libp2p/interface'
 import { expect } from 'chai'
 import { type Arrival, createDoorstep, whoGoes } from '../../src/network/doorstep.ts'
-import { CONNECTION_LIMITS, createHost, createPeers, type Host } from '../../src/network/index.ts'
+import { CONNECTION_LIMITS, createHost, createRoster, type Host } from '../../src/network/index.ts'
 import { address, socketTo, stranger } from './attackers.ts'
-import { NETWORK, NOW, sleep, TIMING, waitFor } from './mesh.ts'
+import { sleep, waitFor } from './mesh.ts'
 
 const limits = { pendingInbound: 8, pendingPerIp: 2, pendingPerPrefix: 4 }
 
@@ -121,11 +121,9 @@ describe('network: doorstep', () => {
   })
 
   async function listen(where: string): Promise<Host> {
-    const peers = createPeers({ stakes: { weight: () => 0n }, timing: TIMING, slot: () => NOW })
     host = await createHost({
       privateKey: await generateKeyPair('Ed25519'),
-      network: NETWORK,
-      peers,
+      peers: createRoster(),
       listen: [where],
       local: true,
       limits: CONNECTION_LIMITS

@@ -3,10 +3,11 @@ import { RPC } from '@libp2p/gossipsub/message'
 import { expect } from 'chai'
 import { Uint8ArrayList } from 'uint8arraylist'
 import { guardGossip } from '../../src/network/gossip-guard.ts'
-import type { Charge } from '../../src/network/index.ts'
+import { type Charge, createMessageIds } from '../../src/network/index.ts'
 import { GOSSIP_DECODE_LIMITS, GOSSIP_FRAME_BYTES } from '../../src/network/limits.ts'
+import { createTaskTopics } from '../../src/network/task-topics.ts'
 import { node, stakesOf } from './attackers.ts'
-import { message, subscribe, TOPIC } from './rubbish.ts'
+import { control, field, graft, message, subscribe, TOPIC, text } from './rubbish.ts'
 import { waitFor } from './setting.ts'
 
 interface Sent {
@@ -19,17 +20,30 @@ describe('network: gossip, guarded', () => {
     const alice = await node('alice', stakesOf('alice'))
     const { pubsub } = alice.libp2p.services
     const prototype = Object.getPrototypeOf(pubsub) as Record<string, unknown>
-    const { score } = pubsub as unknown as { score: { scoreCache: unknown; peerStats: unknown } }
+    const { score } = pubsub as unknown as { score: { scoreCache: unknown; peerStats: unknown; params: { topics: unknown } } }
+    const inside = pubsub as unknown as Record<'peers' | 'topics' | 'mesh' | 'allowedTopics', unknown> & {
+      mcache: { msgs: unknown }
+      opts: { scoreParams: { topics: unknown } }
+    }
+    const [allowed, scored] = [[...(inside.allowedTopics as Set<string>)], inside.opts.scoreParams.topics]
     await alice.stop()
+    // what a task brings, and what it is known by
+    expect([allowed, Object.keys(scored as object), scored === score.params.topics]).to.deep.equal([[TOPIC], [TOPIC], true])
+    expect([inside.peers, inside.topics, inside.mesh, inside.mcache.msgs].every((one) => one instanceof Map)).to.equal(true)
+    expect(prototype.pushGossip).to.be.a('function').with.lengthOf(2)
+    expect(prototype.removePeer).to.be.a('function').with.lengthOf(1)
+    expect(prototype.handleIHave).to.be.a('function').with.lengthOf(2)
     expect([score.peerStats, score.scoreCache].every((one) => one instanceof Map)).to.equal(true)
     expect((Object.getPrototypeOf(score) as Record<string, unknown>).addPeer)
       .to.be.a('function')
       .with.lengthOf(1)
+    expect((Object.getPrototypeOf(score) as Record<string, unknown>).markInvalidMessageDelivery)
+      .to.be.a('function')
+      .with.lengthOf(2)
     expect(prototype.pipePeerReadStream).to.be.a('function').with.lengthOf(2)
     expect(prototype.sendRpc).to.be.a('function').with.lengthOf(2)
     expect(prototype.handleReceivedRpc).to.be.a('function').with.lengthOf(2)
     expect(prototype.handleReceivedSubscription).to.be.a('function').with.lengthOf(3)
-    expect((pubsub as unknown as { topics: unknown }).topics).to.be.instanceOf(Map)
     expect(prototype.handleReceivedMessage).to.be.a('function').with.lengthOf(2)
   })
 
@@ -64,7 +78,7 @@ describe('network: gossip, guarded', () => {
     }
   })
 
-  function guarded(refuse?: Charge) {
+  function guarded(refuse?: Charge, others: string[] = []) {
     const sent: Sent[] = []
     const read: Uint8Array[] = []
     const charged: Array<[Charge, number]> = []
@@ -80,7 +94,12 @@ describe('network: gossip, guarded', () => {
       charged.push([what, count])
       return what === refuse
     }
-    guardGossip(inside as never, { charge, cuts: () => ({}) }, TOPIC)
+    const ids = createMessageIds()
+    const topics = createTaskTopics({ ids, isLetIn: () => true })
+    const traffic = [TOPIC, ...others].map(
+      (topic) => topics.join(topic, { isStaked: () => true, staked: () => [], onChange: () => () => {} }).traffic
+    )
+    guardGossip(inside as never, { meter: { charge, cuts: () => ({}) }, topics, ids })
     const pass = (...frames: Uint8Array[]) =>
       inside.pipePeerReadStream(
         { toString: () => 'bob' },
@@ -88,7 +107,7 @@ describe('network: gossip, guarded', () => {
           yield* frames.map((one) => new Uint8ArrayList(one))
         })()
       )
-    return { sent, read, charged, inside, pass }
+    return { sent, read, charged, inside, pass, traffic }
   }
 
   it('charges for what a frame holds, and passes it on', async () => {
@@ -98,6 +117,24 @@ describe('network: gossip, guarded', () => {
     expect(read).to.have.length(2)
     expect(charged).to.deep.include(['subscriptions', 1]).and.to.deep.include(['messages', 1])
     expect(charged.filter(([what]) => what === 'copies')).to.deep.equal([['copies', 1]])
+  })
+
+  it('charges once for what is said of several tasks at a time, and tells each of messages that the router refuses', async () => {
+    const [one, other] = ['another', 'a third']
+    const { charged, pass, traffic } = guarded(undefined, [one!, other!])
+    const signed: string[] = []
+    for (const [at, kept] of traffic.entries()) {
+      kept.onSigned = (from, count) => signed.push(`${at}: ${count} of ${from}`)
+    }
+    await pass(Buffer.concat([subscribe(), subscribe(one), subscribe(other), subscribe(), control(graft(one), graft(other))]))
+    expect(charged.filter(([what]) => !['frames', 'bytes'].includes(what))).to.deep.equal([
+      ['subscriptions', 2],
+      ['grafts and prunes', 1]
+    ])
+    const authored = (topic: string) => field(2, field(1, randomBytes(4)), field(2, randomBytes(300)), field(4, text(topic)))
+    await pass(Buffer.concat([authored(other!), authored(TOPIC), message(randomBytes(300), one), authored(other!)]))
+    expect(signed).to.deep.equal(['2: 2 of bob', '0: 1 of bob'])
+    expect(charged.at(-1)).to.deep.equal(['messages', 4])
   })
 
   it('passes nothing on of a peer that has sent too much, nor what is not protobuf', async () => {

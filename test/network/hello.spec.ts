@@ -1,6 +1,6 @@
 import type { Stream } from '@libp2p/interface'
 import { expect } from 'chai'
-import { converse, HELLO_PROTOCOL, next } from '../../src/network/index.ts'
+import { converse, HELLO_PROTOCOL, helloProtocol, next } from '../../src/network/index.ts'
 import { Envelope, type Message, networkOf, seal } from '../../src/wire/index.ts'
 import { HANGS_MS } from '../cpu.ts'
 import { GENESIS, keyOf, type Mesh, type MeshNode, NETWORK, NOW, signerOf, sleep, spawnMesh, waitFor } from './mesh.ts'
@@ -150,7 +150,7 @@ describe('network: hello', () => {
     await waitFor(() => lastAt(bob, mallory.peerId) === 'unbound')
     await hello(mallory, bob, mallory.announcer.current()!.bytes)
     await waitFor(() => lastAt(bob, mallory.peerId) === 'unstaked')
-    await mallory.libp2p.unhandle(HELLO_PROTOCOL)
+    await mallory.libp2p.unhandle([HELLO_PROTOCOL, helloProtocol(NETWORK)])
     bob.hello.judgeAgain()
     expect(lastAt(bob, mallory.peerId)).to.equal('unstaked')
 

@@ -3,7 +3,7 @@ import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'chai'
-import { createAnnouncer, createHost, createPeers, type Host, HostError } from '../../src/network/index.ts'
+import { createAnnouncer, createHost, createRoster, type Host, HostError } from '../../src/network/index.ts'
 import { keyOf, NETWORK, NOW, seed, signerOf, spawnMesh, TIMING } from './mesh.ts'
 
 describe('network: host', () => {
@@ -16,9 +16,8 @@ describe('network: host', () => {
   })
 
   async function start(name: string, listen: string[]): Promise<Host> {
-    const peers = createPeers({ stakes: { weight: () => 1n }, timing: TIMING, slot: () => NOW })
     const privateKey = await generateKeyPairFromSeed('Ed25519', seed(name))
-    const host = await createHost({ privateKey, network: NETWORK, peers, listen, local: true })
+    const host = await createHost({ privateKey, peers: createRoster(), listen, local: true })
     open.push(host)
     return host
   }

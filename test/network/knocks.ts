@@ -1,8 +1,7 @@
 import { type AddressInfo, createServer } from 'node:net'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { multiaddr } from '@multiformats/multiaddr'
-import { createHost, createPeers, type Libp2pConfigInit } from '../../src/network/index.ts'
-import { NETWORK, NOW, TIMING } from './mesh.ts'
+import { createHost, createRoster, type Libp2pConfigInit } from '../../src/network/index.ts'
 
 /** A service of one's own machine that nobody should knock at, and a node that is told where it is. */
 export async function houseWithService(init: (port: number) => Partial<Libp2pConfigInit> = () => ({})) {
@@ -19,8 +18,7 @@ export async function houseWithService(init: (port: number) => Partial<Libp2pCon
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
-  const peers = createPeers({ stakes: { weight: () => 1n }, timing: TIMING, slot: () => NOW })
-  const { libp2p } = await createHost({ privateKey: await generateKeyPair('Ed25519'), network: NETWORK, peers, listen: [], ...init(port) })
+  const { libp2p } = await createHost({ privateKey: await generateKeyPair('Ed25519'), peers: createRoster(), listen: [], ...init(port) })
   const inside = libp2p as unknown as {
     components: { transportManager: { dial(address: unknown, options: { signal: AbortSignal }): Promise<unknown> } }
   }

@@ -23,6 +23,7 @@ import {
   createHello,
   createHost,
   createPeers,
+  createRoster,
   type Discovery,
   type DiscoveryEvent,
   type Hello,
@@ -34,7 +35,7 @@ import {
   type Peers
 } from '../../src/network/index.ts'
 import { createSync, type Sync } from '../../src/sync/index.ts'
-import { type Body, type Message, seal } from '../../src/wire/index.ts'
+import { type Body, type Message, type Network, seal } from '../../src/wire/index.ts'
 import { fixedStakes, keyOf, NETWORK, NOW, seed, signerOf, submissionBody, TIMING, waitFor } from './setting.ts'
 
 export {
@@ -93,6 +94,7 @@ export interface MeshNode {
   /** Signs a body as this node. */
   seal(body: Body): Promise<Message>
   submission(value: string, over?: Partial<Body>): Promise<Message>
+  leave(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -105,24 +107,42 @@ export interface Mesh {
   stop(): Promise<void>
 }
 
-export async function spawnNode(name: string, staked: boolean, weights: Map<string, bigint>, options: MeshOptions, hints: () => Hint[]) {
-  const pair = keyOf(name)
-  const slot = options.slot ?? (() => NOW)
-  const stakes = (options.stakes ?? fixedStakes)(weights)
-  const peers = createPeers({ stakes, timing: TIMING, slot })
+/** A node's one libp2p, before it has a task. */
+export async function spawnHost(name: string, options: Pick<MeshOptions, 'host'> = {}) {
   const privateKey = await generateKeyPairFromSeed('Ed25519', seed(`node/${name}`))
+  const roster = createRoster()
   const host = await createHost({
     privateKey,
-    network: NETWORK,
-    peers,
+    peers: roster,
     listen: ['/ip4/127.0.0.1/tcp/0'],
     local: true,
     heartbeatMs: 300,
     ...options.host
   })
-  const { libp2p, slots, traffic, meter } = host
+  return { name, host, roster }
+}
+
+export async function spawnNode(name: string, staked: boolean, weights: Map<string, bigint>, options: MeshOptions, hints: () => Hint[]) {
+  return joinTask(await spawnHost(name, options), NETWORK, staked, weights, { ...options, alsoBare: true }, hints)
+}
+
+/** One task of a node. `stop` ends the node; `leave` the task alone. */
+export async function joinTask(
+  { name, host, roster }: Awaited<ReturnType<typeof spawnHost>>,
+  network: Network,
+  staked: boolean,
+  weights: Map<string, bigint>,
+  options: MeshOptions & { alsoBare?: boolean },
+  hints: () => Hint[]
+) {
+  const pair = keyOf(name)
+  const slot = options.slot ?? (() => NOW)
+  const stakes = (options.stakes ?? fixedStakes)(weights)
+  const peers = createPeers({ stakes, timing: TIMING, slot })
+  const { libp2p, slots, meter } = host
+  const { traffic, leave } = host.join({ network, peers })
   const announcer = createAnnouncer({
-    network: NETWORK,
+    network,
     timing: TIMING,
     slot,
     signer: signerOf(pair),
@@ -140,16 +160,18 @@ export async function spawnNode(name: string, staked: boolean, weights: Map<stri
   }
   const hello = createHello({
     libp2p,
-    network: NETWORK,
+    network,
     peers,
     slots,
+    isBeside: (peerId) => roster.isStakedBeside(peers, peerId),
+    alsoBare: options.alsoBare ?? false,
     verify: verifyEd25519,
     announcement: () => (staked ? announcer.current() : undefined),
     onOutcome: (outcome) => node.hellos.push(outcome)
   })
   await hello.start()
   const door = createDoor({
-    network: NETWORK,
+    network,
     timing: TIMING,
     slot,
     stakes,
@@ -166,7 +188,7 @@ export async function spawnNode(name: string, staked: boolean, weights: Map<stri
   })
   const routed = createGossip({
     pubsub: libp2p.services.pubsub,
-    network: NETWORK,
+    network,
     peers,
     traffic,
     meter,
@@ -184,6 +206,8 @@ export async function spawnNode(name: string, staked: boolean, weights: Map<stri
   gossip.start()
   const sync = createSync({
     libp2p,
+    network,
+    alsoBare: options.alsoBare ?? false,
     pool,
     peers,
     timing: TIMING,
@@ -195,7 +219,7 @@ export async function spawnNode(name: string, staked: boolean, weights: Map<stri
   await sync.start()
   const discovery = createDiscovery({
     libp2p,
-    network: NETWORK,
+    network,
     peers,
     hello,
     ...(staked ? { staker: pair.address } : {}),
@@ -217,8 +241,15 @@ export async function spawnNode(name: string, staked: boolean, weights: Map<stri
     sync,
     discovery,
     peerId: libp2p.peerId.toString(),
-    seal: (body: Body) => seal(body, NETWORK, signerOf(pair)),
-    submission: (value: string, over?: Partial<Body>) => seal(submissionBody(value, over), NETWORK, signerOf(pair)),
+    seal: (body: Body) => seal(body, network, signerOf(pair)),
+    submission: (value: string, over?: Partial<Body>) => seal(submissionBody(value, over), network, signerOf(pair)),
+    async leave() {
+      await discovery.stop()
+      await sync.stop()
+      gossip.stop()
+      await hello.stop()
+      leave()
+    },
     async stop() {
       await discovery.stop()
       await sync.stop()

@@ -3,9 +3,9 @@ import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'chai'
-import { createHost, createPeers, type Host, keepPorts, unreachableNotice, withKeptPorts } from '../../src/network/index.ts'
+import { createHost, createRoster, type Host, keepPorts, unreachableNotice, withKeptPorts } from '../../src/network/index.ts'
 import { type OwnAddressesComponents, ownAddresses, tellable } from '../../src/network/own-addresses.ts'
-import { NETWORK, NOW, seed, TIMING } from './mesh.ts'
+import { seed } from './mesh.ts'
 
 const PEER = '12D3KooWHFrmLWTTDD4NodngtRMEVYgxrsDMp4F9iSwYntZ9WjHa'
 const addresses = (...texts: string[]) => texts.map((text) => multiaddr(text))
@@ -17,9 +17,8 @@ describe('network: own addresses', () => {
   })
 
   async function start(over: Partial<Parameters<typeof createHost>[0]>): Promise<Host> {
-    const peers = createPeers({ stakes: { weight: () => 1n }, timing: TIMING, slot: () => NOW })
     const privateKey = await generateKeyPairFromSeed('Ed25519', seed('alice'))
-    const host = await createHost({ privateKey, network: NETWORK, peers, listen: ['/ip4/127.0.0.1/tcp/0'], ...over })
+    const host = await createHost({ privateKey, peers: createRoster(), listen: ['/ip4/127.0.0.1/tcp/0'], ...over })
     open.push(host)
     return host
   }

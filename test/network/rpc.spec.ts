@@ -4,7 +4,7 @@ import { expect } from 'chai'
 import { countRpc } from '../../src/network/rpc.ts'
 import { control, field, graft, idontwant, ihave, iwant, message, prune, subscribe, TOPIC, text, times } from './rubbish.ts'
 
-const count = (rpc: Uint8Array) => countRpc(rpc, text(TOPIC))
+const count = (rpc: Uint8Array) => countRpc(rpc, [text(TOPIC)])
 const NOTHING = {
   subscriptions: 0,
   foreign: 0,
@@ -20,7 +20,7 @@ const NOTHING = {
 }
 
 function counted(rpc: Uint8Array): object {
-  const { fingerprints, ...rest } = count(rpc)!
+  const { fingerprints, signedIn, ...rest } = count(rpc)!
   return Object.fromEntries(Object.entries(rest).filter(([key, value]) => value !== NOTHING[key as keyof typeof NOTHING]))
 }
 
@@ -67,6 +67,25 @@ describe('network: RPCs, counted', () => {
       }
     })
     expect(counted(rpc)).to.deep.equal({ subscriptions: 1, messages: 1, entries: 3, ids: 4, grafts: 2, infos: 1 })
+  })
+
+  it('knows several topics, however like each other, and of which a signed message is', () => {
+    const topics = ['/koii-mesh/1/aX', '/koii-mesh/1/bX', '/koii-mesh/1/aY', 'short']
+    const signed = (topic: string) => field(2, field(3, randomBytes(8)), field(2, randomBytes(300)), field(4, text(topic)))
+    const rpc = Buffer.concat([
+      ...topics.map((topic) => subscribe(topic)),
+      ...['/koii-mesh/1/bY', '/koii-mesh/1/a', 'other'].map((topic) => subscribe(topic)),
+      ...[2, 2, 0, 1].map((at) => signed(topics[at]!)),
+      message(randomBytes(300), topics[3])
+    ])
+    const { subscriptions, foreign, messages, signedIn } = countRpc(rpc, topics.map(text))!
+    expect({ subscriptions, foreign, messages, signedIn }).to.deep.equal({
+      subscriptions: 4,
+      foreign: 3,
+      messages: 5,
+      signedIn: [2, 2, 0, 1]
+    })
+    expect(countRpc(rpc, [])).to.include({ subscriptions: 0, messages: 0, foreign: 12 })
   })
 
   it('tells the same message from another by its end', () => {

@@ -150,7 +150,7 @@ describe('network: slots, who goes', () => {
 describe('network: slots', () => {
   const address = multiaddr('/ip4/93.184.216.34/tcp/1')
 
-  function house() {
+  function house(hellos = 1) {
     const stakers = new Set<string>()
     const claimed = new Set<string>()
     const peers = {
@@ -164,6 +164,7 @@ describe('network: slots', () => {
     const due: Array<() => void> = []
     const slots = createSlots({
       peers,
+      hellos: () => hellos,
       limits,
       local: false,
       timer: (run) => {
@@ -199,6 +200,20 @@ describe('network: slots', () => {
     expect(closed).to.deep.equal(['silent'])
     expect(slots.counts().total).to.equal(0)
     expect(slots.dropped()).to.deep.equal({ idle: 1 })
+  })
+
+  it('takes nobody for a stranger before its hellos of all tasks are done, and has no slots without a task', () => {
+    const { slots, connect } = house(2)
+    const connection = connect('one')
+    slots.greeted(connection)
+    expect(slots.counts().greeting).to.equal(1)
+    slots.greeted(connection)
+    expect(slots.counts().greeting).to.equal(0)
+    const none = house(0)
+    for (let at = 0; at < 3 * limits.unstakedSlots; at++) {
+      none.connect(`${at}`)
+    }
+    expect([none.closed, none.due]).to.deep.equal([[], []])
   })
 
   it('keeps a stranger for as long as it asks for something', () => {

@@ -3,7 +3,7 @@ import { windowOf } from '../../src/clock/index.ts'
 import { createPool } from '../../src/judge/index.ts'
 import { converse, next } from '../../src/network/index.ts'
 import { type CycleIds, Envelopes, Have, Ids, Want } from '../../src/sync/generated/sync.js'
-import { createSync, SYNC_LIMITS, SYNC_PROTOCOL } from '../../src/sync/index.ts'
+import { createSync, SYNC_LIMITS, SYNC_PROTOCOL, syncProtocol } from '../../src/sync/index.ts'
 import type { Message } from '../../src/wire/index.ts'
 import { Envelope, seal } from '../../src/wire/index.ts'
 import { HANGS_MS } from '../cpu.ts'
@@ -250,8 +250,8 @@ describe('sync', () => {
     await mesh.connected()
     const [alice, bob] = mesh.nodes as [MeshNode, MeshNode]
     const real = await alice.submission('real')
-    await bob.libp2p.unhandle(SYNC_PROTOCOL)
-    await bob.libp2p.handle(SYNC_PROTOCOL, (stream) =>
+    await bob.libp2p.unhandle(syncProtocol(NETWORK))
+    await bob.libp2p.handle(syncProtocol(NETWORK), (stream) =>
       converse(
         stream,
         async function* (frames) {
@@ -293,6 +293,7 @@ describe('sync with peers that take their time', () => {
     const names = Array.from({ length: 9 }, (_, at) => `peer ${at}`)
     const sync = createSync({
       libp2p: { handle: async () => {}, unhandle: async () => {}, getPeers: () => names, getConnections: () => names.map(open) } as never,
+      network: NETWORK,
       pool: createPool(),
       peers: { staked: () => names.map((peerId) => ({ peerId, staker: peerId })) } as never,
       timing: TIMING,
