@@ -9,7 +9,8 @@ import {
   flagName,
   keyPathOf,
   loadConfig,
-  roeToKoii
+  roeToKoii,
+  type TaskConfig
 } from '../config/index.ts'
 import type { Status } from '../control/index.ts'
 import { createK2Client } from '../k2/index.ts'
@@ -87,7 +88,7 @@ export function startOptions(command: Command): Command {
         '--key-is-idle',
         'sign at once although the log of what was signed is empty: only if no other node used the key for three rounds'
       )
-      .option('--stake <koii>', 'stake this much at the start, if nothing is staked yet')
+      .option('--stake <koii>', 'stake this much at the start on each task on which nothing is staked yet')
       .option('--wallet <file>', 'who pays the stake and receives the rewards; without it the staking key itself')
       .option(...ACCEPT_SHORT_NOTICE)
       .addOption(new Option('--airdrop', 'take the money for --stake from the faucet of a local K2'))
@@ -138,7 +139,7 @@ export async function runStart(
     ...(applySlashes === false ? { applySlashes } : {})
   }
   const config = loadConfig({ file, env: process.env, flags })
-  if (config.signer != null && stake != null) {
+  if (config.tasks.some(({ signer }) => signer != null) && stake != null) {
     throw new UsageError(
       `--stake needs the staking key, which a node with a signer does not read: ${commandLine(['stake'], { help: true })} says how to stake before`
     )
@@ -159,7 +160,7 @@ export async function runStart(
     return leave()
   }
   let hint: string | undefined
-  const labels = createTaskLabels([{ task: config.task, taskName: null }])
+  const labels = createTaskLabels(config.tasks.map(({ task }) => ({ task, taskName: null })))
   node.events.on((event) => {
     if (event.event === 'listening') {
       hint = hintAmong(event.multiaddrs)
@@ -189,9 +190,14 @@ export async function runStart(
       return
     }
     if (stake != null) {
-      const made = await stakeAtStart(config, { ...{ amount: amountOf(stake, '--stake'), wallet, acceptShortNotice, airdrop, hint }, say })
-      if (made != null) {
-        node.events.of({ task: config.task, node: node.staker }).emit('staked', made)
+      const how = { ...{ amount: amountOf(stake, '--stake'), wallet, acceptShortNotice, airdrop, hint }, say }
+      const { tasks } = await node.status()
+      // those of the settings: what was added while a node ran has been staked on by then
+      for (const own of config.tasks.filter(({ task }) => tasks.some((one) => one.task === task && one.state !== 'failed'))) {
+        const made = await stakeAtStart(own, how)
+        if (made != null) {
+          node.events.of({ task: own.task, node: made.staker }).emit('staked', made)
+        }
       }
     } else if (json !== true) {
       say(stakeLines(await node.status(), config, hint))
@@ -227,7 +233,7 @@ function stakeLines({ tasks }: Status, config: Config, hint: string | undefined)
 
 /** @returns what `stake` says of one, amounts in ROE; null where there was one already */
 async function stakeAtStart(
-  config: Config,
+  config: TaskConfig,
   {
     amount,
     wallet,

@@ -1,51 +1,29 @@
-import { join } from 'node:path'
-import { bytesOf, type Config, keyFileOf } from '../config/index.ts'
-import { createDiskWatch } from '../disk/index.ts'
-import { readOrMakeNodeKey } from '../network/index.ts'
-import type { Logger } from '../observe/index.ts'
-import { openStore } from '../store/index.ts'
-import type { NodeParts } from './parts.ts'
-import type { Base, Late } from './rooms.ts'
+import { bytesOf, keyFileOf, type TaskConfig } from '../config/index.ts'
+import { createClosers } from './closers.ts'
+import type { Base, HostBase, Late } from './rooms.ts'
 import { openSigning } from './signing.ts'
 
-export interface BaseInit {
-  config: Config
-  log: Logger
-  parts: NodeParts
-  keyIsIdle: boolean
-}
-
-export async function openBase({ config, log, parts, keyIsIdle }: BaseInit): Promise<Base> {
-  const watch = createDiskWatch({ dir: config.dataDir })
-  const store = openStore({ dir: config.dataDir, watch })
-  let closeKey: () => void | Promise<void> = () => {}
-  // a key is let go when nothing more can be written in its name
-  const closers: Array<() => void | Promise<void>> = [() => closeKey(), store.close, watch.stop]
-  const close = async () => {
-    for (const one of closers.splice(0).reverse()) {
-      try {
-        await one()
-      } catch (err) {
-        // the others are to be let go all the same
-        log.error({ reason: (err as Error).message }, 'something of the node could not be closed')
-      }
-    }
-  }
+/** @throws what is wrong with the staking key, or with its signer */
+export async function openBase(host: HostBase, config: TaskConfig): Promise<Base> {
+  const { parts, keyIsIdle, watch, store } = host
+  const log = host.config.tasks.length > 1 || config.task !== host.config.task ? host.log.child({ task: config.task }) : host.log
+  const { onClose, close } = createClosers(log)
   try {
-    const signing = await openSigning({ config, store, log })
-    closeKey = signing.close
+    const signing = await openSigning({ config, store, keys: host.keys, log })
+    onClose(signing.close)
     const { signer } = signing
+    const stopping = new AbortController()
+    const onStop = () => stopping.abort()
+    host.stopping.signal.addEventListener('abort', onStop, { once: true })
+    onClose(() => host.stopping.signal.removeEventListener('abort', onStop))
     return {
-      ...{ config, log, parts, keyIsIdle, watch, store, signing, close },
+      ...{ config, log, parts, keyIsIdle, watch, store, signing, stopping, onClose, close },
       sizes: bytesOf(config),
       self: signer.address,
       voice: { publicKey: signer.publicKey, sign: signer.signMessage },
       payer: { address: signer.address, sign: signer.signTransaction },
-      privateKey: await readOrMakeNodeKey(join(config.dataDir, 'node-key')),
       own: { k2: config.k2.join(','), program: config.program, task: config.task, key: keyFileOf(config) },
-      stopping: new AbortController(),
-      late: {} as Late,
-      onClose: (one) => void closers.push(one)
+      late: {} as Late
     }
   } catch (err) {
     await close()

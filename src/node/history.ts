@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import type { CID } from 'multiformats/cid'
-import { bytesOf, type Config } from '../config/index.ts'
+import { bytesOf, type TaskConfig } from '../config/index.ts'
 import type { DiskWatch } from '../disk/index.ts'
 import type { Logger } from '../observe/index.ts'
 import type { Proofs, ProviderHint } from '../proofs/index.ts'
@@ -164,7 +164,7 @@ export function createHistory(init: HistoryInit): History {
 }
 
 /** The archive of a node: one file for each task. What its disk does is told to the watch, and what cannot be read is not here. */
-export function openArchive({ config, watch, log }: { config: Config; watch: Pick<DiskWatch, 'failed'>; log: Logger }): RecordArchive {
+export function openArchive({ config, watch, log }: { config: TaskConfig; watch: Pick<DiskWatch, 'failed'>; log: Logger }): RecordArchive {
   const maxBytes = bytesOf(config).records
   const nothing: ArchiveStatus = { from: null, to: null, bytes: 0, maxBytes, gaps: [] }
   let archive: RecordArchive | undefined

@@ -1,13 +1,15 @@
 /**
  * # node
  *
- * Builds every room and runs the rounds: the one place that knows them all.
+ * Builds every room and runs the rounds: the one place that knows them all. What tasks share is in `host/`; the rest is one task.
+ *
+ *     settings ──> host: database, K2, libp2p, blocks ──> for each task: key, stakes, participant, processes, votes
  *
  *     K2 slots ──> rounds ──> effects ──> tasks, proofs, records ──> rounds
  *     gossip, sync ──> judge ──> message log ──> rounds ──> publish ──> signer ──> message log ──> gossip
  *     rounds ──> vote ──> signer's log ──> outbox ──> K2
  *
- * Shutting down goes the other way: no more slots, then the task's processes, the outbox, gossip and sync, the host,
+ * Shutting down goes the other way: no more slots, then the tasks' processes, the outboxes, gossip and sync, libp2p,
  * and last the store, which everything before may still write to.
  *
  * @example
@@ -18,27 +20,19 @@
  * await node.stop()
  * ```
  */
-import { commandLine } from '../command/index.ts'
-import type { Config } from '../config/index.ts'
-import type { Status } from '../control/index.ts'
-import { createGossip } from '../gossip/index.ts'
-import { K2NetworkError } from '../k2/index.ts'
-import { pastHintNotice } from '../network/index.ts'
+import { type Config, type TaskConfig, taskConfigOf } from '../config/index.ts'
+import type { AskedTask, Status } from '../control/index.ts'
+import { K2NetworkError, messageOf } from '../k2/index.ts'
 import type { Logger, NodeEvents } from '../observe/index.ts'
-import { createSync } from '../sync/index.ts'
-import { openBase } from './base.ts'
-import { openChain } from './chain.ts'
-import { createControlled } from './control.ts'
-import { openKeeping } from './keeping.ts'
-import { createLife, STATUS_CYCLES } from './life.ts'
-import { createMeeting } from './meeting.ts'
-import { openMesh } from './mesh.ts'
+import { openHostBase } from './host/base.ts'
+import { createHostControlled } from './host/control.ts'
+import { openShared } from './host/index.ts'
+import { createAddedTasks } from './host/kept.ts'
+import { createLeftovers } from './host/leftovers.ts'
+import { createHostRunning } from './host/running.ts'
+import { createHostStatus } from './host/status.ts'
+import { createTasks } from './host/tasks.ts'
 import type { NodeParts } from './parts.ts'
-import type { Base, Rooms } from './rooms.ts'
-import { createRunning } from './running.ts'
-import { createNodeStatus } from './status.ts'
-import { createVotes } from './votes.ts'
-import { openWork } from './work.ts'
 
 export type { TaskHost } from '../participant/index.ts'
 export { type Auditor, askInTurn, createAuditor } from './auditor.ts'
@@ -65,87 +59,56 @@ export interface NodeInit {
 }
 
 export interface MeshNode {
+  /** The staking key of its first task. */
   staker: string
   events: NodeEvents
   start(): Promise<void>
   stop(): Promise<void>
   status(): Promise<Status>
-  /** Resolves, with the reason, when somebody else signs with the staking key: the node signs nothing more and is to be stopped. */
+  /**
+   * Resolves, with the reason, when the node cannot go on and is to be stopped: somebody else signs with the staking key of its last
+   * task, or that task can no longer be done here; or K2 is another chain than before.
+   */
   failed: Promise<Error>
 }
 
 export async function createNode({ config, log, parts = {}, keyIsIdle = false }: NodeInit): Promise<MeshNode> {
-  const base = await openBase({ config, log, parts, keyIsIdle })
+  const base = await openHostBase({ config, log, parts, keyIsIdle })
+  const added = createAddedTasks(base.store)
+  const tasks = createTasks(base, [...config.tasks, ...addedTo(config, await added.list(), log)])
   try {
-    const rooms = await openRooms(base)
-    const { chain, participant, work, status } = rooms
+    const shared = await openShared(base, tasks)
+    const { chain, keeping } = shared
     const lost = Promise.withResolvers<Error>()
     // of another chain in the place of ours, nothing that we know is true
     chain.k2.watchNetwork((reason) => lost.resolve(new K2NetworkError(reason)))
+    const status = createHostStatus(shared, tasks)
+    const leftovers = createLeftovers({ store: base.store, proofs: keeping.proofs, log })
+    const controlled = createHostControlled({ shared, tasks, status, added, leftovers })
     return {
-      staker: base.self,
-      events: chain.nodeEvents,
+      staker: chain.node,
+      events: chain.events,
       status: status.status,
-      failed: Promise.race([participant.stopped, lost.promise, work.unfit]),
-      ...createRunning(rooms)
+      failed: Promise.race([tasks.lost, lost.promise]),
+      ...createHostRunning({ shared, tasks, controlled, status, leftovers })
     }
   } catch (err) {
+    await tasks.leaveAll()
     await base.close()
     throw err
   }
 }
 
-/** Each room is handed those that it needs; of those that are made later it asks when it needs them (`Base.late`). */
-async function openRooms(base: Base): Promise<Rooms> {
-  const { config, log, self, store, signing, late, own } = base
-  const chain = await openChain(base)
-  const mesh = await openMesh(base, chain)
-  const keeping = await openKeeping(base, chain, mesh)
-  late.keeping = keeping
-  const work = await openWork(base, chain, mesh, keeping)
-  const participant = createLife(base, chain, mesh, keeping, work)
-  late.participant = participant
-  const votes = createVotes(base, chain)
-  late.votes = votes
-
-  // the two ways to the participant's door
-  const { network, account, timing, k2, outage, slots, stakes, ownStake } = chain
-  const { host, traffic, peers, presence, hello, announcer, discovery, bootstrapNotice, hints } = mesh
-  const { libp2p, meter } = host
-  const { door, pool, guard, replaced, follow } = participant
-  const gossip = createGossip({ pubsub: libp2p.services.pubsub, network, peers, traffic, meter, door, log })
-  late.gossip = gossip
-  const sync = createSync({
-    libp2p,
-    network,
-    alsoBare: true,
-    pool,
-    peers,
-    timing,
-    slot: slots.now,
-    receive: (bytes, from) => gossip.receive(bytes, from, 'sync'),
-    log
-  })
-  const meeting = createMeeting({
-    ...{ self, stakes, peers, hello, announcer, guard, hints, log, send: participant.send },
-    onNewHint: () => discovery.hasten()
-  })
-  late.meeting = meeting
-
-  const hintNotice = () =>
-    pastHintNotice(ownStake()?.addressHint, libp2p.services.addresses, (address) =>
-      address == null ? commandLine(['hint'], { help: true }) : commandLine(['hint', address], { ...own, dataDir: config.dataDir })
-    )
-  const status = createNodeStatus({
-    ...{ config, account, timing, self, ownStake, host, presence, gossip, sync, k2, outage, slots, stakes, store, log, hintNotice },
-    ...{ follow, guard, signing, replaced, bootstrapNotice, cyclesShown: STATUS_CYCLES, cycle: participant.cycle },
-    ...{ proofs: keeping.proofs, history: keeping.history, disk: keeping.disk },
-    ...{ versions: work.versions, pause: work.pause, outbox: votes.outbox }
-  })
-  late.stats = status.stats
-  const controlled = createControlled({
-    ...{ task: config.task, account, timing, self, slot: slots.now, ownStake, stakes, follow, cycles: store.cycles, status },
-    ...{ libp2p, peers, gossip, versions: work.versions, pause: work.pause }
-  })
-  return { base, chain, mesh, keeping, work, votes, participant, gossip, sync, meeting, status, controlled, hintNotice }
+/** Those that were added while the node ran, and that its configuration does not name by now. What is wrong with one costs the others nothing. */
+function addedTo(config: Config, added: AskedTask[], log: Logger): TaskConfig[] {
+  return added
+    .filter(({ task }) => config.tasks.every((one) => one.task !== task))
+    .flatMap((asked) => {
+      try {
+        return [taskConfigOf(config, asked)]
+      } catch (err) {
+        log.error({ task: asked.task, reason: messageOf(err) }, 'a task that was added cannot be done with these settings: add it again')
+        return []
+      }
+    })
 }

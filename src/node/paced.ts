@@ -1,4 +1,3 @@
-import type { Gossip } from '../gossip/index.ts'
 import { askPace, createPaceLink, type K2Client, type PaceLink, type Slots } from '../k2/index.ts'
 import type { Logger } from '../observe/index.ts'
 import type { Proofs } from '../proofs/index.ts'
@@ -30,8 +29,8 @@ export interface PacedInit {
   name: string
   k2: () => Pick<K2Client, 'oldestRequestMs'>
   slots: () => Pick<Slots, 'now' | 'on' | 'believe'>
-  gossip: () => Pick<Gossip, 'counters'>
-  proofs: () => Pick<Proofs, 'stats'>
+  /** Grows with whatever comes from others, and goes to them. */
+  heard: () => number
   /** K2 has leapt: what others had said may have run out. */
   onLeap: () => void
   log: Logger
@@ -48,11 +47,6 @@ export async function createPaced(init: PacedInit): Promise<Paced | undefined> {
     return undefined
   }
   const work = createPaceWork()
-  const heard = () => {
-    const { delivered, published, refused } = init.gossip().counters()
-    const { receivedBlocks, servedBlocks } = init.proofs().stats()
-    return delivered + published + receivedBlocks + servedBlocks + Object.values(refused).reduce((sum, count) => sum + count, 0)
-  }
   let pace: Pace | undefined
   let link: PaceLink | undefined
 
@@ -78,7 +72,7 @@ export async function createPaced(init: PacedInit): Promise<Paced | undefined> {
         onLeap: init.onLeap,
         // of K2 all that was asked for before is awaited, and not what is asked for meanwhile: a task may ask without end
         holds: (slot, askedMs) => work.holds(slot) || init.k2().oldestRequestMs() <= askedMs,
-        moves: () => work.moves() + heard(),
+        moves: () => work.moves() + init.heard(),
         done: (question, moves) => link?.done(question, moves),
         busy() {
           link?.busy()

@@ -1,13 +1,15 @@
-/** What the parts of a node hand to each other. */
+/**
+ * What the parts of a node hand to each other: first those that its tasks share, then those that each task has of its own, where what is
+ * shared is handed on.
+ */
 import type { PrivateKey } from '@libp2p/interface'
 import type { Timing } from '../clock/index.ts'
-import type { bytesOf, Config } from '../config/index.ts'
-import type { Controlled } from '../control/index.ts'
+import type { bytesOf, Config, TaskConfig } from '../config/index.ts'
 import type { DiskWatch } from '../disk/index.ts'
 import type { Gossip } from '../gossip/index.ts'
 import type { FinalVote, K2Client, Outage, Outbox, Slots, StakeView, VoteBatcher } from '../k2/index.ts'
 import type { StakeAccount, TaskAccount } from '../k2/settlement/index.ts'
-import type { Announcer, Discovery, Hello, Host, Peers, Presence, Traffic } from '../network/index.ts'
+import type { Announcer, Discovery, Hello, Host, Peers, Presence, Roster, Traffic } from '../network/index.ts'
 import type { Events, Logger, NodeEvents } from '../observe/index.ts'
 import type { Participant, Runtime } from '../participant/index.ts'
 import type { Proofs, ProviderHint } from '../proofs/index.ts'
@@ -20,23 +22,80 @@ import type { DiskCare } from './disk-care.ts'
 import type { History } from './history.ts'
 import type { LifeSigns } from './life-signs.ts'
 import type { Meeting } from './meeting.ts'
+import type { OwnKeys } from './own-keys.ts'
 import type { Paced } from './paced.ts'
 import type { NodeParts } from './parts.ts'
 import type { Pause } from './pause.ts'
 import type { Signing } from './signing.ts'
 import type { Slasher } from './slasher.ts'
-import type { NodeStatus } from './status.ts'
+import type { TaskStatusView } from './task-facts.ts'
 import type { TaskVersions } from './task-versions.ts'
 
-/** Who the node is and what it has on its disk, before it speaks with anybody. */
-export interface Base {
+/** What the process has, whatever it runs. */
+export interface HostBase {
   config: Config
+  log: Logger
+  parts: NodeParts
+  keyIsIdle: boolean
+  watch: DiskWatch
+  /** What outlives a kill; its lock keeps a second process away from this data directory. */
+  store: Store
+  keys: OwnKeys
+  /** Who the node is for libp2p. */
+  privateKey: PrivateKey
+  /** Aborted when the node stops. */
+  stopping: AbortController
+  /** The rooms of each task that is furnished, in the order in which they came. */
+  rooms: Map<string, Rooms>
+  /** Ends with the node, or with a start that fails: what was opened last comes first. */
+  onClose(close: () => void | Promise<void>): void
+  close(): Promise<void>
+}
+
+/** K2, as all tasks see it. */
+export interface HostChain {
+  /** The staking key by which K2 and the events know the node: that of its first task. */
+  node: string
+  k2: K2Client
+  /** Where K2's slots wait for the node. */
+  paced: Paced | undefined
+  genesisHash: string
+  slots: Slots
+  outage: Outage
+  /** Tells what is about no task. */
+  events: NodeEvents
+}
+
+/** The one libp2p, and who may speak in any of the tasks. */
+export interface HostMesh {
+  host: Host
+  roster: Roster
+  /** Writes down which ports it listens on, for the next start. */
+  keepPorts(): Promise<void>
+}
+
+/** The one block store. */
+export interface HostKeeping {
+  proofs: Proofs
+  disk: DiskCare
+}
+
+/** What the tasks of a node share. */
+export interface Shared {
+  base: HostBase
+  chain: HostChain
+  mesh: HostMesh
+  keeping: HostKeeping
+}
+
+/** Who does a task, and with what settings, before anybody is spoken with. */
+export interface Base {
+  config: TaskConfig
   log: Logger
   parts: NodeParts
   keyIsIdle: boolean
   sizes: ReturnType<typeof bytesOf>
   watch: DiskWatch
-  /** What outlives a kill; its lock keeps a second process away from this data directory. */
   store: Store
   signing: Signing
   /** base58: the staking key. */
@@ -44,42 +103,37 @@ export interface Base {
   /** How the key speaks in the mesh, and how it pays on K2. */
   voice: { publicKey: Uint8Array; sign(bytes: Uint8Array): Promise<Uint8Array> }
   payer: { address: string; sign(message: Uint8Array): Promise<Uint8Array> }
-  privateKey: PrivateKey
   /** What a command takes that is about this node's stake, from wherever it is run. */
   own: { k2: string; program: string | undefined; task: string; key: string }
+  /** Aborted when the task is left, or the node stops. */
   stopping: AbortController
   late: Late
-  /** Ends with the node, or with a start that fails: what was opened last comes first. */
+  /** Ends with the task, or with a start of it that fails: what was opened last comes first. */
   onClose(close: () => void | Promise<void>): void
   close(): Promise<void>
 }
 
-/** K2, as the node sees it: who has stake, what the task is, what slot it is. */
-export interface ChainSide {
-  k2: K2Client
-  /** Where K2's slots wait for the node. */
-  paced: Paced | undefined
-  genesisHash: string
+/** K2, as a task sees it: who has stake, what the task is, what slot it is. */
+export interface ChainSide extends Omit<HostChain, 'events'> {
   /** As it was when the node was built. */
   account: TaskAccount
   network: Network
   timing: Timing
-  slots: Slots
-  outage: Outage
   stakes: StakeView
-  nodeEvents: NodeEvents
-  /** Those of the task. */
+  /** Tells what is about the task. */
   events: Events
   /** The stake that our key speaks for: another's from before, where it took over. */
   ownStake(): StakeAccount | undefined
 }
 
-/** The network: one libp2p, lent to every room, and who is there. */
+/** Who is there of a task, and how they are found. */
 export interface MeshSide {
   peers: Peers
   host: Host
-  /** Gossip of this task, counted. */
+  /** What comes of the task's gossip. */
   traffic: Traffic
+  /** Its topic, and who may speak, are no longer ours. */
+  leave(): void
   presence: Presence
   announcer: Announcer
   hello: Hello
@@ -93,8 +147,6 @@ export interface MeshSide {
   providerOf(staker: string): ProviderHint | undefined
   /** How long what is told to the DHT lasts. */
   recordsMs: number
-  /** Writes down which ports it listens on, for the next start. */
-  keepPorts(): Promise<void>
 }
 
 /** Proofs and records: blocks on the disk, served to whoever asks, and what becomes of them when there is no room. */
@@ -136,11 +188,12 @@ export interface Late {
   votes: Votes
   meeting: Meeting
   /** The counters that an event of each cycle tells. */
-  stats: NodeStatus['stats']
+  stats: TaskStatusView['stats']
 }
 
-/** Every room of a node, built and not yet started. */
+/** Every room of a task, built and not yet started. */
 export interface Rooms {
+  shared: Shared
   base: Base
   chain: ChainSide
   mesh: MeshSide
@@ -151,8 +204,7 @@ export interface Rooms {
   gossip: Gossip
   sync: Sync
   meeting: Meeting
-  status: NodeStatus
-  controlled: Controlled
+  status: TaskStatusView
   /** Where newcomers look for us in vain; null where they do not. */
   hintNotice: () => string | null
 }

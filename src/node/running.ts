@@ -1,28 +1,38 @@
 import { cycleAt } from '../clock/index.ts'
-import { type Control, startControl } from '../control/index.ts'
 import { createStakeFollow, messageOf, readFirst, type StakeFollow } from '../k2/index.ts'
-import { unreachableNotice, watchNetworks } from '../network/index.ts'
+import { inTurn } from './closers.ts'
 import type { Rooms } from './rooms.ts'
 
 /** A bundle that is on the disk is given this long to load before the first slot is heard; what comes later is waited for. */
 const BUNDLE_START_MS = 5_000
-/** The disk of a node that writes little is looked at this often. */
-const DISK_CHECK_SLOTS = 25
+/** Whether the address on K2 still leads here is asked this often. */
+const HINT_CHECK_SLOTS = 25
 /** Whether an announcement is due is asked this often: addresses change, and slots can jump. */
 const ANNOUNCE_CHECK_SLOTS = 4
 
-/** Starts a node from K2 outwards, and stops it the other way. */
-export function createRunning(rooms: Rooms): { start(): Promise<void>; stop(): Promise<void> } {
+/** A task's life within a node that runs: K2's slots are heard, and libp2p and the block store are there. */
+export interface Running {
+  /** Among the others: what was said before is taken up, and they are told that we are here. */
+  join(): Promise<void>
+  /** What happens from now on is heard. */
+  begin(): Promise<void>
+  /** The news of K2 that were missed; when slots wait for this node, too. */
+  catchUp(): void
+  /** The task's processes, and what is on its way to K2: while K2 can be spoken with. */
+  end(): Promise<void>
+  /** All else, outside in. */
+  leave(): Promise<void>
+}
+
+export function createRunning(rooms: Rooms): Running {
   const { base, chain, mesh, keeping, work, votes, participant, gossip, sync, meeting } = rooms
-  const { config, log, self, store, signing, stopping } = base
-  const { k2, paced, account, timing, slots, stakes, nodeEvents, events } = chain
-  const { host, peers, presence, hello, discovery } = mesh
-  const { addresses } = host.libp2p.services
-  let api: Control | undefined
+  const { config, log, self, signing, stopping } = base
+  const { k2, account, timing, slots, stakes, events } = chain
+  const { peers, presence, hello, discovery } = mesh
   let pastHint: string | null = null
-  let started = false
-  let leaveNetworks = () => {}
   let stakeFollow: StakeFollow | undefined
+  /** Ends what is told to this task. */
+  const deafen: Array<() => void> = []
   const now = () => slots.now() ?? 0
 
   /** Told once for each way in which it is so. */
@@ -35,9 +45,8 @@ export function createRunning(rooms: Rooms): { start(): Promise<void>; stop(): P
   }
 
   const onSlot = (slot: number, back = false) => {
-    if (slot % DISK_CHECK_SLOTS === 0) {
+    if (slot % HINT_CHECK_SLOTS === 0) {
       tellPastHint()
-      base.watch.look()
     }
     participant.onSlot(slot, { isBack: back, isConnected: presence.staked().length > 0 })
     votes.batcher.onSlot(slot)
@@ -48,22 +57,9 @@ export function createRunning(rooms: Rooms): { start(): Promise<void>; stop(): P
     stakeFollow?.onSlot(slot, meeting.hasStrangers() || stakes.isStaked(self) !== true)
   }
 
-  /** What happens from now on is heard. */
   const follow = () => {
-    leaveNetworks = watchNetworks({
-      onLeft(gone) {
-        log.warn({ gone }, 'this machine has left a network: what went over its connections is asked for again')
-        k2.renew('this machine has left a network')
-        paced?.renew()
-        void meeting.announce()
-      }
-    })
-    const unreachable = unreachableNotice(addresses)
-    if (unreachable != null) {
-      log.warn(unreachable)
-    }
     discovery.start()
-    peers.onBan((peerId, reason) => events.emit('peer-cut', { peerId, staker: peers.stakerOf(peerId) ?? null, reason }))
+    deafen.push(peers.onBan((peerId, reason) => events.emit('peer-cut', { peerId, staker: peers.stakerOf(peerId) ?? null, reason })))
     presence.onChange(({ peerId, staker, present }) => {
       events.emit(present ? 'peer' : 'peer-left', { peerId, staker, staked: presence.staked().length })
       if (present && presence.staked().length <= 3) {
@@ -71,103 +67,63 @@ export function createRunning(rooms: Rooms): { start(): Promise<void>; stop(): P
         participant.handle({ type: 'arrived' })
       }
     })
-    k2.watchTask(config.task, participant.follow.heard)
+    deafen.push(k2.watchTask(config.task, participant.follow.heard))
     stakeFollow = createStakeFollow({ k2, task: config.task, stakes, log })
-  }
-
-  /** Among the others: what was said before is taken up, and they are told that we are here. */
-  const join = async (url: string) => {
-    await hello.start()
-    gossip.start()
-    await sync.start()
-    await participant.join(now())
-    stakes.onRefresh(() => {
-      participant.replaced.look()
-      meeting.onStakes()
-    })
-    stakes.onCorrected((cycle, set) => participant.handle({ type: 'stakes', cycle, stakes: set }))
-    await meeting.announce(true)
-    nodeEvents.emit('listening', {
-      peerId: host.libp2p.peerId.toString(),
-      multiaddrs: addresses.told().map(String),
-      listens: addresses.listens().map(String),
-      api: url,
-      staked: stakes.isStaked(self) ?? null
-    })
-    tellPastHint()
-  }
-
-  /** One after the other: what fails keeps nothing that comes after it from being let go. */
-  const inTurn = async (...steps: Array<() => unknown>) => {
-    for (const step of steps) {
-      try {
-        await step()
-      } catch (err) {
-        log.error({ reason: messageOf(err) }, 'a part of the node could not be stopped: the others are')
-      }
-    }
+    deafen.push(stakeFollow.stop)
   }
 
   return {
-    async start() {
-      // first, as a port in use is the operator's to mend, and nothing has to be undone yet
-      const { apiHost, apiPort, dataDir } = config
-      api = await startControl({ host: apiHost, port: apiPort, dataDir, node: rooms.controlled, events: nodeEvents, log })
-      started = true
-      await slots.start()
+    async join() {
       await readFirst(stakes, log, stopping.signal)
       await participant.open(now())
       peers.refresh()
-      await keeping.proofs.start()
-      await mesh
-        .keepPorts()
-        .catch((err) => log.warn({ reason: messageOf(err) }, 'the ports of this start are not kept: the next one may listen on others'))
       // a bundle that is on the disk is loaded while the rest starts, so that nothing is asked for in vain
       work.versions.follow(account, Math.max(0, cycleAt(timing, now())))
-      await join(api.url)
+      await hello.start()
+      gossip.start()
+      await sync.start()
+      await participant.join(now())
+      stakes.onRefresh(() => {
+        participant.replaced.look()
+        meeting.onStakes()
+      })
+      stakes.onCorrected((cycle, set) => participant.handle({ type: 'stakes', cycle, stakes: set }))
+      await meeting.announce(true)
+    },
+    async begin() {
+      tellPastHint()
       follow()
       await votes.outbox.resume(participant.openVotes(now()))
       participant.start(slots.now())
       await work.versions.atHand(BUNDLE_START_MS)
-      slots.on(onSlot)
-      paced?.start()
-      participant.follow.catchUp()
+      deafen.push(slots.on(onSlot))
     },
-    async stop() {
+    catchUp: () => participant.follow.catchUp(),
+    async end() {
       stopping.abort()
       signing.abandon()
-      leaveNetworks()
-      paced?.stop()
       mesh.lifeSigns.stop()
       presence.stop()
+      await inTurn(log, ...deafen.splice(0), work.versions.stop, votes.outbox.stop)
+    },
+    async leave() {
       await inTurn(
-        slots.stop,
-        work.versions.stop,
-        votes.outbox.stop,
-        // what is owed to K2 is in the outbox: nobody waits for its answers any more
-        k2.close,
+        log,
         votes.batcher.stop,
         votes.slasher.stop,
         discovery.stop,
         sync.stop,
         hello.stop,
         gossip.stop,
-        () => started && nodeEvents.emit('stats', rooms.status.stats()),
         participant.settled,
-        keeping.history.stop,
-        keeping.proofs.stop,
-        () => host.libp2p.stop(),
-        () => api?.stop()
+        keeping.history.stop
       )
       try {
-        store.messages.flush()
+        base.store.messages.flush()
       } catch (err) {
         log.error({ reason: messageOf(err) }, 'what was heard last is not on the disk; other nodes have it')
       }
       await base.close()
-      if (started) {
-        nodeEvents.emit('stopped')
-      }
     }
   }
 }

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cycleAt, type Timing } from '../clock/index.ts'
-import { bytesOf, type Config } from '../config/index.ts'
+import { bytesOf, type TaskConfig } from '../config/index.ts'
 import type { K2Client, Slots } from '../k2/index.ts'
 import { bundleOf, type TaskAccount } from '../k2/settlement/index.ts'
 import type { Events, Logger } from '../observe/index.ts'
@@ -17,7 +17,7 @@ import { createTaskHost } from './task-host.ts'
 import type { TaskVersion } from './task-versions.ts'
 
 export interface TaskMakerInit {
-  config: Config
+  config: TaskConfig
   /** As it was when the node was built. */
   account: TaskAccount
   timing: Timing
@@ -54,7 +54,10 @@ export interface TaskMaker {
 export function createTaskMaker(init: TaskMakerInit): TaskMaker {
   const { config, account, timing, self, proofs, store, k2, slots, paced, providers, madeBook, cycle, events, log, stopping } = init
   const sizes = bytesOf(config)
-  const folderOf = (cid: string) => join(config.dataDir, 'task', cid.slice(-16))
+  // two tasks may have one bundle, and a task two
+  const folderOf = (cid: string) => join(config.dataDir, 'task', `${config.task.slice(0, 8)}-${cid.slice(-16)}`)
+  // what is kept of the bundle stays as long as the task does: cycle numbers beyond any retention
+  const keptAs = { task: `bundles-${config.task}`, cycle: 0 }
 
   /**
    * A proof that auditors have read survives its author when some of them tell the DHT. All of them doing so was a
@@ -65,8 +68,14 @@ export function createTaskMaker(init: TaskMakerInit): TaskMaker {
   }
 
   async function dropTask(cid: string): Promise<void> {
-    await proofs.unpin(cid, { task: 'bundles', cycle: 0 })
+    await proofs.unpin(cid, keptAs)
     await rm(folderOf(cid), { recursive: true, force: true })
+  }
+
+  /** What a node of one task kept of it, under other names. */
+  async function dropFormer(cid: string): Promise<void> {
+    await proofs.unpin(cid, { task: 'bundles', cycle: 0 })
+    await rm(join(config.dataDir, 'task', cid.slice(-16)), { recursive: true, force: true })
   }
 
   async function makeTask(cid: string, others: string[], needless: AbortSignal, onAbsent: () => void): Promise<TaskVersion> {
@@ -98,7 +107,6 @@ export function createTaskMaker(init: TaskMakerInit): TaskMaker {
       staker: self,
       bundle: content,
       params: (params ?? config.params)?.value ?? {},
-      // two bundles may run at a time
       folder: folderOf(cid),
       store: store.keyValue(`task/${config.task}`, sizes.taskStore),
       proofs: createTaskProofs(proofs, { keep: () => ({ task: config.task, cycle: cycle() }), book: madeBook }),
@@ -127,8 +135,8 @@ export function createTaskMaker(init: TaskMakerInit): TaskMaker {
         'the task asks for the network, and is not given it: read its bundle, then start with --allow-network'
       )
     }
-    // what is kept of the bundle stays as long as the task does: cycle numbers beyond any retention
-    await proofs.pin(cid, { task: 'bundles', cycle: 0 })
+    await proofs.pin(cid, keptAs)
+    await dropFormer(cid)
     const honest = createTaskHost({
       taskId: config.task,
       runner: made,

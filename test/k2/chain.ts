@@ -35,6 +35,8 @@ export interface Chain {
   /** Cycles of the final votes that ran without error, by staker, in order. */
   votes: Array<{ staker: string; cycle: number }>
   stake(staker: KeyPair, roe: bigint, addressHint?: string): Promise<void>
+  /** One more task, with the same rounds and stakers. @returns its address */
+  addTask(name: string, bundle?: string): Promise<string>
   /** Goes to the first slot of a round; `at` slots into it. */
   toRound(round: number, at?: number): void
   /** Puts an end to the chain and starts it again from its folder, at the same port. Needs a `dataDir`. */
@@ -60,7 +62,7 @@ export async function startChain({
   let k2 = await createLocalK2(options)
   await k2.start()
   const client = createK2Client({ url: k2.url })
-  const task = generateKeyPair()
+  const firstTask = generateKeyPair()
   const timing: Timing = { startingSlot: k2.slot() + leadSlots, roundSlots, submissionWindow: 40, auditWindow: 50 }
   const votes: Chain['votes'] = []
   const watch = () =>
@@ -72,31 +74,45 @@ export async function startChain({
       }
     })
   watch()
+  const stakeOn = async (task: string, staker: KeyPair, amount: bigint, addressHint?: string) => {
+    const hint = addressHint == null ? {} : { addressHint }
+    const stake = { task, stakingKey: staker.address, payer: wallet.address, amount, withdrawAuthority: wallet.address, ...hint }
+    await client.send([stakeInstruction(stake)], [signerOf(wallet), signerOf(staker)])
+  }
+  const create = async (task: KeyPair, name: string, bundle: string) => {
+    await client.send(
+      [
+        createTaskAccount({ payer: wallet.address, task: task.address, lamports: await client.rentExemption(TASK_BYTES) }),
+        createTask({
+          task: task.address,
+          manager: wallet.address,
+          name,
+          ...timing,
+          bountyPerRound: 10n * KOII,
+          minStake: KOII,
+          bundle
+        }),
+        fundTask({ task: task.address, payer: wallet.address, amount: 1000n * KOII })
+      ],
+      [signerOf(wallet), signerOf(task)]
+    )
+    for (const staker of stakers) {
+      await stakeOn(task.address, staker, 10n * KOII)
+    }
+    return task.address
+  }
   const chain: Chain = {
     get k2() {
       return k2
     },
     client,
-    task: task.address,
+    task: firstTask.address,
     timing,
     wallet,
     stakers,
     votes,
-    async stake(staker, roe, addressHint) {
-      await client.send(
-        [
-          stakeInstruction({
-            task: task.address,
-            stakingKey: staker.address,
-            payer: wallet.address,
-            amount: roe,
-            withdrawAuthority: wallet.address,
-            ...(addressHint == null ? {} : { addressHint })
-          })
-        ],
-        [signerOf(wallet), signerOf(staker)]
-      )
-    },
+    stake: (staker, roe, addressHint) => stakeOn(firstTask.address, staker, roe, addressHint),
+    addTask: (name, bundle = BUNDLE) => create(generateKeyPair(), name, bundle),
     toRound(round, at = 0) {
       const slot = timing.startingSlot + round * timing.roundSlots + at
       if (slot > k2.slot()) {
@@ -115,24 +131,6 @@ export async function startChain({
       await k2.stop()
     }
   }
-  await client.send(
-    [
-      createTaskAccount({ payer: wallet.address, task: task.address, lamports: await client.rentExemption(TASK_BYTES) }),
-      createTask({
-        task: task.address,
-        manager: wallet.address,
-        name: 'test',
-        ...timing,
-        bountyPerRound: 10n * KOII,
-        minStake: KOII,
-        bundle: BUNDLE
-      }),
-      fundTask({ task: task.address, payer: wallet.address, amount: 1000n * KOII })
-    ],
-    [signerOf(wallet), signerOf(task)]
-  )
-  for (const staker of stakers) {
-    await chain.stake(staker, 10n * KOII)
-  }
+  await create(firstTask, 'test', BUNDLE)
   return chain
 }

@@ -1,0 +1,161 @@
+/** What the control API shows and does, of a node and its tasks. */
+import { cycleAt, liveCycles } from '../../clock/index.ts'
+import { ConfigError, taskConfigOf } from '../../config/index.ts'
+import {
+  type AskedTask,
+  type Controlled,
+  type Cycle,
+  type Peer,
+  phasesOf,
+  type Removed,
+  type Task,
+  TaskRefusedError
+} from '../../control/index.ts'
+import { messageOf } from '../../k2/index.ts'
+import type { Rooms, Shared } from '../rooms.ts'
+import type { AddedTasks } from './kept.ts'
+import type { Leftovers } from './leftovers.ts'
+import type { HostStatus } from './status.ts'
+import type { TaskEntry, Tasks } from './tasks.ts'
+
+export interface HostControlledInit {
+  shared: Shared
+  tasks: Tasks
+  status: HostStatus
+  added: AddedTasks
+  leftovers: Leftovers
+}
+
+export function createHostControlled({ shared, tasks, status, added, leftovers }: HostControlledInit): Controlled {
+  const { base, chain, mesh } = shared
+  const { config, rooms } = base
+  let turn: Promise<unknown> = Promise.resolve()
+  /** What is asked for together is done one after the other. */
+  const inTurn = <T>(run: () => Promise<T>): Promise<T> => {
+    const done = turn.then(run)
+    turn = done.catch(() => {})
+    return done
+  }
+
+  /** @throws TaskRefusedError for one that is not there, or not any more */
+  const roomsOf = (task: string): Rooms => {
+    const found = rooms.get(task)
+    if (found == null) {
+      throw new TaskRefusedError('task-refused', `the node does not run this task: ${tasks.get(task)?.reason ?? 'it is not there'}`)
+    }
+    return found
+  }
+
+  const shownPeers = (): Peer[] => {
+    const all = [...rooms.values()].map(({ base: { config: of }, mesh: { peers }, gossip }) => ({
+      ...{ task: of.task, peers },
+      near: new Set(gossip.meshPeers())
+    }))
+    const byPeer = Map.groupBy(mesh.host.libp2p.getConnections(), ({ remotePeer }) => remotePeer.toString())
+    return [...byPeer].map(([peerId, connections]) => {
+      const inTasks = all.flatMap(({ task, peers, near }) =>
+        peers.isStaked(peerId) ? [{ task, staker: peers.stakerOf(peerId)!, mesh: near.has(peerId) }] : []
+      )
+      return {
+        peerId,
+        staker: inTasks[0]?.staker ?? null,
+        connections: connections.map(({ remoteAddr, direction }) => ({ address: remoteAddr.toString(), direction })),
+        mesh: inTasks.some(({ mesh: near }) => near),
+        tasks: inTasks
+      }
+    })
+  }
+
+  /** @throws TaskRefusedError */
+  const settingsOf = (asked: AskedTask) => {
+    try {
+      return taskConfigOf(config, asked)
+    } catch (err) {
+      throw err instanceof ConfigError ? new TaskRefusedError('bad-task', err.message) : err
+    }
+  }
+
+  const add = async (asked: AskedTask): Promise<Task> => {
+    const settings = settingsOf(asked)
+    const there = tasks.get(settings.task)
+    if (there != null && there.state !== 'failed') {
+      throw new TaskRefusedError('task-there', `the node has this task already (it is ${there.state})`)
+    }
+    const isConfigured = config.tasks.some(({ task }) => task === settings.task)
+    if (!isConfigured) {
+      await added.put(asked)
+    }
+    try {
+      const entry = await tasks.add(settings, shared)
+      await leftovers.back(settings.task)
+      entry.begun!.chain.events.emit('task-added', { taskName: entry.begun!.chain.account.name })
+      return shownTask(entry)
+    } catch (err) {
+      if (!isConfigured && there == null) {
+        await added.delete(settings.task)
+      }
+      throw new TaskRefusedError('task-refused', `the task was not added: ${messageOf(err)}`)
+    }
+  }
+
+  const remove = async (task: string): Promise<Removed> => {
+    const entry = tasks.get(task)
+    const others = tasks.all().filter((one) => one !== entry && one.state !== 'failed')
+    if (others.length === 0) {
+      throw new TaskRefusedError('last-task', 'no other task of the node runs: stop the node instead, or add another one first')
+    }
+    await added.delete(task)
+    if (entry?.begun != null) {
+      await leftovers.left(task, chain.slots.now(), entry.begun.chain.timing.roundSlots)
+    }
+    await tasks.remove(task)
+    entry?.begun?.chain.events.emit('task-removed')
+    return { task, configured: config.tasks.some((one) => one.task === task) }
+  }
+
+  return {
+    status: status.status,
+    healthy: status.healthy,
+    tasks: () => tasks.all().map(shownTask),
+    cycles: (task, limit) => (rooms.has(task) ? shownCycles(roomsOf(task), limit) : []),
+    peers: shownPeers,
+    pause: async (task) => roomsOf(task).work.pause.pause(),
+    resume: async (task) => roomsOf(task).work.pause.resume(),
+    add: (asked) => inTurn(() => add(asked)),
+    remove: (task) => inTurn(() => remove(task))
+  }
+}
+
+function shownTask({ config, base, begun, rooms, isLeft, state, reason }: TaskEntry): Task {
+  const account = begun?.chain.account
+  const timing = begun?.chain.timing
+  const here = isLeft === true ? undefined : rooms
+  const slot = here?.chain.slots.now()
+  const finalized = here?.participant.follow.finalizedCycle() ?? -1
+  return {
+    ...{ task: config.task, taskName: account?.name ?? null, node: base?.self ?? null, state, reason },
+    cycle: slot == null || timing == null ? null : cycleAt(timing, slot),
+    finalizedCycle: finalized < 0 ? null : finalized,
+    closedFrom: here?.participant.follow.closedFrom() ?? null,
+    paused: here?.work.pause.paused() ?? null,
+    stake: here == null ? null : (here.chain.ownStake()?.amount[0]?.value ?? 0n).toString(),
+    staked: here?.chain.stakes.isStaked(here.base.self) ?? null,
+    bundles: here?.work.versions.list() ?? [],
+    minStake: account?.minStake.toString() ?? null,
+    bundleNotice: account?.bundleNotice ?? null,
+    roundSlots: timing?.roundSlots ?? null,
+    submissionWindow: timing?.submissionWindow ?? null,
+    auditWindow: timing?.auditWindow ?? null
+  }
+}
+
+/** Those that are under way, and those of which something was kept. */
+function shownCycles({ base, chain: { timing, slots } }: Rooms, limit: number): Cycle[] {
+  const slot = slots.now() ?? null
+  const live = slot == null ? [] : [...liveCycles(timing, slot), cycleAt(timing, slot)].filter((cycle) => cycle >= 0)
+  const kept = new Map(base.store.cycles.list(base.config.task, limit).map(({ cycle, entry }) => [cycle, entry]))
+  return [...new Set([...live, ...kept.keys()])]
+    .sort((one, other) => other - one)
+    .slice(0, limit)
+    .map((cycle) => phasesOf(cycle, kept.get(cycle) ?? {}, timing, slot))
+}

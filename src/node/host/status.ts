@@ -1,0 +1,107 @@
+import { keyFileOf } from '../../config/index.ts'
+import type { Health, Status, TaskStatus } from '../../control/index.ts'
+import { unreachableNotice } from '../../network/index.ts'
+import { logTrouble, type Stats, shownText } from '../../observe/index.ts'
+import type { Rooms, Shared } from '../rooms.ts'
+import { statsOf } from './stats.ts'
+import type { TaskEntry, Tasks } from './tasks.ts'
+
+/** What a node tells of itself: to its operator, to a supervisor, and in its events. */
+export interface HostStatus {
+  status(): Promise<Status>
+  healthy(): Health
+  /** Counters since the start, of all tasks together. */
+  stats(): Stats
+  /** Whether the node has stake: in its first task, as `status` tells it. */
+  staked(): boolean | null
+}
+
+export function createHostStatus({ base, chain, mesh, keeping }: Shared, tasks: Tasks): HostStatus {
+  const { log, rooms } = base
+  const { k2, outage, slots } = chain
+  const { libp2p } = mesh.host
+  const { addresses } = libp2p.services
+  const several = () => tasks.all().length > 1
+
+  /** Of those that are there, the first that the operator named. */
+  const first = (): Rooms => {
+    const found = tasks.all().find((entry) => rooms.has(entry.config.task))
+    return rooms.get(found?.config.task ?? '') ?? [...rooms.values()][0]!
+  }
+
+  const stats = () =>
+    statsOf(
+      mesh.host,
+      keeping.proofs,
+      [...rooms.values()].map(({ gossip, mesh: { presence } }) => ({ gossip, presence }))
+    )
+
+  async function status(): Promise<Status> {
+    const all = tasks.all().map(statusOf)
+    const one = first().status.status()
+    const notices = [keeping.disk.notice(), logTrouble(log), unreachableNotice(addresses)].filter((notice) => notice != null)
+    return {
+      ...one,
+      peerId: libp2p.peerId.toString(),
+      multiaddrs: addresses.told().map(String),
+      listens: addresses.listens().map(String),
+      program: k2.programId,
+      k2: k2.endpoints().map((endpoint) => ({ ...endpoint, ...outage.of(endpoint.name) })),
+      slot: slots.now() ?? null,
+      notices: [...notices, ...one.notices],
+      ...stats(),
+      tasks: all
+    }
+  }
+
+  function healthy(): Health {
+    if (slots.now() == null) {
+      return { ok: false, reason: 'K2 has not answered' }
+    }
+    const away = outage.reason()
+    if (away != null) {
+      return { ok: false, reason: away }
+    }
+    if (!keeping.disk.works()) {
+      return { ok: false, reason: keeping.disk.notice()! }
+    }
+    const each = tasks.all().map((entry) => ({ entry, health: healthOf(entry) }))
+    const sick = each.find(({ health }) => !health.ok)
+    if (sick != null) {
+      return { ok: false, reason: several() ? `${nameOf(sick.entry)}: ${sick.health.reason}` : sick.health.reason }
+    }
+    const slow = keeping.disk.notice()
+    const idle = each.find(({ health }) => health.reason !== 'working')?.health.reason
+    const dialled = unreachableNotice(addresses) == null
+    return {
+      ok: true,
+      reason: slow ?? idle ?? (dialled ? 'working' : 'working, but nobody can dial this node: it has no public address to tell')
+    }
+  }
+
+  return { status, healthy, stats, staked: () => first().chain.stakes.isStaked(first().base.self) ?? null }
+}
+
+const nameOf = ({ config, begun }: TaskEntry): string =>
+  `task ${begun == null ? config.task : `${shownText(begun.chain.account.name)} ${config.task}`}`
+
+function healthOf({ state, reason, rooms }: TaskEntry): Health {
+  if (state === 'failed') {
+    return { ok: false, reason: `it has failed: ${reason}` }
+  }
+  return state === 'running' && rooms != null ? rooms.status.healthy() : { ok: false, reason: `it is ${state}` }
+}
+
+function statusOf({ config, base, begun, rooms, isLeft, state, reason }: TaskEntry): TaskStatus {
+  if (rooms != null && isLeft !== true) {
+    return { ...rooms.status.status(), state, reason }
+  }
+  const account = begun?.chain.account
+  return {
+    ...{ task: config.task, taskName: account?.name ?? null, node: base?.self ?? null, state, reason },
+    ...{ keyFile: config.signer == null ? keyFileOf(config) : null, signer: config.signer ?? null },
+    ...{ minStake: account?.minStake.toString() ?? null, bundleNotice: account?.bundleNotice ?? null },
+    ...{ cycle: null, staked: null, keyReplaced: false, stake: null, finalizedCycle: null, bundles: [], closedFrom: null, paused: null },
+    ...{ signing: null, notices: [], taskProcess: null, gossip: null, peers: null, sync: null, outbox: null, records: null, cycles: [] }
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * The tasks of a node: which there are, and how each of them is. One that fails is told and left, and costs the others nothing.
+ *
+ *     settings ──> key ──> account on K2 ──> rooms ──> among the others ──> rounds
+ *     openBase     beginTask                 furnish   join                 begin
+ */
+import { setTimeout } from 'node:timers/promises'
+import type { TaskConfig } from '../../config/index.ts'
+import { messageOf } from '../../k2/index.ts'
+import { openBase } from '../base.ts'
+import { inTurn } from '../closers.ts'
+import { type Begun, beginTask, furnish } from '../furnish.ts'
+import type { Base, HostBase, HostChain, Rooms, Shared } from '../rooms.ts'
+import { createRunning, type Running } from '../running.ts'
+
+export interface TaskEntry {
+  config: TaskConfig
+  state: 'starting' | 'running' | 'failed' | 'stopping'
+  /** Why it failed. */
+  reason: string | null
+  base?: Base
+  begun?: Begun
+  rooms?: Rooms
+  running?: Running
+  /** All that it had is let go. */
+  isLeft?: boolean
+}
+
+export interface Tasks {
+  all(): TaskEntry[]
+  get(task: string): TaskEntry | undefined
+  /** The keys. @throws, as do the next ones, what ended the last task; what ends another is told */
+  open(): Promise<void>
+  /** @param chain - made when a key has said who the node is */
+  beginAll(chain: HostChain): Promise<void>
+  furnishAll(shared: Shared): Promise<void>
+  /**
+   * Where there are several, one that takes long is not waited for.
+   *
+   * @param onJoined - called when they are among the others, and before their rounds
+   */
+  runAll(onJoined: () => void): Promise<void>
+  /** Slots wait for this node now, where they do: the news of K2 that were missed are asked for. */
+  catchUp(): void
+  /** One more, from its settings to its rounds. @throws what it failed by: it is as if it had not been */
+  add(config: TaskConfig, shared: Shared): Promise<TaskEntry>
+  remove(task: string): Promise<void>
+  endAll(): Promise<void>
+  leaveAll(): Promise<void>
+  /** Resolves with what ended the last task. */
+  lost: Promise<Error>
+}
+
+/** With several, a task that has not begun by then (K2's list of its stakes is not whole) does so by itself. */
+const START_MS = 20_000
+
+export function createTasks(base: HostBase, configs: readonly TaskConfig[]): Tasks {
+  const { log, rooms, stopping } = base
+  const entries = new Map<string, TaskEntry>()
+  const lost = Promise.withResolvers<Error>()
+  const caughtUp = Promise.withResolvers<void>()
+  for (const config of configs) {
+    entries.set(config.task, { config, state: 'starting', reason: null })
+  }
+  const all = () => [...entries.values()]
+  const living = () => all().filter(({ state }) => state !== 'failed')
+  /** The last one that failed, too, as the node ends with it. */
+  const held = () => all().filter(({ isLeft }) => isLeft !== true)
+
+  const end = async ({ running }: TaskEntry) => running == null || inTurn(log, running.end)
+  const leave = async (entry: TaskEntry) => {
+    const { config, base: own, running } = entry
+    entry.isLeft = true
+    await inTurn(log, () => (running == null ? own?.close() : running.leave()))
+    rooms.delete(config.task)
+  }
+
+  /** @throws the reason itself where no other task is left */
+  const fail = async (entry: TaskEntry, err: unknown): Promise<void> => {
+    if (entry.state === 'failed' || entry.state === 'stopping' || stopping.signal.aborted) {
+      return
+    }
+    entry.reason = messageOf(err)
+    entry.state = 'failed'
+    if (living().length === 0) {
+      throw err
+    }
+    const { task } = entry.config
+    log.error({ event: 'task-stopped', task, reason: entry.reason }, 'a task cannot go on: the others do')
+    entry.begun?.chain.events.emit('task-stopped', { reason: entry.reason })
+    await end(entry)
+    await leave(entry)
+  }
+
+  const attempt = async (entry: TaskEntry, run: (entry: TaskEntry) => unknown) => {
+    if (entry.state === 'failed') {
+      return
+    }
+    try {
+      await run(entry)
+    } catch (err) {
+      await fail(entry, err)
+    }
+  }
+  const step = async (run: (entry: TaskEntry) => unknown) => void (await Promise.all(living().map((entry) => attempt(entry, run))))
+
+  /** All of it where there is one task; of several no longer than that. */
+  const patiently = async (each: Promise<unknown>) => {
+    if (living().length === 1) {
+      await each
+      return
+    }
+    each.catch(lost.resolve)
+    const over = new AbortController()
+    await Promise.race([each, setTimeout(START_MS, undefined, { signal: over.signal }).catch(() => {})])
+    over.abort()
+  }
+
+  const furnishOne = async (entry: TaskEntry, shared: Shared) => {
+    entry.rooms = await furnish(shared, entry.begun!)
+    entry.running = createRunning(entry.rooms)
+    rooms.set(entry.config.task, entry.rooms)
+    const { participant, work } = entry.rooms
+    void Promise.race([participant.stopped, work.unfit]).then((err) => fail(entry, err).catch(lost.resolve))
+  }
+
+  const begin = async (entry: TaskEntry) => {
+    await entry.running!.begin()
+    if (entry.state === 'starting') {
+      entry.state = 'running'
+    }
+    void caughtUp.promise.then(() => entry.state === 'running' && entry.running!.catchUp())
+  }
+
+  return {
+    lost: lost.promise,
+    all,
+    get: (task) => entries.get(task),
+    open: () =>
+      step(async (entry) => {
+        entry.base = await openBase(base, entry.config)
+      }),
+    beginAll: (chain) =>
+      step(async (entry) => {
+        entry.begun = await beginTask(entry.base!, chain)
+      }),
+    furnishAll: (shared) => step((entry) => furnishOne(entry, shared)),
+    async runAll(onJoined) {
+      const starting = living()
+      const joins = starting.map((entry) => attempt(entry, ({ running }) => running!.join()))
+      await patiently(Promise.all(joins))
+      onJoined()
+      await patiently(Promise.all(starting.map((entry, i) => joins[i]!.then(() => attempt(entry, begin)))))
+    },
+    catchUp: () => caughtUp.resolve(),
+    async add(config, shared) {
+      const entry: TaskEntry = { config, state: 'starting', reason: null }
+      const before = entries.get(config.task)
+      entries.set(config.task, entry)
+      try {
+        entry.base = await openBase(base, config)
+        entry.begun = await beginTask(entry.base, shared.chain)
+        await furnishOne(entry, shared)
+        await entry.running!.join()
+        await begin(entry)
+        return entry
+      } catch (err) {
+        entry.state = 'stopping'
+        await end(entry)
+        await leave(entry)
+        before == null ? entries.delete(config.task) : entries.set(config.task, before)
+        throw err
+      }
+    },
+    async remove(task) {
+      const entry = entries.get(task)
+      if (entry != null) {
+        const isHere = entry.state !== 'failed'
+        entry.state = 'stopping'
+        if (isHere) {
+          await end(entry)
+          await leave(entry)
+        }
+        entries.delete(task)
+      }
+    },
+    async endAll() {
+      await Promise.all(held().map(end))
+    },
+    async leaveAll() {
+      await Promise.all(held().map(leave))
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import { cycleAt } from '../clock/index.ts'
+import { keyFileOf } from '../config/index.ts'
+import type { Health } from '../control/index.ts'
+import type { Gossip } from '../gossip/index.ts'
+import type { Stats } from '../observe/index.ts'
+import type { Participant } from '../participant/index.ts'
+import type { Sync } from '../sync/index.ts'
+import { statsOf } from './host/stats.ts'
+import { STATUS_CYCLES } from './life.ts'
+import type { Base, ChainSide, Keeping, MeshSide, Votes, Work } from './rooms.ts'
+import type { TaskFacts, TaskStatusView } from './task-facts.ts'
+
+export interface TaskStatusInit {
+  base: Base
+  chain: ChainSide
+  mesh: MeshSide
+  keeping: Keeping
+  work: Work
+  votes: Votes
+  participant: Participant
+  gossip: Gossip
+  sync: Sync
+  hintNotice: () => string | null
+}
+
+export function createTaskStatus(init: TaskStatusInit): TaskStatusView {
+  const { base, chain, mesh, keeping, work, votes, participant, gossip, sync } = init
+  const { config, signing, self, store } = base
+  const { account, timing, slots, stakes, ownStake } = chain
+  const { presence, bootstrapNotice } = mesh
+  const { follow, guard, replaced } = participant
+  const { versions, pause } = work
+
+  const stats = (): Stats => statsOf(mesh.host, keeping.proofs, [{ gossip, presence }])
+
+  function status(): TaskFacts {
+    const slot = slots.now() ?? null
+    const { gossip: traffic, peers } = stats()
+    return {
+      task: config.task,
+      taskName: account.name,
+      node: self,
+      keyFile: config.signer == null ? keyFileOf(config) : null,
+      signer: config.signer ?? null,
+      minStake: account.minStake.toString(),
+      bundleNotice: account.bundleNotice,
+      cycle: slot == null ? null : cycleAt(timing, slot),
+      staked: stakes.isStaked(self) ?? null,
+      keyReplaced: replaced.notice() != null,
+      stake: (ownStake()?.amount[0]?.value ?? 0n).toString(),
+      finalizedCycle: follow.finalizedCycle() < 0 ? null : follow.finalizedCycle(),
+      bundles: versions.list(),
+      closedFrom: follow.closedFrom() ?? null,
+      paused: pause.paused(),
+      signing: guard.status(),
+      notices: [
+        guard.notice(),
+        signing.notice(),
+        replaced.notice(),
+        presence.staked().length > 0 ? null : bootstrapNotice.notice(),
+        init.hintNotice(),
+        follow.notice(),
+        pause.notice()
+      ].filter((notice) => notice != null),
+      taskProcess: versions.of(participant.cycle())?.runner.status() ?? null,
+      gossip: traffic,
+      peers: { staked: peers.staked, mesh: peers.mesh },
+      sync: sync.counters(),
+      outbox: votes.outbox.counters(),
+      records: keeping.history.status(),
+      cycles: store.cycles.list(config.task, STATUS_CYCLES)
+    }
+  }
+
+  function healthy(): Health {
+    if (stakes.isStaked(self) !== true) {
+      return { ok: false, reason: replaced.notice() ?? 'no stake in the task' }
+    }
+    const unsigned = guard.notice() ?? signing.notice()
+    if (unsigned != null) {
+      return { ok: false, reason: unsigned }
+    }
+    if (presence.staked().length === 0) {
+      return { ok: false, reason: 'no staked peer is connected' }
+    }
+    return { ok: true, reason: pause.paused() == null ? 'working' : 'working, but the operator has paused the task' }
+  }
+
+  return { status, healthy, stats }
+}
