@@ -47,7 +47,7 @@ export async function startChain({ slotMs, pace, port, settlementProgram, member
   // until there are rounds, a slot that takes long only makes the start take long
   k2.waitForFollowers(false)
   await k2.start()
-  const log = createTransactionLog({ members, strangers: new Set(traffic.funded.map(({ address }) => address)) })
+  const log = createTransactionLog({ strangers: new Set(traffic.funded.map(({ address }) => address)) })
   k2.events.on('transaction', log.take)
   return { k2, client: createK2Client({ url: k2.url }), wallet, traffic, funded, log }
 }

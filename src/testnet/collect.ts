@@ -1,18 +1,16 @@
 /** What a run has left behind, on K2 and at its nodes, as the facts that the invariants are checked over. */
-import { type Timing, windowOf } from '../clock/index.ts'
+import { windowOf } from '../clock/index.ts'
 import type { Ledger } from '../record/index.ts'
 import type { Chain } from './chain.ts'
-import type { NodeFacts, RecordFacts, RunFacts } from './facts.ts'
+import type { NodeFacts, RunFacts } from './facts.ts'
 import type { Member } from './member.ts'
 import { balances, FUND_ROE } from './money.ts'
+import type { TaskRun } from './task-run.ts'
 
 export interface CollectInit {
   chain: Chain
-  /** Address of the task's account. */
-  task: string
+  run: TaskRun
   members: readonly Member[]
-  records: RecordFacts[]
-  timing: Timing
   /** The slot in which somebody stopped the run. */
   stoppedAt: number | null
   /** Lamports of the faucet at genesis. */
@@ -21,12 +19,13 @@ export interface CollectInit {
   ledger: Ledger | null
 }
 
-export async function collectFacts(init: CollectInit): Promise<RunFacts> {
-  const { chain, task, members, records, timing, stoppedAt, faucetBefore, ledger } = init
+/** What there is to say of one task; money is counted on all of K2. */
+export async function collectFacts({ chain, run, members, stoppedAt, faucetBefore, ledger }: CollectInit): Promise<RunFacts> {
   const { k2, client, funded, log } = chain
+  const { task, timing, records, seats } = run
   const { startingSlot, roundSlots } = timing
   const stakes = await client.stakes(task)
-  // whoever joined may have made tasks of their own on this K2, and staked on them
+  // the run may have others, and whoever joined may have made tasks of their own on this K2, and staked on them
   const others = (await client.tasks()).filter(({ address }) => address !== task)
   const stakedOnOthers = (await Promise.all(others.map(({ address }) => client.stakes(address)))).flat()
   const addresses = new Set([
@@ -47,14 +46,14 @@ export async function collectFacts(init: CollectInit): Promise<RunFacts> {
     lamports: await client.balance(task),
     rentReserve: account.rentReserve
   }
-  const nodes: NodeFacts[] = members.map(({ name, pair, fault, records: held, interrupted, crashed }) => ({
+  const nodes: NodeFacts[] = seats.map(({ member: { name, pair, fault, interrupted, crashed }, records: held, ended }) => ({
     name,
     staker: pair.address,
     fault,
     records: held,
     interrupted,
     firstCycle: 0,
-    crashed
+    crashed: crashed ?? ended
   }))
   const last = records.at(-1)
   const openCycle = last != null && stoppedAt != null && stoppedAt < windowOf(timing, last.cycle, 'distribution').to ? last.cycle : null
@@ -70,7 +69,7 @@ export async function collectFacts(init: CollectInit): Promise<RunFacts> {
       : null
   return {
     nodes,
-    transactions: log.transactions,
+    transactions: log.of(task),
     records,
     startingSlot,
     roundSlots,

@@ -59,3 +59,11 @@ export interface RecordFacts {
   rewards: ReadonlyMap<string, bigint>
   totalRewards: bigint
 }
+
+/** What a task came to for its stakers at the end: by staker, ROE. */
+export interface Payout {
+  paid: ReadonlyMap<string, bigint>
+  slashed: ReadonlyMap<string, bigint>
+  /** Whether everything that is owed was paid and slashed. */
+  complete: boolean
+}

@@ -16,32 +16,32 @@
 
 import { resolve } from 'node:path'
 import type { Timing } from '../clock/index.ts'
-import { type Params, roeToKoii } from '../config/index.ts'
+import type { Params } from '../config/index.ts'
 import { makeFolder, temporaryFolder } from '../disk/index.ts'
 import type { Pace } from '../k2/local/index.ts'
 import { PROGRAM_ID } from '../k2/settlement/index.ts'
 import { counted } from '../observe/words.ts'
-import type { Ledger } from '../record/index.ts'
 import { type Chain, paceNow, startChain } from './chain.ts'
 import { collectFacts } from './collect.ts'
 import { TestnetError } from './errors.ts'
 import type { TestnetEvent } from './events.ts'
-import type { RecordFacts } from './facts.ts'
+import type { Payout } from './facts.ts'
 import { createFailure, type Failure } from './failure.ts'
 import { type Fault, FaultError } from './faults.ts'
 import { checkInvariants } from './invariants.ts'
 import { limitsOf } from './limits.ts'
+import { makeTasks } from './make-tasks.ts'
 import { createMeeting } from './meeting.ts'
 import { type Member, newMember } from './member.ts'
 import { createMesh } from './mesh.ts'
-import { BOUNTY_ROE, FUND_ROE } from './money.ts'
+import { BOUNTY_ROE } from './money.ts'
 import { createNews, type News } from './news.ts'
-import { createOutsider } from './outsider.ts'
-import { type Payout, payOut } from './payout.ts'
+import { createOutsider, type LedgerChecks } from './outsider.ts'
+import { payOut } from './payout.ts'
 import { createRounds } from './rounds.ts'
 import { createSetupSteps, nodeSteps, type SetupSteps } from './setup-steps.ts'
-import { summarize, type TestnetSummary } from './summary.ts'
-import { type ChosenTask, chooseTask, createOnK2 } from './task.ts'
+import { type PlayedTask, summarize, type TestnetSummary } from './summary.ts'
+import type { TaskRun } from './task-run.ts'
 import type { SetupView, ViewState } from './view.ts'
 import { viewState } from './view-state.ts'
 import { windowsOf } from './windows.ts'
@@ -114,15 +114,14 @@ export async function runTestnet(init: TestnetInit): Promise<TestnetSummary> {
   }
 }
 
-/** What is there before any node runs: K2 with the task on it, and everybody's keys. */
+/** What is there before any node runs: K2 with the tasks on it, and everybody's keys. */
 interface Stage {
   members: Member[]
   chain: Chain
   /** Lamports of the faucet at genesis. */
   faucetBefore: bigint
-  chosen: ChosenTask
-  /** Address of the task's account. */
-  task: string
+  runs: TaskRun[]
+  /** Of all tasks. */
   timing: Timing
   setup: SetupSteps
   news: News
@@ -150,20 +149,10 @@ async function prepare(
   news.tell('k2', { url: k2.url, program: PROGRAM_ID, slotMs, pace }, `K2 runs on ${k2.url}`)
   const faucetBefore = await client.balance(k2.faucetAddress)
 
-  step('task', `reading the bundle ${init.task}`)
-  const chosen = await chooseTask(init, dir, cleanup)
-  const { manifest, bundle, params, gets } = chosen
-  step('task', `${manifest.name}: creating and funding it on K2`)
-  const startingSlot = k2.slot() + Math.ceil(limitsOf(pace).bootMs / slotMs)
-  const timing: Timing = { startingSlot, roundSlots, ...windows }
-  const task = await createOnK2(chain, chosen, { timing, bounty: init.bounty ?? BOUNTY_ROE })
-  step('task', `${manifest.name} ${task}, with ${roeToKoii(FUND_ROE)} KOII in its pot; ${gets.join('; ')}`, true)
-  news.tell(
-    'task',
-    { task, name: manifest.name, bundle, params: params?.value ?? null, network: manifest.network === true },
-    `task ${manifest.name} is ${task}`
-  )
-  return { members, chain, faucetBefore, chosen, task, timing, setup, news }
+  const bootSlots = Math.ceil(limitsOf(pace).bootMs / slotMs)
+  const timing = (): Timing => ({ startingSlot: k2.slot() + bootSlots, roundSlots, ...windows })
+  const runs = await makeTasks({ asked: [init], chain, members, timing, bounty: init.bounty ?? BOUNTY_ROE, dir, setup, news, cleanup })
+  return { members, chain, faucetBefore, runs, timing: runs[0]!.timing, setup, news }
 }
 
 async function run(
@@ -176,15 +165,14 @@ async function run(
   const { slotMs, pace = 'auto', rounds: wanted, signal } = init
   const limits = limitsOf(pace)
   const failure = createFailure()
-  const records: RecordFacts[] = []
   const stage = await prepare(init, windows, dir, cleanup)
-  const { members, chain, chosen, task, timing, news } = stage
+  const { members, chain, runs, timing, news } = stage
   const { k2 } = chain
   const stopped = stopOf(signal, () => k2.slot())
 
   // -- the nodes
   const meeting = createMeeting({
-    members,
+    runs,
     k2,
     slotMs,
     pace,
@@ -194,7 +182,7 @@ async function run(
     signal,
     stopped: stopped.promise
   })
-  const mesh = await createMesh({ members, dir, chain, task, chosen, nodeArgs: init.nodeArgs ?? [], meeting, news, failure, signal })
+  const mesh = await createMesh({ members, dir, chain, runs, nodeArgs: init.nodeArgs ?? [], meeting, news, failure, signal })
   cleanup.push(mesh.stop)
   if (!signal.aborted) {
     mesh.start()
@@ -202,15 +190,15 @@ async function run(
 
   let isReady = false
   const show = (isOver = false) => {
-    const setup = isReady || signal.aborted ? [] : [...stage.setup.steps, ...nodeSteps(members, mesh.stakedCount())]
-    init.onView(viewState({ chain, task, chosen, timing, wanted, members, records, messages: news.messages, setup, isOver }))
+    const setup = isReady || signal.aborted ? [] : [...stage.setup.steps, ...nodeSteps(members, runs, mesh.stakedCount())]
+    init.onView(viewState({ chain, run: runs[0]!, wanted, members, messages: news.messages, setup, isOver }))
   }
   show()
   const view = setInterval(() => show(), VIEW_MS)
   cleanup.push(async () => clearInterval(view))
 
-  const ledgerCheck = await createOutsider({ chain, task, path: chosen.path, dir, timing, members, limits, cleanup })
-  const rounds = createRounds({ wanted, chain, task, timing, slotMs, members, ledgerCheck, records, limits, news, failure, signal })
+  const ledgerChecks = await createOutsider({ chain, runs, dir, members, limits, cleanup })
+  const rounds = createRounds({ wanted, chain, runs, timing, slotMs, members, ledgerChecks, limits, news, failure, signal })
   cleanup.push(async () => rounds.stop())
 
   // -- from here on it runs by itself until enough cycles are there, or somebody stops it
@@ -236,7 +224,7 @@ async function run(
   await rounds.idle()
 
   // -- the rest of the last voting window: votes that come after the quorum are votes, too
-  if (!signal.aborted && failure.reason() == null && records.length > 0) {
+  if (!signal.aborted && failure.reason() == null && runs.some(({ records }) => records.length > 0)) {
     await rounds.settleLast()
   }
   // time stands still while the nodes stop, so that they vote on no further cycle
@@ -244,7 +232,7 @@ async function run(
   await mesh.stop()
   await rounds.idle()
   rounds.stop()
-  const summary = await conclude({ init, stage, records, ledger: ledgerCheck.ledger(), failure, stoppedAt: stopped.slot(), startedMs })
+  const summary = await conclude({ init, stage, ledgerChecks, failure, stoppedAt: stopped.slot(), startedMs })
   clearInterval(view)
   show(true)
   init.onEvent(summary)
@@ -270,38 +258,35 @@ function stopOf(signal: AbortSignal, now: () => number) {
 interface Played {
   init: TestnetInit
   stage: Stage
-  records: RecordFacts[]
-  ledger: Ledger
+  ledgerChecks: LedgerChecks
   failure: Failure
   stoppedAt: number | null
   startedMs: number
 }
 
 /** Pays out once the nodes have stopped, and looks at what came of it all. */
-async function conclude({ init, stage, records, ledger, failure, stoppedAt, startedMs }: Played): Promise<TestnetSummary> {
-  const { members, chain, task, timing, faucetBefore, news } = stage
+async function conclude({ init, stage, ledgerChecks, failure, stoppedAt, startedMs }: Played): Promise<TestnetSummary> {
+  const { members, chain, runs, faucetBefore, news } = stage
   const { k2 } = chain
-  let payout: Payout = { paid: new Map(), slashed: new Map(), complete: false }
-  if (failure.reason() == null && records.length > 0) {
+  const payouts = new Map<TaskRun, Payout>()
+  for (const run of failure.reason() == null ? runs.filter(({ records }) => records.length > 0) : []) {
     k2.release()
-    payout = await payOut({ chain, task, members, ledger, lastCycle: records.at(-1)!.cycle, news })
+    payouts.set(run, await payOut({ chain, run, members, ledger: ledgerChecks.get(run)!.ledger(), news }))
     k2.hold()
   }
-  const { paid, slashed, complete } = payout
-  const facts = await collectFacts({ chain, task, members, records, timing, stoppedAt, faucetBefore, ledger: complete ? ledger : null })
-  const invariants = checkInvariants(facts, init.rounds)
-  const broken = [failure.reason(), ...invariants.map(({ name, broken: found }) => (found == null ? null : `${name}: ${found}`))].filter(
-    (reason) => reason != null
-  )
+  const tasks: PlayedTask[] = []
+  for (const run of runs) {
+    const payout = payouts.get(run) ?? { paid: new Map(), slashed: new Map(), complete: false }
+    const ledger = payout.complete ? ledgerChecks.get(run)!.ledger() : null
+    const facts = await collectFacts({ chain, run, members, stoppedAt, faucetBefore, ledger })
+    tasks.push({ run, payout, invariants: checkInvariants(facts, init.rounds) })
+  }
   return summarize({
-    facts,
-    invariants,
+    tasks,
     isStopped: init.signal.aborted,
-    broken,
+    failure: failure.reason(),
     members,
-    records,
-    paid,
-    slashed,
+    transactions: chain.log.transactions,
     startedMs,
     slotMs: paceNow(k2, members)
   })

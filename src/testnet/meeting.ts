@@ -3,13 +3,14 @@ import type { LocalK2, Pace } from '../k2/local/index.ts'
 import { counted, duration } from '../observe/words.ts'
 import { TestnetError } from './errors.ts'
 import type { TestnetLimits } from './limits.ts'
-import type { Member } from './member.ts'
+import type { Seat } from './seat.ts'
+import type { TaskRun } from './task-run.ts'
 
 /** So long before the first cycle nodes greet each other again. */
 const MEETING_SLOTS = 12
 
 export interface MeetingInit {
-  members: readonly Member[]
+  runs: readonly TaskRun[]
   k2: LocalK2
   slotMs: number
   pace: Pace
@@ -33,12 +34,12 @@ export interface Meeting {
   leap(): Promise<void>
 }
 
-export function createMeeting({ members, k2, slotMs, pace, limits, startingSlot, dir, signal, stopped }: MeetingInit): Meeting {
+export function createMeeting({ runs, k2, slotMs, pace, limits, startingSlot, dir, signal, stopped }: MeetingInit): Meeting {
   const met = Promise.withResolvers<void>()
   let metAgain = () => {}
 
   function checkReady(): void {
-    if (members.every((member) => member.hasTask && member.row.peers >= members.length - 1)) {
+    if (runs.every(({ seats }) => seats.every((seat) => isThere(seat, seats)))) {
       met.resolve()
       metAgain()
     }
@@ -81,9 +82,18 @@ export function createMeeting({ members, k2, slotMs, pace, limits, startingSlot,
   }
 
   function notReady(): string {
-    const late = members.filter((member) => !member.hasTask || member.row.peers < members.length - 1)
-    return `the nodes did not find each other within ${duration(limits.bootMs)}: ${late.map(({ name, row, hasTask }) => `${name} has ${counted(row.peers, 'peer')}${hasTask ? '' : ' and no task'}`).join(', ')}. Logs: ${dir}`
+    const late = runs.flatMap((run) => run.seats.filter((seat) => !isThere(seat, run.seats)).map((seat) => run.about(lacksOf(seat))))
+    return `the nodes did not find each other within ${duration(limits.bootMs)}: ${late.join(', ')}. Logs: ${dir}`
   }
 
   return { checkReady, giveUp: met.reject, ready, leap }
+}
+
+/** It has the code, and all others as peers. */
+function isThere({ hasTask, row }: Seat, seats: readonly Seat[]): boolean {
+  return hasTask && row.peers >= seats.length - 1
+}
+
+function lacksOf({ member, row, hasTask }: Seat): string {
+  return `${member.name} has ${counted(row.peers, 'peer')}${hasTask ? '' : ' and no task'}`
 }

@@ -2,25 +2,39 @@
 import type { NodeEvent } from '../observe/index.ts'
 import { type Member, nameOf } from './member.ts'
 import type { News } from './news.ts'
+import type { Seat } from './seat.ts'
 import { stateOf } from './states.ts'
+import { runOf, seatsOf, type TaskRun } from './task-run.ts'
 
 export interface MemberEventsInit {
   members: readonly Member[]
+  runs: readonly TaskRun[]
   news: News
   /** A node can be reached, for the first time: its `hint` says where. */
   onListening: (member: Member) => void
-  /** A node has found peers or has the task. */
+  /** A node has found peers or has the code of a task. */
   onProgress: () => void
 }
 
 /** Takes what a node says. */
-export function createMemberEvents({ members, news, onListening, onProgress }: MemberEventsInit) {
-  let lastAbstained = ''
+export function createMemberEvents({ members, runs, news, onListening, onProgress }: MemberEventsInit) {
+  const lastAbstained = new Map<TaskRun, string>()
 
   return function onNodeEvent(member: Member, event: NodeEvent): void {
-    const { row } = member
     news.pass({ ...event, name: member.name })
-    const cycle = event.cycle ?? 0
+    onOwnEvent(member, event)
+    const run = runOf(runs, event)
+    const seat = run?.seats.find((one) => one.member === member)
+    if (run != null && seat != null) {
+      onTaskEvent(run, seat, event)
+    }
+    for (const { row, failed, hasTask } of seatsOf(runs, member)) {
+      row.state = failed ? 'no task' : stateOf({ listens: member.listens, hasTask, peers: row.peers })
+    }
+  }
+
+  /** What is about the node. */
+  function onOwnEvent(member: Member, event: NodeEvent): void {
     switch (event.event) {
       case 'listening': {
         member.listens = true
@@ -34,18 +48,37 @@ export function createMemberEvents({ members, news, onListening, onProgress }: M
         }
         break
       }
+      case 'stats': {
+        const { task } = event as { task?: string | null }
+        // the newest last
+        member.stats.delete(task ?? null)
+        member.stats.set(task ?? null, event)
+        break
+      }
+      case 'unhandled':
+        member.crashed ??= `unhandled: ${event.reason}`
+        break
+    }
+  }
+
+  /** What is about one of its tasks. */
+  function onTaskEvent(run: TaskRun, seat: Seat, event: NodeEvent): void {
+    const { member, row } = seat
+    const say = (text: string) => news.say(run.about(text))
+    const cycle = event.cycle ?? 0
+    switch (event.event) {
       case 'peer':
       case 'peer-left':
         row.peers = event.staked
         onProgress()
         break
       case 'task':
-        Object.assign(member, { hasTask: true, failed: false })
+        Object.assign(seat, { hasTask: true, failed: false })
         onProgress()
         break
       case 'task-failed':
-        member.failed = true
-        news.say(`${member.name}: ${event.reason}`)
+        seat.failed = true
+        say(`${member.name}: ${event.reason}`)
         break
       case 'work-started':
         row.work = `cycle ${cycle}`
@@ -55,42 +88,35 @@ export function createMemberEvents({ members, news, onListening, onProgress }: M
         break
       case 'missed':
         row.submitted = `missed ${cycle}`
-        news.say(`${member.name} missed cycle ${cycle}: ${event.reason}`)
+        say(`${member.name} missed cycle ${cycle}: ${event.reason}`)
         break
       case 'audited':
         row.audits = `cycle ${cycle}: ${event.finding}`
         // one bug of the task shows at every node, in each of its audits
-        if (event.finding === 'abstained' && lastAbstained !== `${cycle} ${event.reason}`) {
-          lastAbstained = `${cycle} ${event.reason}`
-          news.say(`${member.name} abstained in cycle ${cycle}: ${event.reason}`)
+        if (event.finding === 'abstained' && lastAbstained.get(run) !== `${cycle} ${event.reason}`) {
+          lastAbstained.set(run, `${cycle} ${event.reason}`)
+          say(`${member.name} abstained in cycle ${cycle}: ${event.reason}`)
         }
         break
       case 'challenged':
         if (event.by === member.pair.address) {
           row.challenged = `cycle ${cycle}: ${nameOf(members, event.subject)}`
-          news.say(`${member.name} challenges ${nameOf(members, event.subject)}, cycle ${cycle}: ${event.finding}`)
+          say(`${member.name} challenges ${nameOf(members, event.subject)}, cycle ${cycle}: ${event.finding}`)
         }
         break
       case 'voted':
-        member.told.add(cycle)
+        seat.told.add(cycle)
         row.voted = `cycle ${cycle}`
         break
       case 'vote-lost':
-        member.told.add(cycle)
+        seat.told.add(cycle)
         row.voted = `lost ${cycle}`
-        news.say(`${member.name} lost its vote for cycle ${cycle}: ${event.reason}`)
+        say(`${member.name} lost its vote for cycle ${cycle}: ${event.reason}`)
         break
       case 'settled':
-        member.records.set(cycle, event.record)
+        seat.records.set(cycle, event.record)
         row.rewards = BigInt(event.total)
         break
-      case 'stats':
-        member.stats = event
-        break
-      case 'unhandled':
-        member.crashed ??= `unhandled: ${event.reason}`
-        break
     }
-    row.state = member.failed ? 'no task' : stateOf({ ...member, peers: row.peers })
   }
 }

@@ -2,32 +2,24 @@
 import { generateKeyPair, type KeyPair } from '../identity/index.ts'
 import type { Fault } from './faults.ts'
 import type { NodeProcess } from './node-process.ts'
-import type { NodeRow } from './view.ts'
 
 export interface Member {
   name: string
   pair: KeyPair
   /** Where its rewards go: no node has this key. */
   owner: KeyPair
-  /** Address of its stake account. */
-  stake: string
   fault: Fault | null
   process: NodeProcess
-  row: NodeRow
-  records: Map<number, string>
-  /** Cycles of which it has told what became of its vote. */
-  told: Set<number>
   interrupted: boolean
   crashed: string | null
   hint: string | null
   listens: boolean
-  /** Its task does not run. */
-  failed: boolean
+  /** Its stakes are made, or on their way. */
   staked: boolean
-  hasTask: boolean
-  /** Counters of former processes of this node, and of the one that runs. */
+  /** Counters of former processes of this node. */
   past: Stats[]
-  stats: Stats | null
+  /** Of the one that runs, what it told last for each task, and of the whole node as null; the newest last. */
+  stats: Map<string | null, Stats>
 }
 
 export interface Stats {
@@ -37,39 +29,33 @@ export interface Stats {
 
 /** @param fault null for an honest node */
 export function newMember(index: number, fault: Fault | null): Member {
-  const pair = generateKeyPair()
-  const name = `node-${index + 1}`
   return {
-    name,
-    pair,
+    name: `node-${index + 1}`,
+    pair: generateKeyPair(),
     owner: generateKeyPair(),
-    stake: '',
     fault,
     process: undefined as never,
-    row: {
-      name,
-      staker: pair.address,
-      fault,
-      state: 'starting',
-      peers: 0,
-      work: '-',
-      submitted: '-',
-      audits: '-',
-      challenged: '-',
-      voted: '-',
-      rewards: 0n
-    },
-    records: new Map(),
-    told: new Set(),
     interrupted: false,
     crashed: null,
     hint: null,
     listens: false,
-    failed: false,
     staked: false,
-    hasTask: false,
     past: [],
-    stats: null
+    stats: new Map()
+  }
+}
+
+/** What a process has counted; null when it has told nothing. Gossip is counted for each task, proofs for all of them together. */
+export function countersOf({ stats }: Pick<Member, 'stats'>): Stats | null {
+  const all = [...stats.values()]
+  const last = stats.get(null) ?? all.at(-1)
+  if (last == null || stats.has(null)) {
+    return last ?? null
+  }
+  const sum = (name: keyof Stats['gossip']) => all.reduce((so, { gossip }) => so + gossip[name], 0)
+  return {
+    gossip: { delivered: sum('delivered'), duplicates: sum('duplicates'), signatureChecks: sum('signatureChecks') },
+    proofs: last.proofs
   }
 }
 

@@ -4,17 +4,18 @@ import { loopbackHost, tcpOn } from '../config/index.ts'
 import { writeKeyFile } from '../identity/index.ts'
 import { messageOf, signerOf } from '../k2/index.ts'
 import type { PassedOver } from '../k2/local/index.ts'
-import { stakeAddress, stake as stakeInstruction } from '../k2/settlement/index.ts'
+import { stake as stakeInstruction } from '../k2/settlement/index.ts'
 import type { Chain } from './chain.ts'
 import { TestnetError } from './errors.ts'
 import type { Failure } from './failure.ts'
 import type { Meeting } from './meeting.ts'
-import { type Member, nameOf } from './member.ts'
+import { countersOf, type Member, nameOf } from './member.ts'
 import { createMemberEvents } from './member-events.ts'
 import { stakeOf } from './money.ts'
 import type { News } from './news.ts'
 import { createNodeProcess } from './node-process.ts'
-import type { ChosenTask } from './task.ts'
+import type { State } from './states.ts'
+import { seatsOf, type TaskRun } from './task-run.ts'
 
 /** A killed node comes back after this. */
 const RESTART_MS = 1_000
@@ -24,9 +25,7 @@ export interface MeshInit {
   /** Each node's folder is in it. */
   dir: string
   chain: Chain
-  /** Address of the task's account. */
-  task: string
-  chosen: ChosenTask
+  runs: readonly TaskRun[]
   /** More flags of `koii-mesh start`, for each node. */
   nodeArgs: string[]
   meeting: Meeting
@@ -37,25 +36,27 @@ export interface MeshInit {
 
 export interface Mesh {
   start(): void
-  /** How many nodes have their stake on K2. */
+  /** How many nodes have their stakes on K2. */
   stakedCount(): number
   /** Nobody who is killed comes back any more. */
   stop(): Promise<unknown>
 }
 
 /** Makes ready what the nodes need. They run from `start` on. */
-export async function createMesh({ members, dir, chain, task, chosen, nodeArgs, meeting, news, failure, signal }: MeshInit): Promise<Mesh> {
-  const { k2, client, wallet } = chain
-  const { path, params, manifest } = chosen
+export async function createMesh({ members, dir, chain, runs, nodeArgs, meeting, news, failure, signal }: MeshInit): Promise<Mesh> {
+  const { k2, client, wallet, log } = chain
   let ending = false
   let stakedCount = 0
 
-  for (const member of members) {
-    member.stake = stakeAddress({ task, staker: member.pair.address })
+  for (const { task, seats } of runs) {
+    for (const { member, stake } of seats) {
+      log.knows(stake, { task, staker: member.pair.address })
+    }
   }
   k2.events.on('passedOver', onPassedOver)
   const onNodeEvent = createMemberEvents({
     members,
+    runs,
     news,
     onListening: (member) =>
       void stakeFor(member).catch((err) => {
@@ -73,12 +74,11 @@ export async function createMesh({ members, dir, chain, task, chosen, nodeArgs, 
       dir: nodeDir,
       fault: member.fault,
       args: [
-        ...['--k2', k2.url, '--task', task, '--key', key, '--data-dir', join(nodeDir, 'data'), '--allow-private'],
+        ...['--k2', k2.url, '--key', key, '--data-dir', join(nodeDir, 'data'), '--allow-private'],
         ...['--listen', tcpOn(loopbackHost()), '--log-level', 'info'],
-        ...(manifest.network === true ? ['--allow-network'] : []),
         ...nodeArgs,
-        // one of them has the bundle and its params; the others fetch both from their peers
-        ...(member === members[0] ? ['--bundle', path, ...(params == null ? [] : ['--params', params.text])] : [])
+        // one of them has the bundles and their params; the others fetch both from their peers
+        ...taskFlags(runs[0]!, member === members[0])
       ],
       onEvent: (event) => onNodeEvent(member, event),
       onExit: (how) => onNodeExit(member, how)
@@ -95,8 +95,11 @@ export async function createMesh({ members, dir, chain, task, chosen, nodeArgs, 
   }
 
   function startMember(member: Member): void {
-    Object.assign(member, { listens: false, failed: false })
-    Object.assign(member.row, { peers: 0, state: 'starting' })
+    member.listens = false
+    for (const seat of seatsOf(runs, member)) {
+      seat.failed = false
+      Object.assign(seat.row, { peers: 0, state: 'starting' })
+    }
     member.process.start()
     news.tell('node-started', { name: member.name, node: member.pair.address, pid: member.process.pid() ?? null, fault: member.fault })
   }
@@ -112,14 +115,15 @@ export async function createMesh({ members, dir, chain, task, chosen, nodeArgs, 
   }
 
   function onNodeExit(member: Member, { signal: by, reason }: { signal: string | null; reason: string }): void {
-    if (member.stats != null) {
-      member.past.push(member.stats)
-      member.stats = null
+    const counters = countersOf(member)
+    if (counters != null) {
+      member.past.push(counters)
+      member.stats.clear()
     }
     if (by === 'SIGKILL') {
       // somebody tries us: the node comes back, as a service manager would bring it
       member.interrupted = true
-      member.row.state = 'killed'
+      show(member, 'killed')
       news.say(`${member.name} was killed and comes back`)
       news.tell('node-killed', { name: member.name, node: member.pair.address })
       setTimeout(() => {
@@ -131,31 +135,48 @@ export async function createMesh({ members, dir, chain, task, chosen, nodeArgs, 
     }
     if (signal.aborted) {
       // Ctrl+C in a terminal reaches the nodes, too
-      member.row.state = 'ended'
+      show(member, 'ended')
       return
     }
     member.crashed = reason
-    member.row.state = 'ended'
+    show(member, 'ended')
     news.say(`${member.name} ${reason}`)
     news.tell('node-ended', { name: member.name, node: member.pair.address, reason })
     meeting.giveUp(new TestnetError(`${member.name} ${reason}`))
   }
 
-  async function stakeFor(member: Member): Promise<void> {
-    await client.send(
-      [
-        stakeInstruction({
-          task,
-          stakingKey: member.pair.address,
-          payer: wallet.address,
-          amount: stakeOf(member.fault),
-          withdrawAuthority: member.owner.address,
-          addressHint: member.hint!
-        })
-      ],
-      [signerOf(wallet), signerOf(member.pair)]
-    )
-    stakedCount++
-    news.tell('staked', { node: member.pair.address, name: member.name, roe: stakeOf(member.fault) })
+  function show(member: Member, state: State): void {
+    for (const { row } of seatsOf(runs, member)) {
+      row.state = state
+    }
   }
+
+  async function stakeFor(member: Member): Promise<void> {
+    for (const { task } of runs) {
+      await client.send(
+        [
+          stakeInstruction({
+            task,
+            stakingKey: member.pair.address,
+            payer: wallet.address,
+            amount: stakeOf(member.fault),
+            withdrawAuthority: member.owner.address,
+            addressHint: member.hint!
+          })
+        ],
+        [signerOf(wallet), signerOf(member.pair)]
+      )
+      news.tell('staked', { node: member.pair.address, name: member.name, roe: stakeOf(member.fault) })
+    }
+    stakedCount++
+  }
+}
+
+/** The settings of a node that are its task's. */
+function taskFlags({ task, chosen: { manifest, path, params } }: TaskRun, hasBundle: boolean): string[] {
+  return [
+    ...['--task', task],
+    ...(manifest.network === true ? ['--allow-network'] : []),
+    ...(hasBundle ? ['--bundle', path, ...(params == null ? [] : ['--params', params.text])] : [])
+  ]
 }

@@ -1,21 +1,17 @@
-/** An outsider that checks every record, from what the nodes serve, with the task's own distribution. */
+/** An outsider that checks every record of a task, from what the nodes serve, with the task's own distribution. */
 import { join } from 'node:path'
-import type { Timing } from '../clock/index.ts'
-import { createAuditor, distributionOf, providerAt } from '../node/index.ts'
+import { type Auditor, createAuditor, distributionOf, providerAt } from '../node/index.ts'
 import { createTaskRunner } from '../tasks/index.ts'
 import type { Chain } from './chain.ts'
 import { createLedgerCheck } from './ledger-check.ts'
 import type { TestnetLimits } from './limits.ts'
 import type { Member } from './member.ts'
+import type { TaskRun } from './task-run.ts'
 
 export interface OutsiderInit {
   chain: Chain
-  /** Address of the task's account. */
-  task: string
-  /** The bundle's file. */
-  path: string
+  runs: readonly TaskRun[]
   dir: string
-  timing: Timing
   members: readonly Member[]
   limits: TestnetLimits
   /** Gets what is to be undone at the end. */
@@ -23,17 +19,33 @@ export interface OutsiderInit {
 }
 
 export type LedgerCheck = ReturnType<typeof createLedgerCheck>
+/** By task. */
+export type LedgerChecks = ReadonlyMap<TaskRun, LedgerCheck>
 
-export async function createOutsider({ chain, task, path, dir, timing, members, limits, cleanup }: OutsiderInit): Promise<LedgerCheck> {
-  const { client, wallet } = chain
+export async function createOutsider(init: OutsiderInit): Promise<LedgerChecks> {
+  const { runs, dir, cleanup } = init
   const auditor = await createAuditor()
   cleanup.push(() => auditor.stop())
+  const checks = new Map<TaskRun, LedgerCheck>()
+  for (const [at, run] of runs.entries()) {
+    checks.set(run, await checkOf(run, auditor, join(dir, at === 0 ? 'checker' : `checker-${at + 1}`), init))
+  }
+  return checks
+}
+
+async function checkOf(
+  { task, chosen, timing }: TaskRun,
+  auditor: Auditor,
+  folder: string,
+  { chain, members, limits, cleanup }: OutsiderInit
+): Promise<LedgerCheck> {
+  const { client, wallet } = chain
   const unused = () => Promise.reject(new Error('a distribution reads nothing'))
   const runner = await createTaskRunner({
     taskId: task,
     staker: wallet.address,
-    bundle: { path },
-    folder: join(dir, 'checker'),
+    bundle: { path: chosen.path },
+    folder,
     store: { get: unused, put: unused, delete: unused, list: unused },
     proofs: { putNode: unused, putFiles: unused, getNode: unused, listFiles: unused, readFile: unused },
     k2: { slot: unused, block: unused, blocks: unused },
@@ -41,11 +53,10 @@ export async function createOutsider({ chain, task, path, dir, timing, members, 
     log: () => {}
   })
   cleanup.push(() => runner.stop())
-  const genesisHash = await client.genesisHash()
   return createLedgerCheck({
     k2: client,
     task,
-    genesisHash,
+    genesisHash: await client.genesisHash(),
     timing,
     auditor,
     providers: () => members.flatMap(({ hint }) => (hint == null ? [] : [providerAt(hint)])),

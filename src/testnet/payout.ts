@@ -1,42 +1,35 @@
-/** The end of a run on K2: everybody is paid, and slashed, by the ledger of its last cycle. */
+/** The end of a task's run on K2: everybody is paid, and slashed, by the ledger of its last cycle. */
 import { roeToKoii } from '../config/index.ts'
 import { signerOf } from '../k2/index.ts'
 import { claimFor, slashFor } from '../node/index.ts'
 import type { Ledger } from '../record/index.ts'
 import type { Chain } from './chain.ts'
+import type { Payout } from './facts.ts'
 import { type Member, nameOf } from './member.ts'
 import type { News } from './news.ts'
+import type { TaskRun } from './task-run.ts'
 
 export interface PayoutInit {
   chain: Chain
-  /** Address of the task's account. */
-  task: string
+  /** It has finalized a cycle. */
+  run: TaskRun
   members: readonly Member[]
   ledger: Ledger
-  /** The last cycle of the run. */
-  lastCycle: number
   news: News
 }
 
-/** By staker, ROE. */
-export interface Payout {
-  paid: ReadonlyMap<string, bigint>
-  slashed: ReadonlyMap<string, bigint>
-  /** Whether everything that is owed was paid and slashed. */
-  complete: boolean
-}
-
 /** What the ledger of the last cycle owes. K2 pays by the newest root alone, whose ledger nobody serves any more when it is a later one. */
-export async function payOut({ chain, task, members, ledger, lastCycle, news }: PayoutInit): Promise<Payout> {
+export async function payOut({ chain, run, members, ledger, news }: PayoutInit): Promise<Payout> {
+  const { task } = run
   const { client, wallet } = chain
   const paid = new Map<string, bigint>()
   const slashed = new Map<string, bigint>()
   const { finalized } = await client.task(task)
-  if (finalized?.cycle !== lastCycle) {
+  if (finalized?.cycle !== run.records.at(-1)!.cycle) {
     news.tell(
       'unclaimed',
       { cycle: finalized?.cycle ?? null },
-      `cycle ${finalized?.cycle} was finalized while the nodes stopped: rewards stay in the pot`
+      run.about(`cycle ${finalized?.cycle} was finalized while the nodes stopped: rewards stay in the pot`)
     )
     return { paid, slashed, complete: false }
   }
@@ -59,7 +52,7 @@ export async function payOut({ chain, task, members, ledger, lastCycle, news }: 
       news.tell(
         'slashed',
         { node: staker, roe: amount },
-        `${nameOf(members, staker)} lost ${roeToKoii(amount)} KOII of its stake, which nobody gets`
+        run.about(`${nameOf(members, staker)} lost ${roeToKoii(amount)} KOII of its stake, which nobody gets`)
       )
     }
   }

@@ -4,26 +4,25 @@ import { messageOf } from '../k2/index.ts'
 import type { TaskAccount } from '../k2/settlement/index.ts'
 import { counted } from '../observe/words.ts'
 import type { Chain } from './chain.ts'
-import type { RecordFacts } from './facts.ts'
 import type { Failure } from './failure.ts'
-import { createFinish } from './finish.ts'
+import { createFinishes, type Finish } from './finish.ts'
 import type { TestnetLimits } from './limits.ts'
 import { type Member, nameOf } from './member.ts'
 import type { News } from './news.ts'
-import type { LedgerCheck } from './outsider.ts'
+import type { LedgerChecks } from './outsider.ts'
+import type { TaskRun } from './task-run.ts'
 
 export interface RoundsInit {
-  /** How many cycles; null for any number. */
+  /** How many cycles of each task; null for any number. */
   wanted: number | null
   chain: Chain
-  /** Address of the task's account. */
-  task: string
+  /** Each has its `records` filled, cycle by cycle, as they are finalized. */
+  runs: readonly TaskRun[]
+  /** Of all of them. */
   timing: Timing
   slotMs: number
   members: readonly Member[]
-  ledgerCheck: LedgerCheck
-  /** Filled with each cycle's, as it is finalized. */
-  records: RecordFacts[]
+  ledgerChecks: LedgerChecks
   limits: TestnetLimits
   news: News
   failure: Failure
@@ -33,7 +32,7 @@ export interface RoundsInit {
 export interface Rounds {
   /** Begins to look at what K2 finalizes. */
   start(): void
-  /** Resolves when there are as many cycles as wanted, or when there will not be. */
+  /** Resolves when every task has as many cycles as wanted, or when one will not have them. */
   enough: Promise<void>
   /** No longer gives up when rounds bring nothing. */
   stopTicking(): void
@@ -44,25 +43,20 @@ export interface Rounds {
   stop(): void
 }
 
-export function createRounds({
-  wanted,
-  chain,
-  task,
-  timing,
-  slotMs,
-  members,
-  ledgerCheck,
-  records,
-  limits,
-  news,
-  failure,
-  signal
-}: RoundsInit): Rounds {
+/** What is under way for one task. */
+interface Following {
+  run: TaskRun
+  finish: Finish
+  reading: Promise<void>
+  checking: Promise<void>
+}
+
+export function createRounds(init: RoundsInit): Rounds {
+  const { wanted, chain, runs, timing, slotMs, members, ledgerChecks, limits, news, failure, signal } = init
   const { k2, client, log } = chain
-  const finish = createFinish(wanted, timing)
+  const finishes = createFinishes(wanted, timing, runs.length)
+  const all = runs.map((run, at): Following => ({ run, finish: finishes[at]!, reading: Promise.resolve(), checking: Promise.resolve() }))
   const enough = Promise.withResolvers<void>()
-  let reading: Promise<void> = Promise.resolve()
-  let checking: Promise<void> = Promise.resolve()
   let watch: NodeJS.Timeout | undefined
 
   return {
@@ -72,10 +66,7 @@ export function createRounds({
       watch = setInterval(onTick, slotMs)
     },
     stopTicking: () => clearInterval(watch),
-    async idle() {
-      await reading
-      await checking
-    },
+    idle,
     settleLast,
     stop() {
       clearInterval(watch)
@@ -83,22 +74,31 @@ export function createRounds({
     }
   }
 
+  async function idle(): Promise<void> {
+    await Promise.all(all.map(({ reading }) => reading))
+    await Promise.all(all.map(({ checking }) => checking))
+  }
+
   /** What landed in the slot before is confirmed: has a vote among it finalized a cycle? */
   function onSlot(): void {
     holdAtEnd()
-    if (log.hasNewVote()) {
-      reading = reading.then(look).catch((err) => fail(`K2 did not tell how the task stands: ${messageOf(err)}`))
+    for (const one of all) {
+      if (log.hasNewVote(one.run.task)) {
+        one.reading = one.reading
+          .then(() => look(one))
+          .catch((err) => fail(one.run.about(`K2 did not tell how the task stands: ${messageOf(err)}`)))
+      }
     }
   }
 
-  async function look(): Promise<void> {
-    const account = await client.task(task)
-    if (finish.saw(account) === 'counts') {
+  async function look(one: Following): Promise<void> {
+    const account = await client.task(one.run.task)
+    if (one.finish.saw(account) === 'counts') {
       holdAtEnd()
       // one at a time: the record of a cycle is checked against the one before it
-      checking = checking
-        .then(() => (failure.reason() == null ? onFinalized(account) : undefined))
-        .catch((err) => fail(`the record of cycle ${account.finalized?.cycle} could not be checked: ${messageOf(err)}`))
+      one.checking = one.checking
+        .then(() => (failure.reason() == null ? onFinalized(one.run, account) : undefined))
+        .catch((err) => fail(one.run.about(`the record of cycle ${account.finalized?.cycle} could not be checked: ${messageOf(err)}`)))
     }
   }
 
@@ -110,9 +110,9 @@ export function createRounds({
     enough.resolve()
   }
 
-  async function onFinalized(account: TaskAccount): Promise<void> {
-    const record = await ledgerCheck.check(account)
-    records.push(record)
+  async function onFinalized(run: TaskRun, account: TaskAccount): Promise<void> {
+    const record = await ledgerChecks.get(run)!.check(account)
+    run.records.push(record)
     news.tell('finalized', {
       cycle: record.cycle,
       record: record.cid,
@@ -121,10 +121,9 @@ export function createRounds({
       rejected: record.rejected,
       recomputed: record.recomputed.ok
     })
-    news.say(
-      `cycle ${record.cycle} is finalized: ${record.accepted.length} accepted${record.rejected.map(({ staker, reason }) => `, ${nameOf(members, staker)} rejected (${reason})`).join('')}`
-    )
-    if (wanted != null && records.length >= wanted) {
+    const rejected = record.rejected.map(({ staker, reason }) => `, ${nameOf(members, staker)} rejected (${reason})`).join('')
+    news.say(run.about(`cycle ${record.cycle} is finalized: ${record.accepted.length} accepted${rejected}`))
+    if (wanted != null && runs.every(({ records }) => records.length >= wanted)) {
       enough.resolve()
     }
   }
@@ -133,21 +132,21 @@ export function createRounds({
   function onTick(): void {
     const cycle = cycleAt(timing, k2.slot())
     if (wanted != null && cycle - 3 >= wanted * 2 + 3) {
-      failure.note(`${records.length} of ${wanted} cycles were finalized in ${counted(cycle, 'round')}`)
+      const late = runs.find(({ records }) => records.length < wanted) ?? runs[0]!
+      failure.note(late.about(`${late.records.length} of ${wanted} cycles were finalized in ${counted(cycle, 'round')}`))
       enough.resolve()
     }
   }
 
   /** Waits for the votes and records of the last cycle: as long as its window is open, and then for those who are late to hear of it. */
   async function settleLast(): Promise<void> {
-    const last = records.at(-1)!.cycle
-    const honest = members.filter(({ fault }) => fault == null)
     let sinceEndMs = 0
     while (sinceEndMs < limits.lateMs && !signal.aborted) {
-      const voted = honest.every(({ pair }) =>
-        log.transactions.some(({ votes, failed }) => !failed && votes.some((vote) => vote.cycle === last && vote.staker === pair.address))
-      )
-      if (voted && honest.every(({ records: held, told }) => held.has(last) && told.has(last))) {
+      if (isOver()) {
+        // the last slot may have finalized a cycle of one task more
+        await idle()
+      }
+      if (all.every(isSettled)) {
         return
       }
       await new Promise((done) => setTimeout(done, slotMs))
@@ -155,13 +154,33 @@ export function createRounds({
     }
   }
 
+  function isSettled({ run, finish }: Following): boolean {
+    const last = run.records.at(-1)?.cycle
+    // what other tasks have finalized, this one may finalize yet
+    if (last == null || (last < (finish.lastCycle() ?? last) && !isOver())) {
+      return false
+    }
+    const hasVoted = (staker: string) =>
+      log.transactions.some(
+        ({ votes, failed }) => !failed && votes.some((vote) => vote.task === run.task && vote.cycle === last && vote.staker === staker)
+      )
+    return run.seats
+      .filter(({ member }) => member.fault == null)
+      .every(({ member, records, told }) => records.has(last) && told.has(last) && hasVoted(member.pair.address))
+  }
+
   /** Stops the slots when the last cycle's window is over. */
   function holdAtEnd(): boolean {
-    const end = finish.endSlot()
-    if (end == null || k2.slot() < end) {
+    if (!isOver()) {
       return false
     }
     k2.hold()
     return true
+  }
+
+  /** Whether nobody can vote on the last cycle any more. */
+  function isOver(): boolean {
+    const end = finishes[0]!.endSlot()
+    return end != null && k2.slot() >= end
   }
 }

@@ -2,7 +2,9 @@
 import { roeToKoii } from '../config/index.ts'
 import type { Member } from './member.ts'
 import { STAKE_ROE } from './money.ts'
-import type { SetupStep, SetupView } from './view.ts'
+import type { SetupStep, SetupView } from './picture-parts.ts'
+import type { Seat } from './seat.ts'
+import { seatsOf, type TaskRun } from './task-run.ts'
 
 export interface SetupSteps {
   steps: SetupStep[]
@@ -21,13 +23,22 @@ export function createSetupSteps(onView: (view: SetupView) => void): SetupSteps 
 }
 
 /** How far the nodes are, until the first round begins. */
-export function nodeSteps(members: readonly Member[], stakedCount: number): SetupStep[] {
+export function nodeSteps(members: readonly Member[], runs: readonly TaskRun[], stakedCount: number): SetupStep[] {
   const all = members.length
+  const inAll = (is: (seat: Seat) => boolean) => members.filter((member) => seatsOf(runs, member).every(is)).length
   const howMany = (name: string, count: number, text: string) => ({ name, done: count === all, text: `${count} of ${all} ${text}` })
   return [
     howMany('nodes', members.filter(({ hint }) => hint != null).length, 'listen, each in a process of its own'),
     howMany('stakes', stakedCount, `are on K2, ${roeToKoii(STAKE_ROE)} KOII each`),
-    howMany('bundle', members.filter(({ hasTask }) => hasTask).length, 'have it, the first from disk, others from nodes that K2 names'),
-    howMany('mesh', members.filter(({ row }) => row.peers >= all - 1).length, 'have all others as peers: with stake, and greeted')
+    howMany(
+      'bundle',
+      inAll(({ hasTask }) => hasTask),
+      'have it, the first from disk, others from nodes that K2 names'
+    ),
+    howMany(
+      'mesh',
+      inAll(({ row }) => row.peers >= all - 1),
+      'have all others as peers: with stake, and greeted'
+    )
   ]
 }

@@ -1,8 +1,9 @@
 /** What a testnet says at its end. */
 import type { PaceFacts } from '../k2/local/index.ts'
-import type { RecordFacts, RunFacts } from './facts.ts'
+import type { Payout, TransactionFacts } from './facts.ts'
 import { type Invariant, nothingChecked } from './invariants.ts'
-import type { Member, Stats } from './member.ts'
+import { countersOf, type Member, type Stats } from './member.ts'
+import type { TaskRun } from './task-run.ts'
 
 export interface TestnetSummary {
   event: 'summary'
@@ -28,26 +29,38 @@ export interface TestnetSummary {
   slotMs: { asked: number; median: number; longest: number; waitedFor: { name: string; ms: number } | null } | null
 }
 
-export interface SummaryInit {
-  facts: RunFacts
+/** One task at the end of a run. */
+export interface PlayedTask {
+  run: TaskRun
+  payout: Payout
   invariants: Invariant[]
+}
+
+export interface SummaryInit {
+  tasks: readonly PlayedTask[]
   /** Whether it was ended from outside. */
   isStopped: boolean
-  /** Why the run is not as it should be; empty when it is. */
-  broken: string[]
+  /** Why the run did not go as it should; null where it did. */
+  failure: string | null
   members: readonly Member[]
-  records: RecordFacts[]
-  /** By staker, ROE. */
-  paid: ReadonlyMap<string, bigint>
-  slashed: ReadonlyMap<string, bigint>
+  /** All of the run, whichever task they are about. */
+  transactions: readonly TransactionFacts[]
   /** When the run began, by `performance.now()`. */
   startedMs: number
   slotMs: PaceFacts | null
 }
 
 export function summarize(init: SummaryInit): TestnetSummary {
-  const { facts, invariants, isStopped, broken, members, records, paid, slashed, startedMs, slotMs } = init
-  const stats = members.flatMap(({ past, stats: current }) => (current == null ? past : [...past, current]))
+  const { tasks, isStopped, failure, members, transactions, startedMs, slotMs } = init
+  const { run, payout, invariants } = tasks[0]!
+  const { records } = run
+  const broken = [failure, ...invariants.map(({ name, broken: found }) => (found == null ? null : `${name}: ${found}`))].filter(
+    (reason) => reason != null
+  )
+  const stats = members.flatMap((member) => {
+    const current = countersOf(member)
+    return current == null ? member.past : [...member.past, current]
+  })
   const sum = (pick: (one: Stats) => number) => stats.reduce((all, one) => all + pick(one), 0)
   const last = records.at(-1)
   const cycles = last == null ? 0 : last.cycle + 1
@@ -61,14 +74,14 @@ export function summarize(init: SummaryInit): TestnetSummary {
     finalized: records.length,
     skipped: Array.from({ length: cycles }, (_, cycle) => cycle).filter((cycle) => !records.some((record) => record.cycle === cycle)),
     records: records.map(({ cycle, root, cid, accepted, rejected }) => ({ cycle, root, record: cid, accepted, rejected })),
-    rewards: Object.fromEntries([...(last?.rewards ?? [])].map(([staker, roe]) => [staker, roe.toString()])),
-    paid: amounts(paid),
-    slashed: amounts(slashed),
+    rewards: amounts(last?.rewards ?? new Map()),
+    paid: amounts(payout.paid),
+    slashed: amounts(payout.slashed),
     k2: {
-      transactions: facts.transactions.length,
-      bytes: facts.transactions.reduce((all, { bytes }) => all + bytes, 0),
-      votes: facts.transactions.filter(({ failed }) => !failed).reduce((all, { votes }) => all + votes.length, 0),
-      byKind: countBy(facts.transactions.flatMap(({ kinds }) => kinds))
+      transactions: transactions.length,
+      bytes: transactions.reduce((all, { bytes }) => all + bytes, 0),
+      votes: transactions.filter(({ failed }) => !failed).reduce((all, { votes }) => all + votes.length, 0),
+      byKind: countBy(transactions.flatMap(({ kinds }) => kinds))
     },
     gossip: {
       delivered: sum(({ gossip }) => gossip.delivered),

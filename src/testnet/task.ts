@@ -35,12 +35,12 @@ export interface ChosenTask {
 }
 
 /**
- * @param dir for what is fetched
+ * @param folder for what is fetched
  * @param cleanup gets what is to be undone at the end: a site to archive is served where the task has none
  * @throws TestnetError when the bundle is nowhere
  */
-export async function chooseTask(init: TaskInit, dir: string, cleanup: Array<() => Promise<unknown>>): Promise<ChosenTask> {
-  const { path, params: fetched } = await bundleOf(init, dir)
+export async function chooseTask(init: TaskInit, folder: string, cleanup: Array<() => Promise<unknown>>): Promise<ChosenTask> {
+  const { path, params: fetched } = await bundleOf(init, folder)
   const given = init.params ?? fetched
   const { cid, manifest } = await describeBundle(path, given)
   const site = manifest.name === 'site-archive' && given == null ? await startStaticSite({ seed: 'koii-mesh testnet' }) : null
@@ -89,7 +89,7 @@ export async function createOnK2(
 }
 
 /** The file of the task's bundle; one that is named by its CID is fetched from who has it, and checked block by block. */
-async function bundleOf({ task, from = [] }: TaskInit, dir: string): Promise<{ path: string; params: Params | null }> {
+async function bundleOf({ task, from = [] }: TaskInit, folder: string): Promise<{ path: string; params: Params | null }> {
   if (!isCid(task)) {
     return { path: bundleAt(task), params: null }
   }
@@ -103,7 +103,6 @@ async function bundleOf({ task, from = [] }: TaskInit, dir: string): Promise<{ p
   }
   const auditor = await createAuditor()
   try {
-    const folder = join(dir, 'bundle')
     await auditor.proofs.fetchTo(task, folder, { from: from.map(providerAt) })
     return { path: join(folder, BUNDLE_FILE), params: paramsBeside(folder) }
   } finally {

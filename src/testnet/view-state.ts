@@ -1,28 +1,24 @@
 /** What the live view shows of a run, at one moment. */
 import { cycleAt, type Timing, windowOf, within } from '../clock/index.ts'
 import { type Chain, paceNow } from './chain.ts'
-import type { RecordFacts } from './facts.ts'
 import type { Member } from './member.ts'
-import type { ChosenTask } from './task.ts'
-import type { SetupStep, ViewState } from './view.ts'
+import type { SetupStep, ViewState } from './picture-parts.ts'
+import type { TaskRun } from './task-run.ts'
 
 export interface ViewStateInit {
   chain: Chain
-  /** Address of the task's account. */
-  task: string
-  chosen: ChosenTask
-  timing: Timing
+  run: TaskRun
   /** How many cycles; null for any number. */
   wanted: number | null
   members: readonly Member[]
-  records: readonly RecordFacts[]
   messages: string[]
   /** What is not there yet; empty once there are rounds. */
   setup: SetupStep[]
   isOver: boolean
 }
 
-export function viewState({ chain, task, chosen, timing, wanted, members, records, messages, setup, isOver }: ViewStateInit): ViewState {
+export function viewState({ chain, run, wanted, members, messages, setup, isOver }: ViewStateInit): ViewState {
+  const { task, chosen, timing, seats, records } = run
   const { k2 } = chain
   const { startingSlot, roundSlots } = timing
   const slot = k2.slot()
@@ -41,7 +37,7 @@ export function viewState({ chain, task, chosen, timing, wanted, members, record
     finalized: records.length,
     wanted,
     slotMs: paceNow(k2, members),
-    rows: members.map(({ row }) => row),
+    rows: seats.map(({ row }) => row),
     messages,
     isOver
   }
