@@ -10,10 +10,10 @@ import { type Fault, parseFaults } from '../testnet/faults.ts'
 import { wrongValue } from '../testnet/wrong-value.ts'
 import { runStart, startOptions } from './start.ts'
 
-/** What each fault puts in the place of an honest part. */
-const PARTS: Record<Fault, NodeParts> = {
+/** What each fault puts in the place of an honest part, in each task of the node: what one remembers is of that task. */
+const PARTS: Record<Fault, () => NodeParts> = {
   ...ATTACKS,
-  'bad-proof': {
+  'bad-proof': () => ({
     taskHost: (honest) => ({
       ...honest,
       async work(timing, timeoutMs, ends) {
@@ -23,11 +23,11 @@ const PARTS: Record<Fault, NodeParts> = {
           : worked
       }
     })
-  },
-  'no-proof': { serve: false },
+  }),
+  'no-proof': () => ({ serve: false }),
   // what it lacks was never given to it
-  'no-fees': {},
-  silent: {
+  'no-fees': () => ({}),
+  silent: () => ({
     publish: (honest) => {
       let last: number | undefined
       return async (body) => {
@@ -49,8 +49,8 @@ const PARTS: Record<Fault, NodeParts> = {
         }
       }
     }
-  },
-  equivocate: {
+  }),
+  equivocate: () => ({
     publish: (honest, tools) => async (body) => {
       await honest(body)
       if (body.submission != null) {
@@ -59,12 +59,12 @@ const PARTS: Record<Fault, NodeParts> = {
         await tools.send(say(tools, { ...body, submission: { ...body.submission, value } }))
       }
     }
-  }
+  })
 }
 
 guardOutput()
 watchParent()
 const [fault] = parseFaults([process.argv[2] ?? ''])
 await startOptions(new Command('faulty-node'))
-  .action((options) => runStart(options, PARTS[fault!]))
+  .action((options) => runStart(options, PARTS[fault!]()))
   .parseAsync(process.argv.slice(3), { from: 'user' })

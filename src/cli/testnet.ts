@@ -1,15 +1,17 @@
-import { Command, InvalidArgumentError } from 'commander'
-import { amountOf, loadParams } from '../config/index.ts'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { amountOf, roeToKoii } from '../config/index.ts'
 import type { Pace } from '../k2/local/index.ts'
-import { counted, sayJson, sayLines, toLine } from '../observe/index.ts'
+import { counted, sayJson, sayLines, shownText, toLine } from '../observe/index.ts'
 import { onOutputLost, untilStopped } from '../observe/process.ts'
 // the light pages of the room alone: what it says at once must not wait for libp2p and the VM to be loaded
 import { FAULTS, parseFaults } from '../testnet/faults.ts'
-import { invariantLines } from '../testnet/invariants.ts'
+import { invariantLines, linesOfSeveral } from '../testnet/invariants.ts'
 import { COLUMNS_HELP } from '../testnet/states.ts'
+import type { TestnetSummary } from '../testnet/summary.ts'
 import { createView, slotTimes } from '../testnet/view.ts'
 import { MIN_ROUND_SLOTS, windowsOf } from '../testnet/windows.ts'
 import { collect, example, PARAMS_OPTION, paceOption, whole, withJson } from './common.ts'
+import { taskNames, testnetTasks } from './testnet-tasks.ts'
 
 interface TestnetOptions {
   params?: string
@@ -19,6 +21,7 @@ interface TestnetOptions {
   slotMs: number
   pace: Pace
   task: string
+  tasks?: string[]
   roundSlots: number
   bounty: string
   fault?: string[]
@@ -46,9 +49,17 @@ export function testnetCommand(): Command {
     .option('--slot-ms <ms>', 'length of a slot', whole(20, 60_000), 400)
     .addOption(paceOption('auto'))
     .option('--task <name>', 'k2-index, site-archive, the path of a bundle, or its CID', 'k2-index')
+    .addOption(
+      new Option('--tasks <list>', 'several of these, with commas: each node does all of them, and is staked and paid in each')
+        .argParser(taskNames)
+        .conflicts('task')
+    )
     .option('--from <multiaddr>', 'a peer that has the bundle, for a CID; may be given several times', collect)
     .option(...PARAMS_OPTION)
-    .option('--config <file>', 'take the params from the configuration file of a node; --params and KOII_MESH_PARAMS override it')
+    .option(
+      '--config <file>',
+      'take the params from the configuration file of a node; --params and KOII_MESH_PARAMS override it. With --tasks, each from its entry in the file’s "tasks"'
+    )
     .option('--round-slots <n>', `length of a round, at least ${MIN_ROUND_SLOTS}`, whole(1, 100_000), 30)
     .option('--bounty <koii>', 'what a cycle pays', '10')
     .option(
@@ -68,48 +79,77 @@ export function testnetCommand(): Command {
       example(
         'koii-mesh testnet --nodes 6 --rounds 3 --slot-ms 100 --fault bad-proof:1 --fault no-proof:1',
         `koii-mesh testnet --task ./my-task.mjs --nodes 4 --rounds 3 --params '{"urls":["http://127.0.0.1:8080/"]}'`,
+        'koii-mesh testnet --tasks k2-index,site-archive --nodes 5 --rounds 3',
         'koii-mesh testnet --slot-ms 400 --pace strict   (slots as on a real K2: who is too slow misses its windows)'
       )
     )
-    .action(async ({ fault = [], json, rounds, bounty, keepCycles, keepRecords, params: typed, config, ...options }: TestnetOptions) => {
-      const faults = parseFaults(fault)
-      const params = loadParams({ file: config, env: process.env, flag: typed })
-      const bountyRoe = amountOf(bounty, '--bounty')
-      windowsOf(options.roundSlots)
-      const stopping = new AbortController()
-      untilStopped().then(() => stopping.abort())
-      // nobody looks any more
-      onOutputLost(() => stopping.abort())
-      const view = json === true ? null : createView(process.stdout)
-      view?.show({ setup: [{ name: 'koii-mesh', done: false, text: 'loading libp2p and the VM' }] })
-      const [{ runTestnet }, { SETTLEMENT_SO }] = await Promise.all([import('../testnet/index.ts'), import('./k2.ts')])
-      const summary = await runTestnet({
-        ...options,
-        rounds: rounds ?? null,
-        ...(params == null ? {} : { params }),
-        faults,
-        bounty: bountyRoe,
-        nodeArgs: [...flag('--keep-cycles', keepCycles), ...flag('--keep-records', keepRecords)],
-        settlementProgram: SETTLEMENT_SO,
-        signal: stopping.signal,
-        onEvent: (event) => {
-          if (json === true) {
-            sayJson(toLine(event))
-          }
-        },
-        onView: (state) => view?.show(state)
-      })
-      view?.done()
-      if (json !== true) {
-        const { finalized, seconds, k2, proofs } = summary
-        sayLines([
-          ...invariantLines(summary.invariants, summary.unchecked),
-          `${counted(finalized, 'cycle')} finalized in ${seconds} s; K2 took ${counted(k2.votes, 'vote')}; ${counted(proofs.fetched, 'proof')} ${proofs.fetched === 1 ? 'was' : 'were'} fetched from peers`,
-          ...(summary.slotMs == null ? [] : [slotTimes(summary.slotMs)])
-        ])
+    .action(runIt)
+}
+
+async function runIt({
+  fault = [],
+  json,
+  rounds,
+  bounty,
+  keepCycles,
+  keepRecords,
+  params,
+  config,
+  task,
+  tasks,
+  ...options
+}: TestnetOptions): Promise<void> {
+  const faults = parseFaults(fault)
+  const [first, ...beside] = testnetTasks({ task, tasks, typed: params, config, env: process.env })
+  const bountyRoe = amountOf(bounty, '--bounty')
+  windowsOf(options.roundSlots)
+  const stopping = new AbortController()
+  untilStopped().then(() => stopping.abort())
+  // nobody looks any more
+  onOutputLost(() => stopping.abort())
+  const view = json === true ? null : createView(process.stdout)
+  view?.show({ setup: [{ name: 'koii-mesh', done: false, text: 'loading libp2p and the VM' }] })
+  const [{ runTestnet }, { SETTLEMENT_SO }] = await Promise.all([import('../testnet/index.ts'), import('./k2.ts')])
+  const summary = await runTestnet({
+    ...options,
+    ...first,
+    beside,
+    rounds: rounds ?? null,
+    faults,
+    bounty: bountyRoe,
+    nodeArgs: [...flag('--keep-cycles', keepCycles), ...flag('--keep-records', keepRecords)],
+    settlementProgram: SETTLEMENT_SO,
+    signal: stopping.signal,
+    onEvent: (event) => {
+      if (json === true) {
+        sayJson(toLine(event))
       }
-      if (!summary.ok) {
-        throw new Error(`the testnet did not hold what it promises: ${summary.reason}`)
-      }
-    })
+    },
+    onView: (state) => view?.show(state)
+  })
+  view?.done()
+  if (json !== true) {
+    sayLines(linesOf(summary))
+  }
+  if (!summary.ok) {
+    throw new Error(`the testnet did not hold what it promises: ${summary.reason}`)
+  }
+}
+
+function linesOf({ tasks, unchecked, finalized, seconds, k2, proofs, slotMs }: TestnetSummary): string[] {
+  const [only, ...more] = tasks
+  const paid = (of: Record<string, string>) => Object.values(of).reduce((sum, roe) => sum + BigInt(roe), 0n)
+  return [
+    ...(more.length === 0
+      ? invariantLines(only!.invariants, unchecked)
+      : [
+          ...linesOfSeveral(tasks, unchecked),
+          ...tasks.map(
+            ({ name, task, finalized: cycles, paid: to }) =>
+              `${shownText(name, 32)} ${task}: ${counted(cycles, 'cycle')}, ${roeToKoii(paid(to))} KOII paid to ${counted(Object.keys(to).length, 'staker')}`
+          )
+        ]),
+    `${counted(finalized, 'cycle')} finalized in ${seconds} s; K2 took ${counted(k2.votes, 'vote')}; ${counted(proofs.fetched, 'proof')} ${proofs.fetched === 1 ? 'was' : 'were'} fetched from peers`,
+    ...(slotMs == null ? [] : [slotTimes(slotMs)])
+  ]
 }

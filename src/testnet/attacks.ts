@@ -51,34 +51,37 @@ async function verdictsOnAll(tools: PublishTools, cycle: number, finding: Findin
 const half = (first: boolean) => (staker: string) => (staker.charCodeAt(staker.length - 1) % 2 === 0) === first
 
 /** What is done once a cycle, at the first audit in it: by then it knows what others submitted. */
-function onceACycle(run: (tools: PublishTools, cycle: number, submissions: Message[]) => Promise<void>): NodeParts {
-  const seen = new Map<number, Message[]>()
-  let tools: PublishTools | undefined
-  return {
-    publish: (honest, given) => {
-      tools = given
-      return honest
-    },
-    taskHost: (honest) => ({
-      ...honest,
-      async audit(submission, from, timing, limits) {
-        const { cycle } = timing
-        const known = seen.get(cycle)
-        if (known == null) {
-          seen.set(cycle, [submission])
-          run(tools!, cycle, seen.get(cycle)!).catch((err: unknown) => complain(`the attack failed: ${String(err)}`))
-        } else {
-          known.push(submission)
+function onceACycle(run: (tools: PublishTools, cycle: number, submissions: Message[]) => Promise<void>): () => NodeParts {
+  return () => {
+    const seen = new Map<number, Message[]>()
+    let tools: PublishTools | undefined
+    return {
+      publish: (honest, given) => {
+        tools = given
+        return honest
+      },
+      taskHost: (honest) => ({
+        ...honest,
+        async audit(submission, from, timing, limits) {
+          const { cycle } = timing
+          const known = seen.get(cycle)
+          if (known == null) {
+            seen.set(cycle, [submission])
+            run(tools!, cycle, seen.get(cycle)!).catch((err: unknown) => complain(`the attack failed: ${String(err)}`))
+          } else {
+            known.push(submission)
+          }
+          // it helps nobody: what it finds it keeps to itself
+          await honest.audit(submission, from, timing, limits)
+          return { finding: 'abstained', reason: '' }
         }
-        // it helps nobody: what it finds it keeps to itself
-        await honest.audit(submission, from, timing, limits)
-        return { finding: 'abstained', reason: '' }
-      }
-    })
+      })
+    }
   }
 }
 
-export const ATTACKS: Record<Attack, NodeParts> = {
+/** Made anew for each task of a node: what one remembers is of that task. */
+export const ATTACKS: Record<Attack, () => NodeParts> = {
   'false-verdict': onceACycle(async (tools, cycle) => {
     await until(tools, tools.schedule(cycle).verdictsEndSlot - 0.3)
     await tools.send(await verdictsOnAll(tools, cycle, 'invalid'))
@@ -109,7 +112,7 @@ export const ATTACKS: Record<Attack, NodeParts> = {
       await tools.sendTo(say(tools, { cycle, slot: verdictsEndSlot - 1, verdicts: { findings: [{ place: at, finding: 1 }] } }), half(first))
     }
   }),
-  'late-release': {
+  'late-release': () => ({
     publish: (honest, tools) => {
       return async (body) => {
         const { submission } = body
@@ -132,8 +135,8 @@ export const ATTACKS: Record<Attack, NodeParts> = {
         }
       }
     }
-  },
-  'split-proposer': (() => {
+  }),
+  'split-proposer': () => {
     const others = new Map<number, { cid: Uint8Array<ArrayBuffer>; root: Uint8Array<ArrayBuffer>; totalRewards: bigint }>()
     let tools: PublishTools | undefined
     return {
@@ -166,6 +169,6 @@ export const ATTACKS: Record<Attack, NodeParts> = {
           await given.sendTo(say(given, second), half(false))
         }
       }
-    } satisfies NodeParts
-  })()
+    }
+  }
 }

@@ -14,6 +14,8 @@ export interface ChainInit {
   pace: Pace
   port: number
   settlementProgram: URL
+  /** How many: each costs the wallet its pot and the stakes, and the nodes their fees. */
+  tasks: number
   members: readonly Member[]
 }
 
@@ -29,12 +31,12 @@ export interface Chain {
   log: TransactionLog
 }
 
-export async function startChain({ slotMs, pace, port, settlementProgram, members }: ChainInit): Promise<Chain> {
+export async function startChain({ slotMs, pace, port, settlementProgram, tasks, members }: ChainInit): Promise<Chain> {
   const wallet = generateKeyPair()
   const traffic = createTraffic({ seed: 'koii-mesh testnet', transfersPerSlot: 3 })
   const funded = [
-    { address: wallet.address, lamports: WALLET_ROE },
-    ...members.filter(({ fault }) => fault !== 'no-fees').map(({ pair }) => ({ address: pair.address, lamports: KEY_ROE })),
+    { address: wallet.address, lamports: WALLET_ROE * BigInt(tasks) },
+    ...members.filter(({ fault }) => fault !== 'no-fees').map(({ pair }) => ({ address: pair.address, lamports: KEY_ROE * BigInt(tasks) })),
     ...traffic.funded
   ]
   const k2 = await createLocalK2({

@@ -53,6 +53,12 @@ export type { TestnetSummary } from './summary.ts'
 export { createView, picture, type View } from './view.ts'
 export { MIN_ROUND_SLOTS, RoundTooShortError, windowsOf } from './windows.ts'
 
+export interface AskedTask {
+  /** A built-in task, the path of a bundle, or a bundle's CID; one may be there several times. */
+  task: string
+  params?: Params | null
+}
+
 export interface TestnetInit {
   nodes: number
   /** Cycles to finalize; null runs until `signal`. */
@@ -65,10 +71,12 @@ export interface TestnetInit {
   bounty?: bigint
   /** A built-in task, the path of a bundle, or a bundle's CID. */
   task: string
-  /** Peers that have the bundle, for a CID: multiaddrs with their PeerIds. */
+  /** Peers that have the bundles that are named by a CID: multiaddrs with their PeerIds. */
   from?: string[]
   /** The task's parameters; without them, a bundle fetched by its CID has its own, and another none. */
   params?: Params | null
+  /** More tasks, which every node does beside it. Each has its own account, bounty, pot and stakes. */
+  beside?: AskedTask[]
   faults: Fault[]
   dataDir?: string | undefined
   port?: number | undefined
@@ -133,14 +141,19 @@ async function prepare(
   dir: string,
   cleanup: Array<() => Promise<unknown>>
 ): Promise<Stage> {
-  const { slotMs, pace = 'auto', roundSlots } = init
+  const { slotMs, pace = 'auto', roundSlots, from = [] } = init
+  const paramsFlag = (init.beside ?? []).length === 0 ? '--params' : '--config'
+  const asked = [init, ...(init.beside ?? [])].map(({ task, params }) => ({ task, params, from, paramsFlag }))
   const setup = createSetupSteps(init.onView)
   const { step } = setup
   const members: Member[] = Array.from({ length: init.nodes }, (_, index) =>
     newMember(index, init.faults[index - (init.nodes - init.faults.length)] ?? null)
   )
   step('K2', 'starting, in this process')
-  const chain = await startChain({ slotMs, pace, port: init.port ?? 0, settlementProgram: init.settlementProgram, members })
+  const chain = await startChain({
+    ...{ slotMs, pace, port: init.port ?? 0, settlementProgram: init.settlementProgram },
+    ...{ tasks: asked.length, members }
+  })
   const { k2, client } = chain
   cleanup.push(() => k2.stop())
   const news = createNews({ onEvent: init.onEvent, slot: () => k2.slot() })
@@ -151,7 +164,7 @@ async function prepare(
 
   const bootSlots = Math.ceil(limitsOf(pace).bootMs / slotMs)
   const timing = (): Timing => ({ startingSlot: k2.slot() + bootSlots, roundSlots, ...windows })
-  const runs = await makeTasks({ asked: [init], chain, members, timing, bounty: init.bounty ?? BOUNTY_ROE, dir, setup, news, cleanup })
+  const runs = await makeTasks({ asked, chain, members, timing, bounty: init.bounty ?? BOUNTY_ROE, dir, setup, news, cleanup })
   return { members, chain, faucetBefore, runs, timing: runs[0]!.timing, setup, news }
 }
 
@@ -191,13 +204,13 @@ async function run(
   let isReady = false
   const show = (isOver = false) => {
     const setup = isReady || signal.aborted ? [] : [...stage.setup.steps, ...nodeSteps(members, runs, mesh.stakedCount())]
-    init.onView(viewState({ chain, run: runs[0]!, wanted, members, messages: news.messages, setup, isOver }))
+    init.onView(viewState({ chain, runs, wanted, members, messages: news.messages, setup, isOver }))
   }
   show()
   const view = setInterval(() => show(), VIEW_MS)
   cleanup.push(async () => clearInterval(view))
 
-  const ledgerChecks = await createOutsider({ chain, runs, dir, members, limits, cleanup })
+  const ledgerChecks = await createOutsider({ chain, runs, dir, members, limits, signal, cleanup })
   const rounds = createRounds({ wanted, chain, runs, timing, slotMs, members, ledgerChecks, limits, news, failure, signal })
   cleanup.push(async () => rounds.stop())
 
@@ -279,7 +292,8 @@ async function conclude({ init, stage, ledgerChecks, failure, stoppedAt, started
     const payout = payouts.get(run) ?? { paid: new Map(), slashed: new Map(), complete: false }
     const ledger = payout.complete ? ledgerChecks.get(run)!.ledger() : null
     const facts = await collectFacts({ chain, run, members, stoppedAt, faucetBefore, ledger })
-    tasks.push({ run, payout, invariants: checkInvariants(facts, init.rounds) })
+    // tasks end together: one may have had to wait for another
+    tasks.push({ run, payout, invariants: checkInvariants(facts, init.rounds, { orMore: runs.length > 1 }) })
   }
   return summarize({
     tasks,

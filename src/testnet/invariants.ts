@@ -1,3 +1,4 @@
+import { shownText } from '../observe/index.ts'
 import type { RunFacts } from './facts.ts'
 
 export interface Invariant {
@@ -8,10 +9,14 @@ export interface Invariant {
   unchecked: string | null
 }
 
-/** Everything that a run must have kept. Pure. */
-export function checkInvariants(facts: RunFacts, wantedCycles: number | null): Invariant[] {
+/**
+ * Everything that a run must have kept of a task. Pure.
+ *
+ * @param orMore - more cycles than wanted are as good
+ */
+export function checkInvariants(facts: RunFacts, wantedCycles: number | null, { orMore = false } = {}): Invariant[] {
   const all = [
-    { name: 'enough cycles are finalized', broken: enoughCycles(facts, wantedCycles) },
+    { name: 'enough cycles are finalized', broken: enoughCycles(facts, wantedCycles, orMore) },
     { name: 'all nodes agree on every record', broken: agreement(facts) },
     { name: 'every record and its ledger recompute', broken: recompute(facts) },
     { name: 'nobody honest was rejected', broken: rejections(facts) },
@@ -49,8 +54,41 @@ export function invariantLines(invariants: readonly Invariant[], unchecked: stri
       )
 }
 
-function enoughCycles({ records }: RunFacts, wanted: number | null): string | null {
-  return wanted != null && records.length !== wanted ? `${records.length} of ${wanted} cycles are finalized` : null
+/** The same of several tasks: each invariant once, and a line for each task that is an exception. */
+export function linesOfSeveral(
+  tasks: ReadonlyArray<{ name: string; invariants: readonly Invariant[] }>,
+  unchecked: string | null
+): string[] {
+  const names = [...new Set(tasks.flatMap(({ invariants }) => invariants.map(({ name }) => name)))]
+  const found = names.map((name) => ({
+    name,
+    all: tasks.flatMap((task) =>
+      task.invariants.filter((one) => one.name === name).map((one) => ({ ...one, label: shownText(task.name, 32) }))
+    )
+  }))
+  const broken = ({ name, all }: (typeof found)[number]) =>
+    all.flatMap((one) => (one.broken == null ? [] : [`BROKEN ${name}: ${one.label}: ${one.broken}`]))
+  if (unchecked != null) {
+    const lines = found.flatMap(broken)
+    return [...lines, `nothing${lines.length > 0 ? ' else' : ''} was checked: ${unchecked}`]
+  }
+  return found.flatMap((one) => {
+    const { name, all } = one
+    const good = all.filter((each) => each.broken == null && each.unchecked == null).map(({ label }) => label)
+    return [
+      ...(good.length === 0 ? [] : [`ok     ${name}${good.length === all.length ? '' : `: ${good.join(', ')}`}`]),
+      ...all.flatMap((each) =>
+        each.broken == null && each.unchecked != null ? [`-      ${name}: ${each.label}: not checked, as ${each.unchecked}`] : []
+      ),
+      ...broken(one)
+    ]
+  })
+}
+
+function enoughCycles({ records }: RunFacts, wanted: number | null, orMore: boolean): string | null {
+  return wanted != null && (orMore ? records.length < wanted : records.length !== wanted)
+    ? `${records.length} of ${wanted} cycles are finalized`
+    : null
 }
 
 function agreement({ nodes, records, openCycle }: RunFacts): string | null {

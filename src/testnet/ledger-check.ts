@@ -28,13 +28,15 @@ export interface LedgerCheckInit {
   distribution: CheckTools['distribution']
   /** How long fetching one record may take. */
   fetchMs: number
+  /** Nothing is fetched any more. */
+  until?: AbortSignal
 }
 
 /**
  * Reads each finalized record as an outsider would, from the nodes that hold it, and recomputes it from the one before:
  * content, tally, distribution, ledger and root against what K2 has.
  */
-export function createLedgerCheck({ k2, task, genesisHash, timing, auditor, providers, distribution, fetchMs }: LedgerCheckInit) {
+export function createLedgerCheck({ k2, task, genesisHash, timing, auditor, providers, distribution, fetchMs, until }: LedgerCheckInit) {
   const network = networkOf(genesisHash, task)
   let previous: PreviousRecord | null = null
   let ledger: Ledger = new Map()
@@ -45,7 +47,7 @@ export function createLedgerCheck({ k2, task, genesisHash, timing, auditor, prov
     async check(account: TaskAccount): Promise<RecordFacts> {
       const { cycle, recordDigest, root } = account.finalized!
       const cid = recordCid(recordDigest)
-      const get = blocksFrom(auditor.proofs, providers(), fetchMs)
+      const get = blocksFrom(auditor.proofs, providers(), fetchMs, until)
       const { content } = await readRecord(cid, get)
       const read = await readLedger(content.ledger, get, undefined, content)
       const { weights: stakes, total: totalStake, stakers = new Map() } = stakeSetOf(await k2.stakes(task), cycle)

@@ -16,6 +16,12 @@ export interface MemberEventsInit {
   onProgress: () => void
 }
 
+/** Why a node of several tasks goes on without this one; null where an event tells something else. */
+function givenUp(event: object): string | null {
+  const { event: name, reason } = event as { event?: unknown; reason?: unknown }
+  return name === 'task-stopped' ? String(reason) : null
+}
+
 /** Takes what a node says. */
 export function createMemberEvents({ members, runs, news, onListening, onProgress }: MemberEventsInit) {
   const lastAbstained = new Map<TaskRun, string>()
@@ -66,6 +72,13 @@ export function createMemberEvents({ members, runs, news, onListening, onProgres
     const { member, row } = seat
     const say = (text: string) => news.say(run.about(text))
     const cycle = event.cycle ?? 0
+    const reason = givenUp(event)
+    if (reason != null) {
+      seat.failed = true
+      seat.ended ??= `gave the task up: ${reason}`
+      say(`${member.name} gave the task up: ${reason}`)
+      return
+    }
     switch (event.event) {
       case 'peer':
       case 'peer-left':

@@ -14,6 +14,7 @@ import { createMemberEvents } from './member-events.ts'
 import { stakeOf } from './money.ts'
 import type { News } from './news.ts'
 import { createNodeProcess } from './node-process.ts'
+import { taskFlags } from './node-settings.ts'
 import type { State } from './states.ts'
 import { seatsOf, type TaskRun } from './task-run.ts'
 
@@ -77,8 +78,7 @@ export async function createMesh({ members, dir, chain, runs, nodeArgs, meeting,
         ...['--k2', k2.url, '--key', key, '--data-dir', join(nodeDir, 'data'), '--allow-private'],
         ...['--listen', tcpOn(loopbackHost()), '--log-level', 'info'],
         ...nodeArgs,
-        // one of them has the bundles and their params; the others fetch both from their peers
-        ...taskFlags(runs[0]!, member === members[0])
+        ...(await taskFlags(runs, member === members[0], nodeDir))
       ],
       onEvent: (event) => onNodeEvent(member, event),
       onExit: (how) => onNodeExit(member, how)
@@ -166,17 +166,8 @@ export async function createMesh({ members, dir, chain, runs, nodeArgs, meeting,
         ],
         [signerOf(wallet), signerOf(member.pair)]
       )
-      news.tell('staked', { node: member.pair.address, name: member.name, roe: stakeOf(member.fault) })
+      news.tell('staked', { task, node: member.pair.address, name: member.name, roe: stakeOf(member.fault) })
     }
     stakedCount++
   }
-}
-
-/** The settings of a node that are its task's. */
-function taskFlags({ task, chosen: { manifest, path, params } }: TaskRun, hasBundle: boolean): string[] {
-  return [
-    ...['--task', task],
-    ...(manifest.network === true ? ['--allow-network'] : []),
-    ...(hasBundle ? ['--bundle', path, ...(params == null ? [] : ['--params', params.text])] : [])
-  ]
 }

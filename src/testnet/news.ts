@@ -25,7 +25,7 @@ export function createNews({ onEvent, slot }: NewsInit): News {
     messages,
     tell(event, detail, text) {
       // one name with its own detail, which the union cannot say of a name that is not known here
-      onEvent({ event, slot: slot(), cycle: null, node: null, ...detail } as TestnetEvent)
+      onEvent({ event, slot: slot(), cycle: null, node: null, task: null, ...detail } as TestnetEvent)
       if (text != null) {
         messages.push(text)
       }

@@ -35,6 +35,8 @@ const STOP_TIMEOUT_MS = 10_000
 /** What is kept of standard error for the reason of a crash; all of it is in the log file. */
 const TAIL_BYTES = 2000
 
+const OF_TASKS = Object.fromEntries(['task', 'bundle', 'params'].map((key) => [envName(key), undefined]))
+
 const running = new Set<ChildProcess>()
 
 /** Nothing of a testnet outlives it, and no node writes to its folder while that is removed. */
@@ -88,8 +90,8 @@ export function createNodeProcess({ name, dir, args, fault, onEvent, onExit }: N
       const started = spawn(process.execPath, [...entry, ...args, '--json'], {
         // the last one closes when this process is gone, however that ends, and the node ends with it
         stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-        // params are the task's: what was said here in the environment is in them, or gives way to what was said by a flag
-        env: { ...process.env, [envName('params')]: undefined, [PARENT_VARIABLE]: `3:${process.pid}` }
+        // these are of the run's tasks: what was said here in the environment is in them, or gives way to what was said by a flag
+        env: { ...process.env, ...OF_TASKS, [PARENT_VARIABLE]: `3:${process.pid}` }
       })
       child = started
       killAtExit(started)

@@ -14,21 +14,32 @@ export interface OutsiderInit {
   dir: string
   members: readonly Member[]
   limits: TestnetLimits
+  /** Somebody stops the run. */
+  signal: AbortSignal
   /** Gets what is to be undone at the end. */
   cleanup: Array<() => Promise<unknown>>
 }
+
+/** Ctrl+C reaches the nodes, too: from those that have ended nothing comes any more. */
+const STOP_MS = 10_000
 
 export type LedgerCheck = ReturnType<typeof createLedgerCheck>
 /** By task. */
 export type LedgerChecks = ReadonlyMap<TaskRun, LedgerCheck>
 
 export async function createOutsider(init: OutsiderInit): Promise<LedgerChecks> {
-  const { runs, dir, cleanup } = init
+  const { runs, dir, signal, cleanup } = init
   const auditor = await createAuditor()
   cleanup.push(() => auditor.stop())
+  const ended = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  signal.addEventListener('abort', () => {
+    timer = setTimeout(() => ended.abort(), STOP_MS)
+  })
+  cleanup.push(async () => clearTimeout(timer))
   const checks = new Map<TaskRun, LedgerCheck>()
   for (const [at, run] of runs.entries()) {
-    checks.set(run, await checkOf(run, auditor, join(dir, at === 0 ? 'checker' : `checker-${at + 1}`), init))
+    checks.set(run, await checkOf(run, auditor, join(dir, at === 0 ? 'checker' : `checker-${at + 1}`), ended.signal, init))
   }
   return checks
 }
@@ -37,6 +48,7 @@ async function checkOf(
   { task, chosen, timing }: TaskRun,
   auditor: Auditor,
   folder: string,
+  until: AbortSignal,
   { chain, members, limits, cleanup }: OutsiderInit
 ): Promise<LedgerCheck> {
   const { client, wallet } = chain
@@ -61,6 +73,7 @@ async function checkOf(
     auditor,
     providers: () => members.flatMap(({ hint }) => (hint == null ? [] : [providerAt(hint)])),
     distribution: (input) => distributionOf(runner, input),
-    fetchMs: limits.fetchMs
+    fetchMs: limits.fetchMs,
+    until
   })
 }

@@ -14,10 +14,10 @@ export function paramsBeside(folder: string): Params | null {
 
 const SHOWN_CHARACTERS = 200
 
-/** In words, for who looks at the testnet. */
-export function whatItGets(params: Params | null, { network }: { network?: boolean | undefined }): string[] {
+/** In words, for who looks at the testnet. @param paramsFlag - what would have given some */
+export function whatItGets(params: Params | null, { network }: { network?: boolean | undefined }, paramsFlag = '--params'): string[] {
   return [
-    params == null ? 'params none: --params gives some' : `params ${shownText(params.text, SHOWN_CHARACTERS)}`,
+    params == null ? `params none: ${paramsFlag} gives some` : `params ${shownText(params.text, SHOWN_CHARACTERS)}`,
     ...(network === true
       ? ['with the network, which its manifest asks for: elsewhere operators have to give it, with --allow-network']
       : [])

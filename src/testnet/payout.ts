@@ -28,7 +28,7 @@ export async function payOut({ chain, run, members, ledger, news }: PayoutInit):
   if (finalized?.cycle !== run.records.at(-1)!.cycle) {
     news.tell(
       'unclaimed',
-      { cycle: finalized?.cycle ?? null },
+      { task, cycle: finalized?.cycle ?? null },
       run.about(`cycle ${finalized?.cycle} was finalized while the nodes stopped: rewards stay in the pot`)
     )
     return { paid, slashed, complete: false }
@@ -37,7 +37,7 @@ export async function payOut({ chain, run, members, ledger, news }: PayoutInit):
     const { amount, to } = await claimFor(client, task, staker, ledger, signerOf(wallet))
     if (amount > 0n) {
       paid.set(staker, amount)
-      news.tell('paid', { node: staker, to, roe: amount })
+      news.tell('paid', { task, node: staker, to, roe: amount })
     }
   }
   for (const [staker, { slash }] of ledger) {
@@ -51,7 +51,7 @@ export async function payOut({ chain, run, members, ledger, news }: PayoutInit):
       slashed.set(staker, amount)
       news.tell(
         'slashed',
-        { node: staker, roe: amount },
+        { task, node: staker, roe: amount },
         run.about(`${nameOf(members, staker)} lost ${roeToKoii(amount)} KOII of its stake, which nobody gets`)
       )
     }

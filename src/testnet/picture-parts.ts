@@ -18,23 +18,31 @@ export interface SetupView {
   setup: SetupStep[]
 }
 
-export interface ViewState extends SetupView {
-  url: string
+/** One task of a run. */
+export interface TaskView {
   task: string
   taskName: string
   /** What the task is given beside its code, in words. */
   gets: string[]
+  finalized: number
+  rows: NodeRow[]
+}
+
+/** A run, with the first of its tasks. */
+export interface ViewState extends SetupView, TaskView {
+  /** Its other tasks, with the same rounds. */
+  beside?: TaskView[]
+  url: string
   slot: number
   cycle: number
   /** Slots into the round, and its length. */
   at: number
   roundSlots: number
   phase: string
-  finalized: number
+  /** Cycles of each task. */
   wanted: number | null
   /** What a slot was asked to take and what it takes, in ms, and whom slots waited for longest; null where they wait for nobody. */
   slotMs: { asked: number; median: number; longest: number; waitedFor: { name: string; ms: number } | null } | null
-  rows: NodeRow[]
   messages: string[]
   /** The run has ended: this is what it left, and nobody can join it. */
   isOver?: boolean
@@ -43,6 +51,10 @@ export interface ViewState extends SetupView {
 /** Lines of news where there is room. */
 const NEWS = 6
 
+export function finalizedOf({ finalized }: TaskView, wanted: number | null): string {
+  return wanted == null ? `${finalized} finalized` : `${finalized} of ${wanted} finalized`
+}
+
 /** Asked and real length of a slot, on one line. */
 export function slotTimes({ asked, median, longest, waitedFor }: NonNullable<ViewState['slotMs']>): string {
   const whom = waitedFor == null ? '' : `; longest waited for: ${shownText(waitedFor.name)}, ${(waitedFor.ms / 1000).toFixed(1)} s in all`
@@ -50,12 +62,19 @@ export function slotTimes({ asked, median, longest, waitedFor }: NonNullable<Vie
   return `slots take ${takes} ms (${asks} asked, the longest took ${most}${whom})`
 }
 
-export function setupLines(setup: SetupStep[], columns: number): string[] {
+/** @param room - lines; where they are fewer than it takes, what is done is named in one */
+export function setupLines(setup: SetupStep[], columns: number, room = Number.POSITIVE_INFINITY): string[] {
   const width = Math.max(...setup.map(({ name }) => name.length))
-  return setup.flatMap(({ name, done, text }) => {
-    const label = `  ${done ? '✔' : '…'} ${name.padEnd(width)}  `
-    return fitted(`${label}${shownText(text, 400)}`, columns, label)
-  })
+  const linesOf = (some: SetupStep[]) =>
+    some.flatMap(({ name, done, text }) => {
+      const label = `  ${done ? '✔' : '…'} ${name.padEnd(width)}  `
+      return fitted(`${label}${shownText(text, 400)}`, columns, label)
+    })
+  const all = linesOf(setup)
+  const done = setup.filter((step) => step.done).map(({ name }) => name)
+  return all.length <= room || done.length === 0
+    ? all
+    : [...fitted(`  ✔ ${done.join(', ')}`, columns, '  ✔ '), ...linesOf(setup.filter((step) => !step.done))]
 }
 
 /** Over as many lines as it takes: nothing of it is cut. */
@@ -88,8 +107,9 @@ export function progressBar({ at, roundSlots }: ViewState, columns: number): str
 }
 
 /** Whole wherever it is pasted: a terminal that breaks a long line breaks the command. */
-export function joinLines({ url, task }: ViewState, columns: number): string[] {
+export function joinLines({ url, task, taskName, beside = [] }: ViewState, columns: number): string[] {
   const settings = { k2: url, task, dataDir: 'bob', allowPrivate: true, stake: '10', acceptShortNotice: true, airdrop: true }
   const command = commandLine(['start'], settings, { columns, indent: '  ' })
-  return ['Join it from another terminal:', ...`  ${command}`.split('\n')]
+  const what = beside.length === 0 ? 'it' : shownText(taskName, 24)
+  return [`Join ${what} from another terminal:`, ...`  ${command}`.split('\n')]
 }

@@ -1,7 +1,18 @@
 import { shownText } from '../observe/index.ts'
 import { printable } from '../observe/output.ts'
 import { cutAtWord } from '../observe/shown-text.ts'
-import { fitted, joinLines, news, progressBar, type SetupView, setupLines, slotTimes, type ViewState } from './picture-parts.ts'
+import {
+  finalizedOf,
+  fitted,
+  joinLines,
+  news,
+  progressBar,
+  type SetupView,
+  setupLines,
+  slotTimes,
+  type ViewState
+} from './picture-parts.ts'
+import { pictureOfSeveral } from './picture-several.ts'
 import { tableLines } from './table.ts'
 
 /**
@@ -16,7 +27,10 @@ export function picture(state: ViewState | SetupView, columns: number, rows = Nu
   const stop = 'Ctrl+C stops everything.'
   const fitting = (some: string[]) => some.flatMap((line) => fitted(line, columns))
   if (!('rows' in state)) {
-    return ['koii-mesh testnet, setting up', ...setupLines(state.setup, columns), stop].slice(0, room).join('\n')
+    return ['koii-mesh testnet, setting up', ...setupLines(state.setup, columns, room - 2), stop].slice(0, room).join('\n')
+  }
+  if ((state.beside ?? []).length > 0) {
+    return pictureOfSeveral(state, columns, rows)
   }
   if (state.setup.length > 0) {
     const head = ['koii-mesh testnet, setting up', ...setupLines(state.setup, columns)]
@@ -24,12 +38,11 @@ export function picture(state: ViewState | SetupView, columns: number, rows = Nu
     const left = room - head.length - table.length - 1
     return [...head, ...table, ...news(state.messages, columns, left), stop].slice(0, room).join('\n')
   }
-  const goal = state.wanted == null ? `${state.finalized} finalized` : `${state.finalized} of ${state.wanted} finalized`
   // a fixed number of lines, so that the rest does not jump
   const head = [
     `koii-mesh testnet  task ${shownText(state.taskName, 32)} ${state.task}`,
     `K2 ${state.url}  slot ${state.slot}${state.slotMs == null ? '' : `  ${slotTimes(state.slotMs)}`}`,
-    `cycle ${Math.max(0, state.cycle)}  ${progressBar(state, columns)}  slot ${Math.max(0, state.at)} of ${state.roundSlots}  ${state.phase}  ${goal}`
+    `cycle ${Math.max(0, state.cycle)}  ${progressBar(state, columns)}  slot ${Math.max(0, state.at)} of ${state.roundSlots}  ${state.phase}  ${finalizedOf(state, state.wanted)}`
   ].map((line) => cutAtWord(printable(line), columns))
   const join = state.isOver === true ? [] : joinLines(state, columns)
   const last = state.isOver === true ? 'The run is over: the table is as of its last slot.' : stop

@@ -114,6 +114,7 @@ export function createRounds(init: RoundsInit): Rounds {
     const record = await ledgerChecks.get(run)!.check(account)
     run.records.push(record)
     news.tell('finalized', {
+      task: run.task,
       cycle: record.cycle,
       record: record.cid,
       root: record.root,

@@ -25,20 +25,21 @@ export function createSetupSteps(onView: (view: SetupView) => void): SetupSteps 
 /** How far the nodes are, until the first round begins. */
 export function nodeSteps(members: readonly Member[], runs: readonly TaskRun[], stakedCount: number): SetupStep[] {
   const all = members.length
+  const more = runs.length === 1 ? '' : ' in each task'
   const inAll = (is: (seat: Seat) => boolean) => members.filter((member) => seatsOf(runs, member).every(is)).length
   const howMany = (name: string, count: number, text: string) => ({ name, done: count === all, text: `${count} of ${all} ${text}` })
   return [
     howMany('nodes', members.filter(({ hint }) => hint != null).length, 'listen, each in a process of its own'),
-    howMany('stakes', stakedCount, `are on K2, ${roeToKoii(STAKE_ROE)} KOII each`),
+    howMany('stakes', stakedCount, `are on K2, ${roeToKoii(STAKE_ROE)} KOII each${more}`),
     howMany(
       'bundle',
       inAll(({ hasTask }) => hasTask),
-      'have it, the first from disk, others from nodes that K2 names'
+      `have ${runs.length === 1 ? 'it' : 'that of each task'}, the first from disk, others from nodes that K2 names`
     ),
     howMany(
       'mesh',
       inAll(({ row }) => row.peers >= all - 1),
-      'have all others as peers: with stake, and greeted'
+      `have all others as peers${more}: with stake, and greeted`
     )
   ]
 }

@@ -35,5 +35,6 @@ The table, one line a node:
   audited     what it found in its last audit, and in which cycle: valid, invalid, unavailable, abstained
   challenged  whom it has challenged last
   rewards     what it has earned in all
+With several tasks each has its table, or where there is no room for that a column of one: the cycles handed in and voted on last, and KOII.
 On a narrow terminal work, challenged, voted and audited go first, and the cycle is a number alone.
 `

@@ -82,9 +82,63 @@ export function tableLines(rows: NodeRow[], columns: number, room: number): stri
       some = some.filter((column) => column.goes !== goes)
     }
   }
-  const table = new Table({ head: some.map(({ head }) => head), style: { head: [], border: [], compact: true } })
-  table.push(...cells(some))
-  const left = rows.length - shown.length
-  const all = [...table.toString().split('\n'), ...(left > 0 ? [`and ${counted(left, 'node')} more, for which there is no room here`] : [])]
-  return all.map((line) => shownText(line, columns)).slice(0, Math.max(0, room))
+  const table = drawn(
+    some.map(({ head }) => head),
+    cells(some)
+  )
+  return [...table, ...noRoomFor(rows.length - shown.length)].map((line) => shownText(line, columns)).slice(0, Math.max(0, room))
+}
+
+function drawn(head: string[], cells: string[][]): string[] {
+  const table = new Table({ head, style: { head: [], border: [], compact: true } })
+  table.push(...cells)
+  return table.toString().split('\n')
+}
+
+function noRoomFor(nodes: number): string[] {
+  return nodes > 0 ? [`and ${counted(nodes, 'node')} more, for which there is no room here`] : []
+}
+
+/** What a node is in one task, in as few words as it takes. */
+function inShort({ state, peers, submitted, voted, rewards }: NodeRow): string {
+  if (state !== 'meshed') {
+    return state
+  }
+  return submitted === '-'
+    ? `meshed ${peers}`
+    : `${cycleless(submitted)}  ${cycleless(voted)}  ${rewards === 0n ? '-' : koiiShown(rewards)}`
+}
+
+/** Cycles of two digits, and tens of KOII. */
+const LEAST_SHORT = 12
+
+/** One row a node, one column a task: as many of both as there is room for, and how many more there are. */
+export function tasksTable(tasks: ReadonlyArray<{ head: string; rows: NodeRow[] }>, columns: number, room: number): string[] {
+  const all = tasks[0]?.rows ?? []
+  const widest = (texts: string[], least = 0) => 3 + Math.max(least, ...texts.map(widthOf))
+  const widths = tasks.map(({ head, rows }) => widest([head, ...rows.map(inShort)], LEAST_SHORT))
+  const fitBeside = (names: string[]) => {
+    let width = 1 + widest(names)
+    const fit = widths.findIndex((more) => {
+      width += more
+      return width > columns
+    })
+    return fit < 0 ? tasks.length : fit
+  }
+  const whole = ['node', ...all.map((row) => shownText(NAME.of(row), 40))]
+  const bare = ['node', ...all.map(({ name, fault }) => (fault == null ? name : `${name} *`))]
+  const names = fitBeside(bare) > fitBeside(whole) ? bare : whole
+  const some = tasks.slice(0, fitBeside(names))
+  const without = tasks.length - some.length
+  const note = [
+    ...(names === bare && all.some(({ fault }) => fault != null) ? ['* misbehaves, as it was told to'] : []),
+    ...(without > 0 ? [`and ${counted(without, 'task')} more, for which the terminal is too narrow`] : [])
+  ]
+  // four lines are its borders and its head
+  const shown = all.length + 4 + note.length <= room ? all : all.slice(0, Math.max(0, room - 5 - note.length))
+  const table = drawn(
+    ['node', ...some.map(({ head }) => head)],
+    shown.map((_row, at) => [names[at + 1]!, ...some.map(({ rows }) => shownText(inShort(rows[at]!), 40))])
+  )
+  return [...table, ...noRoomFor(all.length - shown.length), ...note].slice(0, Math.max(0, room))
 }

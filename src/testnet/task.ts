@@ -22,6 +22,8 @@ export interface TaskInit {
   from?: string[] | undefined
   /** Without them, a bundle fetched by its CID has its own, and another none. */
   params?: Params | null | undefined
+  /** The flag by which it could have been given some. */
+  paramsFlag?: string
 }
 
 export interface ChosenTask {
@@ -49,7 +51,7 @@ export async function chooseTask(init: TaskInit, folder: string, cleanup: Array<
   }
   const params = site == null ? given : paramsOf({ urls: site.urls })
   const bundle = site == null ? cid : (await describeBundle(path, params)).cid
-  const gets = whatItGets(params, manifest)
+  const gets = whatItGets(params, manifest, init.paramsFlag)
   return { path, params, bundle, manifest, gets }
 }
 

@@ -2,12 +2,13 @@
 import { cycleAt, type Timing, windowOf, within } from '../clock/index.ts'
 import { type Chain, paceNow } from './chain.ts'
 import type { Member } from './member.ts'
-import type { SetupStep, ViewState } from './picture-parts.ts'
+import type { SetupStep, TaskView, ViewState } from './picture-parts.ts'
 import type { TaskRun } from './task-run.ts'
 
 export interface ViewStateInit {
   chain: Chain
-  run: TaskRun
+  /** At least one, and all with the same rounds. */
+  runs: readonly TaskRun[]
   /** How many cycles; null for any number. */
   wanted: number | null
   members: readonly Member[]
@@ -17,30 +18,32 @@ export interface ViewStateInit {
   isOver: boolean
 }
 
-export function viewState({ chain, run, wanted, members, messages, setup, isOver }: ViewStateInit): ViewState {
-  const { task, chosen, timing, seats, records } = run
+export function viewState({ chain, runs, wanted, members, messages, setup, isOver }: ViewStateInit): ViewState {
+  const [first, ...beside] = runs.map(taskView)
+  const { timing } = runs[0]!
   const { k2 } = chain
   const { startingSlot, roundSlots } = timing
   const slot = k2.slot()
   const cycle = cycleAt(timing, slot)
   return {
+    ...first!,
+    ...(beside.length === 0 ? {} : { beside }),
     setup,
     url: k2.url,
-    task,
-    taskName: chosen.manifest.name,
-    gets: chosen.gets,
     slot,
     cycle,
     at: slot < startingSlot ? 0 : (slot - startingSlot) % roundSlots,
     roundSlots,
     phase: phaseAt(timing, slot),
-    finalized: records.length,
     wanted,
     slotMs: paceNow(k2, members),
-    rows: seats.map(({ row }) => row),
     messages,
     isOver
   }
+}
+
+function taskView({ task, label, chosen, records, seats }: TaskRun): TaskView {
+  return { task, taskName: label, gets: chosen.gets, finalized: records.length, rows: seats.map(({ row }) => row) }
 }
 
 /** What the cycle that submits and audits in this slot does; the others work and distribute beside it. */

@@ -3,10 +3,10 @@ import { shownText } from '../observe/index.ts'
 import { isColourful, isLive, printable, rawStream, showsUtf8 } from '../observe/output.ts'
 import { shownLines } from '../observe/shown-text.ts'
 import { picture } from './picture.ts'
-import type { SetupView, ViewState } from './picture-parts.ts'
+import { finalizedOf, type SetupView, type ViewState } from './picture-parts.ts'
 
 export { picture } from './picture.ts'
-export { type SetupStep, type SetupView, slotTimes, type ViewState } from './picture-parts.ts'
+export { type SetupStep, type SetupView, slotTimes, type TaskView, type ViewState } from './picture-parts.ts'
 export type { NodeRow } from './table.ts'
 
 export interface View {
@@ -34,7 +34,9 @@ function lines(stream: NodeJS.WriteStream): View {
         return
       }
       if (seen == null) {
-        stream.write(`${shownText(`task ${state.taskName} ${state.task}: ${state.gets.join('; ')}`, 400)}\n`)
+        for (const { taskName, task, gets } of [state, ...(state.beside ?? [])]) {
+          stream.write(`${shownText(`task ${taskName} ${task}: ${gets.join('; ')}`, 400)}\n`)
+        }
       }
       // the last one stands in the line of the cycle; those that came with it would never be seen
       for (const message of state.setup.length > 0 ? [] : state.messages.slice(seen ?? state.messages.length, -1)) {
@@ -86,7 +88,10 @@ function livePicture(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): View {
 const GREY = ['\x1b[90m', '\x1b[39m'] as const
 const CYAN = ['\x1b[36m', '\x1b[39m'] as const
 
-/** Borders in grey, the table's head in cyan. */
+/** Of one table. */
+const BORDERS = 3
+
+/** Borders in grey, the heads of tables in cyan. */
 function coloured(text: string): string {
   let borders = 0
   return text
@@ -98,7 +103,7 @@ function coloured(text: string): string {
       }
       return /^[│|].*[│|]$/.test(line)
         ? line.replace(/[│|]|[^│|]+/g, (part) => {
-            const colour = /[│|]/.test(part) ? GREY : borders === 1 ? CYAN : undefined
+            const colour = /[│|]/.test(part) ? GREY : borders % BORDERS === 1 ? CYAN : undefined
             return colour == null ? part : `${colour[0]}${part}${colour[1]}`
           })
         : line
@@ -111,6 +116,10 @@ function oneLine(state: ViewState): string {
     const { name, text } = state.setup.find(({ done }) => !done) ?? state.setup.at(-1)!
     return `setting up, ${name}: ${shownText(text)}`
   }
-  const { phase, cycle, finalized, wanted, messages } = state
-  return `cycle ${cycle}, ${phase}: ${finalized}${wanted == null ? '' : ` of ${wanted}`} finalized${messages.length > 0 ? ` - ${shownText(messages.at(-1), 400)}` : ''}`
+  const { phase, cycle, wanted, messages, beside = [] } = state
+  const goals =
+    beside.length === 0
+      ? finalizedOf(state, wanted)
+      : [state, ...beside].map((task) => `${shownText(task.taskName, 24)} ${finalizedOf(task, wanted)}`).join(', ')
+  return `cycle ${cycle}, ${phase}: ${goals}${messages.length > 0 ? ` - ${shownText(messages.at(-1), 400)}` : ''}`
 }
