@@ -31,7 +31,7 @@ import { createAddedTasks } from './host/kept.ts'
 import { createLeftovers } from './host/leftovers.ts'
 import { createHostRunning } from './host/running.ts'
 import { createHostStatus } from './host/status.ts'
-import { createTasks } from './host/tasks.ts'
+import { createTasks, type Tasks } from './host/tasks.ts'
 import type { NodeParts } from './parts.ts'
 
 export type { TaskHost } from '../participant/index.ts'
@@ -74,9 +74,10 @@ export interface MeshNode {
 
 export async function createNode({ config, log, parts = {}, keyIsIdle = false }: NodeInit): Promise<MeshNode> {
   const base = await openHostBase({ config, log, parts, keyIsIdle })
-  const added = createAddedTasks(base.store)
-  const tasks = createTasks(base, [...config.tasks, ...addedTo(config, await added.list(), log)])
+  let tasks: Tasks | undefined
   try {
+    const added = createAddedTasks(base.store)
+    tasks = createTasks(base, [...config.tasks, ...addedTo(config, await added.list(), log)])
     const shared = await openShared(base, tasks)
     const { chain, keeping } = shared
     const lost = Promise.withResolvers<Error>()
@@ -93,7 +94,7 @@ export async function createNode({ config, log, parts = {}, keyIsIdle = false }:
       ...createHostRunning({ shared, tasks, controlled, status, leftovers })
     }
   } catch (err) {
-    await tasks.leaveAll()
+    await tasks?.leaveAll()
     await base.close()
     throw err
   }

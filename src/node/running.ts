@@ -113,8 +113,8 @@ export function createRunning(rooms: Rooms): Running {
         votes.slasher.stop,
         discovery.stop,
         sync.stop,
-        hello.stop,
         gossip.stop,
+        hello.stop,
         participant.settled,
         keeping.history.stop
       )
