@@ -12,7 +12,7 @@ import { createInterface } from 'node:readline'
 import bs58 from 'bs58'
 import { WebSocket } from 'ws'
 import { type KeyPair, keyPairFromSeed } from '../../src/identity/index.ts'
-import { signTransfer } from '../../src/k2/local/index.ts'
+import { signTransfer } from '../../src/local-k2/index.ts'
 import { atLeast, type BenchContext, BenchError, type Result, within } from './result.ts'
 import { median } from './statistics.ts'
 

@@ -83,7 +83,7 @@ export function rooms(): string[] {
 }
 
 /**
- * The specs below test/ROOM, and those of folders that belong to no room (test/cases, test/k2-local, ...) that import a file of
+ * The specs below test/ROOM, and those of folders that belong to no room (test/cases, test/settlement, ...) that import a file of
  * src/ROOM themselves, not by way of others.
  */
 export function roomSpecs(room: string): string[] {

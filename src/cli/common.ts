@@ -5,7 +5,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { calledAs } from '../command/index.ts'
 // by its file, as the commands that need nothing else start at once
 import { httpOn, loopbackHost } from '../config/loopback.ts'
-import type { Pace } from '../k2/local/index.ts'
+import type { Pace } from '../local-k2/index.ts'
 import { toLine } from '../observe/index.ts'
 import { complain, type Shown, sayJson, sayLines } from '../observe/output.ts'
 

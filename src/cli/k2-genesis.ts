@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { readKeyFile } from '../identity/index.ts'
-import { cloneAccounts, type GenesisAccount, hasChain, readAccountDir, readAccountFile, readProgramFile } from '../k2/local/index.ts'
+import { cloneAccounts, type GenesisAccount, hasChain, readAccountDir, readAccountFile, readProgramFile } from '../local-k2/index.ts'
 import { addressOf, collect, UsageError } from './common.ts'
 
 /** What a new chain is given, in the words of solana-test-validator. */

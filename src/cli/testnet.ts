@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { amountOf, roeToKoii } from '../config/index.ts'
-import type { Pace } from '../k2/local/index.ts'
+import type { Pace } from '../local-k2/index.ts'
 import { counted, sayJson, sayLines, shownText, toLine } from '../observe/index.ts'
 import { onOutputLost, untilStopped } from '../observe/process.ts'
 // the light pages of the room alone: what it says at once must not wait for libp2p and the VM to be loaded

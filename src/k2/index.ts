@@ -2,8 +2,8 @@
  * # k2
  *
  * The chain as a node sees it, through JSON-RPC only: accounts and transactions (client), the slot clock, who has stake
- * (stake-view) and the durable way of a final vote (outbox). The program's own bytes are in k2/settlement, the local
- * chain in k2/local.
+ * (stake-view) and the durable way of a final vote (outbox). The program's own bytes are in k2/settlement; the local
+ * chain is src/local-k2.
  *
  *     client ──> pool: reads of the healthiest, questions to all (majority), transactions to all ──> endpoint: limits, pauses
  *     slots  ──> endpoint's feed (WebSocket), polling where it is silent

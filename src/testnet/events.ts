@@ -1,4 +1,4 @@
-import type { Pace } from '../k2/local/index.ts'
+import type { Pace } from '../local-k2/index.ts'
 import type { NodeEvent } from '../observe/index.ts'
 import type { Fault } from './faults.ts'
 import type { TestnetSummary } from './summary.ts'

@@ -1,4 +1,4 @@
-import type { Pace } from '../k2/local/index.ts'
+import type { Pace } from '../local-k2/index.ts'
 
 /** What a testnet waits for by the clock on the wall, in ms. */
 export interface TestnetLimits {

@@ -1,5 +1,5 @@
 /** When all nodes have found each other and have the task, and the jump to the first round that follows. */
-import type { LocalK2, Pace } from '../k2/local/index.ts'
+import type { LocalK2, Pace } from '../local-k2/index.ts'
 import { counted, duration } from '../observe/words.ts'
 import { TestnetError } from './errors.ts'
 import type { TestnetLimits } from './limits.ts'

@@ -1,5 +1,5 @@
 /** What a testnet says at its end. */
-import type { PaceFacts } from '../k2/local/index.ts'
+import type { PaceFacts } from '../local-k2/index.ts'
 import type { Payout } from './facts.ts'
 import { type Invariant, nothingChecked } from './invariants.ts'
 import { countersOf, type Member, type Stats } from './member.ts'

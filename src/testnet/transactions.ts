@@ -1,7 +1,7 @@
 /** The run's transactions on K2, as the chain itself sees them, and the votes that they bring. */
 import { Ed25519Program, PublicKey } from '@solana/web3.js'
-import type { LocalTransaction } from '../k2/local/index.ts'
 import { instructionName, PROGRAM_ID, voteCycle } from '../k2/settlement/index.ts'
+import type { LocalTransaction } from '../local-k2/index.ts'
 import type { TransactionFacts } from './facts.ts'
 
 /** One of any task. */

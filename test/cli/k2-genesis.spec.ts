@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Connection, Keypair } from '@solana/web3.js'
 import { expect } from 'chai'
 import { type Cli, cli, run, tempDir } from '../e2e/cli.ts'
-import { tokenElf } from '../k2-local/support.ts'
+import { tokenElf } from '../local-k2/support.ts'
 
 const [ONE, TWO, THREE, FOUR, AUTHORITY] = [1, 2, 3, 4, 5].map((byte) => Keypair.fromSeed(new Uint8Array(32).fill(byte)))
 

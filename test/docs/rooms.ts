@@ -9,7 +9,7 @@ export const LAYERS: ReadonlyArray<readonly string[]> = [
   ['testnet'],
   ['node'],
   ['control', 'participant'],
-  ['signer', 'sync'],
+  ['local-k2', 'signer', 'sync'],
   ['gossip', 'k2', 'proofs'],
   ['network', 'rounds'],
   ['audit', 'judge', 'record', 'store'],
@@ -21,8 +21,8 @@ export const LAYERS: ReadonlyArray<readonly string[]> = [
 export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   audit: ['wire'],
   cli: [
-    ...['clock', 'command', 'config', 'control', 'disk', 'identity', 'k2', 'network', 'node', 'observe', 'proofs', 'record'],
-    ...['signer', 'store', 'testnet']
+    ...['clock', 'command', 'config', 'control', 'disk', 'identity', 'k2', 'local-k2', 'network', 'node', 'observe', 'proofs'],
+    ...['record', 'signer', 'store', 'testnet']
   ],
   clock: [],
   command: [],
@@ -31,8 +31,9 @@ export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   disk: [],
   gossip: ['judge', 'network', 'wire'],
   identity: ['command', 'disk'],
-  k2: ['clock', 'command', 'disk', 'identity', 'observe', 'record', 'rounds', 'store'],
+  k2: ['clock', 'command', 'identity', 'observe', 'record', 'rounds', 'store'],
   judge: ['clock', 'wire'],
+  'local-k2': ['disk', 'identity', 'k2', 'observe'],
   network: ['clock', 'disk', 'judge', 'observe', 'store', 'wire'],
   node: [
     ...[
@@ -64,12 +65,12 @@ export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   store: ['disk', 'identity'],
   sync: ['clock', 'judge', 'network', 'wire'],
   tasks: [],
-  testnet: ['clock', 'command', 'config', 'disk', 'identity', 'k2', 'node', 'observe', 'proofs', 'record', 'tasks', 'wire'],
+  testnet: ['clock', 'command', 'config', 'disk', 'identity', 'k2', 'local-k2', 'node', 'observe', 'proofs', 'record', 'tasks', 'wire'],
   wire: ['clock']
 }
 
 /** Rooms that the large drawing of docs/architecture.md leaves out: its text names them. */
 export const NOT_DRAWN: readonly string[] = [
-  ...['audit', 'cli', 'control', 'node', 'signer', 'testnet'],
+  ...['audit', 'cli', 'control', 'local-k2', 'node', 'signer', 'testnet'],
   ...['clock', 'command', 'config', 'disk', 'identity', 'observe', 'store', 'wire']
 ]

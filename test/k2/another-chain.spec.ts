@@ -1,7 +1,7 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { expect } from 'chai'
 import { createK2Client, type K2Client } from '../../src/k2/index.ts'
-import { createLocalK2, type LocalK2 } from '../../src/k2/local/index.ts'
+import { createLocalK2, type LocalK2 } from '../../src/local-k2/index.ts'
 import { randomFrom } from '../sim/random.ts'
 import { type Chain, eventually, failureOf, startChain } from './chain.ts'
 import { type FaultProxy, otherGenesisHash, startFaultProxy } from './fault-proxy.ts'

@@ -4,7 +4,6 @@ import { readFile } from 'node:fs/promises'
 import type { Timing } from '../../src/clock/index.ts'
 import { generateKeyPair, type KeyPair, signEd25519 } from '../../src/identity/index.ts'
 import { createK2Client, type K2Client, type TransactionSigner } from '../../src/k2/index.ts'
-import { createLocalK2, type LocalK2, type LocalK2Init } from '../../src/k2/local/index.ts'
 import {
   createTask,
   createTaskAccount,
@@ -14,6 +13,7 @@ import {
   stake as stakeInstruction,
   TASK_BYTES
 } from '../../src/k2/settlement/index.ts'
+import { createLocalK2, type LocalK2, type LocalK2Init } from '../../src/local-k2/index.ts'
 
 export { eventually, failureOf, silent } from './waits.ts'
 

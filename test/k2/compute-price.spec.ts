@@ -2,8 +2,8 @@ import { PublicKey, SystemProgram, Transaction } from '@solana/web3.js'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { BID_UNITS, bidInstructions, bidOf, largestPrice, nextPrice, recentPrice } from '../../src/k2/compute-price.ts'
-import { feeOf } from '../../src/k2/local/fees.ts'
-import { decodeBareMessage } from '../../src/k2/local/transaction.ts'
+import { feeOf } from '../../src/local-k2/fees.ts'
+import { decodeBareMessage } from '../../src/local-k2/transaction.ts'
 
 const MAX_FEE = 50_000n
 const KEY = new PublicKey(new Uint8Array(32).fill(7))

@@ -4,7 +4,7 @@ import { expect } from 'chai'
 import { generateKeyPair } from '../../src/identity/index.ts'
 import { createK2Client, K2UnreachableError } from '../../src/k2/index.ts'
 import { parseJson } from '../../src/k2/json.ts'
-import { createLocalK2 } from '../../src/k2/local/index.ts'
+import { createLocalK2 } from '../../src/local-k2/index.ts'
 import { U64_EDGES } from '../edges.ts'
 
 describe('k2: amounts past 2^53 in JSON', () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { createK2Client, createSlots, type SlotSource, type Slots } from '../../src/k2/index.ts'
-import { createLocalK2 } from '../../src/k2/local/index.ts'
+import { createLocalK2 } from '../../src/local-k2/index.ts'
 import { eventually, silent } from './chain.ts'
 
 /** An endpoint that says what it is told to. */

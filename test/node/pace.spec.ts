@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { createPace } from '../../src/node/pace.ts'
 import { createPaceWork, type PaceWork } from '../../src/node/pace-work.ts'
 import type { RoundsEffect } from '../../src/rounds/index.ts'
-import { manualClock } from '../k2-local/support.ts'
+import { manualClock } from '../local-k2/support.ts'
 
 /** A node's side of the pace whose clock, event loop and rooms are moved by hand. */
 function stage() {

@@ -2,7 +2,7 @@ import { Keypair, LAMPORTS_PER_SOL, SystemProgram, Transaction } from '@solana/w
 import { expect } from 'chai'
 import { connect, type K2Connection } from '../../src/k2/connection.ts'
 import { parseJson, stringifyJson } from '../../src/k2/json.ts'
-import { createLocalK2, createTraffic, type LocalK2 } from '../../src/k2/local/index.ts'
+import { createLocalK2, createTraffic, type LocalK2 } from '../../src/local-k2/index.ts'
 import { type BlockSource, bundlePath, createK2Reader } from '../../src/tasks/index.ts'
 import { HANGS_MS } from '../cpu.ts'
 import { U64_EDGES } from '../edges.ts'

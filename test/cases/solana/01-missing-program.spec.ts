@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { Keypair, PublicKey, SystemProgram, Transaction, TransactionInstruction } from '@solana/web3.js'
 import { expect } from 'chai'
 import { programDataAddress } from '../../../src/k2/loader/index.ts'
-import { readProgramFile } from '../../../src/k2/local/index.ts'
-import { type Fixture, startK2, tokenElf } from '../../k2-local/support.ts'
+import { readProgramFile } from '../../../src/local-k2/index.ts'
+import { type Fixture, startK2, tokenElf } from '../../local-k2/support.ts'
 
 describe('cases: a call of what is no program', () => {
   let f: Fixture

@@ -1,6 +1,6 @@
 import { Keypair } from '@solana/web3.js'
 import { expect } from 'chai'
-import { type Fixture, startK2 } from '../../k2-local/support.ts'
+import { type Fixture, startK2 } from '../../local-k2/support.ts'
 
 const LARGE = '9223372036854775807'
 const MOST = '18446744073709551615'

@@ -1,6 +1,6 @@
 import { Keypair } from '@solana/web3.js'
 import { expect } from 'chai'
-import { eventually, type Fixture, startK2 } from '../../k2-local/support.ts'
+import { eventually, type Fixture, startK2 } from '../../local-k2/support.ts'
 
 describe('cases: airdrops', () => {
   let f: Fixture

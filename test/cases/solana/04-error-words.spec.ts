@@ -1,8 +1,8 @@
 import { ComputeBudgetProgram, Keypair, SystemProgram, Transaction } from '@solana/web3.js'
 import { expect } from 'chai'
-import { type Fixture, failureOf, startK2 } from '../../k2-local/support.ts'
+import { type Fixture, failureOf, startK2 } from '../../local-k2/support.ts'
 
-// every word there is: test/k2-local/error-words.spec.ts
+// every word there is: test/local-k2/error-words.spec.ts
 describe('cases: the words of errors', () => {
   let f: Fixture
   beforeEach(async () => {

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { Keypair } from '@solana/web3.js'
 import { expect } from 'chai'
-import { createLocalK2, type LocalK2, type LocalK2Clock, type LocalK2Log } from '../../../src/k2/local/index.ts'
+import { createLocalK2, type LocalK2, type LocalK2Clock, type LocalK2Log } from '../../../src/local-k2/index.ts'
 import { type SmallDisk, smallDisk } from '../../small-disk.ts'
 
 describe('cases: the local K2 on a full disk', () => {

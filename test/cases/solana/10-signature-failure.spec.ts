@@ -1,6 +1,6 @@
 import { Keypair } from '@solana/web3.js'
 import { expect } from 'chai'
-import { type Fixture, startK2, transfer } from '../../k2-local/support.ts'
+import { type Fixture, startK2, transfer } from '../../local-k2/support.ts'
 
 describe('cases: a wrong signature', () => {
   let f: Fixture

@@ -1,6 +1,6 @@
 import { PublicKey, Transaction, TransactionInstruction } from '@solana/web3.js'
 import { expect } from 'chai'
-import { type Fixture, startK2 } from '../../k2-local/support.ts'
+import { type Fixture, startK2 } from '../../local-k2/support.ts'
 
 const TOKEN_2022 = new PublicKey('TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb')
 const NATIVE_2022 = new PublicKey('9pan9bMn5HatX4EJdBwg9VgCa7Uz5HL8N1m5D3NdXejP')

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { PublicKey, Transaction, TransactionInstruction } from '@solana/web3.js'
 import { expect } from 'chai'
-import { type Fixture, startK2 } from '../../k2-local/support.ts'
+import { type Fixture, startK2 } from '../../local-k2/support.ts'
 
 const MEMO = new PublicKey('MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr')
-const ELF = new URL('../../../src/k2/local/programs/spl-memo-3.0.0.so', import.meta.url)
+const ELF = new URL('../../../src/local-k2/programs/spl-memo-3.0.0.so', import.meta.url)
 
 describe('cases: the Memo program', () => {
   let f: Fixture
