@@ -9,7 +9,18 @@ export const OPEN_STATUS = '/status'
 export const NO_STATUS: Status = {
   ...{ node: '', peerId: '', multiaddrs: [], listens: [], task: '', taskName: '', program: '', minStake: '0', bundleNotice: 0 },
   ...{ keyFile: null, signer: null, k2: [], slot: null, cycle: null, staked: null, keyReplaced: false, stake: '0', finalizedCycle: null },
-  ...{ bundles: [], closedFrom: null, paused: null, notices: [], taskProcess: null, rssBytes: 0, cycles: [], tasks: [] },
+  ...{
+    bundles: [],
+    closedFrom: null,
+    paused: null,
+    notices: [],
+    taskProcess: null,
+    rssBytes: 0,
+    heapBytes: 0,
+    externalBytes: 0,
+    cycles: [],
+    tasks: []
+  },
   signing: { state: 'signs', untilSlot: null, reason: null },
   gossip: { delivered: 0, duplicates: 0, signatureChecks: 0, published: 0, synced: 0, refused: {} },
   proofs: { fetched: 0, bytes: 0, unavailable: 0, invalid: 0, servedBlocks: 0, servedBytes: 0, dhtQueries: 0 },

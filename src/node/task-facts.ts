@@ -4,7 +4,19 @@ import type { Stats } from '../observe/index.ts'
 /** All of a status that is about one task. */
 export type TaskFacts = Omit<
   Status,
-  'peerId' | 'multiaddrs' | 'listens' | 'program' | 'k2' | 'slot' | 'proofs' | 'peers' | 'door' | 'rssBytes' | 'tasks'
+  | 'peerId'
+  | 'multiaddrs'
+  | 'listens'
+  | 'program'
+  | 'k2'
+  | 'slot'
+  | 'proofs'
+  | 'peers'
+  | 'door'
+  | 'rssBytes'
+  | 'heapBytes'
+  | 'externalBytes'
+  | 'tasks'
 > & { peers: { staked: number; mesh: number } }
 
 /** What is told of a task: to the operator, to a supervisor, and in its events. */

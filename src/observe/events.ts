@@ -33,7 +33,9 @@ export const statsSchema = z.object({
   }),
   peers: z.object({ staked: count, connected: count, mesh: count }),
   door: z.object({ total: count, unstaked: count, greeting: count, dropped: counters, cut: counters }),
-  rssBytes: count
+  rssBytes: count,
+  heapBytes: count.default(0).describe('of it, what JavaScript’s heap has'),
+  externalBytes: count.default(0).describe('of it, buffers and what native code has made for objects')
 })
 export type Stats = z.infer<typeof statsSchema>
 

@@ -5,6 +5,7 @@ import type { Proofs } from '../../proofs/index.ts'
 
 /** Counters since the start: the gossip and peers of some tasks together, and what all tasks share. */
 export function statsOf(host: Host, proofs: Pick<Proofs, 'stats'>, tasks: Array<{ gossip: Gossip; presence: Presence }>): Stats {
+  const memory = process.memoryUsage()
   const counters = tasks.map(({ gossip }) => gossip.counters())
   const sum = (pick: (of: (typeof counters)[number]) => number) => counters.reduce((total, one) => total + pick(one), 0)
   const refused: Record<string, number> = {}
@@ -30,7 +31,9 @@ export function statsOf(host: Host, proofs: Pick<Proofs, 'stats'>, tasks: Array<
       mesh: distinct(tasks.flatMap(({ gossip }) => gossip.meshPeers()))
     },
     door: { ...host.slots.counts(), dropped: { ...host.doorstep.dropped(), ...host.slots.dropped() }, cut: host.meter.cuts() },
-    rssBytes: process.memoryUsage().rss
+    rssBytes: memory.rss,
+    heapBytes: memory.heapTotal,
+    externalBytes: memory.external
   }
 }
 
