@@ -122,17 +122,21 @@ export const ATTACKS: Record<Attack, () => NodeParts> = {
         const value = new Uint8Array(Buffer.from(wrongValue(Buffer.from(submission.value).toString())))
         const { audit, lateSlot } = tools.schedule(body.cycle)
         const late = say(tools, { ...body, submission: { ...submission, value } })
-        if (body.cycle % 2 === 0) {
-          // to all, when nobody looks any more
-          await until(tools, lateSlot + 0.5)
-          await tools.send(late)
-        } else {
-          // to some just before auditors draw, and to the others just after
-          await until(tools, audit.from + 0.9)
-          await tools.sendTo(late, half(true))
-          await until(tools, audit.from + 1.9)
-          await tools.send(late)
+        const release = async () => {
+          if (body.cycle % 2 === 0) {
+            // to all, when nobody looks any more
+            await until(tools, lateSlot + 0.5)
+            await tools.send(late)
+          } else {
+            // to some just before auditors draw, and to the others just after
+            await until(tools, audit.from + 0.9)
+            await tools.sendTo(late, half(true))
+            await until(tools, audit.from + 1.9)
+            await tools.send(late)
+          }
         }
+        // beside its node: slots would wait for what it publishes, and it for a slot
+        release().catch((err: unknown) => complain(`the attack failed: ${String(err)}`))
       }
     }
   }),
