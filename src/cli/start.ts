@@ -129,7 +129,7 @@ export async function runStart(
     applySlashes,
     ...rest
   }: StartOptions,
-  parts?: NodeParts
+  parts?: () => NodeParts
 ): Promise<void> {
   const flags: ConfigSource = {
     ...rest,

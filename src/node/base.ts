@@ -5,7 +5,7 @@ import { openSigning } from './signing.ts'
 
 /** @throws what is wrong with the staking key, or with its signer */
 export async function openBase(host: HostBase, config: TaskConfig): Promise<Base> {
-  const { parts, keyIsIdle, watch, store } = host
+  const { keyIsIdle, watch, store } = host
   const log = host.config.tasks.length > 1 || config.task !== host.config.task ? host.log.child({ task: config.task }) : host.log
   const { onClose, close } = createClosers(log)
   try {
@@ -17,7 +17,8 @@ export async function openBase(host: HostBase, config: TaskConfig): Promise<Base
     host.stopping.signal.addEventListener('abort', onStop, { once: true })
     onClose(() => host.stopping.signal.removeEventListener('abort', onStop))
     return {
-      ...{ config, log, parts, keyIsIdle, watch, store, signing, stopping, onClose, close },
+      ...{ config, log, keyIsIdle, watch, store, signing, stopping, onClose, close },
+      parts: host.parts(),
       sizes: bytesOf(config),
       self: signer.address,
       voice: { publicKey: signer.publicKey, sign: signer.signMessage },

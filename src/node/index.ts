@@ -50,7 +50,8 @@ export { type CycleRange, type Verified, type VerifyProgress, verifyCar } from '
 export interface NodeInit {
   config: Config
   log: Logger
-  parts?: NodeParts
+  /** Made for each task: what one remembers is no other's. */
+  parts?: () => NodeParts
   /**
    * The operator says that no other node has used the staking key for three rounds: it signs at once, even with an empty log.
    * Where that is not so, it contradicts what the key signed elsewhere.
@@ -72,7 +73,7 @@ export interface MeshNode {
   failed: Promise<Error>
 }
 
-export async function createNode({ config, log, parts = {}, keyIsIdle = false }: NodeInit): Promise<MeshNode> {
+export async function createNode({ config, log, parts = () => ({}), keyIsIdle = false }: NodeInit): Promise<MeshNode> {
   const base = await openHostBase({ config, log, parts, keyIsIdle })
   let tasks: Tasks | undefined
   try {

@@ -35,7 +35,7 @@ import type { TaskVersions } from './task-versions.ts'
 export interface HostBase {
   config: Config
   log: Logger
-  parts: NodeParts
+  parts: () => NodeParts
   keyIsIdle: boolean
   watch: DiskWatch
   /** What outlives a kill; its lock keeps a second process away from this data directory. */

@@ -12,7 +12,7 @@ import type { HostBase } from '../rooms.ts'
 export interface HostBaseInit {
   config: Config
   log: Logger
-  parts: NodeParts
+  parts: () => NodeParts
   keyIsIdle: boolean
 }
 

@@ -30,7 +30,7 @@ export async function openHostKeeping(
       reprovideIntervalMs: () => recordLifetimeMs(shortest()) / 2,
       dialOncePerCycle: true,
       unstakedBytesPerS: bytesOf(config).serveUnstaked,
-      ...(parts.serve === false ? { mayServe: () => false } : {})
+      ...(parts().serve === false ? { mayServe: () => false } : {})
     }
   )
   const proofs = chain.paced?.proofs(own) ?? own
