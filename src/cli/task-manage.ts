@@ -1,10 +1,11 @@
 /** What a manager does with a task that exists, and funding, which is anyone's. */
+
 import { Command } from 'commander'
+import { cycleAt } from '../clock/index.ts'
 import { commandLine } from '../command/index.ts'
 import { amountOf, roeToKoii } from '../config/index.ts'
 import {
   closeTask,
-  cycleAt,
   effectiveCycle,
   fundTask,
   isSettled,

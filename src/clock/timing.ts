@@ -22,7 +22,7 @@ export interface SlotRange {
 export type Stage = 'work' | 'submission' | 'audit' | 'distribution'
 
 /** The round that `slot` lies in; negative before the task starts. */
-export function cycleAt(timing: Timing, slot: number): number {
+export function cycleAt(timing: Pick<Timing, 'startingSlot' | 'roundSlots'>, slot: number): number {
   return Math.floor((slot - timing.startingSlot) / timing.roundSlots)
 }
 

@@ -16,7 +16,7 @@ import { ConfigError } from './errors.ts'
 import { koiiToRoe } from './koii.ts'
 import { type Params, ParamsError, paramsOf, placeOf, typedParams } from './params.ts'
 import { CONFIG_KEYS, type ConfigKey, ONE_TASK_KEYS, schema, type TaskConfig } from './schema.ts'
-import { bothGiven, ownEntries, type Shared, taskConfig, tasksOf } from './tasks.ts'
+import { bothGiven, ownEntries, type SharedSettings, taskConfig, tasksOf } from './tasks.ts'
 import { complaintOf, envName, flagName, unknownSetting } from './words.ts'
 
 export { ConfigError } from './errors.ts'
@@ -24,7 +24,7 @@ export { koiiToRoe, ROE_PER_KOII, roeToKoii } from './koii.ts'
 export { hasIpv4, httpOn, loopbackHost, tcpOn } from './loopback.ts'
 export { canonicalParams, MAX_PARAMS_BYTES, MAX_PARAMS_DEPTH, type Params, ParamsError, paramsOf, typedParams } from './params.ts'
 export { CONFIG_KEYS, type ConfigKey, defaultOf, OWN_KEYS, type TaskConfig } from './schema.ts'
-export { MAX_TASKS, namedTasks, type Shared, taskConfigOf } from './tasks.ts'
+export { MAX_TASKS, namedTasks, type SharedSettings, taskConfigOf } from './tasks.ts'
 export { envName, flagName } from './words.ts'
 
 const MIB = 1024 * 1024
@@ -35,7 +35,7 @@ export interface Config extends TaskConfig {
   /** At least one, and none twice; the first has what stands beside this. */
   tasks: TaskConfig[]
   /** What holds for a task that says nothing of its own, as for one that is added later. */
-  shared: Shared
+  shared: SharedSettings
 }
 
 const forAllTasks = schema.omit({ task: true })

@@ -9,7 +9,7 @@ export const MAX_TASKS = 32
 /** What is given for all tasks. */
 export type ForAll = Omit<TaskConfig, 'task'>
 /** What holds for each task that says nothing of its own. */
-export type Shared = Omit<ForAll, 'bundle' | 'params'>
+export type SharedSettings = Omit<ForAll, 'bundle' | 'params'>
 
 /** A task, and its own settings. */
 export interface Named {
@@ -148,7 +148,7 @@ export function taskConfig(forAll: ForAll, { task, own }: Named): TaskConfig {
  * @param asked - like one of `tasks` in a configuration file: `task`, and what it has of its own
  * @throws ConfigError
  */
-export function taskConfigOf({ shared }: { shared: Shared }, asked: unknown): TaskConfig {
+export function taskConfigOf({ shared }: { shared: SharedSettings }, asked: unknown): TaskConfig {
   if (!isObject(asked)) {
     throw new ConfigError(`a task is asked for as ${shown(asked)}: should be ${EXAMPLE}`)
   }

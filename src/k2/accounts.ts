@@ -2,7 +2,7 @@ import { type AccountInfo, type Commitment, PublicKey } from '@solana/web3.js'
 import { commandLine } from '../command/index.ts'
 import type { Logger } from '../observe/index.ts'
 import { messageOf } from './errors.ts'
-import type { Agreed, Pool } from './pool.ts'
+import type { Agreed, EndpointPool } from './pool.ts'
 import { publicKey, toText } from './reading.ts'
 import { decodeStake, decodeTask, type StakeAccount, stakeAddress, type TaskAccount, taskFilters } from './settlement/index.ts'
 import { createTaskReads, type Doubt, type TaskReads } from './task-reads.ts'
@@ -24,7 +24,7 @@ export interface LastVoteInit {
 }
 
 export interface AccountReadsInit {
-  pool: Pool
+  pool: EndpointPool
   programId: string
   url: string
   log: Logger

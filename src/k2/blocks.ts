@@ -2,7 +2,7 @@ import type { Connection } from '@solana/web3.js'
 import bs58 from 'bs58'
 import { LAG_SLOTS } from './choose.ts'
 import { K2ArgumentError, K2BehindError, K2LacksBlockError, K2NotYetError } from './errors.ts'
-import type { Pool } from './pool.ts'
+import type { EndpointPool } from './pool.ts'
 
 /** A block, by where it is in the chain and by its hash. */
 export interface BlockAt {
@@ -39,7 +39,7 @@ const LACKING_CODES = new Set([-32001, -32004, -32007, -32009, -32011, -32014])
 const BARE = { commitment: 'confirmed', maxSupportedTransactionVersion: 0, transactionDetails: 'none', rewards: false } as const
 const NOT_YET = 'no such block yet'
 
-export function createBlockReads({ pool }: { pool: Pool }): BlockReads {
+export function createBlockReads({ pool }: { pool: EndpointPool }): BlockReads {
   return {
     async blockAtOrAfter(slot) {
       if (!Number.isSafeInteger(slot) || slot < 0) {

@@ -106,7 +106,7 @@ export interface Answer {
 }
 
 /** What comes of several answers to one question. */
-export interface Verdict {
+export interface Majority {
   /** What more than half say; undefined while nobody has that many. */
   digest: string | undefined
   /** Who said it. */
@@ -120,7 +120,7 @@ export interface Verdict {
  *
  * @param of - how many were asked, or, when all have answered or failed, how many answered
  */
-export function majority(answers: readonly Answer[], of: number): Verdict {
+export function majority(answers: readonly Answer[], of: number): Majority {
   const trusted = answers.filter(({ suspect }) => !suspect)
   const counted = trusted.length > 0 ? trusted : answers
   const excluded = answers.length - counted.length

@@ -5,7 +5,7 @@ import { type AccountReads, createAccountReads } from './accounts.ts'
 import { type BlockReads, createBlockReads } from './blocks.ts'
 import { exactAmount, type K2Connection } from './connection.ts'
 import type { Endpoint, EndpointLimits, EndpointStatus } from './endpoint.ts'
-import { createPool, type Pool } from './pool.ts'
+import { createEndpointPool, type EndpointPool } from './pool.ts'
 import { PROGRAM_ID } from './settlement/index.ts'
 import { followStory, type Story } from './slot-clock.ts'
 import type { Doubt } from './task-reads.ts'
@@ -92,7 +92,7 @@ export function createK2Client({
       .map((part) => part.trim())
       .filter((part) => part !== '')
   )
-  const pool = createPool({ urls, limits: { ...limits, ...(timeoutMs == null ? {} : { timeoutMs }) }, log, nowMs, random, onWait })
+  const pool = createEndpointPool({ urls, limits: { ...limits, ...(timeoutMs == null ? {} : { timeoutMs }) }, log, nowMs, random, onWait })
   const url = urls.join(',')
   const accounts = createAccountReads({ pool, programId, url, log, onLeftOut, onDoubt })
 
@@ -126,7 +126,7 @@ export function createK2Client({
   }
 }
 
-function slotSourceOf(endpoint: Endpoint, pool: Pick<Pool, 'admit' | 'doubtNetwork'>, nowMs: () => number): SlotSource {
+function slotSourceOf(endpoint: Endpoint, pool: Pick<EndpointPool, 'admit' | 'doubtNetwork'>, nowMs: () => number): SlotSource {
   let story: Story | undefined
   let asked = 0
   const hear = (slot: number, bySubscription: boolean) => {

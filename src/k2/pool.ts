@@ -37,7 +37,7 @@ export interface Broadcast {
 }
 
 /** Several endpoints of one chain, none of which has to be alive, quick, up to date or honest. */
-export interface Pool extends Pick<OneNetwork, 'genesisHash' | 'otherNetwork' | 'watchNetwork' | 'doubtNetwork' | 'admit'> {
+export interface EndpointPool extends Pick<OneNetwork, 'genesisHash' | 'otherNetwork' | 'watchNetwork' | 'doubtNetwork' | 'admit'> {
   endpoints: readonly Endpoint[]
   /**
    * Asks the healthiest endpoint, and the next ones where it fails.
@@ -58,7 +58,7 @@ export interface Pool extends Pick<OneNetwork, 'genesisHash' | 'otherNetwork' | 
   close(): void
 }
 
-export interface PoolInit {
+export interface EndpointPoolInit {
   urls: readonly string[]
   limits?: EndpointLimits
   log: Logger
@@ -69,7 +69,7 @@ export interface PoolInit {
 }
 
 /** @throws K2ArgumentError */
-export function createPool({ urls, limits, log, nowMs, random, onWait }: PoolInit): Pool {
+export function createEndpointPool({ urls, limits, log, nowMs, random, onWait }: EndpointPoolInit): EndpointPool {
   if (urls.length === 0) {
     throw new K2ArgumentError('no URL of a K2 is given: give one such as http://127.0.0.1:8899 with --k2')
   }

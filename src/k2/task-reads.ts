@@ -8,7 +8,7 @@ import { type AccountInfo, PublicKey } from '@solana/web3.js'
 import { commandLine } from '../command/index.ts'
 import type { Logger } from '../observe/index.ts'
 import { K2AccountError, K2DoubtError } from './errors.ts'
-import type { Pool } from './pool.ts'
+import type { EndpointPool } from './pool.ts'
 import { publicKey, toText } from './reading.ts'
 import { decodeStake, decodeTask, type StakeAccount, stakeFilters, type TaskAccount } from './settlement/index.ts'
 import { contradictionIn } from './witness.ts'
@@ -38,7 +38,7 @@ export interface Doubt {
 }
 
 export interface TaskReadsInit {
-  pool: Pool
+  pool: EndpointPool
   program: PublicKey
   programId: string
   url: string

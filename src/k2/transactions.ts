@@ -3,7 +3,7 @@ import bs58 from 'bs58'
 import { type KeyPair, signEd25519 } from '../identity/index.ts'
 import { bidInstructions, largestPrice, nextPrice, recentPrice } from './compute-price.ts'
 import { K2ContradictionError, K2TransactionError, messageOf } from './errors.ts'
-import type { Broadcast, Pool } from './pool.ts'
+import type { Broadcast, EndpointPool } from './pool.ts'
 import { toText } from './reading.ts'
 import { settlementError } from './settlement/index.ts'
 
@@ -73,7 +73,7 @@ const koii = (roe: number) => (roe / 1e9).toFixed(9).replace(/\.?0+$/, '')
 const BLOCKHASH_TRIES = 4
 
 export interface TransactionsInit {
-  pool: Pool
+  pool: EndpointPool
   programId: string
   url: string
   /** The most, in ROE, that one transaction may pay on top of its signatures. */

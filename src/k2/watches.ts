@@ -8,7 +8,7 @@ import type { AccountReads } from './accounts.ts'
 import { messageOf } from './errors.ts'
 import type { Subscription } from './feed.ts'
 import { oneAtATime } from './looks.ts'
-import type { Pool } from './pool.ts'
+import type { EndpointPool } from './pool.ts'
 import { publicKey } from './reading.ts'
 import { decodeStake, decodeTask, type StakeAccount, stakeFilters, type TaskAccount } from './settlement/index.ts'
 import { lastingOf } from './task-reads.ts'
@@ -29,7 +29,7 @@ export interface Watches {
 }
 
 export interface WatchesInit {
-  pool: Pool
+  pool: EndpointPool
   programId: string
   log: Logger
   task: AccountReads['task']

@@ -3,16 +3,9 @@
  * program's accounts; one account cannot. The task's own account says how many stakers there are and what they have staked in all, now
  * and in each cycle that is still open.
  */
+import { cycleAt } from '../clock/index.ts'
 import { counted } from '../observe/words.ts'
-import {
-  cycleAt,
-  RingHistoryError,
-  type StakeAccount,
-  stakeWeight,
-  type TaskAccount,
-  type TaskTimes,
-  totalStake
-} from './settlement/index.ts'
+import { RingHistoryError, type StakeAccount, stakeWeight, type TaskAccount, type TaskTimes, totalStake } from './settlement/index.ts'
 
 /** A cycle is decided two rounds after its own. */
 const OPEN_CYCLES = 3

@@ -4,7 +4,7 @@ import { converse, next } from './frames.ts'
 import { HELLO_TIMEOUT_MS } from './limits.ts'
 import { type BindFault, type Peers, peerIdText } from './peers.ts'
 import { type Log, silentLog } from './seams.ts'
-import type { Slots } from './slots.ts'
+import type { ConnectionSlots } from './slots.ts'
 import { HELLO_PROTOCOL, helloProtocol } from './topic.ts'
 
 /** Each hello may cost a signature check: a peer says hello when it connects, and when its addresses change. */
@@ -22,7 +22,7 @@ export interface HelloInit {
   libp2p: Libp2p
   network: Network
   peers: Peers
-  slots: Pick<Slots, 'greeted'>
+  slots: Pick<ConnectionSlots, 'greeted'>
   /** Whether another task of this node has let a peer in: then nothing that this one finds ends the connection. @default no other */
   isBeside?: (peerId: string) => boolean
   /** Whether hellos that name no task are answered, too: by the first of a node's tasks. @default false */

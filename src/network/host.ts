@@ -4,7 +4,7 @@ import { createLibp2p } from 'libp2p'
 import { judgeAddress } from './addresses.ts'
 import { HostError } from './errors.ts'
 import { type HostServices, type Libp2pConfig, type Libp2pConfigInit, libp2pConfig } from './libp2p-config.ts'
-import type { Slots } from './slots.ts'
+import type { ConnectionSlots } from './slots.ts'
 import { forgetStrangers } from './strangers.ts'
 
 export interface Host extends Omit<Libp2pConfig, 'options'> {
@@ -41,7 +41,7 @@ export async function createHost(init: Libp2pConfigInit): Promise<Host> {
 }
 
 /** Every connection has its slot, whatever is said over it. */
-function watchSlots(libp2p: Libp2p, slots: Slots): void {
+function watchSlots(libp2p: Libp2p, slots: ConnectionSlots): void {
   libp2p.addEventListener('connection:open', ({ detail }) => slots.opened(detail))
   libp2p.addEventListener('connection:close', ({ detail }) => slots.closed(detail))
   // some may have come while libp2p was starting

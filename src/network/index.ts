@@ -58,5 +58,5 @@ export {
 export { createPresence, type Presence } from './presence.ts'
 export { createRoster, type Roster } from './roster.ts'
 export { type Log, silentLog, type Timer, wallTimer } from './seams.ts'
-export { createSlots, type Holder, overflow, type SlotFault, type Slots, type SlotUse } from './slots.ts'
+export { type ConnectionSlots, createConnectionSlots, type Holder, overflow, type SlotFault, type SlotUse } from './slots.ts'
 export { HELLO_PROTOCOL, helloProtocol, rendezvousKey, stakerKey, topicOf } from './topic.ts'

@@ -39,7 +39,7 @@ import type { Peers } from './peers.ts'
 import type { Roster } from './roster.ts'
 import { SCORE_THRESHOLDS, scoreParams } from './score.ts'
 import { type Timer, wallTimer } from './seams.ts'
-import { createSlots, type Slots } from './slots.ts'
+import { type ConnectionSlots, createConnectionSlots } from './slots.ts'
 import { watchStreams } from './streams.ts'
 import { createTaskTopics } from './task-topics.ts'
 import { topicOf } from './topic.ts'
@@ -90,7 +90,7 @@ export interface Libp2pConfigInit {
 export interface Libp2pConfig {
   /** For `createLibp2p`, or for Helia's libp2p mixin. */
   options: Libp2pOptions<HostServices>
-  slots: Slots
+  slots: ConnectionSlots
   meter: Meter
   doorstep: Doorstep
   /** What libp2p keeps of peers and for the DHT, bounded. */
@@ -122,7 +122,7 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
   const dhtMode = init.dht ?? (local ? 'server' : 'auto')
   const ids = createMessageIds()
   const topics = createTaskTopics({ ids, isLetIn: peers.isStaked })
-  const slots = createSlots({ peers, hellos: peers.size, limits, local, allowed: init.allowed ?? [], timer })
+  const slots = createConnectionSlots({ peers, hellos: peers.size, limits, local, allowed: init.allowed ?? [], timer })
   const meter = createMeter({ peers })
   const patience = init.answerMs == null ? {} : { firstByteMs: init.answerMs / 2, handshakeMs: init.answerMs }
   const doorstep = createDoorstep({ limits, timer, ...patience })

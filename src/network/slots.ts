@@ -110,7 +110,7 @@ function groups(uses: SlotUse[], by: 'peerId' | 'ip' | 'prefix'): Map<string, Sl
 }
 
 /** The connections that are open, by who holds them. */
-export interface Slots {
+export interface ConnectionSlots {
   gater: ConnectionGater
   opened(connection: Connection): void
   closed(connection: Connection): void
@@ -123,7 +123,7 @@ export interface Slots {
   dropped(): Partial<Record<SlotFault, number>>
 }
 
-export interface SlotsInit {
+export interface ConnectionSlotsInit {
   peers: Pick<Roster, 'isStaked' | 'isClaimed' | 'isBanned' | 'stakerOf' | 'hasStake'>
   /** How many hellos there are to come over each connection. @default one */
   hellos?: () => number
@@ -146,7 +146,7 @@ interface Held extends Omit<SlotUse, 'holder' | 'undecided'> {
   greeted: number
 }
 
-export function createSlots(init: SlotsInit): Slots {
+export function createConnectionSlots(init: ConnectionSlotsInit): ConnectionSlots {
   const { peers, hellos = () => 1, limits, local, allowed = [], timer = wallTimer, now = () => performance.now() } = init
   const open = new Map<string, Held>()
   const dropped: Partial<Record<SlotFault, number>> = {}

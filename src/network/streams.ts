@@ -2,7 +2,7 @@ import type { Connection, Libp2pEvents, Stream } from '@libp2p/interface'
 import type { Registrar } from '@libp2p/interface-internal'
 import type { TypedEventTarget } from 'main-event'
 import type { Charge, Meter } from './meter.ts'
-import type { Slots } from './slots.ts'
+import type { ConnectionSlots } from './slots.ts'
 
 /** Protocols that an idle peer speaks too: they keep nobody's connection open, and need few bytes. */
 const IDLE: Array<[prefix: string, charge: Charge | undefined]> = [
@@ -18,7 +18,7 @@ interface WatchInit {
   registrar: Registrar
   events: TypedEventTarget<Libp2pEvents>
   meter: Meter
-  slots: Pick<Slots, 'used'>
+  slots: Pick<ConnectionSlots, 'used'>
 }
 
 /**

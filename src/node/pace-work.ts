@@ -13,7 +13,7 @@ export interface PaceWork {
   /** What runs inside waits for others, or for time: slots do not wait for it. Outside of an effect it is just run. */
   away<T>(run: () => Promise<T>): Promise<T>
   /** Runs what more than one may wait for, as a job of its own: slots wait for it while it is not away, and for nobody who waits for it. */
-  shared<T>(what: string, run: () => Promise<T>): Shared<T>
+  shared<T>(what: string, run: () => Promise<T>): SharedJob<T>
   /** Somebody asked which slot it is, as one does who waits for the next: an effect, or else the task. */
   asked(slot: number): void
   /** Whether `slot` has to wait. */
@@ -25,7 +25,7 @@ export interface PaceWork {
 }
 
 /** Waits for a job that others wait for, too. */
-export type Shared<T> = () => Promise<T>
+export type SharedJob<T> = () => Promise<T>
 
 /** Asked so often within a slot, it waits for another one. */
 const POLLS = 3

@@ -4,7 +4,7 @@ import { expect } from 'chai'
 import {
   CONNECTION_LIMITS,
   type ConnectionLimits,
-  createSlots,
+  createConnectionSlots,
   type Holder,
   LOCAL_CONNECTION_LIMITS,
   overflow,
@@ -162,7 +162,7 @@ describe('network: slots', () => {
     } as unknown as Peers
     const clock = { ms: 0 }
     const due: Array<() => void> = []
-    const slots = createSlots({
+    const slots = createConnectionSlots({
       peers,
       hellos: () => hellos,
       limits,
@@ -248,7 +248,7 @@ describe('network: slots', () => {
     const peers = { isBanned: () => false } as unknown as Peers
     const named = multiaddr('/ip4/10.0.0.1/tcp/1')
     const denies = async (local: boolean, text: string) =>
-      createSlots({ peers, limits, local, allowed: [named] }).gater.denyDialMultiaddr!(multiaddr(text))
+      createConnectionSlots({ peers, limits, local, allowed: [named] }).gater.denyDialMultiaddr!(multiaddr(text))
     expect(await denies(false, '/ip4/10.0.0.2/tcp/1')).to.equal(true)
     expect(await denies(false, '/ip4/10.0.0.1/tcp/1/p2p/12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5')).to.equal(false)
     expect(await denies(false, '/ip4/93.184.216.34/tcp/1')).to.equal(false)

@@ -8,12 +8,12 @@ import bs58 from 'bs58'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { LinkError, linkSbf } from '../../scripts/link-sbf.ts'
+import { cycleAt } from '../../src/clock/index.ts'
 import {
   baseRewards,
   bountyFor,
   bundleCycle,
   bundleOf,
-  cycleAt,
   DEFAULT_BUNDLE_NOTICE,
   EMPTY_RING,
   effectiveCycle,

@@ -117,7 +117,7 @@ export function readVote({ keys, data }: TransactionInstruction): VoteContent & 
 
 function contentAt(bytes: Buffer, at: number): VoteContent {
   return {
-    cycle: cycleAt(bytes, at),
+    cycle: cycleIn(bytes, at),
     root: new Uint8Array(bytes.subarray(at + 8, at + 40)),
     recordDigest: new Uint8Array(bytes.subarray(at + 40, at + 72)),
     totalRewards: bytes.readBigUInt64LE(at + 72)
@@ -167,10 +167,10 @@ export function demandVoteBatch(precompile: TransactionInstruction, batch: Trans
 
 /** The cycle of a vote, or of a batch of votes, by its data. @throws InstructionArgumentError past 2^53 */
 export function voteCycle(name: 'vote' | 'voteBatch', data: Uint8Array): number {
-  return cycleAt(Buffer.from(data), name === 'vote' ? 1 : 1 + VOTE_DOMAIN.length + KEY_BYTES)
+  return cycleIn(Buffer.from(data), name === 'vote' ? 1 : 1 + VOTE_DOMAIN.length + KEY_BYTES)
 }
 
-function cycleAt(bytes: Buffer, at: number): number {
+function cycleIn(bytes: Buffer, at: number): number {
   const cycle = bytes.readBigUInt64LE(at)
   if (cycle > BigInt(Number.MAX_SAFE_INTEGER)) {
     throw new InstructionArgumentError('cycle', `is ${cycle}, past 2^53`)

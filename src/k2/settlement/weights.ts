@@ -5,6 +5,7 @@
  * in round k counts from cycle k + 1, so everyone who reads the accounts in rounds c to c + 2 finds the same for cycle c.
  * Source: protocols/settlement/README.md, "What counts when".
  */
+import { cycleAt } from '../../clock/index.ts'
 import { LARGEST_SLASH, partOf } from '../../record/index.ts'
 import { RingHistoryError } from './errors.ts'
 
@@ -132,11 +133,6 @@ export function bountyFor(task: TaskFunds, cycle: number, before = baseRewards(t
     return left
   }
   return bounty
-}
-
-/** The cycle whose round `slot` is in; below 0 before the task has begun. */
-export function cycleAt(task: TaskTimes, slot: number): number {
-  return Math.floor((slot - task.startingSlot) / task.roundSlots)
 }
 
 /** The cycle from which a change made in `slot` counts. */
