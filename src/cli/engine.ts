@@ -7,3 +7,11 @@ import { setFlagsFromString } from 'node:v8'
  * the most (docs/decisions/0039). Set before anything else runs; a version of V8 without it says so on standard error, and is as it was.
  */
 setFlagsFromString('--external-memory-accounted-in-global-limit')
+
+/**
+ * A node makes much that is thrown away at once, in little helpings: a young generation of 1 MiB, where V8 lets it grow to 16 and keeps
+ * what it has grown to, costs it no more of the processor and a fourth less of memory (docs/decisions/0045).
+ */
+if (process.argv[2] === 'start') {
+  setFlagsFromString('--semi-space-growth-factor=1')
+}

@@ -19,7 +19,30 @@ const SCRIPT = `
   console.log(whole, kept.length)
 `
 
+/** Keeps what it makes for long enough for the young generation to grow, where it may, and tells its size in MiB. */
+const YOUNG = `
+  import { getHeapSpaceStatistics } from 'node:v8'
+  let kept = []
+  for (let i = 0; i < 3_000_000; i++) {
+    kept.push({ i })
+    if (kept.length > 200_000) kept = []
+  }
+  console.log(getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space').space_size / 2 ** 20)
+`
+
 describe('CLI: the engine', () => {
+  it('keeps the young generation of a node small, and of no other command', async () => {
+    const engine = join(import.meta.dirname, '..', '..', 'src', 'cli', 'engine.ts')
+    const sizeOf = async (command: string) => {
+      const args = ['--import', engine, '--input-type=module', '-e', YOUNG, '--', 'koii-mesh', command]
+      const { stdout, stderr } = await promisify(execFile)(process.execPath, args)
+      expect(stderr).to.equal('')
+      return Number(stdout)
+    }
+    expect(await sizeOf('start')).to.be.at.most(4)
+    expect(await sizeOf('testnet')).to.be.at.least(8)
+  })
+
   it('is started so that buffers cost fewer collections, and knows how', async () => {
     const engine = join(import.meta.dirname, '..', '..', 'src', 'cli', 'engine.ts')
     const run = async (...imports: string[]) => {
