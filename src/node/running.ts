@@ -72,9 +72,31 @@ export function createRunning(rooms: Rooms): Running {
     deafen.push(stakeFollow.stop)
   }
 
+  /** What has begun of it: where that is left in the middle, it ends before what it may have opened is closed. */
+  let underWay: Promise<unknown> = Promise.resolve()
+  const tracked = (run: () => Promise<void>) => (): Promise<void> => {
+    const done = run()
+    underWay = done.catch(() => {})
+    return done
+  }
+
+  const close = () =>
+    inTurn(
+      log,
+      votes.batcher.stop,
+      votes.slasher.stop,
+      discovery.stop,
+      sync.stop,
+      gossip.stop,
+      hello.stop,
+      participant.settled,
+      keeping.history.stop
+    )
+
   return {
-    async join() {
+    join: tracked(async () => {
       await readFirst(stakes, log, stopping.signal)
+      stopping.signal.throwIfAborted()
       await participant.open(now())
       peers.refresh()
       // a bundle that is on the disk is loaded while the rest starts, so that nothing is asked for in vain
@@ -89,15 +111,17 @@ export function createRunning(rooms: Rooms): Running {
       })
       stakes.onCorrected((cycle, set) => participant.handle({ type: 'stakes', cycle, stakes: set }))
       await meeting.announce(true)
-    },
-    async begin() {
+    }),
+    begin: tracked(async () => {
+      stopping.signal.throwIfAborted()
       tellPastHint()
       follow()
       await votes.outbox.resume(participant.openVotes(now()))
       participant.start(slots.now())
       await work.versions.atHand(BUNDLE_START_MS)
+      stopping.signal.throwIfAborted()
       deafen.push(slots.on(onSlot))
-    },
+    }),
     catchUp: () => participant.follow.catchUp(),
     async end() {
       stopping.abort()
@@ -107,17 +131,10 @@ export function createRunning(rooms: Rooms): Running {
       await inTurn(log, ...deafen.splice(0), work.versions.stop, votes.outbox.stop)
     },
     async leave() {
-      await inTurn(
-        log,
-        votes.batcher.stop,
-        votes.slasher.stop,
-        discovery.stop,
-        sync.stop,
-        gossip.stop,
-        hello.stop,
-        participant.settled,
-        keeping.history.stop
-      )
+      await close()
+      await underWay
+      // what it had opened meanwhile
+      await inTurn(log, ...deafen.splice(0), close)
       try {
         base.store.messages.flush()
       } catch (err) {
