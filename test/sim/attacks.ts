@@ -42,7 +42,7 @@ export function seedWithProposer(seed: number, nodes: WorldInit['nodes'], node: 
   for (let tried = seed; tried < seed + 2_000; tried++) {
     const keys = nodes.map((_, index) => standInKeys.keyOf(tried, index))
     const weights = new Map(keys.map(({ address }, index) => [address, nodes[index]!.stake]))
-    const chain = createChain({ seed: tried, timing, stakes: { weights, total: 0n }, bounty: 0n })
+    const chain = createChain({ seed: tried, timing, first: weights, changes: false, bounty: 0n, now: () => 0 })
     const beacon = chain.blockAfter(scheduleFor(timing, cycle).beaconSlot)
     const turns = Array.from({ length: attempts }, (_, attempt) => {
       const proposer = proposerFor({ taskId: TASK, stakes: weights, beacon, cycle, attempt })

@@ -4,38 +4,14 @@
  */
 import { scheduleFor, windowOf } from '../../src/clock/index.ts'
 import { AUDITS_PER_CYCLE } from '../../src/wire/index.ts'
+import type { Breach, BreachName } from './breaches.ts'
+import { convictionBreaches } from './convictions.ts'
 import type { CycleHistory } from './history.ts'
+import { stakeBreaches } from './k2-checks.ts'
 import { CALM, CALM_JITTER_SLOTS } from './network.ts'
 import type { SimNode } from './node.ts'
 import { saidBy } from './words.ts'
 import type { World } from './world.ts'
-
-/** Each names the promise that was broken. */
-export const BREACHES = {
-  'honest-rejected': 'an honest, available submission was rejected',
-  'honest-left-out': 'an honest submission that was in time is not in the record of a calm cycle',
-  'bad-accepted': 'a bad or missing submission that an honest staker sampled was accepted',
-  'late-accepted': 'a submission was accepted that every honest node heard too late',
-  'cut-off-accuses': 'an honest node that could not reach more than a third of the stake called honest work unavailable',
-  'honest-slashed': 'an honest staker was slashed',
-  'took-more': 'a faulty staker was paid more than its share',
-  contradiction: 'an honest node wanted to say two things where one may be said',
-  'two-records': 'two records of one cycle were finalized',
-  'not-finalized': 'a calm cycle with more than two thirds honest and up, and an honest proposer in it, was not finalized',
-  'turn-lost': 'a calm cycle was not finalized in the first turn of an honest proposer',
-  'honest-refused': 'an honest node refused the record of an honest proposer in a calm cycle',
-  'unreadable-record': 'a finalized record does not read back',
-  'record-too-large': 'a record is larger than the stakers may make it',
-  'always-first': 'a faulty staker proposes first again and again, against all chance'
-} as const
-
-export type BreachName = keyof typeof BREACHES
-
-export interface Breach {
-  name: BreachName
-  cycle: number
-  detail: string
-}
 
 /** What may happen, and is worth counting. */
 export interface Tallied {
@@ -62,7 +38,7 @@ export function breachesOf(world: World, cycles: number): Breach[] {
   const breaches: Breach[] = world.history.contradictions.map((detail) => ({ name: 'contradiction', cycle: -1, detail }))
   breaches.push(...world.chain.twice.map((cycle) => ({ name: 'two-records' as const, cycle, detail: '' })))
   for (let cycle = 0; cycle < cycles; cycle++) {
-    breaches.push(...cycleBreaches(world, world.history.cycle(cycle)))
+    breaches.push(...cycleBreaches(world, world.history.cycle(cycle), cycles))
   }
   return [...breaches, ...luckBreaches(world, cycles)]
 }
@@ -125,7 +101,7 @@ function accusedByCutOff(world: World, { said, submissions }: CycleHistory): str
   )
   return said.flatMap(({ by, message, at }) =>
     saidBy(message).about.flatMap(({ id, place, finding }) => {
-      const author = id == null ? world.indexOf(world.places[place!]!) : good.get(id)?.author
+      const author = id == null ? world.indexOf(world.placesOf(message.body.cycle)[place!]!) : good.get(id)?.author
       const isGood = [...good.values()].some((one) => one.author === author)
       return finding === 'unavailable' && isGood && world.nodes[by]!.honest && isCutOff(world, by, at)
         ? [`n${by} says ${message.kind} of n${author} at ${at.toFixed(1)}`]
@@ -148,20 +124,22 @@ function firstHonestTurn(world: World, { cycle }: CycleHistory, up: readonly Sim
   return null
 }
 
-function cycleBreaches(world: World, history: CycleHistory): Breach[] {
+function cycleBreaches(world: World, history: CycleHistory, cycles: number): Breach[] {
   const { cycle, record } = history
   const breaches: Breach[] = []
   const breach = (name: BreachName, detail: string) => breaches.push({ name, cycle, detail })
-  const { weights, total } = world.chain.stakes
+  const { weights, total } = world.chain.stakesOf(cycle)
   const up = upIn(world, cycle)
-  const upStake = up.reduce((sum, { key }) => sum + weights.get(key.address)!, 0n)
+  const upStake = up.reduce((sum, { key }) => sum + (weights.get(key.address) ?? 0n), 0n)
   const calm = isCalm(world, cycle) && upStake * 3n > total * 2n
   const finalized = world.chain.finalized(cycle)
 
   for (const detail of accusedByCutOff(world, history)) {
     breach('cut-off-accuses', detail)
   }
+  breaches.push(...stakeBreaches(world, history))
   if (calm) {
+    breaches.push(...convictionBreaches(world, history, up, cycles))
     const turn = firstHonestTurn(world, history, up)
     const { proposalSlot, attemptSlots } = scheduleFor(world.timing, cycle)
     if (turn != null && finalized == null) {
@@ -198,7 +176,13 @@ function cycleBreaches(world: World, history: CycleHistory): Breach[] {
     if (loss != null || record.content.slashes.some(({ staker }) => staker === node.key.address)) {
       breach('honest-slashed', `n${node.index}`)
     }
-    if (calm && reason == null && up.includes(node) && !record.tally.accepted.some(({ signer }) => signer === node.key.address)) {
+    if (
+      calm &&
+      reason == null &&
+      (weights.get(node.key.address) ?? 0n) > 0n &&
+      up.includes(node) &&
+      !record.tally.accepted.some(({ signer }) => signer === node.key.address)
+    ) {
       breach('honest-left-out', `n${node.index}`)
     }
   }
@@ -213,7 +197,7 @@ function isExcused(world: World, { cycle, audits }: CycleHistory, node: SimNode,
   if (reason !== 'unavailable' || !isUp(world, node, cycle)) {
     return reason === 'unavailable'
   }
-  const { weights, total } = world.chain.stakes
+  const { weights, total } = world.chain.stakesOf(cycle)
   const own = [...world.history.cycle(cycle).submissions].filter(([, { author }]) => author === node.index).map(([id]) => id)
   const mistaken = new Set(
     audits
@@ -222,7 +206,7 @@ function isExcused(world: World, { cycle, audits }: CycleHistory, node: SimNode,
   )
   const stake = world.nodes
     .filter(({ index, honest }) => !honest || mistaken.has(index))
-    .reduce((sum, { key }) => sum + weights.get(key.address)!, 0n)
+    .reduce((sum, { key }) => sum + (weights.get(key.address) ?? 0n), 0n)
   return 2n * stake > total
 }
 
@@ -255,16 +239,16 @@ function badBreaches(world: World, { cycle, record, submissions, audits }: Cycle
 
 /** By stake among all whose work could be had: what others' unjust loss leaves is nobody's gain. */
 function payBreaches(world: World, { cycle, record, submissions }: CycleHistory, up: SimNode[]): Breach[] {
-  const { weights } = world.chain.stakes
+  const { weights } = world.chain.stakesOf(cycle)
   const accepted = new Set(record!.tally.accepted.map(({ signer }) => signer))
   const worked = new Set([...submissions.values()].map(({ author }) => author))
   const sharing = world.nodes.filter(({ index, key, honest }) =>
     honest ? worked.has(index) && up.some((node) => node.index === index) : accepted.has(key.address)
   )
-  const total = sharing.reduce((sum, { key }) => sum + weights.get(key.address)!, 0n)
+  const total = sharing.reduce((sum, { key }) => sum + (weights.get(key.address) ?? 0n), 0n)
   return record!.content.distribution.flatMap(({ staker, amount }) => {
     const node = world.nodes[world.indexOf(staker)]!
-    const share = total === 0n ? 0n : (world.chain.bounty * weights.get(staker)!) / total
+    const share = total === 0n ? 0n : (world.chain.bounty * (weights.get(staker) ?? 0n)) / total
     return node.honest || amount <= share
       ? []
       : [{ name: 'took-more' as const, cycle, detail: `n${node.index} got ${amount}, its share is ${share}` }]
@@ -272,10 +256,10 @@ function payBreaches(world: World, { cycle, record, submissions }: CycleHistory,
 }
 
 function luckBreaches(world: World, cycles: number): Breach[] {
-  const { weights, total } = world.chain.stakes
+  const { weights, total } = world.chain.stakesOf(0)
   const breaches: Breach[] = []
   for (const node of world.nodes.filter(({ honest }) => !honest)) {
-    const share = Number(weights.get(node.key.address)!) / Number(total)
+    const share = Number(weights.get(node.key.address) ?? 0n) / Number(total)
     let row = 0
     for (let cycle = 0; cycle < cycles; cycle++) {
       row = world.history.cycle(cycle).proposer === node.key.address ? row + 1 : 0

@@ -1,4 +1,5 @@
 /** What happened in a run, for the checker and for whoever reads a failure. */
+import type { StakeSet } from '../../src/rounds/index.ts'
 import type { Message } from '../../src/wire/index.ts'
 import type { ReadRecord } from './records.ts'
 import { saidBy } from './words.ts'
@@ -17,6 +18,12 @@ export interface CycleHistory {
   said: Array<{ by: number; message: Message; at: number; note?: string }>
   notes: Array<{ node: number; at: number; text: string }>
   votes: Array<{ by: number; cid: string; at: number }>
+  /** Votes that nodes were bound to, whether they came to K2 or not. */
+  decided: Array<{ by: number; cid: string; at: number }>
+  /** By what stakes each node went, where K2 is not the same for all: the last of a node counts. */
+  sets: Array<{ node: number; set: StakeSet; at: number }>
+  /** Which node had a message of a faulty key, or evidence, from when on: by id. */
+  had: Map<string, { message: Message; by: Map<number, number> }>
   /** Proposals that were not approved, for what they say. */
   refusals: Array<{ node: number; attempt: number; reason: string }>
   /** Who could propose first. */
@@ -47,6 +54,9 @@ export function createHistory(): History {
           said: [],
           notes: [],
           votes: [],
+          decided: [],
+          sets: [],
+          had: new Map(),
           refusals: [],
           proposer: null,
           record: null,

@@ -1,6 +1,8 @@
 /** One node: the participant that a real node runs, over ports that are models. */
+
+import { windowOf } from '../../src/clock/index.ts'
 import type { Pool } from '../../src/judge/index.ts'
-import { decodeVote, type FinalVote } from '../../src/k2/index.ts'
+import { decodeVote, type FinalVote, type StakeFollow, type StakeView } from '../../src/k2/index.ts'
 import { createEvents } from '../../src/observe/index.ts'
 import { createParticipant, type Participant, type ParticipantInit } from '../../src/participant/index.ts'
 import { recordCid } from '../../src/record/index.ts'
@@ -9,13 +11,16 @@ import { ContradictionError, createSigner, type Signer } from '../../src/signer/
 import type { Body, Finding, Message } from '../../src/wire/index.ts'
 import type { Adversary, Power } from './adversary.ts'
 import { type Disk, newDisk, type SimStore, storeOn } from './disk.ts'
+import { createLook, type EndpointFaults, type SimLook } from './k2.ts'
 import type { SimKey } from './keys.ts'
-import { chainOf, clockOf, recordsOf, silent } from './ports.ts'
+import { chainBy, chainOf, clockOf, recordsOf, silent } from './ports.ts'
 import { FETCH_SLOTS, SLOT_MS } from './units.ts'
 import { GENESIS, TASK, type World } from './world.ts'
 
 /** The road of a vote. */
 const VOTE_SLOTS = 0.5
+/** What is so old no fork takes back. */
+export const FINAL_SLOTS = 8
 /** Of K2's programs, the one that votes go to: nothing here asks it. */
 const PROGRAM = '11111111111111111111111111111111'
 
@@ -33,6 +38,8 @@ export interface NodeInit {
   down: ((slot: number) => boolean) | undefined
   /** Where that changes. */
   lagAt: ((at: number) => number) | undefined
+  /** Its endpoints, where K2 is not the same for all. */
+  k2: readonly EndpointFaults[] | undefined
 }
 
 /** The end of a process. */
@@ -45,6 +52,8 @@ export class SimNode {
   readonly key: SimKey
   readonly honest: boolean
   readonly disk: Disk = newDisk()
+  /** K2 as it has it, where that is not the same for all. */
+  readonly look: SimLook | undefined
   #world: World
   #init: NodeInit
   #life!: Life
@@ -55,6 +64,7 @@ export class SimNode {
     this.honest = init.faulty == null
     this.#world = init.world
     this.#init = init
+    this.look = init.k2 == null ? undefined : createLook(init.world, init.k2)
     this.#life = this.#begin()
   }
 
@@ -73,7 +83,7 @@ export class SimNode {
 
   /** By its own clock. */
   slot(): number {
-    return Math.max(0, Math.floor(this.#world.clock.now() - this.lag))
+    return this.look?.slot() ?? Math.max(0, Math.floor(this.#world.clock.now() - this.lag))
   }
 
   isDown(): boolean {
@@ -112,9 +122,17 @@ export class SimNode {
     await this.start()
   }
 
-  tick(slot: number): void {
+  tick(slot: number, back = false): void {
     if (!this.isDown()) {
-      this.#life.tick(slot)
+      this.#life.tick(slot, back)
+    }
+  }
+
+  /** Its endpoints tell what they tell. */
+  turn(): void {
+    const turned = this.look!.turn()
+    if (turned != null) {
+      this.tick(turned.slot, turned.back)
     }
   }
 
@@ -174,7 +192,9 @@ class Life {
   #store: SimStore
   #signer: Signer
   #stop = new AbortController()
+  #unwatch: (() => void) | undefined
   #slotListeners = new Set<(slot: number) => void>()
+  #stakes: { view: StakeView; follow: StakeFollow } | undefined
   /** Why a submission is looked at: for the checker. */
   #purposes = new Map<string, Extract<RoundsEffect, { type: 'audit' }>['purpose']>()
 
@@ -194,11 +214,13 @@ class Life {
       maxFeeRoe: 0n,
       signBytes: (bytes) => key.sign(bytes)
     })
+    this.#stakes = node.look?.stakes()
     this.participant = createParticipant(this.#ports())
   }
 
   async start(): Promise<void> {
     const slot = this.#node.slot()
+    await this.#stakes?.view.refresh()
     await this.participant.open(slot)
     await this.participant.join(slot)
     this.participant.start(slot)
@@ -206,19 +228,27 @@ class Life {
     for (const promised of this.participant.openVotes(slot)) {
       await this.#cast(decodeVote(promised))
     }
+    this.#stakes?.view.onCorrected((cycle, set) => {
+      this.#world.history.cycle(cycle).sets.push({ node: this.#node.index, set, at: this.#world.now() })
+      this.participant.handle({ type: 'stakes', cycle, stakes: set })
+    })
+    this.#unwatch = this.#node.look?.watch((account) => this.isOver || this.#node.isDown() || this.participant.follow.heard(account))
   }
 
   end(): void {
     this.isOver = true
     this.#stop.abort()
+    this.#unwatch?.()
+    this.#stakes?.follow.stop()
   }
 
-  tick(slot: number): void {
+  tick(slot: number, back: boolean): void {
     this.participant.door.prune()
     for (const listener of this.#slotListeners) {
       listener(slot)
     }
-    this.participant.onSlot(slot, { isBack: false, isConnected: this.#world.hasPeer(this.#node.index) })
+    this.participant.onSlot(slot, { isBack: back, isConnected: this.#world.hasPeer(this.#node.index) })
+    this.#stakes?.follow.onSlot(slot, this.#stakes.view.isStaked(this.#node.key.address) !== true)
     try {
       this.#store.messages.flush()
     } catch {
@@ -245,7 +275,7 @@ class Life {
         world.note(this.#node, told.cycle, `${told.event} ${told.reason}`)
       }
     })
-    const chain = chainOf(world)
+    const chain = this.#stakes == null ? chainOf(world) : chainBy(world, this.#node.look!, this.#noted(this.#stakes.view))
     const blocks = world.blocksOf(index)
     return {
       task: TASK,
@@ -266,7 +296,7 @@ class Life {
       chain: {
         ...chain,
         cast: (vote) => this.#cast(vote),
-        lastVote: async () => (this.#node.honest ? chain.lastVote(key.address) : { value: undefined, sure: true })
+        lastVote: async (of) => (this.#node.honest ? chain.lastVote(of) : { value: undefined, sure: true })
       },
       blocks: {
         ...blocks,
@@ -336,6 +366,18 @@ class Life {
     }
   }
 
+  /** By what stakes it goes, for the checker. */
+  #noted(view: StakeView): StakeView {
+    return {
+      ...view,
+      at: async (cycle) => {
+        const set = await view.at(cycle)
+        this.#world.history.cycle(cycle).sets.push({ node: this.#node.index, set, at: this.#world.now() })
+        return set
+      }
+    }
+  }
+
   #onKept(message: Message): void {
     this.#world.onKept(this.#node, message)
     this.#init.faulty?.adversary.hear?.(this.#init.faulty.power(), this.#node.index, message)
@@ -384,11 +426,39 @@ class Life {
       return
     }
     this.#demandLife()
+    world.history.cycle(cycle).decided.push({ by: index, cid, at: world.now() })
     world.clock.at(world.clock.now() + VOTE_SLOTS, () => {
       world.vote(index, cycle, cid)
-      if (!this.isOver) {
+      if (this.#node.look != null) {
+        this.#bring(vote, cid)
+      } else if (!this.isOver) {
         this.participant.notes.voted(vote, null)
       }
+    })
+  }
+
+  /** Looks after a vote until no fork can take it back any more, as the outbox does. */
+  #bring(vote: FinalVote, cid: string): void {
+    const world = this.#world
+    const { cycle } = vote
+    if (this.isOver) {
+      return
+    }
+    const given = world.voteOf(this.#node.index, cycle)
+    if (given != null && world.now() >= given.at + FINAL_SLOTS) {
+      this.participant.notes.voted(vote, null)
+      return
+    }
+    if (given == null && world.now() >= windowOf(world.timing, cycle, 'distribution').to + FINAL_SLOTS) {
+      this.participant.notes.voteLost(vote, 'K2 does not have it')
+      return
+    }
+    world.clock.at(world.clock.now() + 1, () => {
+      world.stir()
+      if (given == null) {
+        world.vote(this.#node.index, cycle, cid)
+      }
+      this.#bring(vote, cid)
     })
   }
 
@@ -424,7 +494,7 @@ class Life {
       const { faulty } = this.#init
       const finding = faulty?.adversary.audit?.(faulty.power(), index, submission, truth) ?? truth
       const purpose = this.#purposes.get(submission.id)!
-      world.history.cycle(cycle).audits.push({ node: index, submission: submission.id, finding, purpose, at: world.clock.now() })
+      world.history.cycle(cycle).audits.push({ node: index, submission: submission.id, finding, purpose, at: world.now() })
       return { finding, reason: finding }
     }
     for (let pause = FETCH_SLOTS; ; pause = 1) {

@@ -1,8 +1,11 @@
 /** What a participant is given in the place of time, K2 and others' disks. */
 import { CID } from 'multiformats/cid'
+import type { StakeView } from '../../src/k2/index.ts'
 import type { TaskAccount } from '../../src/k2/settlement/index.ts'
 import type { Logger } from '../../src/observe/index.ts'
 import type { Chain, Clock, Records } from '../../src/participant/index.ts'
+import type { NewestResult } from './chain.ts'
+import type { SimLook } from './k2.ts'
 import { FETCH_SLOTS, SLOT_MS } from './units.ts'
 import { TASK, type World } from './world.ts'
 
@@ -28,41 +31,43 @@ export function clockOf(world: World, slot: () => number, listeners: Set<(slot: 
   }
 }
 
-export interface SimK2 extends Omit<Chain, 'lastVote'> {
+export interface SimK2 extends Chain {
   account(): TaskAccount
-  lastVote(staker: string): { value: { cycle: number; recordDigest: Uint8Array } | undefined; sure: boolean }
 }
 
-/** K2 as it is read: an account of the task by what was finalized so far. */
-export function chainOf(world: World): SimK2 {
-  const { chain, timing } = world
+/** The account of the task, as of what was finalized. */
+export function taskOf({ chain, timing, largestSlash }: World, finalized: NewestResult | undefined): TaskAccount {
   const ring = (value: bigint) => [{ value, from: 0 }]
-  const accounts = [...chain.stakes.weights].map(([staker, stake]) => ({
-    ...{ staker, stakingKey: staker, formerKey: undefined, keyFrom: 0, amount: ring(stake) }
-  }))
-  const account = (): TaskAccount =>
-    ({
-      ...timing,
-      address: TASK,
-      bounty: ring(chain.bounty),
-      // more than is ever paid
-      funded: ring(chain.bounty * 1_000_000n),
-      totalRewards: 0n,
-      tally: undefined,
-      closedFrom: undefined,
-      largestSlash: world.largestSlash,
-      bundle: { cid: '', from: 0 },
-      formerBundle: undefined,
-      finalized: chain.newest()
-    }) as unknown as TaskAccount
+  return {
+    ...timing,
+    address: TASK,
+    bounty: ring(chain.bounty),
+    // more than is ever paid
+    funded: ring(chain.bounty * 1_000_000n),
+    totalRewards: 0n,
+    tally: undefined,
+    closedFrom: undefined,
+    largestSlash,
+    bundle: { cid: '', from: 0 },
+    formerBundle: undefined,
+    finalized
+  } as unknown as TaskAccount
+}
+
+/** K2 as it is read where stakes are constant and nothing is wrong with it: everybody reads the same, at once. */
+export function chainOf(world: World): SimK2 {
+  const { chain } = world
+  const stakes = chain.stakesOf(0)
+  const { accounts } = chain.stakes.at(0)
+  const account = () => taskOf(world, chain.newest())
   return {
     account,
     task: async () => account(),
     stakes: {
-      weight: (staker) => chain.stakes.weights.get(staker) ?? 0n,
-      isStaked: (staker) => chain.stakes.weights.has(staker),
-      accounts: () => accounts as never,
-      at: async () => chain.stakes
+      weight: (staker) => stakes.weights.get(staker) ?? 0n,
+      isStaked: (staker) => stakes.weights.has(staker),
+      accounts: () => accounts,
+      at: async () => stakes
     },
     async blockhashAt(slot) {
       world.stir()
@@ -71,11 +76,25 @@ export function chainOf(world: World): SimK2 {
     decided() {},
     cast: async () => {},
     bring: () => true,
-    lastVote(staker) {
+    async lastVote({ staker }) {
       world.stir()
       const last = [...chain.votesOf(staker)].sort((a, b) => b.cycle - a.cycle)[0]
       return { value: last == null ? undefined : { cycle: last.cycle, recordDigest: CID.parse(last.cid).multihash.digest }, sure: true }
     }
+  }
+}
+
+/** The same where it may be late, lie, or be behind: by the node's own endpoints. */
+export function chainBy(world: World, look: SimLook, view: StakeView): SimK2 {
+  return {
+    account: () => taskOf(world, undefined),
+    task: look.task,
+    stakes: view,
+    blockhashAt: look.blockhashAt,
+    decided() {},
+    cast: async () => {},
+    bring: () => true,
+    lastVote: ({ staker }) => look.lastVote(staker)
   }
 }
 

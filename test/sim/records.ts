@@ -1,4 +1,5 @@
 /** The real building, reading and checking of records over blocks in memory; what comes out the same for all nodes is done once. */
+import { hash } from 'node:crypto'
 import { CID } from 'multiformats/cid'
 import type { Timing } from '../../src/clock/index.ts'
 import {
@@ -25,7 +26,7 @@ import type { Base, CheckResult, RecordFacts, StakeSet } from '../../src/rounds/
 import { type Message, type Network, open, type Verify } from '../../src/wire/index.ts'
 
 /** Pays in proportion to stake and takes nothing. */
-export function payByStake({ bounty, submissions }: DistributionInput): DistributionEntry[] {
+export function payByStake({ bounty, submissions }: Pick<DistributionInput, 'bounty' | 'submissions'>): DistributionEntry[] {
   const total = submissions.reduce((sum, { stake }) => sum + BigInt(stake), 0n)
   return submissions.map(({ staker, stake }) => ({ staker, amount: (BigInt(bounty) * BigInt(stake)) / total }))
 }
@@ -69,13 +70,26 @@ export interface SimRecordsInit {
   network: Network
   timing: Timing
   verify: Verify
-  /** The same in all cycles. */
-  stakes: StakeSet
+  /** What counts in a cycle. */
+  stakesOf: (cycle: number) => StakeSet
   /** The reader's bound in bytes, scaled down where an attack on it would take thousands of stakers. */
   maxRecordBytes?: number | undefined
   /** Blocks that nodes have made themselves. */
   elsewhere: (cid: string) => Uint8Array | undefined
   distribution?: (input: DistributionInput) => DistributionEntry[]
+}
+
+const names = new WeakMap<StakeSet, string>()
+
+/** Equal where two sets are. */
+export function stakesName(set: StakeSet): string {
+  let name = names.get(set)
+  if (name == null) {
+    const text = [...set.weights].map(([key, stake]) => `${key} ${stake} ${set.stakers?.get(key) ?? ''}`).sort()
+    name = hash('sha256', `${set.total} ${text}`)
+    names.set(set, name)
+  }
+  return name
 }
 
 export function createRecords(init: SimRecordsInit): SimRecords {
@@ -118,15 +132,19 @@ export function createRecords(init: SimRecordsInit): SimRecords {
       ledger: before?.ledger ?? new Map(),
       stakes: stakes.weights,
       totalStake: stakes.total,
+      ...(stakes.stakers == null ? {} : { stakers: stakes.stakers }),
       bounty: base.bounty,
       messages
     }
   }
+  /** What nodes may see differently, beside messages. */
+  const viewOf = ({ cycle, stakes, base }: Pick<CycleFacts, 'cycle' | 'stakes' | 'base'>) =>
+    `${cycle} ${base.previous?.cid} ${stakesName(stakes)} ${Buffer.from(base.beacon).toString('hex', 0, 8)}`
 
   const records: SimRecords = {
     build: (facts) => {
       const inputs = facts.messages.map(({ id, envelope }) => id + Buffer.from(envelope.signature.subarray(-4)).toString('hex')).sort()
-      return once(builds, `${facts.cycle} ${facts.base.previous?.cid} ${inputs}`, async () => {
+      return once(builds, `${viewOf(facts)} ${inputs}`, async () => {
         const inputs = await inputsOf(facts)
         const counted = tally(inputs)
         const input = distributionInput(inputs, counted)
@@ -151,7 +169,7 @@ export function createRecords(init: SimRecordsInit): SimRecords {
         const known = new Set(held.map(({ id }) => id))
         const missing = [...facts.mustHave].filter((id) => !known.has(id)).sort()
         const late = held.filter(({ id, kind }) => kind === 'submission' && facts.timely?.has(id) === false).map(({ id }) => id)
-        return await once(checks, `${cid} ${facts.base.previous?.cid} ${missing} late ${late}`, async () => {
+        return await once(checks, `${cid} ${viewOf(facts)} ${missing} late ${late}`, async () => {
           const { mustHave, timely } = facts
           const own = { ...(await inputsOf(facts)), mustHave, timely }
           const check = await checkRecord(content, own, { timing, verify, distribution: async (input) => distribution(input) })
@@ -183,7 +201,7 @@ export function createRecords(init: SimRecordsInit): SimRecords {
         const { cycle, bounty, beacon } = content
         const before = content.previous == null ? null : await records.read(content.previous.toString())
         const previous = before == null ? null : { cid: content.previous!, cycle: before.content.cycle, offences: before.offences }
-        const { weights, total } = init.stakes
+        const { weights, total, stakers } = init.stakesOf(cycle)
         const inputs = {
           taskId,
           genesisHash,
@@ -194,6 +212,7 @@ export function createRecords(init: SimRecordsInit): SimRecords {
           ledger: new Map(),
           stakes: weights,
           totalStake: total,
+          ...(stakers == null ? {} : { stakers }),
           messages
         }
         return {

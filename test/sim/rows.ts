@@ -2,61 +2,12 @@
 import { scheduleFor } from '../../src/clock/index.ts'
 import type { Adversary } from './adversary.ts'
 import { PLAIN } from './attacks-plain.ts'
-import { type Breach, type BreachName, breachesOf } from './checker.ts'
-import { type Dice, diceFrom } from './random.ts'
+import type { Breach } from './breaches.ts'
+import { breachesOf } from './checker.ts'
+import type { Dice } from './random.ts'
+import { begins, lostFrom, ROUND, type Row, start, TIMING, withFaulty } from './row.ts'
+import { STAKES } from './rows-stakes.ts'
 import { timingOf, World, type WorldInit } from './world.ts'
-
-export interface Row {
-  name: string
-  /** What must hold, in a line. */
-  promise: string
-  cycles: number
-  world: (seed: number, nodes: number | undefined) => WorldInit
-  /** Promises that are no part of this row, as who was disturbed may lose its own part. */
-  without?: readonly BreachName[]
-  /** What else must hold. */
-  also?: (world: World) => string[]
-}
-
-export interface RowOutcome {
-  world: World
-  faults: string[]
-}
-
-const SIZES = [4, 7, 10, 19] as const
-const NODES = (dice: Dice, n: number) => {
-  const isSkewed = dice.chance(0.5)
-  return Array.from({ length: n }, () => ({ stake: BigInt(isSkewed ? 1 + dice.int(10) : 10) }))
-}
-
-/** As many as stay under a third of the stake, or so many more that they do not. */
-function withFaulty(dice: Dice, nodes: WorldInit['nodes'], beyond = 0): WorldInit['nodes'] {
-  const total = nodes.reduce((sum, { stake }) => sum + stake, 0n)
-  const order = nodes.map((_, i) => ({ i, at: dice.next() })).sort((a, b) => a.at - b.at)
-  let stake = 0n
-  let more = beyond
-  const faulty = new Set<number>()
-  for (const { i } of order) {
-    const next = stake + nodes[i]!.stake
-    if (next * 3n < total || more-- > 0) {
-      stake = next
-      faulty.add(i)
-    }
-  }
-  return nodes.map((node, i) => ({ ...node, faulty: faulty.has(i) }))
-}
-
-const start = (seed: number, nodes: number | undefined) => {
-  const dice = diceFrom(seed ^ 0x0a0a)
-  const n = nodes ?? dice.pick(SIZES)
-  return { dice, n, nodes: NODES(dice, n) }
-}
-
-/** Three in a row, and what is needed of the third is that it is over: what disturbs is over with the first. */
-const TIMING = timingOf(16, 8)
-const ROUND = TIMING.roundSlots
-/** The slot in which cycle `c` begins. */
-const begins = (cycle: number) => TIMING.startingSlot + cycle * ROUND
 
 /** Rounds of a minute, as tasks have them. */
 const MINUTE: WorldInit['timing'] = { startingSlot: 10, roundSlots: 150, submissionWindow: 40, auditWindow: 100 }
@@ -96,12 +47,6 @@ const TOO_MANY: Row[] = ['absent', 'deny'].map((name) => ({
   },
   also: halted
 }))
-
-/** Of the cycles from `first` on, those that nobody finalized. */
-const lostFrom = (world: World, first: number, cycles: number) =>
-  Array.from({ length: cycles - first }, (_, i) => first + i)
-    .filter((cycle) => world.chain.finalized(cycle) == null)
-    .map((cycle) => `cycle ${cycle} is not finalized`)
 
 const LOSSES: Row[] = [1, 5, 10, 20, 50].map((percent) => ({
   name: `loss: ${percent} %`,
@@ -218,6 +163,11 @@ const WITHHELD: Row = {
       )
 }
 
+export interface RowOutcome {
+  world: World
+  faults: string[]
+}
+
 export const ROWS: readonly Row[] = [
   CALM,
   ...BYZANTINE,
@@ -227,7 +177,8 @@ export const ROWS: readonly Row[] = [
   ...PARTITIONS,
   ...CLOCKS,
   STALLS,
-  WITHHELD
+  WITHHELD,
+  ...STAKES
 ]
 
 export const faultOf = ({ cycle, name, detail }: Breach): string => `cycle ${cycle}: ${name} (${detail})`

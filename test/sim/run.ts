@@ -1,5 +1,6 @@
 /** Runs a world and says what went against the promises. */
-import { type Breach, breachesOf, type Tallied, talliedOf } from './checker.ts'
+import type { Breach } from './breaches.ts'
+import { breachesOf, type Tallied, talliedOf } from './checker.ts'
 import { World, type WorldInit } from './world.ts'
 
 export interface Outcome {

@@ -8,13 +8,14 @@ import { scheduleFor, type Timing, windowOf } from '../../src/clock/index.ts'
 import type { Blocks } from '../../src/participant/index.ts'
 import { ProofUnavailableError } from '../../src/proofs/errors.ts'
 import { type DistributionInput, LARGEST_SLASH, placesOf, proposerFor } from '../../src/record/index.ts'
-import type { Base } from '../../src/rounds/index.ts'
+import type { Base, StakeSet } from '../../src/rounds/index.ts'
 import { type Message, type Network, networkOf, open, type Verify } from '../../src/wire/index.ts'
 import type { Adversary, Power } from './adversary.ts'
 import { createChain, type SimChain } from './chain.ts'
 import { EventClock } from './clock.ts'
 import type { Write } from './disk.ts'
 import { createHistory, cycleTable, type History } from './history.ts'
+import type { EndpointFaults } from './k2.ts'
 import { type SimKeys, standInKeys } from './keys.ts'
 import { CALM, createNetwork, type NetworkModel, type SimNetwork } from './network.ts'
 import { SimNode } from './node.ts'
@@ -27,7 +28,18 @@ import { saidBy, sign, subjectOf, words } from './words.ts'
 export interface WorldInit {
   seed: number
   /** `lagAt`: by how many slots its clock is behind at a time; below 0 for one that is ahead. */
-  nodes: Array<{ stake: bigint; faulty?: boolean; idle?: boolean; down?: (slot: number) => boolean; lagAt?: (at: number) => number }>
+  nodes: Array<{
+    /** Of the beginning, in ROE. */
+    stake: bigint
+    faulty?: boolean
+    idle?: boolean
+    down?: (slot: number) => boolean
+    lagAt?: (at: number) => number
+    /** One that is true when left out. */
+    endpoints?: EndpointFaults[]
+  }>
+  /** K2 is not the same for all, or not the same for ever: each node reads it by its own endpoints. */
+  k2?: K2Init
   timing?: Timing
   network?: Partial<NetworkModel>
   adversary?: Adversary
@@ -45,6 +57,18 @@ export interface WorldInit {
   ownRecords?: boolean
   /** Called before and after each write of a node to its disk: what it throws is what the disk says. */
   onWrite?: (node: SimNode, what: Write, when: 'before' | 'after') => void
+}
+
+/** What happens on K2. Slots are K2's. */
+export interface K2Init {
+  /** By whom, by numbers of nodes: the staker is the one that staked first, and `key` that of the node that takes over. */
+  changes?: Array<
+    { slot: number; staker: number } & ({ is: 'stake' | 'unstake'; amount: bigint } | { is: 'withdraw' } | { is: 'replace'; key: number })
+  >
+  /** At a slot so many slots are taken back, with the votes in them. */
+  forks?: Array<{ slot: number; depth: number }>
+  /** K2 stands at a slot for so long, in slots' time. */
+  halts?: Array<{ slot: number; slots: number }>
 }
 
 /** Windows around an audit window of a given length, in slots. */
@@ -88,8 +112,8 @@ export class World {
   #power: Power | undefined
   #proposers = new Map<string, string | null>()
   #indexes: Map<string, number>
-  /** Stakers in K2's order. */
-  readonly places: string[]
+  /** Stakers in K2's order, by cycle. */
+  #places = new WeakMap<StakeSet, string[]>()
 
   constructor(init: WorldInit) {
     this.init = init
@@ -98,11 +122,15 @@ export class World {
     this.#dice = diceFrom(init.seed)
     const keys = init.nodes.map((_, index) => this.keys.keyOf(init.seed, index))
     this.clock = new EventClock(() => (this.#stirred || this.#pending.length > 0 ? this.#settle() : undefined))
-    const weights = new Map(keys.map(({ address }, index) => [address, init.nodes[index]!.stake]))
     this.#indexes = new Map(keys.map(({ address }, index) => [address, index]))
-    this.places = placesOf(weights)
-    const total = init.nodes.reduce((sum, { stake }) => sum + stake, 0n)
-    this.chain = createChain({ seed: init.seed, timing: this.timing, stakes: { weights, total }, bounty: init.bounty ?? 1_000_000n })
+    this.chain = createChain({
+      seed: init.seed,
+      timing: this.timing,
+      first: new Map(keys.map(({ address }, index) => [address, init.nodes[index]!.stake])),
+      changes: init.k2?.changes != null,
+      bounty: init.bounty ?? 1_000_000n,
+      now: () => this.now()
+    })
     const model = { ...CALM, ...init.network }
     this.wire = createNetwork({
       clock: this.clock,
@@ -126,7 +154,7 @@ export class World {
       genesisHash: GENESIS,
       network: NETWORK,
       timing: this.timing,
-      stakes: this.chain.stakes,
+      stakesOf: this.chain.stakesOf,
       verify: this.keys.verify,
       maxRecordBytes: init.maxRecordBytes,
       elsewhere: (cid) => this.nodes.find(({ disk }) => disk.blocks.has(cid))?.disk.blocks.get(cid)
@@ -142,7 +170,8 @@ export class World {
           faulty: init.nodes[index]!.faulty ? { adversary: init.adversary ?? { name: 'none' }, power: () => this.power() } : null,
           idle: init.nodes[index]!.idle === true,
           down: init.nodes[index]!.down,
-          lagAt: init.nodes[index]!.lagAt
+          lagAt: init.nodes[index]!.lagAt,
+          k2: init.k2 == null ? undefined : (init.nodes[index]!.endpoints ?? [{}])
         })
     )
     if (init.nodes.some(({ faulty }) => faulty)) {
@@ -167,10 +196,15 @@ export class World {
       }
     }
     const { syncSlots } = { ...CALM, ...this.init.network }
-    for (let tick = this.#ticked; tick < slot; tick++) {
+    if (this.#ticked === 0) {
+      this.#planK2()
+    }
+    for (let tick = this.timeOf(this.#ticked); tick < this.timeOf(slot); tick++) {
       this.clock.at(tick, () => {
         for (const node of this.nodes) {
-          if (this.init.nodes[node.index]!.lagAt != null) {
+          if (node.look != null) {
+            node.turn()
+          } else if (this.init.nodes[node.index]!.lagAt != null) {
             node.tick(node.slot())
           } else if (node.lag === 0) {
             node.tick(tick)
@@ -184,7 +218,35 @@ export class World {
       })
     }
     this.#ticked = Math.max(this.#ticked, slot)
-    await this.clock.runTo(slot)
+    await this.clock.runTo(this.timeOf(slot))
+  }
+
+  /** K2's slot, and how much of it is over: its time stands still while K2 does. */
+  now(): number {
+    let at = this.clock.now()
+    for (const halt of this.init.k2?.halts ?? []) {
+      if (at > halt.slot) {
+        at = Math.max(halt.slot, at - halt.slots)
+      }
+    }
+    return at
+  }
+
+  /** When K2 comes to a slot. */
+  timeOf(slot: number): number {
+    return (this.init.k2?.halts ?? []).reduceRight((time, halt) => (time > halt.slot ? time + halt.slots : time), slot)
+  }
+
+  #planK2(): void {
+    const { changes = [], forks = [] } = this.init.k2 ?? {}
+    const address = (node: number) => this.nodes[node]!.key.address
+    for (const { slot, staker, ...change } of [...changes].sort((a, b) => a.slot - b.slot)) {
+      const named = change.is === 'replace' ? { ...change, key: address(change.key) } : change
+      this.clock.at(this.timeOf(slot), () => this.chain.stakes.change(slot, { ...named, staker: address(staker) }))
+    }
+    for (const { slot, depth } of forks) {
+      this.clock.at(this.timeOf(slot), () => this.chain.fork(slot - depth))
+    }
   }
 
   /** The same for the same seed, whatever the machine. */
@@ -203,7 +265,7 @@ export class World {
           cycle,
           (address) => names.get(address) ?? address,
           (id) => this.proofs.truth(id)?.quality ?? 'without proof',
-          this.places
+          this.placesOf(cycle.cycle)
         )
       )
     return [`stakes: ${stakes}; W ${this.timing.auditWindow}`, ...cycles].join('\n')
@@ -292,7 +354,7 @@ export class World {
   }
 
   note(node: SimNode, cycle: number, text: string): void {
-    this.history.cycle(cycle).notes.push({ node: node.index, at: this.clock.now(), text })
+    this.history.cycle(cycle).notes.push({ node: node.index, at: this.now(), text })
   }
 
   /** A node took a message in. */
@@ -303,12 +365,17 @@ export class World {
       const known = history.submissions.get(message.id) ?? { message, author: this.indexOf(message.signer), heard: new Map() }
       history.submissions.set(message.id, known)
       if (!own) {
-        known.heard.set(node.index, this.clock.now() - node.lag)
+        known.heard.set(node.index, this.now() - node.lag)
       }
+    }
+    if (message.evidence != null || this.nodes[this.indexOf(message.signer)]?.honest === false) {
+      const had = history.had.get(message.id) ?? { message, by: new Map<number, number>() }
+      history.had.set(message.id, had)
+      had.by.set(node.index, this.now())
     }
     if (own) {
       this.#trace.update(`${this.clock.now()} ${message.id}\n`)
-      history.said.push({ by: node.index, message, at: this.clock.now() })
+      history.said.push({ by: node.index, message, at: this.now() })
     }
   }
 
@@ -316,9 +383,20 @@ export class World {
     return this.#indexes.get(address) ?? -1
   }
 
+  /** Stakers of a cycle in K2's order. */
+  placesOf(cycle: number): string[] {
+    const stakes = this.chain.stakesOf(cycle)
+    let places = this.#places.get(stakes)
+    if (places == null) {
+      places = placesOf(stakes.weights)
+      this.#places.set(stakes, places)
+    }
+    return places
+  }
+
   /** Of a staker in K2's list. */
-  placeOf(address: string): number {
-    return this.places.indexOf(address)
+  placeOf(address: string, cycle: number): number {
+    return this.placesOf(cycle).indexOf(address)
   }
 
   baseOf(cycle: number): Base {
@@ -358,24 +436,28 @@ export class World {
     const key = `${cycle}/${attempt}`
     let proposer = this.#proposers.get(key)
     if (proposer === undefined) {
-      proposer = proposerFor({ taskId: TASK, stakes: this.chain.stakes.weights, beacon: this.beaconOf(cycle), cycle, attempt })
+      proposer = proposerFor({ taskId: TASK, stakes: this.chain.stakesOf(cycle).weights, beacon: this.beaconOf(cycle), cycle, attempt })
       this.#proposers.set(key, proposer)
     }
     return proposer
   }
 
   vote(node: number, cycle: number, cid: string): void {
-    const at = this.clock.now()
+    const at = this.now()
     const before = this.chain.finalized(cycle)
     if (this.chain.vote(this.nodes[node]!.key.address, cycle, cid, at)) {
       this.#trace.update(`${at} vote ${node} ${cid}\n`)
       this.history.cycle(cycle).votes.push({ by: node, cid, at })
     }
-    if (before == null && this.chain.finalized(cycle) != null) {
+    if (before == null && this.chain.finalized(cycle) != null && this.init.k2 == null) {
       for (const one of this.nodes) {
         this.clock.at(at + 1 + 3 * this.#dice.next(), () => one.isDown() || one.hearTask())
       }
     }
+  }
+
+  voteOf(node: number, cycle: number): { cid: string; at: number } | undefined {
+    return this.chain.voteBy(this.nodes[node]!.key.address, cycle)
   }
 
   power(): Power {
@@ -441,13 +523,13 @@ function createPower(world: World, dice: Dice): Power {
     honest: world.nodes.filter(({ honest }) => honest).map(({ index }) => index),
     timing: world.timing,
     dice,
-    now: () => world.clock.now(),
-    slot: () => world.clock.slot(),
+    now: () => world.now(),
+    slot: () => Math.floor(world.now()),
     schedule: (cycle) => scheduleFor(world.timing, cycle),
-    at: (time, run) => world.clock.at(time, run),
+    at: (time, run) => world.clock.at(world.timeOf(time), run),
     address: (node) => world.nodes[node]!.key.address,
     verdicts(when, findings) {
-      const found = findings.map(({ about, finding }) => ({ place: world.placeOf(about.signer), finding }))
+      const found = findings.map(({ about, finding }) => ({ place: world.placeOf(about.signer, when.cycle), finding }))
       return words.verdicts(
         when,
         found.filter(({ place }) => place >= 0)
@@ -467,7 +549,7 @@ function createPower(world: World, dice: Dice): Power {
       const list = [...to]
       const note = `to ${list.map((node) => `n${node}`).join(' ')}`
       const history = world.history.cycle(message.body.cycle)
-      history.said.push({ by: from, message, at: world.clock.now(), note })
+      history.said.push({ by: from, message, at: world.now(), note })
       if (message.kind === 'submission' && !history.submissions.has(message.id)) {
         history.submissions.set(message.id, { message, author: world.indexOf(message.signer), heard: new Map() })
       }
@@ -495,8 +577,8 @@ function createPower(world: World, dice: Dice): Power {
     },
     cidOf: (message) => saidBy(message).cid!,
     buildOf(cycle, messages) {
-      if (world.clock.slot() >= windowOf(world.timing, cycle, 'distribution').from) {
-        const facts = { cycle, messages, stakes: world.chain.stakes, base: world.baseOf(cycle) }
+      if (world.now() >= windowOf(world.timing, cycle, 'distribution').from) {
+        const facts = { cycle, messages, stakes: world.chain.stakesOf(cycle), base: world.baseOf(cycle) }
         world.pending(world.records.build(facts).catch(() => undefined))
       }
     },

@@ -33,7 +33,7 @@ function verdictsOf(world: World, node: number, cycle: number): Map<number, stri
   return new Map(
     said
       .flatMap(({ message }) => saidBy(message).about)
-      .map(({ place, finding }) => [world.indexOf(world.places[place!]!), finding ?? 'nothing'])
+      .map(({ place, finding }) => [world.indexOf(world.placesOf(cycle)[place!]!), finding ?? 'nothing'])
   )
 }
 
