@@ -3,12 +3,14 @@
  * rule of the wire, with real bytes and signatures, and nothing of the equivocator counts.
  */
 import { scheduleFor } from '../../src/clock/index.ts'
-import { partOf, SLASHES } from '../../src/record/index.ts'
+import { largestSlashOf } from '../../src/k2/settlement/index.ts'
+import { merkleProof, partOf, SLASHES, verifyProof } from '../../src/record/index.ts'
 import { evidenceOf, KINDS, type Message, offenceOf, onceKey, open, verifySignature } from '../../src/wire/index.ts'
 import type { Breach, BreachName } from './breaches.ts'
 import type { CycleHistory } from './history.ts'
 import type { SimNode } from './node.ts'
-import type { World } from './world.ts'
+import type { ReadRecord } from './records.ts'
+import { TASK, type World } from './world.ts'
 
 interface Offence {
   name: string
@@ -118,7 +120,8 @@ export function convictionBreaches(world: World, history: CycleHistory, up: read
 }
 
 /** What of an equivocator counts in the record that convicts it. */
-function stillCounts(world: World, { tally, content, messages }: NonNullable<CycleHistory['record']>, { offender }: Offence): string[] {
+function stillCounts(world: World, record: ReadRecord, { offender }: Offence): string[] {
+  const { tally, content, messages } = record
   const { weights, stakers } = world.chain.stakesOf(content.cycle)
   const paidTo = stakers?.get(offender) ?? offender
   const own = messages.filter(({ signer, evidence }) => signer === offender && evidence == null)
@@ -130,6 +133,19 @@ function stillCounts(world: World, { tally, content, messages }: NonNullable<Cyc
     ...(content.distribution.some(({ staker, amount }) => staker === paidTo && amount > 0n) ? ['it is paid'] : []),
     ...(own.length > 2 || (own.length > 0 && proof !== own) ? ['its words stand in the record beside the proof'] : []),
     ...(slash == null && partOf(weights.get(offender) ?? 0n, SLASHES.equivocated) > 0n ? ['it is not slashed'] : []),
-    ...(fault == null ? [] : [`what convicts it in the record does not: ${fault}`])
+    ...(fault == null ? [] : [`what convicts it in the record does not: ${fault}`]),
+    ...(slash == null ? [] : whyNotTaken(world, record, paidTo, slash.amount, weights.get(offender) ?? 0n))
+  ]
+}
+
+/** Why K2's program would not take a slash by the record: what it checks is the way from the ledger's leaf to the root, and the most that it may be. */
+function whyNotTaken(world: World, { content, ledger }: ReadRecord, staker: string, amount: bigint, stake: bigint): string[] {
+  const entry = ledger.get(staker)
+  const proof = merkleProof(ledger, TASK, staker)
+  return [
+    ...(entry != null && proof != null && verifyProof({ root: content.root, taskId: TASK, staker, entry, proof })
+      ? []
+      : ['its slash does not lead to the root that K2 has']),
+    ...(amount <= largestSlashOf({ largestSlash: world.largestSlash }, stake) ? [] : [`it loses ${amount}, more than K2 takes at once`])
   ]
 }

@@ -7,6 +7,7 @@ import { breachesOf } from './checker.ts'
 import type { Dice } from './random.ts'
 import { begins, lostFrom, ROUND, type Row, start, TIMING, withFaulty } from './row.ts'
 import { STAKES } from './rows-stakes.ts'
+import { TWO_FACED } from './rows-twofaced.ts'
 import { timingOf, World, type WorldInit } from './world.ts'
 
 /** Rounds of a minute, as tasks have them. */
@@ -178,7 +179,8 @@ export const ROWS: readonly Row[] = [
   ...CLOCKS,
   STALLS,
   WITHHELD,
-  ...STAKES
+  ...STAKES,
+  ...TWO_FACED
 ]
 
 export const faultOf = ({ cycle, name, detail }: Breach): string => `cycle ${cycle}: ${name} (${detail})`
