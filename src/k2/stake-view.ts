@@ -51,7 +51,8 @@ export function createStakeView({ k2, task, timing, slot, log }: StakeViewInit):
   let accounts: StakeAccount[] | undefined
   /** The reading before: what one alone says must not cut peers off. */
   let former: StakeAccount[] = []
-  const sets = new Map<number, StakeSet>()
+  /** Each with the slot that it is of, as far as we know. */
+  const sets = new Map<number, { set: StakeSet; slot: number }>()
   const listeners = new Set<() => void>()
   const correctors = new Set<(cycle: number, set: StakeSet) => void>()
   let reading: { promise: Promise<void>; minSlot: number } | undefined
@@ -59,8 +60,8 @@ export function createStakeView({ k2, task, timing, slot, log }: StakeViewInit):
   const doubts = new Map<number, string>()
 
   /** Fixes the set of a cycle, and corrects it, when the list is what the task's account says. */
-  const fix = (cycle: number, found: readonly StakeAccount[], witness: TaskAccount) => {
-    const fixed = sets.get(cycle)
+  const fix = (cycle: number, found: readonly StakeAccount[], witness: TaskAccount, from: number) => {
+    const fixed = sets.get(cycle)?.set
     if (fixed != null && isOf(fixed, witness, cycle)) {
       return
     }
@@ -75,7 +76,7 @@ export function createStakeView({ k2, task, timing, slot, log }: StakeViewInit):
       return
     }
     doubts.delete(cycle)
-    sets.set(cycle, set)
+    sets.set(cycle, { set, slot: from })
     if (fixed != null) {
       log.warn(
         { cycle, was: `${fixed.total}`, total: `${set.total}` },
@@ -87,12 +88,23 @@ export function createStakeView({ k2, task, timing, slot, log }: StakeViewInit):
     }
   }
 
+  /** What was read while the clock followed a lie was read before its time: nothing of it is fixed. */
+  const forgetLies = () => {
+    const now = slot()
+    for (const [cycle, { slot: readFor }] of sets) {
+      if (now != null && readFor > now) {
+        sets.delete(cycle)
+      }
+    }
+  }
+
   const read = async (minSlot: number) => {
     const from = Math.max(minSlot, 0)
     const found = await k2.stakes(task, from)
     const witness = await k2.task(task, from)
     former = accounts ?? []
     accounts = found
+    forgetLies()
     const current = cycleAt(timing, Math.max(from, slot() ?? 0))
     // only cycles that had begun at the slot we asked for are fixed in what we got
     const begun = cycleAt(timing, from)
@@ -103,7 +115,7 @@ export function createStakeView({ k2, task, timing, slot, log }: StakeViewInit):
       }
     }
     for (let cycle = Math.max(0, current - KEPT_CYCLES + 1); cycle <= begun; cycle++) {
-      fix(cycle, found, witness)
+      fix(cycle, found, witness, from)
     }
     for (const listener of listeners) {
       listener()
@@ -126,7 +138,7 @@ export function createStakeView({ k2, task, timing, slot, log }: StakeViewInit):
 
   return {
     weight(key, cycle) {
-      const set = sets.get(cycle)
+      const set = sets.get(cycle)?.set
       return set == null ? undefined : (set.weights.get(key) ?? 0n)
     },
     isStaked(key) {
@@ -142,12 +154,13 @@ export function createStakeView({ k2, task, timing, slot, log }: StakeViewInit):
     },
     accounts: () => accounts ?? [],
     async at(cycle) {
+      forgetLies()
       if (!sets.has(cycle)) {
         await refresh(windowOf(timing, cycle, 'work').from)
       }
-      const set = sets.get(cycle)
-      if (set != null) {
-        return set
+      const fixed = sets.get(cycle)
+      if (fixed != null) {
+        return fixed.set
       }
       const reason = doubts.get(cycle)
       if (reason != null) {

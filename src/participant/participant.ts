@@ -220,6 +220,7 @@ export function createParticipant(init: ParticipantInit): Participant {
   })
   const follow = createTaskFollow({
     ...{ task, account, timing, runtime, cycle, settled, events, log },
+    slot: clock.now,
     followBundle: init.followBundle,
     own: init.own,
     archive: init.archive,

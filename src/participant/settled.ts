@@ -180,7 +180,6 @@ export function createSettled(init: SettledInit): Settled {
 
   /** One after another: what comes while an older one is fetched waits for it. */
   const inTurn = (cycle: number, cid: CID, firstOf: (known: number) => number): Promise<void> => {
-    newest = Math.max(newest, cycle)
     const run = async () => {
       const known = Math.min(...cycles.list(task, most).map((one) => one.cycle))
       const walked = new Map<string, number | undefined>()
@@ -200,7 +199,14 @@ export function createSettled(init: SettledInit): Settled {
   }
 
   return {
-    follow: (cycle, cid) => inTurn(cycle, cid, (known) => Math.min(known, cycle)),
-    catchUp: (cycle, cid) => inTurn(cycle, cid, (known) => known)
+    follow(cycle, cid) {
+      // a later one that was told before was a lie
+      newest = cycle
+      return inTurn(cycle, cid, (known) => Math.min(known, cycle))
+    },
+    catchUp(cycle, cid) {
+      newest = Math.max(newest, cycle)
+      return inTurn(cycle, cid, (known) => known)
+    }
   }
 }

@@ -8,6 +8,9 @@ import type { RoundsEvent } from '../rounds/index.ts'
 import type { Archive, Runtime } from './ports.ts'
 import type { Settled } from './settled.ts'
 
+/** How much later than K2 itself our clock may be. */
+const GRACE_SLOTS = 16
+
 export interface TaskFollowInit {
   task: string
   /** As it was when the node was built. */
@@ -20,6 +23,8 @@ export interface TaskFollowInit {
   runtime: Pick<Runtime, 'follow'>
   /** The cycle whose work is under way. */
   cycle: () => number
+  /** The slot of K2 now; undefined while it is not known. */
+  slot: () => number | undefined
   handle: (event: RoundsEvent) => void
   settled: Settled
   archive: Archive
@@ -46,6 +51,12 @@ export function createTaskFollow(init: TaskFollowInit): TaskFollow {
   let finalizedCycle = first.finalized?.cycle ?? -1
   let { bundle } = first
   let closedFrom: number | undefined
+
+  /** Whether a cycle can have a result by our clock: nobody votes before its window is open. */
+  const canBeFinal = (cycle: number): boolean => {
+    const slot = init.slot()
+    return slot == null || windowOf(timing, cycle, 'distribution').from <= slot + GRACE_SLOTS
+  }
 
   /** The last cycle's window is over: what is left is the operator's to take. */
   const settledFrom = (cycle: number) => (cycle === 0 ? timing.startingSlot : windowOf(timing, cycle - 1, 'distribution').to)
@@ -85,7 +96,15 @@ export function createTaskFollow(init: TaskFollowInit): TaskFollow {
     heard(account) {
       follow(account)
       const { finalized } = account
-      if (finalized == null || finalized.cycle <= finalizedCycle) {
+      if (finalized == null) {
+        return
+      }
+      if (!canBeFinal(finalized.cycle)) {
+        log.warn({ cycle: finalized.cycle }, 'K2 tells a result of a cycle that nobody can have voted on yet: it is not believed')
+        return
+      }
+      // what was believed while the clock followed a lie is in the way of nothing
+      if (finalized.cycle <= finalizedCycle && canBeFinal(finalizedCycle)) {
         return
       }
       finalizedCycle = finalized.cycle

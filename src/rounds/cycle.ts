@@ -159,6 +159,27 @@ export function newCycle(init: RoundsInit, cycle: number): CycleState {
   }
 }
 
+/**
+ * Forgets what K2 told of cycles, and what was made of it: while the clock followed a lie it was asked too early. It is asked for
+ * again when its time comes.
+ */
+export function unlearn(states: Iterable<CycleState>): void {
+  for (const state of states) {
+    state.stakes = null
+    state.base = null
+    state.asked = { stakes: false, base: false }
+    state.finalized = false
+    state.refuted = null
+    state.proposers.clear()
+    // what is being built is not taken for what is built anew
+    state.version++
+    state.build = null
+    state.builtIn.clear()
+    state.checks.clear()
+    state.attempt = -1
+  }
+}
+
 /** Whether we have a say in this cycle; false too while K2 has not told us. */
 export function staked(init: RoundsInit, state: CycleState): boolean {
   return stakeIn(state, init.self) > 0n

@@ -28,7 +28,7 @@ import { isRecorded } from '../record/index.ts'
 import { AUDITS_PER_CYCLE, type Message } from '../wire/index.ts'
 import { onAnswer } from './answers.ts'
 import { onChallenge, onResponse, onSubmission, tickAudit, tickRetries } from './audit.ts'
-import { type CycleState, firstKey, newCycle } from './cycle.ts'
+import { type CycleState, firstKey, newCycle, unlearn } from './cycle.ts'
 import { tickDistribution } from './distribution.ts'
 import { onEquivocation, onEvidence, tickEvidence } from './evidence.ts'
 import { arrived } from './not-yet.ts'
@@ -132,7 +132,7 @@ export function createRounds(init: RoundsInit): Rounds {
       case 'submission':
         return onSubmission(init, state, message, slot)
       case 'challenge':
-        return onChallenge(state, message, allowanceOf(state, message.signer))
+        return onChallenge(state, message, allowanceOf(cycles.get(state.cycle - 1), message.signer))
       case 'response':
         return onResponse(init, state, message, slot)
       case 'verdicts':
@@ -158,19 +158,16 @@ export function createRounds(init: RoundsInit): Rounds {
     }
   }
 
-  /** Who was refuted in the cycle before is heeded once in this one: a false word costs. */
-  const allowanceOf = (state: CycleState, challenger: string): number => {
-    const before = cycles.get(state.cycle - 1)
-    return before != null && refutedIn(before).has(challenger) ? 1 : AUDITS_PER_CYCLE
-  }
-
   const machine: Rounds = {
     cycles: () => cycles,
     handle(event) {
       switch (event.type) {
         case 'slot':
-          // a clock that had followed a lie begins anew: what was promised meanwhile stays promised
-          slot = event.back === true ? -1 : slot
+          if (event.back === true) {
+            // a clock that had followed a lie begins anew: what was promised meanwhile stays promised
+            slot = -1
+            unlearn(cycles.values())
+          }
           return tick(event.slot, event.connected ?? true)
         case 'silent-until':
           silentUntil = event.slot
@@ -210,6 +207,11 @@ export function createRounds(init: RoundsInit): Rounds {
       return slot < silentUntil ? effects.filter(({ type }) => KEPT_WHEN_SILENT.has(type)) : effects
     }
   }
+}
+
+/** Who was refuted in the cycle before is heeded once in this one: a false word costs. */
+function allowanceOf(before: CycleState | undefined, challenger: string): number {
+  return before != null && refutedIn(before).has(challenger) ? 1 : AUDITS_PER_CYCLE
 }
 
 /** All that a cycle does of itself in a slot. */

@@ -70,6 +70,24 @@ describe('k2: stake view', () => {
     expect((await open().at(0)).total).to.equal(2n * ROE)
   })
 
+  it('keeps nothing that was read while the clock followed a lie: it was read before its cycle began', async () => {
+    chain.toRound(0, 2)
+    const slots = { now: chain.k2.slot() }
+    // whoever lies about the slot answers for any
+    const k2 = { stakes: (task: string) => chain.client.stakes(task), task: (task: string) => chain.client.task(task) }
+    const view = createStakeView({ k2, task: chain.task, timing: chain.timing, slot: () => slots.now, log: silent })
+    const [alice] = chain.stakers
+    slots.now = chain.timing.startingSlot + chain.timing.roundSlots
+    expect((await view.at(1)).weights.get(alice!.address)).to.equal(ROE)
+    slots.now = chain.k2.slot()
+    await view.at(0)
+    expect(view.weight(alice!.address, 1)).to.equal(undefined)
+    await chain.stake(alice!, KOII)
+    chain.toRound(1, 2)
+    slots.now = chain.k2.slot()
+    expect((await view.at(1)).weights.get(alice!.address)).to.equal(ROE + KOII)
+  })
+
   it('lets nobody go for what one reading says, and for two in a row it does', async () => {
     chain.toRound(0, 2)
     let lying = false

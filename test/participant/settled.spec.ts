@@ -217,6 +217,13 @@ describe('participant: what was settled', () => {
     expect(skipped.map(({ cycle }) => cycle)).to.deep.equal([4])
     expect(told()).to.deep.equal([5, 2, 3, 6])
   })
+  it('of a later cycle that was told before was a lie: the ledger of the true one is the newest', async () => {
+    const { settled, slashed } = chain({ worked: [3], absent: new Set([90]) })
+    await settled.follow(90, cidOf(90))
+    await settled.follow(4, cidOf(4))
+    expect(slashed).to.deep.equal([4])
+  })
+
   it('ends with the node', async () => {
     const gate = Promise.withResolvers<void>()
     const { settled, told, stopping } = chain({ worked: [3], held: new Map([[3, gate.promise]]) })

@@ -157,6 +157,20 @@ describe('rounds: a clock that had followed a lie', () => {
     expect([...rounds.cycles().keys()]).to.include(0)
     expect(rounds.handle({ type: 'slot', slot: 6 })).to.deep.equal([])
   })
+
+  it('has what K2 told meanwhile asked for again, each when its time comes: it was asked too early', () => {
+    const m = machine()
+    const asked = () => ['need-stakes', 'need-base'].map((type) => m.of(type as 'need-base').filter(({ cycle }) => cycle === 0).length)
+    m.slot(S.proposalSlot)
+    m.event({ type: 'finalized', cycle: 0 })
+    expect(asked()).to.deep.equal([1, 1])
+    m.event({ type: 'slot', slot: S.submission.from, back: true })
+    expect(asked()).to.deep.equal([2, 1])
+    m.slot(S.proposalSlot)
+    expect(asked()).to.deep.equal([2, 2])
+    // nothing is finalized yet, and what it would propose is built on what K2 tells now
+    expect(m.of('build').filter(({ cycle }) => cycle === 0)).to.have.length(2)
+  })
 })
 
 describe('rounds: audits', () => {

@@ -72,10 +72,14 @@ export function isCalm({ init, timing }: World, cycle: number): boolean {
   return delays < Math.min(deliverySlots, marginSlots) && (settled || (loss === 0 && connected == null))
 }
 
-function isUp(world: World, node: SimNode, cycle: number): boolean {
-  const { down } = world.init.nodes[node.index]!
+/** Whether nothing took its part in a cycle from a node. */
+export function isUp(world: World, node: SimNode, cycle: number): boolean {
+  const { down, misled } = world.init.nodes[node.index]!
+  if (down == null && misled == null) {
+    return true
+  }
   for (let slot = windowOf(world.timing, cycle, 'work').from; slot < windowOf(world.timing, cycle, 'distribution').to; slot++) {
-    if (down?.(slot)) {
+    if (down?.(slot) || misled?.(slot)) {
       return false
     }
   }
@@ -110,7 +114,8 @@ function accusedByCutOff(world: World, { said, submissions }: CycleHistory): str
   )
 }
 
-const upIn = (world: World, cycle: number) => world.nodes.filter((node) => node.honest && isUp(world, node, cycle))
+/** Who is honest and had its part in a cycle. */
+export const upIn = (world: World, cycle: number) => world.nodes.filter((node) => node.honest && isUp(world, node, cycle))
 
 /** The first attempt whose proposer is honest and up, of those that end in time; null where there is none. */
 function firstHonestTurn(world: World, { cycle }: CycleHistory, up: readonly SimNode[]): number | null {

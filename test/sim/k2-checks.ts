@@ -1,8 +1,17 @@
 /** What holds whatever nodes are told of K2, and when: the stakes of a cycle are one set, and votes are for one record. */
+import { windowOf } from '../../src/clock/index.ts'
 import type { Breach } from './breaches.ts'
+import { isUp } from './checker.ts'
 import type { CycleHistory } from './history.ts'
 import { payByStake, stakesName } from './records.ts'
 import type { World } from './world.ts'
+
+/** Whether its one endpoint lies in a cycle so that nothing gives it away, or has it asked too early: who is told so has to notice when it is over. */
+function isDeceived(world: World, node: number, cycle: number): boolean {
+  const [only, ...others] = world.init.nodes[node]!.endpoints ?? []
+  const isHidden = only?.fits === true || only?.hidesIt === true || only?.ahead != null
+  return others.length === 0 && isHidden && !isUp(world, world.nodes[node]!, cycle)
+}
 
 export function stakeBreaches(world: World, { cycle, record, sets, decided }: CycleHistory): Breach[] {
   const breaches: Breach[] = []
@@ -14,9 +23,12 @@ export function stakeBreaches(world: World, { cycle, record, sets, decided }: Cy
       breaches.push({ name: 'wrong-vote', cycle, detail: `n${by} for ${cid.slice(-6)}` })
     }
   }
-  const last = new Map(sets.map(({ node, set, at }) => [node, { set, at }]))
+  const { to: over } = windowOf(world.timing, cycle, 'distribution')
+  // who is told nothing of a cycle knows nobody in it, and does nothing
+  const taken = sets.filter(({ set, at }) => at < over && set.total > 0n)
+  const last = new Map(taken.map(({ node, set, at }) => [node, { set, at }]))
   for (const [node, { set, at }] of last) {
-    if (world.nodes[node]!.honest && stakesName(set) !== stakesName(stakes)) {
+    if (world.nodes[node]!.honest && !isDeceived(world, node, cycle) && stakesName(set) !== stakesName(stakes)) {
       breaches.push({ name: 'wrong-stakes', cycle, detail: `n${node} at ${at.toFixed(1)}: ${set.total} of ${stakes.total}` })
     }
   }

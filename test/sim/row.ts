@@ -8,6 +8,8 @@ export interface Row {
   /** What must hold, in a line. */
   promise: string
   cycles: number
+  /** So many in each run of the tests, where that is not what the others have. */
+  seeds?: number
   world: (seed: number, nodes: number | undefined) => WorldInit
   /** Promises that are no part of this row, as who was disturbed may lose its own part. */
   without?: readonly BreachName[]

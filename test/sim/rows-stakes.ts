@@ -29,7 +29,11 @@ function planOf(dice: Dice, first: readonly bigint[], newcomers: readonly number
   const free = new Map<number, number>()
   const waiting = [...successors]
   let replacedIn = -3
+  const sums: bigint[] = []
   for (let cycle = 0; cycle < CYCLES - 2; cycle++) {
+    sums.push(sum())
+    // of the cycles that are open when this round ends
+    const least = sums.slice(-3).reduce((low, one) => (one < low ? one : low))
     const joins = newcomers.filter((node) => stakes[node] === 0n && !free.has(node))
     for (const node of joins.filter(() => dice.chance(0.4))) {
       const amount = dice.chance(0.3) ? sum() / 2n + 1n : BigInt(1 + dice.int(10))
@@ -47,7 +51,7 @@ function planOf(dice: Dice, first: readonly bigint[], newcomers: readonly number
         const amount = BigInt(1 + dice.int(10))
         changes.push({ slot, staker: node, is: 'stake', amount })
         stakes[node] = holds + amount
-      } else if (waiting.length > 0 && cycle >= replacedIn + 4 && holds * 4n < sum() && dice.chance(0.5)) {
+      } else if (waiting.length > 0 && cycle >= replacedIn + 4 && holds * 4n < least && dice.chance(0.5)) {
         // K2 takes its votes by the new key alone, at once: so much less stake votes on the open cycles
         changes.push({ slot, staker: node, is: 'replace', key: waiting.pop()! })
         replacedIn = cycle

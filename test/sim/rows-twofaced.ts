@@ -98,6 +98,7 @@ export const TWO_FACED: Row[] = [submitsTwice, judgesTwice, doesBoth].map((adver
   promise:
     'both halves are with all within a delivery of the window’s end and convict by the rule of the wire; the equivocator counts for nothing',
   cycles: CYCLES,
+  seeds: 8,
   world: (seed, count) => {
     const { dice, nodes } = start(seed, count)
     return { seed, nodes: withFaulty(dice, nodes), timing: TIMING, network: { jitterSlots: 0.3 }, adversary: adversary() }

@@ -6,6 +6,7 @@ import type { Breach } from './breaches.ts'
 import { breachesOf } from './checker.ts'
 import type { Dice } from './random.ts'
 import { begins, lostFrom, ROUND, type Row, start, TIMING, withFaulty } from './row.ts'
+import { K2_ROWS } from './rows-k2.ts'
 import { STAKES } from './rows-stakes.ts'
 import { TWO_FACED } from './rows-twofaced.ts'
 import { timingOf, World, type WorldInit } from './world.ts'
@@ -180,7 +181,8 @@ export const ROWS: readonly Row[] = [
   STALLS,
   WITHHELD,
   ...STAKES,
-  ...TWO_FACED
+  ...TWO_FACED,
+  ...K2_ROWS
 ]
 
 export const faultOf = ({ cycle, name, detail }: Breach): string => `cycle ${cycle}: ${name} (${detail})`

@@ -37,6 +37,8 @@ export interface WorldInit {
     lagAt?: (at: number) => number
     /** One that is true when left out. */
     endpoints?: EndpointFaults[]
+    /** While it may lose its own part in a cycle, by what it is told. */
+    misled?: (slot: number) => boolean
   }>
   /** K2 is not the same for all, or not the same for ever: each node reads it by its own endpoints. */
   k2?: K2Init
