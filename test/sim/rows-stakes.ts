@@ -33,7 +33,7 @@ function planOf(dice: Dice, first: readonly bigint[], newcomers: readonly number
   for (let cycle = 0; cycle < CYCLES - 2; cycle++) {
     sums.push(sum())
     // of the cycles that are open when this round ends
-    const least = sums.slice(-3).reduce((low, one) => (one < low ? one : low))
+    const least = sums.slice(-3).sort((one, other) => (one < other ? -1 : 1))[0]!
     const joins = newcomers.filter((node) => stakes[node] === 0n && !free.has(node))
     for (const node of joins.filter(() => dice.chance(0.4))) {
       const amount = dice.chance(0.3) ? sum() / 2n + 1n : BigInt(1 + dice.int(10))

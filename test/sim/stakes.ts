@@ -1,6 +1,6 @@
 /** The accounts of a task's stakes on K2, as the program keeps them: what comes, goes and changes hands, slot by slot. */
+import { cycleAt } from '../../src/clock/index.ts'
 import {
-  cycleAt,
   EMPTY_RING,
   effectiveCycle,
   type Ring,
