@@ -92,6 +92,7 @@ node only listens. Files are those of the machine that the node runs on, and hav
         const status = commandLine(['status'], options.dataDir == null ? {} : { dataDir: options.dataDir })
         answer(options.json, added, [
           `added   ${added.taskName ?? ''} ${added.task}, from now on and after each start`,
+          ...(added.state === 'starting' ? [`begins  as soon as K2 tells all of its stakes: ${status} shows it`] : []),
           ...(added.staked === false ? [`stake   none: ${status} says how to stake`] : [])
         ])
       } catch (err) {

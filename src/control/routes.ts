@@ -39,7 +39,7 @@ export interface Controlled {
   /** Resolves when it survives a restart. @throws NotNowError, as does `resume` */
   pause(task: string): Promise<Paused>
   resume(task: string): Promise<void>
-  /** Starts one more, and keeps it over restarts. Resolves when it runs. @throws TaskRefusedError, NotNowError */
+  /** Starts one more, and keeps it over restarts. Resolves when it runs, or when it takes long to begin. @throws TaskRefusedError, NotNowError */
   add(asked: AskedTask): Promise<Task>
   /** Ends one, and forgets that it was added. What is asked together is done one after the other. @throws TaskRefusedError, NotNowError */
   remove(task: string): Promise<Removed>

@@ -78,14 +78,17 @@ export async function createNode({ config, log, parts = () => ({}), keyIsIdle = 
   let tasks: Tasks | undefined
   try {
     const added = createAddedTasks(base.store)
-    tasks = createTasks(base, [...config.tasks, ...addedTo(config, await added.list(), log)])
+    const all = createTasks(base, [...config.tasks, ...addedTo(config, await added.list(), log)])
+    tasks = all
     const shared = await openShared(base, tasks)
     const { chain, keeping } = shared
     const lost = Promise.withResolvers<Error>()
     // of another chain in the place of ours, nothing that we know is true
     chain.k2.watchNetwork((reason) => lost.resolve(new K2NetworkError(reason)))
     const status = createHostStatus(shared, tasks)
-    const leftovers = createLeftovers({ store: base.store, proofs: keeping.proofs, log })
+    const leftovers = createLeftovers({ store: base.store, proofs: keeping.proofs, isHere: (task) => all.get(task) != null, log })
+    // one that was left and is named by the settings is here again
+    await Promise.all(all.all().map((entry) => leftovers.back(entry.config.task)))
     const controlled = createHostControlled({ shared, tasks, status, added, leftovers })
     return {
       staker: chain.node,

@@ -31,6 +31,7 @@ export function openMesh(base: Base, chain: ChainSide, { host, roster }: HostMes
   base.onClose(leave)
   const recordsMs = recordLifetimeMs(timing.roundSlots)
   const presence = createPresence({ libp2p, peers })
+  base.onClose(presence.stop)
   const announcer = createAnnouncer({
     ...{ network, timing, slot: slots.now, signer: voice },
     peerId: libp2p.peerId,

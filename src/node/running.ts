@@ -34,6 +34,19 @@ export function createRunning(rooms: Rooms): Running {
   /** Ends what is told to this task. */
   const deafen: Array<() => void> = []
   const now = () => slots.now() ?? 0
+  let under: Promise<void> = Promise.resolve()
+  /** What is left in the middle of its start goes no further. */
+  const inSteps = (...steps: Array<() => unknown>): Promise<void> => {
+    const run = async () => {
+      for (const step of steps) {
+        stopping.signal.throwIfAborted()
+        await step()
+      }
+    }
+    const running = run()
+    under = running.catch(() => {})
+    return running
+  }
 
   /** Told once for each way in which it is so. */
   const tellPastHint = () => {
@@ -72,14 +85,6 @@ export function createRunning(rooms: Rooms): Running {
     deafen.push(stakeFollow.stop)
   }
 
-  /** What has begun of it: where that is left in the middle, it ends before what it may have opened is closed. */
-  let underWay: Promise<unknown> = Promise.resolve()
-  const tracked = (run: () => Promise<void>) => (): Promise<void> => {
-    const done = run()
-    underWay = done.catch(() => {})
-    return done
-  }
-
   const close = () =>
     inTurn(
       log,
@@ -94,34 +99,37 @@ export function createRunning(rooms: Rooms): Running {
     )
 
   return {
-    join: tracked(async () => {
-      await readFirst(stakes, log, stopping.signal)
-      stopping.signal.throwIfAborted()
-      await participant.open(now())
-      peers.refresh()
-      // a bundle that is on the disk is loaded while the rest starts, so that nothing is asked for in vain
-      work.versions.follow(account, Math.max(0, cycleAt(timing, now())))
-      await hello.start()
-      gossip.start()
-      await sync.start()
-      await participant.join(now())
-      stakes.onRefresh(() => {
-        participant.replaced.look()
-        meeting.onStakes()
-      })
-      stakes.onCorrected((cycle, set) => participant.handle({ type: 'stakes', cycle, stakes: set }))
-      await meeting.announce(true)
-    }),
-    begin: tracked(async () => {
-      stopping.signal.throwIfAborted()
-      tellPastHint()
-      follow()
-      await votes.outbox.resume(participant.openVotes(now()))
-      participant.start(slots.now())
-      await work.versions.atHand(BUNDLE_START_MS)
-      stopping.signal.throwIfAborted()
-      deafen.push(slots.on(onSlot))
-    }),
+    join: () =>
+      inSteps(
+        () => readFirst(stakes, log, stopping.signal),
+        () => participant.open(now()),
+        () => {
+          peers.refresh()
+          // a bundle that is on the disk is loaded while the rest starts, so that nothing is asked for in vain
+          work.versions.follow(account, Math.max(0, cycleAt(timing, now())))
+        },
+        hello.start,
+        gossip.start,
+        sync.start,
+        () => participant.join(now()),
+        () => {
+          stakes.onRefresh(() => {
+            participant.replaced.look()
+            meeting.onStakes()
+          })
+          stakes.onCorrected((cycle, set) => participant.handle({ type: 'stakes', cycle, stakes: set }))
+        },
+        () => meeting.announce(true)
+      ),
+    begin: () =>
+      inSteps(
+        tellPastHint,
+        follow,
+        () => votes.outbox.resume(participant.openVotes(now())),
+        () => participant.start(slots.now()),
+        () => work.versions.atHand(BUNDLE_START_MS),
+        () => deafen.push(slots.on(onSlot))
+      ),
     catchUp: () => participant.follow.catchUp(),
     async end() {
       stopping.abort()
@@ -132,8 +140,8 @@ export function createRunning(rooms: Rooms): Running {
     },
     async leave() {
       await close()
-      await underWay
-      // what it had opened meanwhile
+      // what a start that was left in the middle had opened meanwhile
+      await under
       await inTurn(log, ...deafen.splice(0), close)
       try {
         base.store.messages.flush()

@@ -1,10 +1,11 @@
 /** What the control API shows and does, of a node and its tasks. */
 import { cycleAt, liveCycles } from '../../clock/index.ts'
-import { ConfigError, taskConfigOf } from '../../config/index.ts'
+import { ConfigError, MAX_TASKS, taskConfigOf } from '../../config/index.ts'
 import {
   type AskedTask,
   type Controlled,
   type Cycle,
+  NotNowError,
   type Peer,
   phasesOf,
   type Removed,
@@ -76,10 +77,16 @@ export function createHostControlled({ shared, tasks, status, added, leftovers }
   }
 
   const add = async (asked: AskedTask): Promise<Task> => {
+    if (!tasks.areRunning()) {
+      throw new NotNowError('the node is just starting: add the task in a moment')
+    }
     const settings = settingsOf(asked)
     const there = tasks.get(settings.task)
     if (there != null && there.state !== 'failed') {
       throw new TaskRefusedError('task-there', `the node has this task already (it is ${there.state})`)
+    }
+    if (tasks.all().filter((entry) => entry !== there && entry.state !== 'failed').length >= MAX_TASKS) {
+      throw new TaskRefusedError('task-refused', `a node runs ${MAX_TASKS} tasks at most: remove another one first`)
     }
     const isConfigured = config.tasks.some(({ task }) => task === settings.task)
     if (!isConfigured) {

@@ -19,10 +19,12 @@ export interface Leftovers {
 export interface LeftoversInit {
   store: Pick<Store, 'keyValue'>
   proofs: Pick<Proofs, 'pins' | 'unpin' | 'collect'>
+  /** Whether the node has the task. */
+  isHere: (task: string) => boolean
   log: Logger
 }
 
-export function createLeftovers({ store, proofs, log }: LeftoversInit): Leftovers {
+export function createLeftovers({ store, proofs, isHere, log }: LeftoversInit): Leftovers {
   const kept = store.keyValue('left-tasks', undefined, true)
   let looking = false
 
@@ -47,6 +49,9 @@ export function createLeftovers({ store, proofs, log }: LeftoversInit): Leftover
       try {
         for (const task of await kept.list()) {
           const until = await kept.get(task)
+          if (isHere(task)) {
+            continue
+          }
           if (until != null && slot >= Number(Buffer.from(until).toString())) {
             await letGo(task)
           }

@@ -22,8 +22,10 @@ export interface TaskEntry {
   begun?: Begun
   rooms?: Rooms
   running?: Running
-  /** All that it had is let go. */
+  /** All that it had is being let go, or is. */
   isLeft?: boolean
+  /** Resolves when it is. */
+  leaving?: Promise<void>
 }
 
 export interface Tasks {
@@ -42,16 +44,22 @@ export interface Tasks {
   runAll(onJoined: () => void): Promise<void>
   /** Slots wait for this node now, where they do: the news of K2 that were missed are asked for. */
   catchUp(): void
-  /** One more, from its settings to its rounds. @throws what it failed by: it is as if it had not been */
+  /**
+   * One more, from its settings to its rounds. One that takes long to begin is not waited for, and does so by itself.
+   *
+   * @throws what it failed by: it is as if it had not been
+   */
   add(config: TaskConfig, shared: Shared): Promise<TaskEntry>
   remove(task: string): Promise<void>
+  /** Whether the tasks of the start are on their way: until then none may be added. */
+  areRunning(): boolean
   endAll(): Promise<void>
   leaveAll(): Promise<void>
   /** Resolves with what ended the last task. */
   lost: Promise<Error>
 }
 
-/** With several, a task that has not begun by then (K2's list of its stakes is not whole) does so by itself. */
+/** A task beside others that has not begun by then (K2's list of its stakes is not whole) does so by itself. */
 const START_MS = 20_000
 
 export function createTasks(base: HostBase, configs: readonly TaskConfig[]): Tasks {
@@ -59,20 +67,30 @@ export function createTasks(base: HostBase, configs: readonly TaskConfig[]): Tas
   const entries = new Map<string, TaskEntry>()
   const lost = Promise.withResolvers<Error>()
   const caughtUp = Promise.withResolvers<void>()
+  let runs = false
   for (const config of configs) {
     entries.set(config.task, { config, state: 'starting', reason: null })
   }
   const all = () => [...entries.values()]
-  const living = () => all().filter(({ state }) => state !== 'failed')
-  /** The last one that failed, too, as the node ends with it. */
-  const held = () => all().filter(({ isLeft }) => isLeft !== true)
-
+  const living = () => all().filter(({ state }) => state !== 'failed' && state !== 'stopping')
   const end = async ({ running }: TaskEntry) => running == null || inTurn(log, running.end)
-  const leave = async (entry: TaskEntry) => {
-    const { config, base: own, running } = entry
-    entry.isLeft = true
-    await inTurn(log, () => (running == null ? own?.close() : running.leave()))
-    rooms.delete(config.task)
+  /** Once, whoever asks for it: what comes after it may take up the same task again. */
+  const leave = (entry: TaskEntry): Promise<void> => {
+    const letGo = async () => {
+      const { config, base: own, running } = entry
+      entry.isLeft = true
+      await inTurn(log, () => (running == null ? own?.close() : running.leave()))
+      if (rooms.get(config.task) === entry.rooms) {
+        rooms.delete(config.task)
+      }
+    }
+    entry.leaving ??= letGo()
+    return entry.leaving
+  }
+  /** Whatever it does just now. */
+  const quit = async (entry: TaskEntry) => {
+    await end(entry)
+    await leave(entry)
   }
 
   /** @throws the reason itself where no other task is left */
@@ -88,12 +106,11 @@ export function createTasks(base: HostBase, configs: readonly TaskConfig[]): Tas
     const { task } = entry.config
     log.error({ event: 'task-stopped', task, reason: entry.reason }, 'a task cannot go on: the others do')
     entry.begun?.chain.events.emit('task-stopped', { reason: entry.reason })
-    await end(entry)
-    await leave(entry)
+    await quit(entry)
   }
 
   const attempt = async (entry: TaskEntry, run: (entry: TaskEntry) => unknown) => {
-    if (entry.state === 'failed') {
+    if (entry.state === 'failed' || entry.state === 'stopping') {
       return
     }
     try {
@@ -111,9 +128,7 @@ export function createTasks(base: HostBase, configs: readonly TaskConfig[]): Tas
       return
     }
     each.catch(lost.resolve)
-    const over = new AbortController()
-    await Promise.race([each, setTimeout(START_MS, undefined, { signal: over.signal }).catch(() => {})])
-    over.abort()
+    await forAWhile(each.catch(() => {}))
   }
 
   const furnishOne = async (entry: TaskEntry, shared: Shared) => {
@@ -147,6 +162,7 @@ export function createTasks(base: HostBase, configs: readonly TaskConfig[]): Tas
     furnishAll: (shared) => step((entry) => furnishOne(entry, shared)),
     async runAll(onJoined) {
       const starting = living()
+      runs = true
       const joins = starting.map((entry) => attempt(entry, ({ running }) => running!.join()))
       await patiently(Promise.all(joins))
       onJoined()
@@ -156,39 +172,64 @@ export function createTasks(base: HostBase, configs: readonly TaskConfig[]): Tas
     async add(config, shared) {
       const entry: TaskEntry = { config, state: 'starting', reason: null }
       const before = entries.get(config.task)
+      if (before != null) {
+        // one that failed a moment ago may have something of the task still
+        await quit(before)
+      }
       entries.set(config.task, entry)
+      let isAdded = false
       try {
         entry.base = await openBase(base, config)
         entry.begun = await beginTask(entry.base, shared.chain)
         await furnishOne(entry, shared)
-        await entry.running!.join()
-        await begin(entry)
+        const beginning = entry.running!.join().then(() => begin(entry))
+        beginning.catch((err) => (isAdded ? fail(entry, err) : undefined)?.catch(lost.resolve))
+        await forAWhile(beginning)
+        if (entry.reason != null) {
+          throw new Error(entry.reason)
+        }
+        isAdded = true
         return entry
       } catch (err) {
+        const reason = entry.reason == null ? err : new Error(entry.reason)
         entry.state = 'stopping'
-        await end(entry)
-        await leave(entry)
+        await quit(entry)
         before == null ? entries.delete(config.task) : entries.set(config.task, before)
-        throw err
+        if (living().length === 0) {
+          // the last of the others failed meanwhile
+          lost.resolve(new Error(all().find((one) => one.state === 'failed')?.reason ?? messageOf(reason)))
+        }
+        throw reason
       }
     },
     async remove(task) {
       const entry = entries.get(task)
       if (entry != null) {
-        const isHere = entry.state !== 'failed'
         entry.state = 'stopping'
-        if (isHere) {
-          await end(entry)
-          await leave(entry)
-        }
+        await quit(entry)
         entries.delete(task)
       }
     },
+    areRunning: () => runs,
     async endAll() {
-      await Promise.all(held().map(end))
+      await Promise.all(
+        all()
+          .filter(({ isLeft }) => isLeft !== true)
+          .map(end)
+      )
     },
     async leaveAll() {
-      await Promise.all(held().map(leave))
+      await Promise.all(all().map(leave))
     }
+  }
+}
+
+/** @throws what it fails by until then */
+async function forAWhile(each: Promise<unknown>): Promise<void> {
+  const over = new AbortController()
+  try {
+    await Promise.race([each, setTimeout(START_MS, undefined, { signal: over.signal }).catch(() => {})])
+  } finally {
+    over.abort()
   }
 }
