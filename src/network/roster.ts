@@ -15,6 +15,8 @@ export interface Roster extends Pick<Peers, 'isStaked' | 'isClaimed' | 'hasStake
   add(peers: Peers): () => void
   /** Whether another task than that of `peers` has let the peer in. */
   isStakedBeside(peers: Peers, peerId: string): boolean
+  /** The tasks that have let the peer in. */
+  tasksOf(peerId: string): readonly Peers[]
   /** How many tasks there are. */
   size(): number
 }
@@ -90,6 +92,7 @@ export function createRoster({ now = Date.now }: { now?: () => number } = {}): R
       }
     },
     isStakedBeside: (peers, peerId) => some((other) => other !== peers && other.isStaked(peerId)),
+    tasksOf: (peerId) => [...tasks].filter((peers) => peers.isStaked(peerId)),
     size: () => tasks.size
   }
 }

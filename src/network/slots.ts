@@ -29,6 +29,8 @@ export interface SlotUse {
   activeMs: number
   /** Its stake is not known because K2 is not. */
   undecided?: boolean
+  /** The tasks that have let its peer in. @default the same one for all */
+  tasks?: readonly unknown[]
 }
 
 /**
@@ -37,7 +39,8 @@ export interface SlotUse {
  * Nobody is kept out: who comes is let in, and where there are too many of a kind one of that kind goes. Of strangers it is
  * the one that is idle the longest, of those whose hello is to come the oldest of the network that has the most; whoever
  * has more from one address or network than one may have loses one of its own. So a new one is always heard, however many
- * sit there, and no single holder can push all the others out.
+ * sit there, and no single holder can push all the others out. Of those with stake it is the newest of the task that has the most, so
+ * that many stakes in one task, where they may be cheap, take no place of another's.
  */
 export function overflow(uses: readonly SlotUse[], limits: ConnectionLimits, nowMs: number): Map<string, SlotFault> {
   const gone = new Map<string, SlotFault>()
@@ -49,7 +52,6 @@ export function overflow(uses: readonly SlotUse[], limits: ConnectionLimits, now
   }
   const oldest = (a: SlotUse, b: SlotUse) => a.openedMs - b.openedMs
   const idlest = (a: SlotUse, b: SlotUse) => a.activeMs - b.activeMs || a.openedMs - b.openedMs
-  const newest = (a: SlotUse, b: SlotUse) => b.openedMs - a.openedMs
 
   for (const use of uses) {
     if (use.holder === 'stranger' && use.undecided !== true && nowMs - use.activeMs >= UNBOUND_IDLE_MS) {
@@ -88,8 +90,35 @@ export function overflow(uses: readonly SlotUse[], limits: ConnectionLimits, now
   }
 
   const inbound = bound.filter((use) => use.inbound)
-  drop(inbound, Math.max(0, limits.maxConnections - reserved(limits) - (bound.length - inbound.length)), 'full', newest)
+  const most = Math.max(0, limits.maxConnections - reserved(limits) - (bound.length - inbound.length))
+  for (const { id } of crowding(inbound, inbound.length - most)) {
+    gone.set(id, 'full')
+  }
   return gone
+}
+
+/** So many of them, each the newest of the most crowded task as it is by then. A peer of several tasks counts for its least crowded one. */
+function crowding(uses: readonly SlotUse[], count: number): SlotUse[] {
+  const found: SlotUse[] = []
+  if (count <= 0) {
+    return found
+  }
+  const tasksOf = ({ tasks = [] }: SlotUse) => (tasks.length === 0 ? [undefined] : tasks)
+  const sizes = new Map<unknown, number>()
+  for (const task of uses.flatMap(tasksOf)) {
+    sizes.set(task, (sizes.get(task) ?? 0) + 1)
+  }
+  const crowdOf = (use: SlotUse) => Math.min(...tasksOf(use).map((task) => sizes.get(task)!))
+  const rest = [...uses].sort((a, b) => b.openedMs - a.openedMs)
+  while (found.length < count) {
+    const at = rest.map(crowdOf).reduce((best, crowd, i, all) => (crowd > all[best]! ? i : best), 0)
+    const [use] = rest.splice(at, 1) as [SlotUse]
+    for (const task of tasksOf(use)) {
+      sizes.set(task, sizes.get(task)! - 1)
+    }
+    found.push(use)
+  }
+  return found
 }
 
 /** Connections that stake never takes: an auditor is heard however many peers with stake there are. */
@@ -124,7 +153,7 @@ export interface ConnectionSlots {
 }
 
 export interface ConnectionSlotsInit {
-  peers: Pick<Roster, 'isStaked' | 'isClaimed' | 'isBanned' | 'stakerOf' | 'hasStake'>
+  peers: Pick<Roster, 'isStaked' | 'isClaimed' | 'isBanned' | 'stakerOf' | 'hasStake'> & Partial<Pick<Roster, 'tasksOf'>>
   /** How many hellos there are to come over each connection. @default one */
   hellos?: () => number
   limits: ConnectionLimits
@@ -140,7 +169,7 @@ export interface ConnectionSlotsInit {
 /** How often those are looked for that were idle for too long, while there are any without stake. */
 const SWEEP_MS = 5_000
 
-interface Held extends Omit<SlotUse, 'holder' | 'undecided'> {
+interface Held extends Omit<SlotUse, 'holder' | 'undecided' | 'tasks'> {
   connection: Connection
   /** Hellos that are done. */
   greeted: number
@@ -171,7 +200,10 @@ export function createConnectionSlots(init: ConnectionSlotsInit): ConnectionSlot
       // nobody can prove anything to a node without a task: it only dials whom it wants
       return
     }
-    const uses = [...open.values()].map((held) => ({ ...held, holder: holderOf(held), undecided: isUndecided(held.peerId) }))
+    const uses = [...open.values()].map((held) => ({
+      ...{ ...held, holder: holderOf(held), undecided: isUndecided(held.peerId) },
+      tasks: peers.tasksOf?.(held.peerId) ?? []
+    }))
     for (const [id, reason] of overflow(uses, limits, now())) {
       const held = open.get(id)
       // closed before libp2p says so: the next look must not count it

@@ -107,6 +107,23 @@ describe('network: slots, who goes', () => {
     expect(gone(uses)).to.deep.equal([[`bound ${most - 1}`, 'full']])
   })
 
+  it('of the task that has the most, the latest with stake: however many come of one task, another’s are let in', () => {
+    const { maxConnections } = limits
+    const places = maxConnections - 8
+    const crowd = some(places, 'bound', { tasks: ['crowded'] })
+    const late = (name: string, tasks: string[]) => ({ ...some(1, 'bound', { tasks })[0]!, id: name, peerId: name, openedMs: NOW })
+    const ids = (uses: SlotUse[]) => gone(uses).map(([id]) => id)
+    const [last, before] = [places - 1, places - 2].map((at) => `bound ${at}`)
+    expect(ids([...crowd, late('one of another', ['quiet'])])).to.deep.equal([last])
+    expect(ids([...crowd, late('one of both', ['crowded', 'quiet'])])).to.deep.equal([last])
+    expect(ids([...crowd, late('one more', ['crowded'])])).to.deep.equal(['one more'])
+    expect(ids([...crowd, late('one of another', ['quiet']), late('one more', ['crowded'])])).to.deep.equal(['one more', last])
+    expect(ids([...crowd, late('one', ['quiet']), late('two', ['quiet'])])).to.deep.equal([last, before])
+    // no task has more than its share of the places: the latest, as with one task
+    const halves = crowd.map((use, at) => ({ ...use, tasks: [at % 2 === 0 ? 'even' : 'odd'] }))
+    expect(ids([...halves, late('one more', ['even'])])).to.deep.equal(['one more'])
+  })
+
   it('no hello of one that we dialled ourselves, which counts once it turned out to be a stranger', () => {
     expect(
       gone([
