@@ -115,7 +115,9 @@ async function get(cid: string, options: GetOptions): Promise<void> {
   }
   if (hints.length === 0) {
     throw new UsageError(
-      'nobody to ask: name a peer with --from, a node of this machine with --data-dir, or the task whose stakers to ask with --k2 and --task'
+      url != null && task != null
+        ? `nobody to ask: no staker of the task ${task} has an address on K2 that can be dialled. Name a peer with --from, or a node of this machine with --data-dir`
+        : 'nobody to ask: name a peer with --from, a node of this machine with --data-dir, or the task whose stakers to ask with --k2 and --task'
     )
   }
   const auditor = await createAuditor(dials)

@@ -89,12 +89,27 @@ export function readSharedSettings(argv: readonly string[], env: NodeJS.ProcessE
     return // commander says what is missing
   }
   const settings = readSettings(file)
+  const own = entryOf(settings, env[envName('task')] ?? taskNames(settings), argv)
   for (const key of SHARED) {
-    const value = key === 'task' ? taskNames(settings) : settings[key]
+    const value = key === 'task' ? taskNames(settings) : key === 'key' ? keyIn(settings, own) : settings[key]
     if (value != null) {
       env[envName(key)] ??= Array.isArray(value) ? value.join(',') : String(value)
     }
   }
+}
+
+/** What the file says of the one task that a command is about. */
+function entryOf({ tasks }: Record<string, unknown>, named: string | undefined, argv: readonly string[]): Record<string, unknown> {
+  const flag = flagName('task')
+  const at = argv.findLastIndex((text) => text === flag || text.startsWith(`${flag}=`))
+  const task = at < 0 ? named : argv[at]!.includes('=') ? argv[at]!.slice(flag.length + 1) : argv[at + 1]
+  const entries: unknown[] = Array.isArray(tasks) ? tasks : []
+  return (entries.find((one) => (one as { task?: unknown } | null)?.task === task) ?? {}) as Record<string, unknown>
+}
+
+/** A task with a key or a signer of its own has not the one that is for all. */
+function keyIn(settings: Record<string, unknown>, own: Record<string, unknown>): unknown {
+  return own.key ?? (own.signer == null ? settings.key : undefined)
 }
 
 /** Of a file for one task or for several; undefined where it names none. */

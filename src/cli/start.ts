@@ -13,8 +13,8 @@ import {
   type TaskConfig
 } from '../config/index.ts'
 import type { Status } from '../control/index.ts'
-import { createK2Client } from '../k2/index.ts'
-import { effectiveCycle, stake as stakeInstruction } from '../k2/settlement/index.ts'
+import { createK2Client, type K2Client } from '../k2/index.ts'
+import { effectiveCycle, stake as stakeInstruction, type TaskAccount } from '../k2/settlement/index.ts'
 import { hintAmong } from '../network/past-hint.ts'
 import { createNode, type NodeParts } from '../node/index.ts'
 import { createLog, type EventDetail, sayJson, sayLines, shownText, toLine } from '../observe/index.ts'
@@ -193,11 +193,16 @@ export async function runStart(
       const how = { ...{ amount: amountOf(stake, '--stake'), wallet, acceptShortNotice, airdrop, hint }, say }
       const { tasks } = await node.status()
       // those of the settings: what was added while a node ran has been staked on by then
-      for (const own of config.tasks.filter(({ task }) => tasks.some((one) => one.task === task && one.state !== 'failed'))) {
-        const made = await stakeAtStart(own, how)
-        if (made != null) {
-          node.events.of({ task: own.task, node: made.staker }).emit('staked', made)
-        }
+      const own = config.tasks.filter(({ task }) => tasks.some((one) => one.task === task && one.state !== 'failed'))
+      // all are looked at before money goes into the first
+      const lacking: Lacking[] = []
+      for (const one of own) {
+        const found = await lackingStake(one, { ...how, isOne: config.tasks.length === 1 })
+        found != null && lacking.push(found)
+      }
+      for (const one of lacking) {
+        const made = await stakeAtStart(one, how)
+        node.events.of({ task: one.config.task, node: made.staker }).emit('staked', made)
       }
     } else if (json !== true) {
       say(stakeLines(await node.status(), config, hint))
@@ -231,33 +236,46 @@ function stakeLines({ tasks }: Status, config: Config, hint: string | undefined)
   })
 }
 
-/** @returns what `stake` says of one, amounts in ROE; null where there was one already */
-async function stakeAtStart(
+type StakeHow = { amount: bigint; hint: string | undefined; say: (lines: string[]) => unknown } & Pick<
+  StartOptions,
+  'wallet' | 'acceptShortNotice' | 'airdrop'
+>
+
+/** A task of the node that is to be staked on. */
+interface Lacking {
+  config: TaskConfig
+  k2: K2Client
+  key: Awaited<ReturnType<typeof signerFrom>>
+  task: TaskAccount
+  /** Whether there is no stake account yet. */
+  isNew: boolean
+}
+
+/** Says the terms of a task on which nothing is staked. @returns null where there is a stake already @throws UsageError */
+async function lackingStake(
   config: TaskConfig,
-  {
-    amount,
-    wallet,
-    acceptShortNotice,
-    airdrop,
-    hint,
-    say
-  }: { amount: bigint; hint: string | undefined; say: (lines: string[]) => unknown } & Pick<
-    StartOptions,
-    'wallet' | 'acceptShortNotice' | 'airdrop'
-  >
-): Promise<EventDetail<'staked'> | null> {
+  { amount, acceptShortNotice, say, isOne }: StakeHow & { isOne: boolean }
+): Promise<Lacking | null> {
   const k2 = createK2Client({ url: config.k2, programId: config.program })
   const key = await signerFrom(keyPathOf(config))
   const before = await k2.stake(config.task, key.address)
   const there = before?.amount[0]?.value ?? 0n
   if (there > 0n) {
-    say([`a stake of ${roeToKoii(there)} KOII is there already: --stake adds nothing to it`])
+    say([`a stake of ${roeToKoii(there)} KOII is there already${isOne ? '' : ` in the task ${config.task}`}: --stake adds nothing to it`])
     return null
   }
   const task = await k2.task(config.task)
   checkMinimum(task, amount, there)
   checkNotice(task, acceptShortNotice)
-  say(termsLines(task))
+  say([...(isOne ? [] : [`task      ${shownText(task.name, 40)} ${config.task}`]), ...termsLines(task)])
+  return { config, k2, key, task, isNew: before == null }
+}
+
+/** @returns what `stake` says of one, amounts in ROE */
+async function stakeAtStart(
+  { config, k2, key, task, isNew }: Lacking,
+  { amount, wallet, airdrop, hint }: StakeHow
+): Promise<EventDetail<'staked'>> {
   const payer = wallet == null ? key : await signerFrom(wallet)
   if (airdrop === true) {
     await ensureMoney(k2, payer.address, amount + VOTE_FEES_ROE)
@@ -273,7 +291,7 @@ async function stakeAtStart(
     ...(hint == null ? {} : { addressHint: hint }),
     programId: k2.programId
   })
-  const costs = () => stakeCosts(k2, amount, before == null, signers.length)
+  const costs = () => stakeCosts(k2, amount, isNew, signers.length)
   const { signature } = await payFor(k2, { payer: payer.address, costs, mayAirdrop: true }, () => k2.send([instruction], signers))
   const after = await k2.stake(config.task, key.address)
   const newest = after?.amount[0]

@@ -89,10 +89,13 @@ node only listens. Files are those of the machine that the node runs on, and hav
       const body = toLine(askedOf(task, options))
       try {
         const added = await ask(nodeOf(options), taskSchema, '/v1/tasks', { method: 'POST', body, answerMs: CHANGE_MS })
-        const status = commandLine(['status'], options.dataDir == null ? {} : { dataDir: options.dataDir })
+        const there = options.dataDir == null ? {} : { dataDir: options.dataDir }
+        const status = commandLine(['status'], there)
+        const isUnfit = added.bundles.at(0)?.state === 'failed'
         answer(options.json, added, [
           `added   ${added.taskName ?? ''} ${added.task}, from now on and after each start`,
           ...(added.state === 'starting' ? [`begins  as soon as K2 tells all of its stakes: ${status} shows it`] : []),
+          ...(isUnfit ? [`code    cannot run, so the node does no work in it: ${commandLine(['events'], there)} says why`] : []),
           ...(added.staked === false ? [`stake   none: ${status} says how to stake`] : [])
         ])
       } catch (err) {

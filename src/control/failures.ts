@@ -78,7 +78,7 @@ export function onBadPath(_err: Error, _request: FastifyRequest, reply: FastifyR
 export function createOnError(log: Pick<Logger, 'error'>) {
   return (err: Error & { code?: string; statusCode?: number }, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     if (err instanceof NoSuchTaskError) {
-      return reply.code(404).send(said('no-such-task', 'this node does not run that task: /v1/tasks has those that it runs'))
+      return reply.code(404).send(said('no-such-task', 'this node does not run that task: its status (/v1/tasks) has those that it runs'))
     }
     if (err instanceof NotNowError) {
       return reply.code(503).send(said('not-now', err.message))

@@ -72,6 +72,22 @@ describe('cli: settings for every command', function () {
       }
     })
 
+    it('takes the key that the task has of its own, and none where it has a signer', async () => {
+      const key = join(dir, 'none.json')
+      const tasks = [
+        { task: TASK, key: join(dir, 'its-own.json') },
+        { task: other, signer: join(dir, 'socket') }
+      ]
+      await writeFile(several, JSON.stringify({ k2: 'http://127.0.0.1:9', key, tasks }))
+      const told = async (args: string[], env: Record<string, string> = {}) =>
+        (await run(['claim', '--config', several, ...args], { env })).stderr
+      expect(await told(['--task', TASK])).to.include('its-own.json')
+      expect(await told([`--task=${TASK}`])).to.include('its-own.json')
+      expect(await told([], { KOII_MESH_TASK: TASK })).to.include('its-own.json')
+      expect(await told(['--task', other])).not.to.include('none.json')
+      expect(await told(['--task', TASK], { KOII_MESH_KEY: join(dir, 'variable.json') })).to.include('variable.json')
+    })
+
     it('leaves out what may be left out', async () => {
       const proof = ['proof', 'get', 'bafyreihirt3benorv55dy5ab7vqdpdw4td3hsjl5kpqtz6ofwiwthsweua']
       const env = { KOII_MESH_TASK: `${TASK},${other}` }

@@ -58,4 +58,36 @@ describe('cli: a stake that start makes', function () {
       again.stdout().includes('a stake of 10 KOII is there already: --stake adds nothing to it') ? true : undefined
     )
   })
+
+  it('of several tasks: none is staked on where one of them is refused, and each is named', async () => {
+    const k2 = up(['k2', '--port', '0', '--slot-ms', '100', '--json'])
+    const { url } = await k2.event('listening K2', ({ event }) => event === 'listening')
+    const wallet = join(dir, 'wallet-of-several.json')
+    await run(['keygen', '--out', wallet])
+    const create = async (...more: string[]) => {
+      const made = await run(['task', 'create', '--k2', url, '--bundle', 'k2-index', '--wallet', wallet, '--airdrop', '--json', ...more])
+      return JSON.parse(made.stdout).task as string
+    }
+    const long = await create()
+    const short = await create('--bundle-notice', '1', '--short-notice')
+    const start = (...more: string[]) =>
+      up([
+        ...['start', '--k2', url, '--task', long, '--task', short, '--data-dir', join(dir, 'several'), '--allow-private'],
+        ...['--log-level', 'silent', '--listen', '/ip4/127.0.0.1/tcp/0', '--stake', '10', '--airdrop', ...more]
+      ])
+    const stakers = async (task: string) =>
+      JSON.parse((await run(['task', 'show', task, '--k2', url, '--json'])).stdout).stakes as Array<{ staker: string }>
+
+    const refused = start()
+    await refused.ended
+    expect(refused.stderr()).to.include(`the task ${short} gives a new bundle a notice of 1 round`)
+    expect(await stakers(long)).to.deep.equal([])
+
+    const accepted = start('--accept-short-notice')
+    await eventually('both stakes', async () => (accepted.stdout().match(/staked 10 KOII/g)?.length === 2 ? true : undefined))
+    for (const task of [long, short]) {
+      expect(accepted.stdout()).to.include(`task      k2-index ${task}\nslashes `)
+      expect(await stakers(task)).to.have.length(1)
+    }
+  })
 })
