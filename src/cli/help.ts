@@ -7,12 +7,17 @@ import { widthOf, wrapped } from '../observe/shown-text.ts'
  * below it.
  */
 export function fitHelp(text: string, columns: number): string {
-  return text
+  return paragraphs(text)
     .split('\n')
     .map((line) =>
       widthOf(line) <= columns ? line : line.startsWith(`  ${calledAs()} `) ? example(line, columns) : wrapped(line, columns, labelOf(line))
     )
     .join('\n')
+}
+
+/** What was broken at the width of the source is one line again, and fitted as one. */
+function paragraphs(text: string): string {
+  return text.replace(/^(\S.{99,})\n(?=\S)/gm, '$1 ')
 }
 
 function labelOf(line: string): string | undefined {

@@ -27,6 +27,16 @@ function helpOf(command: Command): string {
 }
 
 describe('CLI: every command', () => {
+  it('a paragraph that is broken in the source flows on', () => {
+    const word = 'word '.repeat(26).trim()
+    const lines = fitHelp(`${word}\n${word}\nend\n\nExample:`, 80).split('\n')
+    expect(lines.slice(0, -2).join(' ').match(/\w+/g)).to.have.length(53)
+    for (const line of lines.slice(0, -3)) {
+      expect(line.length, line).to.be.above(70)
+    }
+    expect(lines.slice(-2)).to.deep.equal(['', 'Example:'])
+  })
+
   it('that there is, is among those that are looked at', () => {
     const [, table] = /const COMMANDS[^{]*\{\n(.*?)\n\}/s.exec(read('src/cli/main.ts'))!
     const names = [...table!.matchAll(/^ {2}'?([\w-]+)'?: async/gm)].map(([, name]) => name)
