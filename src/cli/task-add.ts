@@ -4,7 +4,7 @@ import { Command } from 'commander'
 import { commandLine } from '../command/index.ts'
 import { amountOf, loadParams } from '../config/index.ts'
 import { ask, CHANGE_MS, ControlError } from '../control/client.ts'
-import { type AskedTask, removedSchema, taskSchema } from '../control/schemas.ts'
+import { type AskedTask, addedSchema, removedSchema } from '../control/schemas.ts'
 import { bundleAt } from '../node/index.ts'
 import { toLine } from '../observe/index.ts'
 import { addressOf, answer, example, UsageError, whole, withJson } from './common.ts'
@@ -88,12 +88,13 @@ node only listens. Files are those of the machine that the node runs on, and hav
     .action(async (task: string, options: AddOptions) => {
       const body = toLine(askedOf(task, options))
       try {
-        const added = await ask(nodeOf(options), taskSchema, '/v1/tasks', { method: 'POST', body, answerMs: CHANGE_MS })
+        const added = await ask(nodeOf(options), addedSchema, '/v1/tasks', { method: 'POST', body, answerMs: CHANGE_MS })
         const there = options.dataDir == null ? {} : { dataDir: options.dataDir }
         const status = commandLine(['status'], there)
         const isUnfit = added.bundles.at(0)?.state === 'failed'
         answer(options.json, added, [
           `added   ${added.taskName ?? ''} ${added.task}, from now on and after each start`,
+          ...(added.configured ? ['        The settings of the node name it too: its next start does it with those.'] : []),
           ...(added.state === 'starting' ? [`begins  as soon as K2 tells all of its stakes: ${status} shows it`] : []),
           ...(isUnfit ? [`code    cannot run, so the node does no work in it: ${commandLine(['events'], there)} says why`] : []),
           ...(added.staked === false ? [`stake   none: ${status} says how to stake`] : [])

@@ -6,7 +6,9 @@ import { NoSuchTaskError, said, TaskRefusedError } from './failures.ts'
 import { OPEN_STATUS } from './former.ts'
 import { LIMITS } from './limits.ts'
 import {
+  type Added,
   type AskedTask,
+  addedSchema,
   askedTaskSchema,
   type Cycle,
   cyclesSchema,
@@ -40,7 +42,7 @@ export interface Controlled {
   pause(task: string): Promise<Paused>
   resume(task: string): Promise<void>
   /** Starts one more, and keeps it over restarts. Resolves when it runs, or when it takes long to begin. @throws TaskRefusedError, NotNowError */
-  add(asked: AskedTask): Promise<Task>
+  add(asked: AskedTask): Promise<Added>
   /** Ends one, and forgets that it was added. What is asked together is done one after the other. @throws TaskRefusedError, NotNowError */
   remove(task: string): Promise<Removed>
 }
@@ -153,7 +155,7 @@ export const routes: FastifyPluginAsyncZod<{ node: Controlled; streams: EventStr
     '/tasks',
     {
       schema: {
-        ...about('addTask', 'Does one more task, from now on and after each start', { 200: taskSchema, ...refusals }),
+        ...about('addTask', 'Does one more task, from now on and after each start', { 200: addedSchema, ...refusals }),
         body: askedTaskSchema
       },
       bodyLimit: LIMITS.taskBytes

@@ -180,6 +180,11 @@ export const taskSchema = z
   .meta({ id: 'Task' })
 export type Task = z.infer<typeof taskSchema>
 export const tasksSchema = z.object({ tasks: z.array(taskSchema) })
+export const addedSchema = taskSchema
+  .extend({ configured: z.boolean().describe('the settings of the node name it too: the next start has it with those') })
+  .meta({ id: 'Added' })
+/** A task that was added. */
+export type Added = z.infer<typeof addedSchema>
 
 /** A path on the machine of the node; where the node was started is not where it is asked from. */
 const path = z

@@ -24,7 +24,11 @@ export interface GossipInit {
 
 export interface Gossip {
   start(): void
-  stop(): void
+  /**
+   * @param leaves - whether peers are told that the topic is left: they then graft us no more for a while, which a node that stops and is
+   *   back soon would lose. @default true
+   */
+  stop(leaves?: boolean): void
   /** Sends a message of our own, which its task's door has let in. Again is harmless. */
   send(message: Message): Promise<{ recipients: number }>
   /** Gives a message to these peers and nobody else, past the mesh: what they make of it is theirs. */
@@ -134,7 +138,7 @@ export function createGossip({ pubsub, network, peers, traffic, meter, door, log
       pubsub.addEventListener('gossipsub:heartbeat', onHeartbeat)
       pubsub.subscribe(topic)
     },
-    stop() {
+    stop(leaves = true) {
       if (!started) {
         return
       }
@@ -143,6 +147,9 @@ export function createGossip({ pubsub, network, peers, traffic, meter, door, log
       delete traffic.onOutside
       pubsub.removeEventListener('gossipsub:message', onRouted)
       pubsub.removeEventListener('gossipsub:heartbeat', onHeartbeat)
+      if (!leaves) {
+        return
+      }
       try {
         pubsub.unsubscribe(topic)
       } catch {

@@ -25,7 +25,7 @@ export interface Running {
 }
 
 export function createRunning(rooms: Rooms): Running {
-  const { base, chain, mesh, keeping, work, votes, participant, gossip, sync, meeting } = rooms
+  const { shared, base, chain, mesh, keeping, work, votes, participant, gossip, sync, meeting } = rooms
   const { config, log, self, signing, stopping } = base
   const { k2, account, timing, slots, stakes, events } = chain
   const { peers, presence, hello, discovery } = mesh
@@ -92,7 +92,8 @@ export function createRunning(rooms: Rooms): Running {
       votes.slasher.stop,
       discovery.stop,
       sync.stop,
-      gossip.stop,
+      // with the node its connections end, and all of this with them
+      () => gossip.stop(!shared.base.stopping.signal.aborted),
       hello.stop,
       participant.settled,
       keeping.history.stop

@@ -40,7 +40,7 @@ describe('CLI: more and fewer tasks for a running node', function () {
 
   it('are told to do no work where their code cannot run', async () => {
     const { node, dir } = suite()
-    node.add = async () => ({ ...node.tasks()[0]!, bundles: [{ cid: 'bafy', from: 0, state: 'failed' }] })
+    node.add = async () => ({ ...node.tasks()[0]!, configured: false, bundles: [{ cid: 'bafy', from: 0, state: 'failed' }] })
     const added = await task('add', OTHER_TASK, '--bundle', 'none.mjs')
     expect(added.code, added.stderr).to.equal(0)
     expect(added.stdout.split('\n')[1]).to.match(/^code {4}cannot run, so the node does no work in it: .* events --data-dir .* says why$/)

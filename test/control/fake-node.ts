@@ -84,7 +84,7 @@ export function fakeNode(): FakeNode {
         throw new TaskRefusedError('task-there', 'the node does that task already')
       }
       node.added.push(asked)
-      return taskOf(asked.task, 'more', null)
+      return { ...taskOf(asked.task, 'more', null), configured: asked.task === TASK }
     },
     remove: async (task) => {
       node.added = node.added.filter((one) => one.task !== task)

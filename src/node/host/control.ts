@@ -2,6 +2,7 @@
 import { cycleAt, liveCycles } from '../../clock/index.ts'
 import { ConfigError, MAX_TASKS, taskConfigOf } from '../../config/index.ts'
 import {
+  type Added,
   type AskedTask,
   type Controlled,
   type Cycle,
@@ -67,6 +68,8 @@ export function createHostControlled({ shared, tasks, status, added, leftovers }
     })
   }
 
+  const isConfigured = (task: string) => config.tasks.some((one) => one.task === task)
+
   /** @throws TaskRefusedError */
   const settingsOf = (asked: AskedTask) => {
     try {
@@ -76,7 +79,7 @@ export function createHostControlled({ shared, tasks, status, added, leftovers }
     }
   }
 
-  const add = async (asked: AskedTask): Promise<Task> => {
+  const add = async (asked: AskedTask): Promise<Added> => {
     if (!tasks.areRunning()) {
       throw new NotNowError('the node is just starting: add the task in a moment')
     }
@@ -88,17 +91,14 @@ export function createHostControlled({ shared, tasks, status, added, leftovers }
     if (tasks.all().filter((entry) => entry !== there && entry.state !== 'failed').length >= MAX_TASKS) {
       throw new TaskRefusedError('task-refused', `a node runs ${MAX_TASKS} tasks at most: remove another one first`)
     }
-    const isConfigured = config.tasks.some(({ task }) => task === settings.task)
-    if (!isConfigured) {
-      await added.put(asked)
-    }
+    await added.put(asked)
     try {
       const entry = await tasks.add(settings, shared)
       await leftovers.back(settings.task)
       entry.begun!.chain.events.emit('task-added', { taskName: entry.begun!.chain.account.name })
-      return shownTask(entry)
+      return { ...shownTask(entry), configured: isConfigured(settings.task) }
     } catch (err) {
-      if (!isConfigured && there == null) {
+      if (there == null) {
         await added.delete(settings.task)
       }
       throw new TaskRefusedError('task-refused', `the task was not added: ${messageOf(err)}`)
@@ -117,7 +117,7 @@ export function createHostControlled({ shared, tasks, status, added, leftovers }
     }
     await tasks.remove(task)
     entry?.begun?.chain.events.emit('task-removed')
-    return { task, configured: config.tasks.some((one) => one.task === task) }
+    return { task, configured: isConfigured(task) }
   }
 
   return {

@@ -66,7 +66,7 @@ export function createHostRunning({ shared, tasks, controlled, status, leftovers
         .catch((err) => log.warn({ reason: messageOf(err) }, 'the ports of this start are not kept: the next one may listen on others'))
       slots.on(onSlot)
       follow()
-      await tasks.runAll(() =>
+      await tasks.runAll(events, () =>
         events.emit('listening', {
           peerId: libp2p.peerId.toString(),
           multiaddrs: addresses.told().map(String),

@@ -66,12 +66,15 @@ export function createHostStatus({ base, chain, mesh, keeping }: Shared, tasks: 
       return { ok: false, reason: keeping.disk.notice()! }
     }
     const each = tasks.all().map((entry) => ({ entry, health: healthOf(entry) }))
-    const sick = each.find(({ health }) => !health.ok)
-    if (sick != null) {
-      return { ok: false, reason: several() ? `${nameOf(sick.entry)}: ${sick.health.reason}` : sick.health.reason }
+    const ill = each.filter(({ health }) => !health.ok)
+    const saying = ({ entry, health }: (typeof each)[number]) => (several() ? `${nameOf(entry)}: ${health.reason}` : health.reason)
+    // who restarts a node for one task ends the work of the others
+    if (ill.length === each.length) {
+      return { ok: false, reason: saying(ill[0]!) }
     }
     const slow = keeping.disk.notice()
-    const idle = each.find(({ health }) => health.reason !== 'working')?.health.reason
+    const other = ill[0] ?? each.find(({ health }) => health.reason !== 'working')
+    const idle = other == null ? undefined : ill.length > 0 ? `working, but not in all: ${saying(other)}` : saying(other)
     const dialled = unreachableNotice(addresses) == null
     return {
       ok: true,

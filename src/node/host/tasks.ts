@@ -7,6 +7,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { TaskConfig } from '../../config/index.ts'
 import { messageOf } from '../../k2/index.ts'
+import type { NodeEvents } from '../../observe/index.ts'
 import { openBase } from '../base.ts'
 import { inTurn } from '../closers.ts'
 import { type Begun, beginTask, furnish } from '../furnish.ts'
@@ -26,6 +27,8 @@ export interface TaskEntry {
   isLeft?: boolean
   /** Resolves when it is. */
   leaving?: Promise<void>
+  /** That it failed has been told. */
+  isTold?: boolean
 }
 
 export interface Tasks {
@@ -39,9 +42,10 @@ export interface Tasks {
   /**
    * Where there are several, one that takes long is not waited for.
    *
+   * @param events - told of those that fail, and of those that have
    * @param onJoined - called when they are among the others, and before their rounds
    */
-  runAll(onJoined: () => void): Promise<void>
+  runAll(events: NodeEvents, onJoined: () => void): Promise<void>
   /** Slots wait for this node now, where they do: the news of K2 that were missed are asked for. */
   catchUp(): void
   /**
@@ -93,6 +97,8 @@ export function createTasks(base: HostBase, configs: readonly TaskConfig[]): Tas
     await leave(entry)
   }
 
+  const told = createTelling(() => all().find(({ base: own }) => own != null)!.base!.self)
+
   /** @throws the reason itself where no other task is left */
   const fail = async (entry: TaskEntry, err: unknown): Promise<void> => {
     if (entry.state === 'failed' || entry.state === 'stopping' || stopping.signal.aborted) {
@@ -105,7 +111,7 @@ export function createTasks(base: HostBase, configs: readonly TaskConfig[]): Tas
     }
     const { task } = entry.config
     log.error({ event: 'task-stopped', task, reason: entry.reason }, 'a task cannot go on: the others do')
-    entry.begun?.chain.events.emit('task-stopped', { reason: entry.reason })
+    told.of(entry)
     await quit(entry)
   }
 
@@ -160,12 +166,13 @@ export function createTasks(base: HostBase, configs: readonly TaskConfig[]): Tas
         entry.begun = await beginTask(entry.base!, chain)
       }),
     furnishAll: (shared) => step((entry) => furnishOne(entry, shared)),
-    async runAll(onJoined) {
+    async runAll(heard, onJoined) {
       const starting = living()
       runs = true
       const joins = starting.map((entry) => attempt(entry, ({ running }) => running!.join()))
       await patiently(Promise.all(joins))
       onJoined()
+      told.begin(heard, all())
       await patiently(Promise.all(starting.map((entry, i) => joins[i]!.then(() => attempt(entry, begin)))))
     },
     catchUp: () => caughtUp.resolve(),
@@ -220,6 +227,24 @@ export function createTasks(base: HostBase, configs: readonly TaskConfig[]): Tas
     },
     async leaveAll() {
       await Promise.all(all().map(leave))
+    }
+  }
+}
+
+/** Tells of tasks that failed; of those that did before the node had begun when it has, as nobody hears it before. */
+function createTelling(first: () => string) {
+  let events: NodeEvents | undefined
+  const of = (entry: TaskEntry) => {
+    if (events != null && entry.reason != null && entry.isTold !== true) {
+      entry.isTold = true
+      events.of({ task: entry.config.task, node: entry.base?.self ?? first() }).emit('task-stopped', { reason: entry.reason })
+    }
+  }
+  return {
+    of,
+    begin(heard: NodeEvents, all: TaskEntry[]) {
+      events = heard
+      all.forEach(of)
     }
   }
 }
