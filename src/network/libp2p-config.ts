@@ -21,6 +21,7 @@ import {
   type ConnectionLimits,
   DHT_LIMITS,
   DIAL_TIMEOUT_MS,
+  EARLY_STREAMS,
   GOSSIP_BUFFER_BYTES,
   GOSSIP_DECODE_LIMITS,
   GOSSIP_FRAME_BYTES,
@@ -177,7 +178,7 @@ export function libp2pConfig(init: Libp2pConfigInit): Libp2pConfig {
     peerStore: { addressFilter: filterForPeerStore({ self, local, allowed: init.allowed ?? [] }) },
     transports: [(components) => doorstep.guard(makeTcp(components)), (components) => doorstep.guard(makeWebSockets(components))],
     connectionEncrypters: [leanNoise()],
-    streamMuxers: [boundFrames(leanYamux({ maxInboundStreams: INBOUND_STREAMS }))],
+    streamMuxers: [boundFrames(leanYamux({ maxInboundStreams: INBOUND_STREAMS, maxEarlyStreams: EARLY_STREAMS }))],
     connectionGater: slots.gater,
     connectionManager: {
       // who goes is for the slots to say: here is room for those that others are closed for

@@ -98,6 +98,9 @@ export const GOSSIP_DECODE_LIMITS = {
 /** Streams of one connection that the other end may have open: each protocol has a bound of its own, of 32 at most. */
 export const INBOUND_STREAMS = 256
 
+/** Streams of a connection that come before this end has taken note of it: a hello for each of 32 tasks, and what libp2p says at once. */
+export const EARLY_STREAMS = 64
+
 /**
  * Frames of the muxer that one connection may bring. A block of 1 MiB in frames of 16 KiB at 60 MiB a second makes 4,000 a
  * second; a stock yamux answers each data frame of ours with one of its own, and gossip may send 2,048 a second.
