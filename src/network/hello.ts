@@ -9,6 +9,8 @@ import { HELLO_PROTOCOL, helloProtocol } from './topic.ts'
 
 /** Each hello may cost a signature check: a peer says hello when it connects, and when its addresses change. */
 const MAX_HELLOS_PER_CONNECTION = 16
+/** And another one after each of these: connections last for days, and announcements for some rounds. */
+const HELLO_REFILL_MS = 30_000
 
 /** Faults that no honest peer shows: the connection is closed, where no other task has let the peer in. */
 const DISHONEST = new Set<HelloFault>(['malformed', 'other-peer', 'bad-signature'])
@@ -31,6 +33,8 @@ export interface HelloInit {
   announcement: () => Message | undefined
   verify: Verify
   timeoutMs?: number
+  /** Monotonic, in ms. */
+  now?: () => number
   log?: Log
   onOutcome?: (outcome: HelloOutcome) => void
 }
@@ -89,11 +93,12 @@ function judge(
  */
 export function createHello(init: HelloInit): Hello {
   const { libp2p, network, peers, slots, announcement, verify, timeoutMs = HELLO_TIMEOUT_MS, log = silentLog, onOutcome } = init
-  const { isBeside = () => false, alsoBare = false } = init
+  const { isBeside = () => false, alsoBare = false, now = () => performance.now() } = init
   const protocol = helloProtocol(network)
   const answered = alsoBare ? [protocol, HELLO_PROTOCOL] : [protocol]
   let greeted = new WeakMap<Connection, Promise<HelloOutcome>>()
-  const hellos = new WeakMap<Connection, number>()
+  /** What is left to each connection, and since when. */
+  const hellos = new WeakMap<Connection, { left: number; atMs: number }>()
   /** What a peer said whose signer had no stake, as long as it is connected: 4 KiB at most of each connection. */
   const early = new Map<Connection, { signer: string; bytes: Uint8Array }>()
   let stopping = new AbortController()
@@ -170,9 +175,11 @@ export function createHello(init: HelloInit): Hello {
   }
 
   const handle = async (stream: Stream, connection: Connection) => {
-    const count = (hellos.get(connection) ?? 0) + 1
-    hellos.set(connection, count)
-    if (count > MAX_HELLOS_PER_CONNECTION) {
+    const atMs = now()
+    const { left, atMs: before } = hellos.get(connection) ?? { left: MAX_HELLOS_PER_CONNECTION, atMs }
+    const allowed = Math.min(MAX_HELLOS_PER_CONNECTION, left + (atMs - before) / HELLO_REFILL_MS)
+    hellos.set(connection, { left: Math.max(0, allowed - 1), atMs })
+    if (allowed < 1) {
       stream.abort(new Error('too many hellos'))
       return
     }

@@ -126,6 +126,30 @@ describe('network: hello', () => {
     expect(alice.peers.isStaked(mallory.peerId)).to.equal(false)
   })
 
+  it('takes sixteen hellos of a connection, and another one each half minute', async () => {
+    let nowMs = 0
+    mesh = await spawnMesh({ nodes: 2, nowMs: () => nowMs })
+    await mesh.connected()
+    const [alice, bob] = mesh.nodes as [MeshNode, MeshNode]
+    const said = () => bob.hellos.filter((one) => one.peerId === alice.peerId).length
+    const bytes = alice.announcer.current()!.bytes
+    const before = said()
+    for (let at = 0; at < 20; at++) {
+      await hello(alice, bob, bytes)
+    }
+    const taken = said() - before
+    expect(taken).to.be.within(14, 16)
+    expect(await hello(alice, bob, bytes)).to.equal(undefined)
+    nowMs += 30_000
+    expect(await hello(alice, bob, bytes)).not.to.equal(undefined)
+    expect(await hello(alice, bob, bytes)).to.equal(undefined)
+    nowMs += 24 * 60 * 60_000
+    for (let at = 0; at < 20; at++) {
+      await hello(alice, bob, bytes)
+    }
+    expect(said() - before).to.equal(taken + 17)
+  })
+
   it('admits a peer as soon as K2 shows its stake, without another hello', async () => {
     let known = false
     mesh = await spawnMesh({

@@ -69,6 +69,8 @@ export interface MeshOptions {
   /** Of gossip's own. */
   log?: Log
   syncIntervalMs?: number
+  /** Of hello. */
+  nowMs?: () => number
 }
 
 export interface MeshNode {
@@ -166,6 +168,7 @@ export async function joinTask(
     isBeside: (peerId) => roster.isStakedBeside(peers, peerId),
     alsoBare: options.alsoBare ?? false,
     verify: verifyEd25519,
+    ...(options.nowMs == null ? {} : { now: options.nowMs }),
     announcement: () => (staked ? announcer.current() : undefined),
     onOutcome: (outcome) => node.hellos.push(outcome)
   })
