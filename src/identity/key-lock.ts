@@ -72,7 +72,7 @@ function lockAt(path: string, keyPath: string, holder: KeyHolder): () => void {
     if (holds != null) {
       throw new KeyInUseError(
         `the staking key ${keyPath} is in use by another node (${holds}): two nodes with one key contradict each other, and each time costs a slash. ` +
-          'Stop that node, or give this one a key of its own with --key'
+          'Stop that node, or give this one a key of its own (--key, or key in the entry of a task where the node does several)'
       )
     }
     // full for a moment, and the next one would get the lock that this one did not

@@ -105,7 +105,7 @@ export async function aboutParams(
   return {
     warning:
       mine === 'none'
-        ? 'the task fixes no params, and this node was given none, as is usual. One whose author tells operators to give some needs --params'
+        ? 'the task fixes no params, and this node was given none, as is usual. One whose author tells operators to give some needs --params, or params in its entry where the node does several tasks'
         : `the task fixes no params, and this node was given the params ${mine}: who was given others finds its work wrong, and it finds theirs wrong. Ask the task’s author which are right`,
     note: `no params fixed, mine: ${mine === 'none' ? mine : `..${mine.slice(-12)}`}`
   }

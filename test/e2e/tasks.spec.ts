@@ -2,6 +2,7 @@
 import { expect } from 'chai'
 import { ask, doorOf } from '../../src/control/client.ts'
 import { peersSchema, statusSchema, type Task, tasksSchema } from '../../src/control/schemas.ts'
+import { generateKeyPair } from '../../src/identity/index.ts'
 import { run } from './cli.ts'
 import { type LoneNode, loneNodeOfSuite, named } from './lone-node.ts'
 
@@ -93,5 +94,19 @@ describe('a node with several tasks', function () {
     expect(JSON.parse(gone.stdout)).to.include({ task: UNKNOWN, configured: true })
     expect(await states(lone)).to.deep.equal({ [lone.chain.task]: 'running' })
     await lone.stop(node)
+  })
+
+  it('tells of one that is not on K2 yet, and does it as soon as it is', async () => {
+    const lone = suite()
+    const later = generateKeyPair()
+    const { node, events } = await lone.up(['--task', later.address])
+    const stopped = await node.event('the task that is not there', ({ event }) => event === 'task-stopped')
+    expect(stopped.task).to.equal(later.address)
+    await lone.chain.addTask('later', undefined, later)
+    const begun = await node.event('the task when it is there', ({ event }) => event === 'task-added')
+    expect([begun.task, begun.taskName]).to.deep.equal([later.address, 'later'])
+    expect(await states(lone)).to.deep.equal({ [lone.chain.task]: 'running', [later.address]: 'running' })
+    expect(named(events, 'task-stopped')).to.have.length(1)
+    expect(await lone.stop(node)).to.deep.equal({ code: 0, signal: null })
   })
 })

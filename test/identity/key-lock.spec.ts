@@ -33,7 +33,7 @@ describe('identity: the lock beside a key file', () => {
     const error = refusal()
     expect(error).to.be.instanceOf(KeyInUseError)
     expect(error.message).to.include(key).and.include(`process ${process.pid} on `).and.include(HOLDER.dataDir).and.include(HOLDER.task)
-    expect(error.message).to.match(/Stop that node, or give this one a key of its own with --key/)
+    expect(error.message).to.match(/Stop that node, or give this one a key of its own \(--key, or key in the entry of a task/)
     lock.release()
     lockKeyFile(key, HOLDER).release()
   })

@@ -36,7 +36,7 @@ export interface Chain {
   votes: Array<{ staker: string; cycle: number }>
   stake(staker: KeyPair, roe: bigint, addressHint?: string): Promise<void>
   /** One more task, with the same rounds and stakers. @returns its address */
-  addTask(name: string, bundle?: string): Promise<string>
+  addTask(name: string, bundle?: string, task?: KeyPair): Promise<string>
   /** Goes to the first slot of a round; `at` slots into it. */
   toRound(round: number, at?: number): void
   /** Puts an end to the chain and starts it again from its folder, at the same port. Needs a `dataDir`. */
@@ -112,7 +112,7 @@ export async function startChain({
     stakers,
     votes,
     stake: (staker, roe, addressHint) => stakeOn(firstTask.address, staker, roe, addressHint),
-    addTask: (name, bundle = BUNDLE) => create(generateKeyPair(), name, bundle),
+    addTask: (name, bundle = BUNDLE, task = generateKeyPair()) => create(task, name, bundle),
     toRound(round, at = 0) {
       const slot = timing.startingSlot + round * timing.roundSlots + at
       if (slot > k2.slot()) {

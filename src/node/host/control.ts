@@ -28,7 +28,12 @@ export interface HostControlledInit {
   leftovers: Leftovers
 }
 
-export function createHostControlled({ shared, tasks, status, added, leftovers }: HostControlledInit): Controlled {
+export interface HostControlled extends Controlled {
+  /** Tries again what failed by what may pass: K2, a signer or a key that was not there. Never throws. */
+  retry(): Promise<void>
+}
+
+export function createHostControlled({ shared, tasks, status, added, leftovers }: HostControlledInit): HostControlled {
   const { base, chain, mesh } = shared
   const { config, rooms } = base
   let turn: Promise<unknown> = Promise.resolve()
@@ -120,6 +125,17 @@ export function createHostControlled({ shared, tasks, status, added, leftovers }
     return { task, configured: isConfigured(task) }
   }
 
+  const retry = async () => {
+    for (const { config: of } of tasks.all().filter(({ state, isOver }) => state === 'failed' && isOver !== true)) {
+      try {
+        const entry = await tasks.add(of, shared)
+        entry.begun!.chain.events.emit('task-added', { taskName: entry.begun!.chain.account.name })
+      } catch (err) {
+        base.log.debug({ task: of.task, reason: messageOf(err) }, 'a task that failed cannot be done yet')
+      }
+    }
+  }
+
   return {
     status: status.status,
     healthy: status.healthy,
@@ -128,6 +144,7 @@ export function createHostControlled({ shared, tasks, status, added, leftovers }
     peers: shownPeers,
     pause: async (task) => roomsOf(task).work.pause.pause(),
     resume: async (task) => roomsOf(task).work.pause.resume(),
+    retry: () => inTurn(retry),
     add: (asked) => inTurn(() => add(asked)),
     remove: (task) => inTurn(() => remove(task))
   }

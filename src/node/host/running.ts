@@ -1,19 +1,22 @@
-import { type Control, type Controlled, startControl } from '../../control/index.ts'
+import { type Control, startControl } from '../../control/index.ts'
 import { messageOf } from '../../k2/index.ts'
 import { unreachableNotice, watchNetworks } from '../../network/index.ts'
 import { inTurn } from '../closers.ts'
 import type { Shared } from '../rooms.ts'
+import type { HostControlled } from './control.ts'
 import type { Leftovers } from './leftovers.ts'
 import type { HostStatus } from './status.ts'
 import type { Tasks } from './tasks.ts'
 
 /** The disk of a node that writes little is looked at this often. */
 const DISK_CHECK_SLOTS = 25
+/** A task that failed is tried again this often: a minute of K2. */
+const RETRY_SLOTS = 150
 
 export interface HostRunningInit {
   shared: Shared
   tasks: Tasks
-  controlled: Controlled
+  controlled: HostControlled
   status: HostStatus
   leftovers: Leftovers
 }
@@ -33,6 +36,9 @@ export function createHostRunning({ shared, tasks, controlled, status, leftovers
     if (slot % DISK_CHECK_SLOTS === 0) {
       base.watch.look()
       void leftovers.look(slot)
+    }
+    if (slot % RETRY_SLOTS === 0 && tasks.areRunning()) {
+      void controlled.retry()
     }
   }
 

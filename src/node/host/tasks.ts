@@ -12,6 +12,7 @@ import { openBase } from '../base.ts'
 import { inTurn } from '../closers.ts'
 import { type Begun, beginTask, furnish } from '../furnish.ts'
 import type { Base, HostBase, HostChain, Rooms, Shared } from '../rooms.ts'
+import { UnfitTaskError } from '../runnable.ts'
 import { createRunning, type Running } from '../running.ts'
 
 export interface TaskEntry {
@@ -29,6 +30,8 @@ export interface TaskEntry {
   leaving?: Promise<void>
   /** That it failed has been told. */
   isTold?: boolean
+  /** It is not tried again by itself: somebody else has the key, or the task is none that can be done here. */
+  isOver?: boolean
 }
 
 export interface Tasks {
@@ -77,7 +80,7 @@ export function createTasks(base: HostBase, configs: readonly TaskConfig[]): Tas
   }
   const all = () => [...entries.values()]
   const living = () => all().filter(({ state }) => state !== 'failed' && state !== 'stopping')
-  const end = async ({ running }: TaskEntry) => running == null || inTurn(log, running.end)
+  const end = async ({ running, isLeft }: TaskEntry) => running == null || isLeft === true || inTurn(log, running.end)
   /** Once, whoever asks for it: what comes after it may take up the same task again. */
   const leave = (entry: TaskEntry): Promise<void> => {
     const letGo = async () => {
@@ -106,6 +109,7 @@ export function createTasks(base: HostBase, configs: readonly TaskConfig[]): Tas
     }
     entry.reason = messageOf(err)
     entry.state = 'failed'
+    entry.isOver ??= err instanceof UnfitTaskError
     if (living().length === 0) {
       throw err
     }
@@ -142,7 +146,10 @@ export function createTasks(base: HostBase, configs: readonly TaskConfig[]): Tas
     entry.running = createRunning(entry.rooms)
     rooms.set(entry.config.task, entry.rooms)
     const { participant, work } = entry.rooms
-    void Promise.race([participant.stopped, work.unfit]).then((err) => fail(entry, err).catch(lost.resolve))
+    void Promise.race([participant.stopped, work.unfit]).then((err) => {
+      entry.isOver = true
+      return fail(entry, err).catch(lost.resolve)
+    })
   }
 
   const begin = async (entry: TaskEntry) => {
@@ -218,16 +225,8 @@ export function createTasks(base: HostBase, configs: readonly TaskConfig[]): Tas
       }
     },
     areRunning: () => runs,
-    async endAll() {
-      await Promise.all(
-        all()
-          .filter(({ isLeft }) => isLeft !== true)
-          .map(end)
-      )
-    },
-    async leaveAll() {
-      await Promise.all(all().map(leave))
-    }
+    endAll: async () => void (await Promise.all(all().map(end))),
+    leaveAll: async () => void (await Promise.all(all().map(leave)))
   }
 }
 
