@@ -93,6 +93,45 @@ const doesBoth = (): Adversary => {
   }
 }
 
+/** How long before the slot that it names a submission is sent to all, who refuse it then and do not hear of it by gossip again. */
+const EARLY_SLOTS = 4
+
+/** One submission, too early for all, and at the last moment to one. */
+const speaksEarly = (): Adversary => ({
+  ...shared,
+  name: 'speaks before its time',
+  work: () => null,
+  start: (power) =>
+    everyCycle(
+      power,
+      CYCLES,
+      ({ submission }) => submission.to - 1 - EARLY_SLOTS,
+      (cycle) => {
+        const { submission } = power.schedule(cycle)
+        for (const by of power.own) {
+          const message = power.sign(by, words.submission({ cycle, slot: submission.to - 1 }, 'early'))!
+          power.offer(message, { quality: 'good' })
+          power.send(message, by, power.honest)
+          power.at(submission.to - 2, () => power.send(message, by, [power.dice.pick(power.honest)]))
+        }
+      }
+    )
+})
+
+/** What is not kept, and is written down as it is: docs/simulation.md, "What it shows". */
+export const EARLY: Row = {
+  name: 'early: speaks before its time',
+  promise:
+    'nobody honest is rejected, slashed or left out for it, and nothing wrong is finalized; that each cycle is finalized is not kept',
+  cycles: CYCLES,
+  seeds: 6,
+  without: ['honest-refused', 'turn-lost', 'not-finalized'],
+  world: (seed, count) => {
+    const { dice, nodes } = start(seed, count)
+    return { seed, nodes: withFaulty(dice, nodes), timing: TIMING, network: { jitterSlots: 0.3 }, adversary: speaksEarly() }
+  }
+}
+
 export const TWO_FACED: Row[] = [submitsTwice, judgesTwice, doesBoth].map((adversary) => ({
   name: `two-faced: ${adversary().name}`,
   promise:

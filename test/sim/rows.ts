@@ -8,7 +8,7 @@ import type { Dice } from './random.ts'
 import { begins, lostFrom, ROUND, type Row, start, TIMING, withFaulty } from './row.ts'
 import { K2_ROWS } from './rows-k2.ts'
 import { STAKES } from './rows-stakes.ts'
-import { TWO_FACED } from './rows-twofaced.ts'
+import { EARLY, TWO_FACED } from './rows-twofaced.ts'
 import { timingOf, World, type WorldInit } from './world.ts'
 
 /** Rounds of a minute, as tasks have them. */
@@ -182,6 +182,7 @@ export const ROWS: readonly Row[] = [
   WITHHELD,
   ...STAKES,
   ...TWO_FACED,
+  EARLY,
   ...K2_ROWS
 ]
 
