@@ -149,3 +149,16 @@ function whyNotTaken(world: World, { content, ledger }: ReadRecord, staker: stri
     ...(amount <= largestSlashOf({ largestSlash: world.largestSlash }, stake) ? [] : [`it loses ${amount}, more than K2 takes at once`])
   ]
 }
+
+/** Two things of one key where one may be said, in what went over the wire or onto K2. */
+export function contradictionsIn(world: World): string[] {
+  const said = new Map<string, Set<string>>()
+  for (const { message } of world.history.cycles().flatMap(({ said }) => said)) {
+    const once = onceKey(message.body)
+    if (once != null) {
+      const place = `${message.signer} ${message.body.cycle} ${once}`
+      said.set(place, (said.get(place) ?? new Set()).add(message.id))
+    }
+  }
+  return [...said].filter(([, ids]) => ids.size > 1).map(([place]) => place)
+}

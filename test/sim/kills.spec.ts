@@ -1,7 +1,7 @@
 /** A process may end at any write, before it or after it, and start again: it never contradicts itself, and nothing that had time is lost. */
 import { expect } from 'chai'
-import { onceKey } from '../../src/wire/index.ts'
 import { breachesOf } from './checker.ts'
+import { contradictionsIn } from './convictions.ts'
 import type { Write } from './disk.ts'
 import { diceFrom } from './random.ts'
 import { report } from './run.ts'
@@ -54,19 +54,6 @@ const SAFETY = new Set([
   'took-more',
   'bad-accepted'
 ])
-
-/** Two things of one key where one may be said, in what went over the wire or onto K2. */
-function contradictionsIn(world: World): string[] {
-  const said = new Map<string, Set<string>>()
-  for (const { message } of world.history.cycles().flatMap(({ said }) => said)) {
-    const once = onceKey(message.body)
-    if (once != null) {
-      const place = `${message.signer} ${message.body.cycle} ${once}`
-      said.set(place, (said.get(place) ?? new Set()).add(message.id))
-    }
-  }
-  return [...said].filter(([, ids]) => ids.size > 1).map(([place]) => place)
-}
 
 async function killedAt(seed: number, { node, nth, when }: Point, awaySlots: number): Promise<World> {
   let count = 0

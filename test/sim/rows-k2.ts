@@ -2,6 +2,7 @@
 import type { StakeAccount } from '../../src/k2/settlement/index.ts'
 import type { NewestResult } from './chain.ts'
 import { upIn } from './checker.ts'
+import { contradictionsIn } from './convictions.ts'
 import type { EndpointFaults } from './k2.ts'
 import type { Dice } from './random.ts'
 import { begins, lostFrom, ROUND, type Row, start, TIMING, withFaulty } from './row.ts'
@@ -72,7 +73,9 @@ function told(seed: number, count: number | undefined, trouble: (dice: Dice) => 
         const at = dice.int(3)
         return { stake, endpoints: [0, 1, 2].map((i) => (i === at ? faults : {})) }
       }
-      return faulty ? { stake, endpoints: [faults], misled: (slot: number) => within(slot) || within(slot - ahead) } : { stake }
+      return faulty
+        ? { stake, endpoints: [faults], misled: (slot: number) => within(slot) || within(slot - ahead), backAt: overAt }
+        : { stake }
     }),
     k2: { changes },
     ...more
@@ -93,6 +96,14 @@ const silentIn = (world: World, cycles: number, finalized = false) =>
           .filter(({ key }) => (world.chain.stakesOf(cycle).weights.get(key.address) ?? 0n) > 0n)
           .filter(({ index }) => !decided.some(({ by }) => by === index))
           .map(({ index }) => `n${index} votes for nothing in cycle ${cycle}`)
+  )
+
+/** Who has come back agrees and votes in what begins then, though its own words for that time may have come too early. */
+const notBack = (world: World, cycles: number) =>
+  world.init.nodes.flatMap(({ backAt = Number.POSITIVE_INFINITY }, index) =>
+    Array.from({ length: cycles }, (_, cycle) => world.history.cycle(cycle))
+      .filter(({ cycle, record, decided }) => begins(cycle) >= backAt && record != null && !decided.some(({ by }) => by === index))
+      .map(({ cycle }) => `n${index} is back and votes for nothing in cycle ${cycle}`)
   )
 
 /** What nodes have been told was finalized, and believe in the end. */
@@ -171,10 +182,13 @@ export const K2_ROWS: Row[] = [
     seeds: 6,
     world: (seed, count) => told(seed, count, ahead),
     // what its node says before its time others take up by sync, some of them later than a delivery (docs/simulation.md, "What it shows")
-    without: ['honest-refused', 'turn-lost', 'not-finalized'],
+    // nor may its rounds know any more what it has signed: the Signer's log does, and refuses
+    without: ['honest-refused', 'turn-lost', 'not-finalized', 'contradiction'],
     also: (world) => [
       ...whole(world, LONG).flatMap((cycle) => lostFrom(world, cycle, cycle + 1)),
       ...silentIn(world, LONG, true),
+      ...notBack(world, LONG),
+      ...contradictionsIn(world),
       ...deafIn(world, LONG)
     ]
   },

@@ -39,6 +39,8 @@ export interface WorldInit {
     endpoints?: EndpointFaults[]
     /** While it may lose its own part in a cycle, by what it is told. */
     misled?: (slot: number) => boolean
+    /** From this slot on it is told nothing but what is so, and its clock is right again. */
+    backAt?: number
   }>
   /** K2 is not the same for all, or not the same for ever: each node reads it by its own endpoints. */
   k2?: K2Init
