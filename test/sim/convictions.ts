@@ -2,7 +2,8 @@
  * What becomes of who says two things where one may be said: both halves are with every honest node in bounded time, they convict by the
  * rule of the wire, with real bytes and signatures, and nothing of the equivocator counts.
  */
-import { scheduleFor } from '../../src/clock/index.ts'
+import { scheduleFor, windowOf } from '../../src/clock/index.ts'
+import { LIVE_CYCLES } from '../../src/judge/index.ts'
 import { largestSlashOf } from '../../src/k2/settlement/index.ts'
 import { merkleProof, partOf, SLASHES, verifyProof } from '../../src/record/index.ts'
 import { evidenceOf, KINDS, type Message, offenceOf, onceKey, open, verifySignature } from '../../src/wire/index.ts'
@@ -92,7 +93,9 @@ export function convictionBreaches(world: World, history: CycleHistory, up: read
     const due = Math.max(windowEnd, offence.outAt) + deliverySlots
     const held = up.map((node) => ({ node, at: heldBy(history, offence, node.index) }))
     const without = held.filter(({ at }) => at > due).map(({ node }) => `n${node.index}`)
-    if (without.length > 0) {
+    // what comes out as the cycle ends for good is taken in by nobody any more, and changes nothing
+    const isLive = due < windowOf(world.timing, cycle + LIVE_CYCLES + 1, 'work').from
+    if (isLive && without.length > 0) {
       breach('halves-apart', `${who}: ${without.join(' ')} cannot prove it at ${due}, both halves were out at ${offence.outAt.toFixed(1)}`)
     }
     // what all had in time stands in this record; what came later in the next one, as long as that can be told of it
