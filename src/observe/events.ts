@@ -77,7 +77,9 @@ export const eventSchemas = [
   general('address-past', 'the address of the node on K2 leads past it', { reason }),
   general('silent', 'the node signs nothing before a slot: its log cannot tell what the key has said', { until: z.int(), reason }),
   general('speaking', 'the node signs from now on', {}),
-  general('key-conflict', 'another node signs with the staking key: this one stops the task, and itself where that was its last', { reason }),
+  general('key-conflict', 'another node signs with the staking key: this one stops the task, and itself where that was its last', {
+    reason
+  }),
   general('key-replaced', 'another key signs for the stake', { staker: text, stakingKey: text, from: z.int(), reason }),
   general('disk-trouble', 'the disk does not take what is written', { kind: text, what: text, reason }),
   general('disk-well', 'the disk takes what is written again', { kind: text }),
