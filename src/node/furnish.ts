@@ -1,15 +1,13 @@
 import { commandLine } from '../command/index.ts'
-import type { TaskConfig } from '../config/index.ts'
 import { createGossip } from '../gossip/index.ts'
 import { pastHintNotice } from '../network/index.ts'
 import { createSync } from '../sync/index.ts'
-import { openBase } from './base.ts'
 import { openChain } from './chain.ts'
 import { openKeeping } from './keeping.ts'
 import { createLife } from './life.ts'
 import { createMeeting } from './meeting.ts'
 import { openMesh } from './mesh.ts'
-import type { Base, ChainSide, HostBase, HostChain, Rooms, Shared } from './rooms.ts'
+import type { Base, ChainSide, HostChain, Rooms, Shared } from './rooms.ts'
 import { createTaskStatus } from './task-status.ts'
 import { createVotes } from './votes.ts'
 import { openWork } from './work.ts'
@@ -28,11 +26,6 @@ export async function beginTask(base: Base, chain: HostChain): Promise<Begun> {
     await base.close()
     throw err
   }
-}
-
-/** The same, from the settings on. */
-export async function beginWith(host: HostBase, config: TaskConfig, chain: HostChain): Promise<Begun> {
-  return beginTask(await openBase(host, config), chain)
 }
 
 /** Each room is handed those that it needs; of those that are made later it asks when it needs them (`Base.late`). */

@@ -29,7 +29,6 @@ export function openMesh(base: Base, chain: ChainSide, { host, roster }: HostMes
   const { libp2p } = host
   const { traffic, leave } = host.join({ network, peers })
   base.onClose(leave)
-  const recordsMs = recordLifetimeMs(timing.roundSlots)
   const presence = createPresence({ libp2p, peers })
   base.onClose(presence.stop)
   const announcer = createAnnouncer({
@@ -55,7 +54,7 @@ export function openMesh(base: Base, chain: ChainSide, { host, roster }: HostMes
     bootstrap: config.bootstrap,
     cache: store.taskSpace(config.task, 'peers'),
     local: config.allowPrivate,
-    reprovideMs: Math.min(REPROVIDE_MS, recordsMs / 2),
+    reprovideMs: Math.min(REPROVIDE_MS, recordLifetimeMs(timing.roundSlots) / 2),
     // no more than there are: looking for peers that do not exist never ends
     minPeers: () => Math.max(1, Math.min(config.minPeers, stakes.accounts().filter(({ stakingKey }) => stakingKey !== self).length)),
     onEvent: onDiscovery
@@ -75,7 +74,7 @@ export function openMesh(base: Base, chain: ChainSide, { host, roster }: HostMes
     return binding == null ? undefined : { peerId: binding.peerId, multiaddrs: binding.multiaddrs }
   }
   return {
-    ...{ peers, host, traffic, leave, presence, announcer, hello, discovery, bootstrapNotice, hints, providerOf, recordsMs },
+    ...{ peers, host, traffic, presence, announcer, hello, discovery, bootstrapNotice, hints, providerOf },
     lifeSigns: createLifeSigns({
       staked: peers.staked,
       stakeOf: (staker) => stakes.weight(staker, Math.max(0, cycleAt(timing, slots.now() ?? timing.startingSlot))) ?? 0n,

@@ -3,6 +3,7 @@ import { realpathSync } from 'node:fs'
 import { type Config, keyPathOf } from '../config/index.ts'
 import { generateKeyPair, type KeyLock, type KeyPair, lockKeyFile, readKeyFile, writeKeyFile } from '../identity/index.ts'
 import { messageOf } from '../k2/index.ts'
+import { createTurns } from './turns.ts'
 
 export interface OwnKey {
   keyPair: KeyPair
@@ -19,7 +20,8 @@ export interface OwnKeys {
 
 export function createOwnKeys(): OwnKeys {
   const held = new Map<string, { lock: KeyLock; users: number }>()
-  let before: Promise<unknown> = Promise.resolve()
+  // or two would make the key that is missing
+  const inTurn = createTurns()
 
   const take: OwnKeys['take'] = async (config) => {
     const keyPair = await readOrMake(config)
@@ -41,14 +43,7 @@ export function createOwnKeys(): OwnKeys {
       }
     }
   }
-  return {
-    take(config) {
-      // one after the other, or two would make the key that is missing
-      const taken = before.then(() => take(config))
-      before = taken.catch(() => {})
-      return taken
-    }
-  }
+  return { take: (config) => inTurn(() => take(config)) }
 }
 
 async function readOrMake(config: Pick<Config, 'key' | 'dataDir'>): Promise<KeyPair> {

@@ -4,6 +4,7 @@ import { messageOf } from '../k2/index.ts'
 import type { Events } from '../observe/index.ts'
 import type { TaskHost } from '../participant/index.ts'
 import type { KeyValue } from '../store/index.ts'
+import { createTurns } from './turns.ts'
 
 /** Why there is no work, and no finding. */
 export const PAUSED = 'paused by the operator'
@@ -54,13 +55,7 @@ async function kept(write: Promise<void>): Promise<void> {
 export async function createPause({ task, dataDir, store, cycle, events, now = Date.now }: PauseInit): Promise<Pause> {
   const before = await store.get(task)
   let paused = before == null ? null : (JSON.parse(Buffer.from(before).toString('utf8')) as Paused)
-  let turn: Promise<unknown> = Promise.resolve()
-  /** What is asked for together is done one after the other: each answer says how it is then. */
-  const inTurn = <T>(run: () => Promise<T>): Promise<T> => {
-    const done = turn.then(run)
-    turn = done.catch(() => {})
-    return done
-  }
+  const inTurn = createTurns()
   return {
     paused: () => paused,
     pause: () =>

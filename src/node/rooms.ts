@@ -132,8 +132,6 @@ export interface MeshSide {
   host: Host
   /** What comes of the task's gossip. */
   traffic: Traffic
-  /** Its topic, and who may speak, are no longer ours. */
-  leave(): void
   presence: Presence
   announcer: Announcer
   hello: Hello
@@ -145,8 +143,6 @@ export interface MeshSide {
   /** Where the staked peers are that we know. */
   providers(): ProviderHint[]
   providerOf(staker: string): ProviderHint | undefined
-  /** How long what is told to the DHT lasts. */
-  recordsMs: number
 }
 
 /** Proofs and records: blocks on the disk, served to whoever asks, and what becomes of them when there is no room. */

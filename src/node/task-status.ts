@@ -1,29 +1,14 @@
 import { cycleAt } from '../clock/index.ts'
 import { keyFileOf } from '../config/index.ts'
 import type { Health } from '../control/index.ts'
-import type { Gossip } from '../gossip/index.ts'
 import type { Stats } from '../observe/index.ts'
-import type { Participant } from '../participant/index.ts'
-import type { Sync } from '../sync/index.ts'
 import { statsOf } from './host/stats.ts'
 import { STATUS_CYCLES } from './life.ts'
-import type { Base, ChainSide, Keeping, MeshSide, Votes, Work } from './rooms.ts'
+import type { Rooms } from './rooms.ts'
 import type { TaskFacts, TaskStatusView } from './task-facts.ts'
 
-export interface TaskStatusInit {
-  base: Base
-  chain: ChainSide
-  mesh: MeshSide
-  keeping: Keeping
-  work: Work
-  votes: Votes
-  participant: Participant
-  gossip: Gossip
-  sync: Sync
-  hintNotice: () => string | null
-}
-
-export function createTaskStatus(init: TaskStatusInit): TaskStatusView {
+/** @param init - the rooms of a task that are made before what tells of them */
+export function createTaskStatus(init: Omit<Rooms, 'shared' | 'meeting' | 'status'>): TaskStatusView {
   const { base, chain, mesh, keeping, work, votes, participant, gossip, sync } = init
   const { config, signing, self, store } = base
   const { account, timing, slots, stakes, ownStake } = chain

@@ -47,6 +47,15 @@ describe('node: the proofs of a task that was left', () => {
     expect(pins.map(({ task }) => task)).to.deep.equal(['another'])
   })
 
+  it('are served from the first slot that is known, where none was when the task was left', async () => {
+    await leftovers().left(TASK, undefined, ROUND)
+    await leftovers().look(1000)
+    await leftovers().look(1000 + 5 * ROUND - 1)
+    expect(pins).to.have.length(3)
+    await leftovers().look(1000 + 5 * ROUND)
+    expect(pins.map(({ task }) => task)).to.deep.equal(['another'])
+  })
+
   it('stay while the node has the task, however it came back', async () => {
     await leftovers().left(TASK, 1000, ROUND)
     here.add(TASK)

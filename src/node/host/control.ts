@@ -15,6 +15,7 @@ import {
 } from '../../control/index.ts'
 import { messageOf } from '../../k2/index.ts'
 import type { Rooms, Shared } from '../rooms.ts'
+import { createTurns } from '../turns.ts'
 import type { AddedTasks } from './kept.ts'
 import type { Leftovers } from './leftovers.ts'
 import type { HostStatus } from './status.ts'
@@ -36,13 +37,7 @@ export interface HostControlled extends Controlled {
 export function createHostControlled({ shared, tasks, status, added, leftovers }: HostControlledInit): HostControlled {
   const { base, chain, mesh } = shared
   const { config, rooms } = base
-  let turn: Promise<unknown> = Promise.resolve()
-  /** What is asked for together is done one after the other. */
-  const inTurn = <T>(run: () => Promise<T>): Promise<T> => {
-    const done = turn.then(run)
-    turn = done.catch(() => {})
-    return done
-  }
+  const inTurn = createTurns()
 
   /** @throws TaskRefusedError for one that is not there, or not any more */
   const roomsOf = (task: string): Rooms => {

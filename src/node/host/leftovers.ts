@@ -28,6 +28,9 @@ export function createLeftovers({ store, proofs, isHere, log }: LeftoversInit): 
   const kept = store.keyValue('left-tasks', undefined, true)
   let looking = false
 
+  /** Without a slot it is served from the first one that K2 tells. */
+  const put = (task: string, slot: number | undefined, servedSlots: number) => kept.put(task, Buffer.from(`${slot ?? ''}+${servedSlots}`))
+
   const letGo = async (task: string) => {
     for (const name of [task, `bundles-${task}`]) {
       for (const { cid, cycle } of await proofs.pins(name)) {
@@ -39,7 +42,7 @@ export function createLeftovers({ store, proofs, isHere, log }: LeftoversInit): 
   }
 
   return {
-    left: (task, slot, roundSlots) => kept.put(task, Buffer.from(String((slot ?? 0) + SERVED_ROUNDS * roundSlots))),
+    left: (task, slot, roundSlots) => put(task, slot, SERVED_ROUNDS * roundSlots),
     back: (task) => kept.delete(task),
     async look(slot) {
       if (looking) {
@@ -48,11 +51,14 @@ export function createLeftovers({ store, proofs, isHere, log }: LeftoversInit): 
       looking = true
       try {
         for (const task of await kept.list()) {
-          const until = await kept.get(task)
-          if (isHere(task)) {
+          const left = await kept.get(task)
+          if (left == null || isHere(task)) {
             continue
           }
-          if (until != null && slot >= Number(Buffer.from(until).toString())) {
+          const [since, servedSlots] = Buffer.from(left).toString().split('+') as [string, string]
+          if (since === '') {
+            await put(task, slot, Number(servedSlots))
+          } else if (slot >= Number(since) + Number(servedSlots)) {
             await letGo(task)
           }
         }
