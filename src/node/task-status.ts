@@ -5,7 +5,7 @@ import type { Stats } from '../observe/index.ts'
 import { statsOf } from './host/stats.ts'
 import { STATUS_CYCLES } from './life.ts'
 import type { Rooms } from './rooms.ts'
-import type { TaskFacts, TaskStatusView } from './task-facts.ts'
+import type { TaskFacts, TaskState, TaskStatusView } from './task-facts.ts'
 
 /** @param init - the rooms of a task that are made before what tells of them */
 export function createTaskStatus(init: Omit<Rooms, 'shared' | 'meeting' | 'status'>): TaskStatusView {
@@ -18,25 +18,32 @@ export function createTaskStatus(init: Omit<Rooms, 'shared' | 'meeting' | 'statu
 
   const stats = (): Stats => statsOf(mesh.host, keeping.proofs, [{ gossip, presence }])
 
-  function status(): TaskFacts {
+  function facts(): TaskFacts {
     const slot = slots.now() ?? null
-    const { gossip: traffic, peers } = stats()
+    const finalized = follow.finalizedCycle()
     return {
       task: config.task,
       taskName: account.name,
       node: self,
-      keyFile: config.signer == null ? keyFileOf(config) : null,
-      signer: config.signer ?? null,
       minStake: account.minStake.toString(),
       bundleNotice: account.bundleNotice,
       cycle: slot == null ? null : cycleAt(timing, slot),
       staked: stakes.isStaked(self) ?? null,
-      keyReplaced: replaced.notice() != null,
       stake: (ownStake()?.amount[0]?.value ?? 0n).toString(),
-      finalizedCycle: follow.finalizedCycle() < 0 ? null : follow.finalizedCycle(),
+      finalizedCycle: finalized < 0 ? null : finalized,
       bundles: versions.list(),
       closedFrom: follow.closedFrom() ?? null,
-      paused: pause.paused(),
+      paused: pause.paused()
+    }
+  }
+
+  function status(): TaskState {
+    const { gossip: traffic, peers } = stats()
+    return {
+      ...facts(),
+      keyFile: config.signer == null ? keyFileOf(config) : null,
+      signer: config.signer ?? null,
+      keyReplaced: replaced.notice() != null,
       signing: guard.status(),
       notices: [
         guard.notice(),
@@ -71,5 +78,5 @@ export function createTaskStatus(init: Omit<Rooms, 'shared' | 'meeting' | 'statu
     return { ok: true, reason: pause.paused() == null ? 'working' : 'working, but the operator has paused the task' }
   }
 
-  return { status, healthy, stats }
+  return { facts, status, healthy, stats }
 }

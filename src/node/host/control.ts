@@ -10,7 +10,6 @@ import {
   type Peer,
   phasesOf,
   type Removed,
-  type Task,
   TaskRefusedError
 } from '../../control/index.ts'
 import { messageOf } from '../../k2/index.ts'
@@ -18,8 +17,9 @@ import type { Rooms, Shared } from '../rooms.ts'
 import { createTurns } from '../turns.ts'
 import type { AddedTasks } from './kept.ts'
 import type { Leftovers } from './leftovers.ts'
+import { shownTask } from './shown.ts'
 import type { HostStatus } from './status.ts'
-import type { TaskEntry, Tasks } from './tasks.ts'
+import type { Tasks } from './tasks.ts'
 
 export interface HostControlledInit {
   shared: Shared
@@ -142,29 +142,6 @@ export function createHostControlled({ shared, tasks, status, added, leftovers }
     retry: () => inTurn(retry),
     add: (asked) => inTurn(() => add(asked)),
     remove: (task) => inTurn(() => remove(task))
-  }
-}
-
-function shownTask({ config, base, begun, rooms, isLeft, state, reason }: TaskEntry): Task {
-  const account = begun?.chain.account
-  const timing = begun?.chain.timing
-  const here = isLeft === true ? undefined : rooms
-  const slot = here?.chain.slots.now()
-  const finalized = here?.participant.follow.finalizedCycle() ?? -1
-  return {
-    ...{ task: config.task, taskName: account?.name ?? null, node: base?.self ?? null, state, reason },
-    cycle: slot == null || timing == null ? null : cycleAt(timing, slot),
-    finalizedCycle: finalized < 0 ? null : finalized,
-    closedFrom: here?.participant.follow.closedFrom() ?? null,
-    paused: here?.work.pause.paused() ?? null,
-    stake: here == null ? null : (here.chain.ownStake()?.amount[0]?.value ?? 0n).toString(),
-    staked: here?.chain.stakes.isStaked(here.base.self) ?? null,
-    bundles: here?.work.versions.list() ?? [],
-    minStake: account?.minStake.toString() ?? null,
-    bundleNotice: account?.bundleNotice ?? null,
-    roundSlots: timing?.roundSlots ?? null,
-    submissionWindow: timing?.submissionWindow ?? null,
-    auditWindow: timing?.auditWindow ?? null
   }
 }
 

@@ -1,8 +1,8 @@
-import { keyFileOf } from '../../config/index.ts'
-import type { Health, Status, TaskStatus } from '../../control/index.ts'
+import type { Health, Status } from '../../control/index.ts'
 import { unreachableNotice } from '../../network/index.ts'
 import { logTrouble, type Stats, shownText } from '../../observe/index.ts'
 import type { Rooms, Shared } from '../rooms.ts'
+import { shownStatus } from './shown.ts'
 import { statsOf } from './stats.ts'
 import type { TaskEntry, Tasks } from './tasks.ts'
 
@@ -37,7 +37,7 @@ export function createHostStatus({ base, chain, mesh, keeping }: Shared, tasks: 
     )
 
   async function status(): Promise<Status> {
-    const all = tasks.all().map(statusOf)
+    const all = tasks.all().map(shownStatus)
     const one = first().status.status()
     const notices = [keeping.disk.notice(), logTrouble(log), unreachableNotice(addresses)].filter((notice) => notice != null)
     return {
@@ -93,18 +93,4 @@ function healthOf({ state, reason, rooms }: TaskEntry): Health {
     return { ok: false, reason: `it has failed: ${reason}` }
   }
   return state === 'running' && rooms != null ? rooms.status.healthy() : { ok: false, reason: `it is ${state}` }
-}
-
-function statusOf({ config, base, begun, rooms, isLeft, state, reason }: TaskEntry): TaskStatus {
-  if (rooms != null && isLeft !== true) {
-    return { ...rooms.status.status(), state, reason }
-  }
-  const account = begun?.chain.account
-  return {
-    ...{ task: config.task, taskName: account?.name ?? null, node: base?.self ?? null, state, reason },
-    ...{ keyFile: config.signer == null ? keyFileOf(config) : null, signer: config.signer ?? null },
-    ...{ minStake: account?.minStake.toString() ?? null, bundleNotice: account?.bundleNotice ?? null },
-    ...{ cycle: null, staked: null, keyReplaced: false, stake: null, finalizedCycle: null, bundles: [], closedFrom: null, paused: null },
-    ...{ signing: null, notices: [], taskProcess: null, gossip: null, peers: null, sync: null, outbox: null, records: null, cycles: [] }
-  }
 }
