@@ -14,6 +14,7 @@ import { openStore } from '../../src/store/index.ts'
 import { Body, signedBytes } from '../../src/wire/index.ts'
 import { type Cli, run, tempDir } from '../e2e/cli.ts'
 import { alice, bob, NETWORK, submission, TASK } from '../wire/people.ts'
+import { refused } from './refused.ts'
 import { killed, maySign, type NodeSide, nodeSide, type Place, placeFor, startSigner, upSigner } from './signer-process.ts'
 import { signerWith } from './signers.ts'
 
@@ -36,15 +37,6 @@ const transaction = (content: FinalVote) =>
     .add(vote({ task: TASK, stakingKey: alice.address, ...content }))
     .serializeMessage()
 const isOfAlice = (signature: Uint8Array, bytes: Uint8Array) => verifyEd25519(signature, bytes, alice.publicKey)
-
-async function refused(asked: Promise<unknown>, error: new (message: string) => Error, says: RegExp): Promise<void> {
-  const err = await asked.then(
-    () => undefined,
-    (one: Error) => one
-  )
-  expect(err, `${says}`).to.be.instanceOf(error)
-  expect(err!.message).to.match(says)
-}
 
 describe('a signer process and its node', function () {
   this.timeout(60_000)

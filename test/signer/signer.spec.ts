@@ -19,6 +19,7 @@ import { signerLogIn } from '../../src/store/logs.ts'
 import { Body, type Network, networkOf, signedBytes } from '../../src/wire/index.ts'
 import { storeForEach } from '../store/temporary.ts'
 import { alice, bob, carol, challenge, cidBytes, GENESIS, NETWORK, submission, TASK, verdicts } from '../wire/people.ts'
+import { refused } from './refused.ts'
 import { signerWith } from './signers.ts'
 
 const bytesOf = (body: Body, network: Network = NETWORK) => signedBytes(network, Body.encode(body))
@@ -59,19 +60,6 @@ const price = (microLamports: number, units = 30_000) => [
   ComputeBudgetProgram.setComputeUnitLimit({ units }),
   ComputeBudgetProgram.setComputeUnitPrice({ microLamports })
 ]
-
-async function refused(
-  asked: Promise<unknown>,
-  error: new (...args: never[]) => Error = ContradictionError,
-  says = /second, different .* of cycle \d+/
-) {
-  const err = await asked.then(
-    () => undefined,
-    (one: Error) => one
-  )
-  expect(err, `${says}`).to.be.instanceOf(error)
-  expect(err!.message).to.match(says)
-}
 
 describe('signer', () => {
   let dir: string

@@ -11,6 +11,7 @@ import { openStore, type Store } from '../../src/store/index.ts'
 import { Body, networkOf, signedBytes } from '../../src/wire/index.ts'
 import { tempDir } from '../e2e/cli.ts'
 import { alice, GENESIS, submission, TASK } from '../wire/people.ts'
+import { refused } from './refused.ts'
 import { maySign, type NodeSide, nodeSide, type Place, placeFor } from './signer-process.ts'
 
 const OTHER = bs58.encode(new Uint8Array(32).fill(7))
@@ -25,15 +26,6 @@ const voteIn = (task: string) =>
   })
     .add(vote({ task, stakingKey: alice.address, ...ballot }))
     .serializeMessage()
-
-async function refused(asked: Promise<unknown>, error: new (message: string) => Error, says: RegExp): Promise<void> {
-  const err = await asked.then(
-    () => undefined,
-    (one: Error) => one
-  )
-  expect(err, `${says}`).to.be.instanceOf(error)
-  expect(err!.message).to.match(says)
-}
 
 describe('a signer and the tasks of its node', function () {
   this.timeout(30_000)
