@@ -4,10 +4,10 @@ import type { Control, GossipInside, Ids, Rpc, Subscription, TopicStats } from '
 import type { MessageIds, Traffic } from './message-ids.ts'
 import type { Peers } from './peers.ts'
 import { TOPIC_SCORE } from './score.ts'
+import { isTaskTopic } from './topic.ts'
 
 /** Topics of tasks that are not ours, of one peer: a node has no more tasks. */
 const OTHER_TOPICS = 32
-const TASK_TOPIC = /^\/koii-mesh\/1\/[1-9A-HJ-NP-Za-km-z]{32,44}$/
 
 type Hear = (peerId: NonNullable<ReturnType<NonNullable<GossipInside['peers']>['get']>>, rpc: Rpc) => unknown
 
@@ -74,7 +74,7 @@ export function createTaskTopics({ ids, isLetIn }: { ids: MessageIds; isLetIn: (
     for (const { topic, subscribe } of subscriptions) {
       if (topic == null || subscribe !== true) {
         topic != null && topics.delete(topic)
-      } else if (joined.has(topic) || (TASK_TOPIC.test(topic) && topics.size < joined.size + OTHER_TOPICS)) {
+      } else if (joined.has(topic) || (isTaskTopic(topic) && topics.size < joined.size + OTHER_TOPICS)) {
         topics.add(topic)
       }
     }

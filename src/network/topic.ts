@@ -6,10 +6,15 @@ import { lengthPrefixed, type Network } from '../wire/index.ts'
 
 export const HELLO_PROTOCOL = '/koii-mesh/hello/1'
 
+const TOPIC_OF_TASK = /^\/koii-mesh\/1\/[1-9A-HJ-NP-Za-km-z]{32,44}$/
+
 /** The gossip topic of a task. Spec: protocols/gossip/README.md. */
 export function topicOf(network: Network): string {
   return `/koii-mesh/1/${bs58.encode(network.taskId)}`
 }
+
+/** Whether a topic looks like that of a task, ours or not. */
+export const isTaskTopic = (topic: string): boolean => TOPIC_OF_TASK.test(topic)
 
 /** Hello and sync are by task. Who names no task speaks the first: protocols/hello/README.md, "Protocol". */
 export function helloProtocol(network: Network): string {
